@@ -1,0 +1,82 @@
+"""The five collections of an outbox, pinned to settings of our own, whatever the user's client says."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import pymongo
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
+
+from outbox.errors import InvalidName
+
+Document = dict[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+# The server accepts dates that Python's datetime cannot hold; AUTO decodes those to DatetimeMS instead of raising.
+# Text that is not UTF-8 breaks BSON's contract, but the server stores it: U+FFFD, as MongoDB's Java driver decodes it.
+DECODED: CodecOptions[Document] = CodecOptions(
+    document_class=dict,
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.STANDARD,
+    unicode_decode_error_handler="replace",
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+
+CALL_SECONDS = 5.0
+
+
+def call(seconds: float = CALL_SECONDS) -> contextlib.AbstractContextManager[None]:
+    """Bounds every driver call inside: a client with default settings hung 29 s on a frozen primary (measured)."""
+    return pymongo.timeout(seconds)
+
+
+def apart(function: Callable[P, T]) -> Callable[P, T]:
+    """Runs a function outside the caller's context, so that its calls never join a session the caller has bound."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        return contextvars.Context().run(function, *args, **kwargs)
+
+    return wrapper
+
+
+class Collections:
+    """The collections of the outbox `name` in `database`: primary, majority reads, majority writes.
+
+    Thread-safe, as pymongo's are. Raises InvalidName.
+    """
+
+    def __init__(self, database: Database[Any], name: str) -> None:
+        if not NAME.fullmatch(name):
+            raise InvalidName(
+                f"{name!r} is not an outbox name: a letter, then up to 63 letters, digits, '_' or '-'"
+            )
+        self.name = name
+        self.database: Database[Document] = database.client.get_database(
+            database.name,
+            codec_options=DECODED,
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=WriteConcern("majority"),
+            read_concern=ReadConcern("majority"),
+        )
+        self.client: MongoClient[Any] = database.client
+        self.staging: Collection[Document] = self.database[f"{name}.staging"]
+        self.log: Collection[Document] = self.database[name]
+        self.cursors: Collection[Document] = self.database[f"{name}.cursors"]
+        self.leases: Collection[Document] = self.database[f"{name}.leases"]
+        self.dead: Collection[Document] = self.database[f"{name}.dead"]

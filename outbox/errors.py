@@ -1,0 +1,82 @@
+"""Every error of the outbox, under one root. Each message says what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class OutboxError(Exception):
+    """The root of this package's errors: `except OutboxError` catches them all, and nothing of the driver's."""
+
+
+class InvalidName(OutboxError):
+    """The outbox's name is not `[A-Za-z][A-Za-z0-9_-]{0,63}`."""
+
+
+class InvalidMessageClass(OutboxError):
+    """A message class cannot be used: not an EmbeddedDocument, no `@message`, or a field that cannot be stored."""
+
+
+class InvalidMessage(OutboxError):
+    """A message was refused, by the client before it was written or by the server's validator (code 121)."""
+
+
+class UnknownMessage(InvalidMessage):
+    """A message of a class that was not given to this `Outbox(messages=…)`."""
+
+
+class MessageTooLarge(InvalidMessage):
+    """The staged document is larger than `max_message_bytes`."""
+
+
+class InvalidHeaders(InvalidMessage):
+    """Headers must map text to text, and `id`, `seq`, `created` and `type` are reserved."""
+
+
+class TransactionRequired(OutboxError):
+    """A session was given or bound, but no transaction is running in it."""
+
+
+class OutboxNotCreated(OutboxError):
+    """The collections are missing, or staging has no validator: `create()` was never run."""
+
+
+class IncompatibleOutbox(OutboxError):
+    """`create()` met something it cannot change without risking messages."""
+
+
+class UnsupportedServer(OutboxError):
+    """The server is older than 5.0, a standalone, or a mongos."""
+
+
+class InvalidStart(OutboxError):
+    """A start position that is none: a wrong type, below 1, or beyond the head of the log."""
+
+
+class HistoryLost(OutboxError):
+    """The log has rolled over records this reader had not read yet.
+
+    `expected` is the seq it wanted next, `oldest` the oldest the log still holds.
+    """
+
+    def __init__(self, expected: int, oldest: int) -> None:
+        super().__init__(
+            f"the log no longer holds seq {expected}; the oldest it holds is {oldest}, so "
+            f"{oldest - expected} record(s) were rolled over unread. Enlarge the capacity, or start from 'earliest'"
+        )
+        self.expected = expected
+        self.oldest = oldest
+
+
+class LogReplaced(OutboxError):
+    """The log was dropped and made anew, or restored from a backup, under a reader or behind its saved position."""
+
+
+class LogCorrupt(OutboxError):
+    """A document of the log is not a record batch as this library writes it."""
+
+
+class LeaseLost(OutboxError):
+    """Another process holds the lease now, or this one could not confirm it in time."""
+
+
+class OutboxClosed(OutboxError):
+    """The outbox was closed, or the process was forked after it was made."""

@@ -80,3 +80,7 @@ class LeaseLost(OutboxError):
 
 class OutboxClosed(OutboxError):
     """The outbox was closed, or the process was forked after it was made."""
+
+
+class EmbeddedUnavailable(OutboxError):
+    """The embedded MongoDB is not installed, cannot run on this system, or did not start."""

@@ -165,11 +165,9 @@ class EmbeddedMongo:
             self.kill()
             raise
 
-    def connect(self) -> pymongo.MongoClient[dict[str, Any]]:
-        """A client for this very process, whatever its replica set thinks."""
-        return pymongo.MongoClient(
-            "127.0.0.1", self.port, directConnection=True, timeoutMS=int(START_SECONDS * 1000)
-        )
+    def connect(self, seconds: float = START_SECONDS) -> pymongo.MongoClient[dict[str, Any]]:
+        """A client for this very process, whatever its replica set thinks; `seconds` bounds each of its calls."""
+        return pymongo.MongoClient("127.0.0.1", self.port, directConnection=True, timeoutMS=int(seconds * 1000))
 
     def stop(self) -> None:
         """Ends it, cleanly when its data stay. Nothing happens when it does not run."""

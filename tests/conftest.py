@@ -1,0 +1,114 @@
+"""Servers for the tests: from the environment, else from Docker, else from the installed packages."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sysconfig
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+import outbox
+import relay
+from outbox.embedded import EmbeddedMongo
+from outbox.errors import EmbeddedUnavailable
+from tests.servers.docker import docker_answers, kafka_container, mongo_container
+from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
+from tests.servers.replica_set import TEST_COMMANDS
+from tests.waiting import wait_until
+
+CI = os.environ.get("CI") == "true"
+
+
+def pytest_configure() -> None:
+    """In CI the built wheel is tested: a checkout that shadows it would prove nothing of what users install."""
+    installed = Path(sysconfig.get_paths()["purelib"]).resolve()
+    for package in (outbox, relay):
+        here = Path(package.__path__[0]).resolve()
+        if CI and not here.is_relative_to(installed):
+            pytest.exit(f"{package.__name__} was imported from {here}, not from the installed wheel in {installed}", 3)
+
+
+def _unavailable(what: str, reason: Exception, variable: str) -> None:
+    message = f"no {what} for the tests: {reason}. Or name one in {variable}, or start Docker"
+    if CI:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def mongo_uri() -> Iterator[str]:
+    """A replica set, shared by the whole session."""
+    with contextlib.ExitStack() as stack:
+        if "OUTBOX_TEST_MONGO" in os.environ:
+            yield os.environ["OUTBOX_TEST_MONGO"]
+        elif docker_answers():
+            yield stack.enter_context(mongo_container())
+        else:
+            try:
+                server = stack.enter_context(EmbeddedMongo(cache_gb=0.5, arguments=TEST_COMMANDS))
+            except EmbeddedUnavailable as error:
+                _unavailable("MongoDB", error, "OUTBOX_TEST_MONGO")
+            yield server.uri
+
+
+@pytest.fixture(scope="session")
+def mongo(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    with MongoClient(mongo_uri) as client:
+        yield client
+
+
+@pytest.fixture
+def database(mongo: MongoClient[dict[str, Any]]) -> Iterator[Database[dict[str, Any]]]:
+    """A database of the test's own, dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield mongo[name]
+    mongo.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The bootstrap address of a broker that creates no topic by itself, shared by the whole session."""
+    with contextlib.ExitStack() as stack:
+        if "OUTBOX_TEST_KAFKA" in os.environ:
+            yield os.environ["OUTBOX_TEST_KAFKA"]
+        elif docker_answers():
+            yield stack.enter_context(kafka_container())
+        else:
+            try:
+                broker = stack.enter_context(KafkaBroker())
+            except KafkaUnavailable as error:
+                _unavailable("Kafka", error, "OUTBOX_TEST_KAFKA")
+            yield broker.bootstrap
+
+
+@pytest.fixture
+def topic_name() -> str:
+    """A name that no topic has."""
+    return f"test.{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def topic(kafka: str, topic_name: str) -> str:
+    """A new topic with three partitions."""
+    create_topic(kafka, topic_name)
+    return topic_name
+
+
+def _our_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith(("outbox", "relay"))}
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Whatever a test starts in this process must have ended with it."""
+    before = _our_threads()
+    yield
+    wait_until(lambda: _our_threads() <= before, 5, f"threads left over: {_our_threads() - before}")

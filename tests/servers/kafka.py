@@ -1,0 +1,208 @@
+"""A Kafka broker of the tests' own: the real one, from Maven's jars, in KRaft mode on one node."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from outbox.child import Child
+from tests.waiting import wait_until
+
+FOLDER = Path(__file__).parent.parent / "kafka"
+JVM = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+START_SECONDS = 60.0
+
+
+class KafkaUnavailable(Exception):
+    """Java or Maven is missing, or the jars could not be had."""
+
+
+def kafka_jars() -> Path:
+    """The folder with Kafka's jars: fetched by Maven once a user and pom. Raises KafkaUnavailable."""
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            raise KafkaUnavailable(f"`{tool}` is not on the PATH: Kafka's jars need Java 17 and Maven")
+    pom = FOLDER / "pom.xml"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "mongo-outbox")
+    jars = cache / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    if not jars.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            fetched = Path(folder, "jars")
+            command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
+            maven = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+            if maven.returncode != 0:
+                raise KafkaUnavailable(f"Maven could not fetch Kafka's jars:\n{maven.stdout[-2000:]}")
+            try:
+                fetched.rename(jars)  # whole or not at all, also when two sessions fetch at once
+            except OSError:
+                if not jars.exists():
+                    raise
+    return jars
+
+
+class KafkaBroker:
+    """One broker on 127.0.0.1; with `with`, or start() and stop(). `properties` are added to server.properties.
+
+    Its port and data outlive stop() and kill(), so that start() is a restart; close() removes them.
+    """
+
+    def __init__(self, properties: Mapping[str, str] | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="outbox-kafka-")
+        self._properties = {} if properties is None else dict(properties)
+        self._jars = kafka_jars()
+        self._child: Child | None = None
+        self.port, self._controller_port = _free_ports()
+        self._format()
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None, "the broker is not running: start() it first"
+        return self._child.pid
+
+    def start(self) -> None:
+        """Returns when the broker answers a client, after some 4 s."""
+        assert self._child is None, "the broker already runs"
+        command = ["java", *JVM, *self._java("kafka.Kafka", str(self._settings))]
+        self._child = child = Child(command, log=self._log, scratch=Path(self._folder.name))
+        wait_until(lambda: child.exit_code is not None or _listens(self.port), START_SECONDS, "the broker to listen")
+        assert child.exit_code is None, f"the broker ended:\n{self._log.read_text()[-3000:]}"
+        wait_until_answers(self.bootstrap)
+
+    def stop(self) -> None:
+        """Ends it in an orderly way (SIGTERM)."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """Ends it as a power cut would (SIGKILL)."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def restart(self) -> None:
+        """stop() and start(): the same port, the same data."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freezes it (SIGSTOP): its sockets stay open and answer nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        """Ends it and removes its data."""
+        self.kill()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def _settings(self) -> Path:
+        return Path(self._folder.name, "server.properties")
+
+    @property
+    def _log(self) -> Path:
+        return Path(self._folder.name, "broker.log")
+
+    def _java(self, *arguments: str) -> list[str]:
+        return [f"-Dlog4j2.configurationFile={FOLDER / 'log4j2.properties'}", "-cp", f"{self._jars}/*", *arguments]
+
+    def _format(self) -> None:
+        address, controller = self.bootstrap, f"127.0.0.1:{self._controller_port}"
+        properties = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@{controller}",
+            "listeners": f"PLAINTEXT://{address},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{address}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.dirs": str(Path(self._folder.name, "data")),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "1",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "auto.create.topics.enable": "false",
+            **self._properties,
+        }
+        self._settings.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        format_ = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings))
+        command = ["java", *JVM, *format_]
+        java = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        assert java.returncode == 0, f"Kafka's storage could not be formatted:\n{java.stdout}{java.stderr}"
+
+
+def wait_until_answers(bootstrap: str, cap_seconds: float = START_SECONDS) -> None:
+    """Waits until a broker tells a client of its cluster."""
+    admin = admin_client(bootstrap)
+
+    def answers() -> bool:
+        try:
+            return bool(admin.list_topics(timeout=1).brokers)
+        except KafkaException:
+            return False
+
+    wait_until(answers, cap_seconds, f"a broker to answer on {bootstrap}")
+
+
+def create_topic(bootstrap: str, topic: str, partitions: int = 3) -> None:
+    """Creates a topic and returns when the broker has it."""
+    admin = admin_client(bootstrap)
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
+    wait_until(lambda: topic in admin.list_topics(timeout=5).topics, 30, f"the topic {topic}")
+
+
+def admin_client(bootstrap: str) -> AdminClient:
+    """A client that reconnects quickly and keeps quiet while the broker is away."""
+    quiet = {"log_level": 0, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 500}
+    return AdminClient({"bootstrap.servers": bootstrap, "allow.auto.create.topics": False, **quiet})
+
+
+def _free_ports() -> tuple[int, int]:
+    # Both are held until both are known, else they could be the same.
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.1", 0))
+        second.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

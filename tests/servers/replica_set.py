@@ -1,0 +1,124 @@
+"""Three mongods of the tests' own, to be frozen, killed, stepped down and brought back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from pymongo.errors import AutoReconnect, PyMongoError
+
+from outbox.embedded import REPLICA_SET, EmbeddedMongo
+from tests.waiting import wait_until
+
+TEST_COMMANDS = ("--setParameter", "enableTestCommands=1")  # fail points
+
+
+class ReplicaSet:
+    """`size` mongods with quick elections; with `with`, or start() and stop(). Nodes are told apart by their place.
+
+    Test fail points can be set on every node. Data outlive kill() and go at stop().
+    """
+
+    def __init__(self, size: int = 3, *, oplog_mb: int = 64, election_ms: int = 1500) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="outbox-replica-set-")
+        self._election_ms = election_ms
+        arguments = (*TEST_COMMANDS, "--oplogSize", str(oplog_mb))
+        self.nodes = [
+            EmbeddedMongo(Path(self._folder.name, str(index)), arguments=arguments) for index in range(size)
+        ]
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://{','.join(node.address for node in self.nodes)}/?replicaSet={REPLICA_SET}"
+
+    def start(self) -> None:
+        """Returns when there is a primary and every other node is a secondary that has all the data."""
+        for node in self.nodes:
+            node.launch()
+        members = [{"_id": index, "host": node.address} for index, node in enumerate(self.nodes)]
+        settings = {"electionTimeoutMillis": self._election_ms, "heartbeatIntervalMillis": 250}
+        config = {"_id": REPLICA_SET, "members": members, "settings": settings}
+        with self.nodes[0].connect() as client:
+            client.admin.command("replSetInitiate", config)
+        self.wait_until_healthy()
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.kill()
+        self._folder.cleanup()
+
+    def wait_until_healthy(self, cap_seconds: float = 60.0) -> None:
+        """Waits until one node is primary and all the others are secondaries."""
+        expected = ["PRIMARY"] + ["SECONDARY"] * (len(self.nodes) - 1)
+        wait_until(lambda: sorted(map(self._state, self.nodes)) == expected, cap_seconds, "a healthy replica set")
+
+    def primary(self, cap_seconds: float = 30.0) -> EmbeddedMongo:
+        """The node that takes writes, once there is one."""
+        return wait_until(lambda: self.primary_besides(None), cap_seconds, "a primary")
+
+    def primary_besides(self, other: EmbeddedMongo | None) -> EmbeddedMongo | None:
+        """The node that takes writes and is not `other`, if there is one now. (A frozen one may think it still does.)"""
+        for node in self.nodes:
+            if node is not other and self._state(node) == "PRIMARY":
+                return node
+        return None
+
+    def secondaries(self) -> list[EmbeddedMongo]:
+        """The nodes that follow now."""
+        return [node for node in self.nodes if self._state(node) == "SECONDARY"]
+
+    def step_down(self, seconds: int = 10) -> EmbeddedMongo:
+        """The primary steps down and may not stand again for `seconds`. Returns the new one."""
+        old = self.primary()
+        with old.connect() as client:
+            # Refused while no secondary has caught up, so it may take more than one try.
+            wait_until(lambda: _steps_down(client, seconds), 30, "the primary to step down")
+        return wait_until(lambda: self.primary_besides(old), 30, "another primary")
+
+    def pause(self, node: EmbeddedMongo) -> None:
+        """Freezes a node (SIGSTOP): its sockets stay open and answer nothing."""
+        os.kill(node.pid, signal.SIGSTOP)
+
+    def resume(self, node: EmbeddedMongo) -> None:
+        os.kill(node.pid, signal.SIGCONT)
+
+    def kill(self, node: EmbeddedMongo) -> None:
+        node.kill()
+
+    def restart(self, node: EmbeddedMongo) -> None:
+        """Starts a killed node on its port with its data. Returns when it listens; see wait_until_healthy()."""
+        node.launch()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _state(self, node: EmbeddedMongo) -> str:
+        try:
+            with node.connect(seconds=1) as client:
+                hello: dict[str, Any] = client.admin.command("hello")
+        except PyMongoError:
+            return "UNREACHABLE"
+        if hello.get("isWritablePrimary"):
+            return "PRIMARY"
+        return "SECONDARY" if hello.get("secondary") else "OTHER"
+
+
+def _steps_down(client: Any, seconds: int) -> bool:
+    try:
+        client.admin.command({"replSetStepDown": seconds, "secondaryCatchUpPeriodSecs": 5})
+    except AutoReconnect:
+        return True  # it closes its connections as it steps down
+    except PyMongoError:
+        return False
+    return True

@@ -1,0 +1,25 @@
+"""Waiting for a condition, with a cap: the one place in the tests that sleeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.02
+
+
+def wait_until(condition: Callable[[], T], cap_seconds: float = 10.0, why: str = "the condition") -> T:
+    """Calls `condition` until it returns something true, and returns that. Fails the test after `cap_seconds`.
+
+    What `condition` raises is raised: say in it what may happen meanwhile.
+    """
+    deadline = time.monotonic() + cap_seconds
+    while True:
+        if result := condition():
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {cap_seconds} s in vain: {why}")
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,97 @@
+"""The log's document, a record batch: packed by splicing raw BSON, read by fixed offsets."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import bson
+from bson import Int64
+
+from outbox.collections import DECODED
+from outbox.errors import LogCorrupt
+from outbox.record import Decode, Record
+
+MAX_RECORDS = 500
+MAX_BYTES = 1 << 20
+MAX_DOCUMENT = 16 << 20
+"""The server's limit for one document."""
+
+_RECORD = struct.Struct("<i4s12s9sq")
+_ENVELOPE = struct.Struct("<i5sq6sq7sq11sq9s")
+_NAMES = (b"\x12_id\x00", b"\x12last\x00", b"\x12fence\x00", b"\x12undeleted\x00", b"\x04records\x00")
+_INDEXES = [b"\x03%d\x00" % index for index in range(MAX_RECORDS)]
+
+ENVELOPE_BYTES = 256
+"""More than an envelope and one record's names take; what a message needs in the log beyond its own size."""
+
+GENESIS: dict[str, Any] = {
+    "_id": Int64(0),
+    "last": Int64(0),
+    "fence": Int64(0),
+    "undeleted": Int64(1),
+    "records": [],
+    "format": 1,
+}
+
+
+def record(id: bytes, created: int, rest: bytes) -> bytes:
+    """One element of `records`; `created` in milliseconds since the epoch, `rest` as `Staged` has it."""
+    return _RECORD.pack(_RECORD.size + len(rest), b"\x07id\x00", id, b"\x09created\x00", created) + rest
+
+
+def pack(first: int, fence: int, undeleted: int, records: Sequence[bytes]) -> bytes:
+    """A whole batch document, numbered from `first`; at most MAX_RECORDS records."""
+    array = b"".join(chain.from_iterable(zip(_INDEXES, records, strict=False)))
+    names = _NAMES
+    head = _ENVELOPE.pack(
+        _ENVELOPE.size + 4 + len(array) + 2,
+        *(names[0], first, names[1], first + len(records) - 1, names[2], fence, names[3], undeleted, names[4]),
+    )
+    return b"".join((head, (len(array) + 5).to_bytes(4, "little"), array, b"\x00\x00"))
+
+
+def cut(sizes: Sequence[int], alone: Sequence[bool]) -> Iterator[slice]:
+    """Cuts records of these sizes into batches of at most MAX_RECORDS and MAX_BYTES.
+
+    A larger record stands in a batch of its own, and so does one that is marked.
+    """
+    start = size = 0
+    for index, (each, apart) in enumerate(zip(sizes, alone, strict=True)):
+        full = size + each > MAX_BYTES or index - start == MAX_RECORDS
+        if index > start and (apart or alone[index - 1] or full):
+            yield slice(start, index)
+            start, size = index, 0
+        size += each
+    if sizes:
+        yield slice(start, len(sizes))
+
+
+class Batch(NamedTuple):
+    """A batch as read from the log; its records are decoded only when asked for."""
+
+    first: int
+    last: int
+    fence: int
+    undeleted: int
+    raw: bytes
+
+    def records(self, decode: Decode | None = None) -> list[Record[Any]]:
+        """Every record, decoded in one call: BSON's decoder costs less by the batch than by the record."""
+        fields = bson.decode(self.raw, codec_options=DECODED)["records"]
+        return [Record(seq, each, decode) for seq, each in enumerate(fields, self.first)]
+
+
+def parse(raw: bytes) -> Batch:
+    """Reads the envelope. Raises LogCorrupt when the document is not a batch of this library's."""
+    if len(raw) < _ENVELOPE.size:
+        raise LogCorrupt(f"a document of {len(raw)} bytes in the log is no record batch; only the sequencer may write there")
+    _, a, first, b, last, c, fence, d, undeleted, e = _ENVELOPE.unpack_from(raw)
+    if (a, b, c, d, e) == _NAMES:
+        return Batch(first, last, fence, undeleted, raw)
+    raise LogCorrupt(
+        f"the document {bson.decode(raw, codec_options=DECODED).get('_id')!r} of the log is no record batch; "
+        "only the sequencer may write there"
+    )

@@ -1,0 +1,110 @@
+"""The two vocabularies a message class is written down in: MongoDB's `$jsonSchema`, and JSON Schema 2020-12."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from bson import Binary, Decimal128, ObjectId
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One vocabulary. Structure (`properties`, `items`, `anyOf`, …) is common to both, only the leaves differ."""
+
+    keyword: str
+    """What names a value's type: `bsonType` or `type`."""
+    scalars: Mapping[str, Schema]
+    """The schema of each kind of leaf."""
+    value: Callable[[Any], Any]
+    """A BSON value as it stands in documents of this vocabulary, for `enum`."""
+    bounded: frozenset[str]
+    """The kinds that `minimum` and `maximum` can bound."""
+    people: bool
+    """Whether people read it: titles and descriptions are kept."""
+
+    def scalar(self, kind: str) -> Schema:
+        """A fresh schema of one kind of leaf."""
+        return dict(self.scalars[kind])
+
+    def nullable(self, schema: Schema) -> Schema:
+        """The same schema, which takes null as well."""
+        wider = {key: value for key, value in schema.items() if key != "not"}
+        if "anyOf" in wider:
+            wider["anyOf"] = [*wider["anyOf"], {self.keyword: "null"}]
+        if "enum" in wider:
+            wider["enum"] = [*wider["enum"], None]
+        if self.keyword in wider:
+            types = wider[self.keyword]
+            wider[self.keyword] = [*([types] if isinstance(types, str) else types), "null"]
+        return wider
+
+
+def _json_value(value: Any) -> Any:
+    """A BSON value by the rules of the Kafka value: what a reader of the topic sees."""
+    match value:
+        case datetime():
+            moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+            return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case ObjectId() | Decimal128() | Decimal() | uuid.UUID():
+            return str(value)
+        case Binary() | bytes():
+            return base64.b64encode(value).decode("ascii")
+        case int() if not isinstance(value, bool):
+            return int(value)
+        case list() | tuple():
+            return [_json_value(item) for item in value]
+        case dict():
+            return {key: _json_value(item) for key, item in value.items()}
+    return value
+
+
+BSON = Dialect(
+    keyword="bsonType",
+    scalars={
+        "any": {"not": {"bsonType": "null"}},
+        "string": {"bsonType": "string"},
+        "int": {"bsonType": ["int", "long"]},
+        # Drivers of languages with one number type send 5.0 as an int.
+        "number": {"bsonType": ["double", "int", "long"]},
+        "decimal": {"bsonType": "decimal"},
+        "bool": {"bsonType": "bool"},
+        "date": {"bsonType": "date"},
+        "objectId": {"bsonType": "objectId"},
+        "uuid": {"bsonType": "binData"},
+        "binary": {"bsonType": "binData"},
+        "object": {"bsonType": "object"},
+        "array": {"bsonType": "array"},
+    },
+    value=lambda value: value,
+    bounded=frozenset({"int", "number", "decimal"}),
+    people=False,
+)
+
+JSON = Dialect(
+    keyword="type",
+    scalars={
+        "any": {"not": {"type": "null"}},
+        "string": {"type": "string"},
+        "int": {"type": "integer"},
+        "number": {"type": "number"},
+        "decimal": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?(E[+-]?[0-9]+)?$"},
+        "bool": {"type": "boolean"},
+        "date": {"type": "string", "format": "date-time"},
+        "objectId": {"type": "string", "pattern": "^[0-9a-f]{24}$"},
+        "uuid": {"type": "string", "format": "uuid"},
+        "binary": {"type": "string", "contentEncoding": "base64"},
+        "object": {"type": "object"},
+        "array": {"type": "array"},
+    },
+    value=_json_value,
+    bounded=frozenset({"int", "number"}),
+    people=True,
+)

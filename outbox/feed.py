@@ -1,0 +1,68 @@
+"""The feed: what all readers of a process share, its tail and its turn at sequencing, alive while anybody reads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from outbox.collections import Collections, apart
+from outbox.lease import Lease
+from outbox.sequencer import Sequencer
+from outbox.sequencing import sequence
+from outbox.tail import Tail
+
+
+class Feed:
+    """Starts the background threads with the first reader and stops them with the last. Thread-safe."""
+
+    def __init__(self, collections: Collections, *, sequencing: bool) -> None:
+        self._collections = collections
+        self._sequencing = sequencing
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._tail = Tail(collections)
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        # One owner for all turns of this process: a new turn may take the lease from an old one that is just ending.
+        self._owner = Lease(collections.leases, "sequencer").owner
+
+    @contextmanager
+    def running(self) -> Iterator[Tail]:
+        """Keeps the threads alive inside; gives the tail. They end by themselves within 0.2 s after the last reader."""
+        with self._lock:
+            self._readers += 1
+            if self._readers == 1:
+                self._start()
+            tail = self._tail
+        try:
+            yield tail
+        finally:
+            with self._lock:
+                self._readers -= 1
+                if self._readers == 0:
+                    self._stop.set()
+
+    def _start(self) -> None:
+        stop = self._stop = threading.Event()
+        tail = self._tail = Tail(self._collections)
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._spawn("tail", lambda: tail.run(stop))
+        if self._sequencing:
+            lease = Lease(self._collections.leases, "sequencer", owner=self._owner)
+            sequencer = Sequencer(self._collections, lease)
+            self._spawn("sequencer", lambda: sequence(self._collections, sequencer, stop))
+
+    def _spawn(self, role: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=apart(work), name=f"outbox-{role}-{self._collections.name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def wake(self) -> None:
+        """Makes every waiting reader look whether it is still wanted."""
+        self._tail.wake()
+
+    def join(self, seconds: float) -> None:
+        """Waits for threads that were told to stop."""
+        for thread in self._threads:
+            thread.join(seconds)

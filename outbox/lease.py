@@ -1,0 +1,134 @@
+"""A lease: which process holds a role. No two clocks are ever compared."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+from uuid import uuid4
+
+from bson import Int64
+from pymongo import ReturnDocument
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from outbox.clock import Clock, SystemClock
+from outbox.collections import Document, apart, call
+from outbox.errors import LeaseLost
+
+SECONDS = 10.0
+_SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock may run a little faster, can have it
+
+
+class Lease:
+    """A role of one outbox (`sequencer`, `relay:kafka`, `schema`), held by at most one process at a time.
+
+    The holder adds 1 to `beat` every third of the lease time; a waiter that has seen the same `{fence, beat}` for one
+    lease time, on its own monotonic clock, takes it over with `fence` + 1. So a wrong clock can neither block a
+    takeover nor hasten one. Passive (no thread of its own) and not thread-safe.
+    """
+
+    def __init__(
+        self,
+        leases: Collection[Document],
+        role: str,
+        *,
+        owner: str | None = None,
+        seconds: float = SECONDS,
+        clock: Clock | None = None,
+    ) -> None:
+        self.role = role
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}" if owner is None else owner
+        self.seconds = seconds
+        self.fence = 0
+        """The fence of the present holding; 0 when not held. Only grows from one holder to the next."""
+        self._leases = leases
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._beat = 0
+        self._sent = 0.0
+        self._seen: tuple[int, int] | None = None
+        self._seen_at = 0.0
+
+    @apart
+    def acquire(self) -> bool:
+        """Tries once, without waiting: True means held, with a new fence, also when it was one's own before.
+
+        Call it again every second or so: a holder that has died is recognised by standing still between the calls.
+        Raises pymongo's errors.
+        """
+        self.fence = 0
+        with call():
+            lease = self._leases.find_one({"_id": self.role})
+            if lease is None:
+                return self._found()
+            if lease["owner"] not in (None, self.owner) and not self._stands_still(lease):
+                return False
+            return self._swap(lease, lease["fence"] + 1)
+
+    def _found(self) -> bool:
+        try:
+            self._leases.insert_one(
+                {"_id": self.role, "owner": None, "beat": Int64(0), "fence": Int64(0), "renewed": None}
+            )
+        except DuplicateKeyError:
+            return False  # another process was first; the next try reads what it wrote
+        return self._swap({"owner": None, "beat": Int64(0), "fence": Int64(0)}, 1)
+
+    def _stands_still(self, lease: Document) -> bool:
+        now = self._clock.monotonic()
+        seen = (lease["fence"], lease["beat"])
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, now
+        return now - self._seen_at >= self.seconds
+
+    def _swap(self, old: Document, fence: int) -> bool:
+        """Compare-and-set on all that identifies a holding; `renewed` is the server's time, for people only."""
+        sent = self._clock.monotonic()
+        new = self._leases.find_one_and_update(
+            {"_id": self.role, **{name: old[name] for name in ("owner", "beat", "fence")}},
+            [{"$set": {"owner": self.owner, "beat": Int64(old["beat"] + 1), "fence": Int64(fence), "renewed": "$$NOW"}}],
+            return_document=ReturnDocument.AFTER,
+        )
+        if new is None:
+            return False
+        self.fence, self._beat, self._sent = fence, new["beat"], sent
+        self._seen = None
+        return True
+
+    def renew_if_due(self) -> bool:
+        """Beats when a third of the lease time has passed since the last beat, and then returns True. Raises LeaseLost."""
+        if self.fence and self._clock.monotonic() - self._sent < self.seconds / 3:
+            return False
+        self.renew()
+        return True
+
+    @apart
+    def renew(self) -> None:
+        """Beats now. Raises LeaseLost when another process has it; pymongo's errors leave the outcome open."""
+        held = {"owner": self.owner, "beat": Int64(self._beat), "fence": Int64(self.fence)}
+        with call():
+            if not self.fence or not self._swap(held, self.fence):
+                self.fence = 0
+                raise LeaseLost(f"the lease {self.role!r} is held by another process now")
+
+    def check(self) -> None:
+        """Raises LeaseLost once the last confirmed beat is too old to be sure of the lease. No I/O."""
+        if not self.fence or self._clock.monotonic() - self._sent >= self.seconds * _SAFE:
+            raise LeaseLost(f"the lease {self.role!r} could not be confirmed in time")
+
+    @apart
+    def release(self) -> None:
+        """Gives the lease back, so that a waiter has it at once; nothing when it is not held. Raises pymongo's errors."""
+        fence, self.fence = self.fence, 0
+        if fence:
+            with call():
+                self._leases.update_one(
+                    {"_id": self.role, "owner": self.owner, "fence": Int64(fence)},
+                    {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}},
+                )
+
+
+def holder(leases: Collection[Document], role: str) -> dict[str, Any] | None:
+    """The lease's document, for status; None when the role was never held."""
+    with call():
+        return leases.find_one({"_id": role})

@@ -1,0 +1,153 @@
+"""The log: the capped collection of record batches, and where things are in it."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from bson import Int64, ObjectId
+from bson.binary import Binary
+from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from outbox import batch
+from outbox.batch import Batch
+from outbox.collections import RAW, Collections, Document, call
+from outbox.errors import OutboxNotCreated
+from outbox.record import Record
+
+_ENVELOPE = {"last": 1, "fence": 1, "undeleted": 1}
+
+
+class Description(NamedTuple):
+    """What the server says of the collection itself."""
+
+    uuid: Binary
+    capped: bool
+    size: int
+    """The cap, in bytes."""
+    fence: int
+    """The least fence the validator lets in."""
+
+
+class Newest(NamedTuple):
+    """The envelope of the newest batch; the genesis' (0, 0, 1) when nothing was ever appended."""
+
+    first: int
+    last: int
+    undeleted: int
+
+
+def validator(fence: int) -> Document:
+    """The log's validator: the envelope, and no writer whose fence is older. It never looks into the records."""
+    return {
+        "$jsonSchema": {
+            "bsonType": "object",
+            "required": ["_id", "last", "fence", "undeleted", "records"],
+            "properties": {
+                **{name: {"bsonType": "long"} for name in ("_id", "last", "fence", "undeleted")},
+                "records": {"bsonType": "array"},
+            },
+        },
+        "fence": {"$gte": Int64(fence)},
+    }
+
+
+class Log:
+    """Reads of the log by position. Thread-safe; every call is bounded in time and may raise pymongo's errors.
+
+    Positions are by `_id`, and the oldest is by natural order: a batch appended by a sequencer whose time is over,
+    below numbers that have long been rolled over, would be seen by nobody.
+    """
+
+    def __init__(self, collections: Collections) -> None:
+        self._collections = collections
+        self._log = collections.log
+        self._raw: Collection[RawBSONDocument] = collections.log.with_options(codec_options=RAW)
+
+    def describe(self) -> Description:
+        """Raises OutboxNotCreated when there is no such collection."""
+        with call():
+            for info in self._collections.database.list_collections(filter={"name": self._log.name}):
+                options = info["options"]
+                live = options.get("validator", {}).get("fence", {}).get("$gte", 0)
+                return Description(info["info"]["uuid"], options.get("capped", False), options.get("size", 0), live)
+        raise OutboxNotCreated(
+            f"{self._log.full_name} does not exist; create it once, with Outbox(…).create() or `outbox create APP`"
+        )
+
+    def newest(self, session: ClientSession | None = None) -> Newest:
+        """The newest batch's envelope. Raises OutboxNotCreated when the log has not even its genesis."""
+        with call():
+            found = self._log.find_one({}, _ENVELOPE, sort=[("_id", -1)], session=session)
+        if found is None:
+            raise OutboxNotCreated(
+                f"{self._log.full_name} does not exist or was not made by create(): run Outbox(…).create()"
+            )
+        return Newest(found["_id"], found["last"], found["undeleted"])
+
+    def head(self) -> int:
+        """The newest seq; 0 when nothing was ever appended."""
+        return self.newest().last
+
+    def oldest(self) -> int:
+        """The oldest seq the log still holds; head + 1 when it holds none."""
+        with call():
+            found = self._log.find_one({"_id": {"$gt": 0}}, {"_id": 1}, sort=[("$natural", 1)])
+        return self.head() + 1 if found is None else int(found["_id"])
+
+    def ids_since(self, seq: int, session: ClientSession | None = None) -> list[ObjectId]:
+        """The message ids of every record from the batch at `seq` to the newest."""
+        with call():
+            found = self._log.find({"_id": {"$gte": seq}}, {"records.id": 1}, session=session)
+            return [each["id"] for document in found for each in document["records"]]
+
+    def at(self, seq: int) -> Record[Any] | None:
+        """One record; None when the log does not hold it (any more)."""
+        found = self.holding(seq)
+        if found is None or not found.first <= seq <= found.last:
+            return None
+        return found.records()[seq - found.first]
+
+    def holding(self, seq: int, session: ClientSession | None = None) -> Batch | None:
+        """The newest batch that begins at or before `seq`; None when there is none, genesis not counted."""
+        return self._one({"_id": {"$gt": 0, "$lte": seq}}, session)
+
+    def _one(self, query: Document, session: ClientSession | None) -> Batch | None:
+        with call():
+            found = self._raw.find_one(query, sort=[("_id", -1)], session=session)
+        return None if found is None else batch.parse(found.raw)
+
+    def since(self, first: int, limit: int, session: ClientSession | None = None) -> list[Batch]:
+        """Up to `limit` batches from `_id` >= `first`, in order: one reply, so at most 16 MiB of them."""
+        with call():
+            found = self._raw.find({"_id": {"$gte": first}}, sort=[("_id", 1)], limit=-limit, session=session)
+            return [batch.parse(each.raw) for each in found]
+
+    def first_since(self, date: datetime) -> int:
+        """The first seq with `created` >= `date` (naive means UTC); head + 1 when there is none yet.
+
+        A binary search over `_id`, which works because `created` never decreases along `seq`.
+        """
+        wanted = date.replace(tzinfo=UTC) if date.tzinfo is None else date
+        oldest, head = self.oldest(), self.head()
+        seqs = range(oldest, head + 1)
+        return oldest + bisect.bisect_left(seqs, wanted, key=self._created())
+
+    def _created(self) -> Callable[[int], datetime]:
+        """A record's `created`; what was rolled over during the search counts as too old."""
+        records: list[Record[Any]] = []
+
+        def created(seq: int) -> datetime:
+            nonlocal records
+            if not records or not records[0].seq <= seq <= records[-1].seq:
+                found = self.holding(seq)
+                if found is None or seq > found.last:
+                    return datetime.min.replace(tzinfo=UTC)
+                records = found.records()
+            return records[seq - records[0].seq].created
+
+        return created

@@ -1,0 +1,216 @@
+"""Message classes: mongoengine documents that carry a type name, and the set of them an outbox was given."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import bson
+from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
+from mongoengine.base import get_document  # type: ignore[import-untyped]  # as above
+from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
+    FieldDoesNotExist,
+    InvalidDocumentError,
+    NotRegistered,
+    ValidationError,
+)
+
+from outbox.collections import DECODED
+from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
+from outbox.schema import bson_schema
+
+D = TypeVar("D", bound=EmbeddedDocument)
+_Class = type  # the parameters called `type` hide it
+
+# What Kafka allows in a topic's name, so that the topic template `{type}` always works.
+TYPE_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
+KEY_FIELDS = (fields.StringField, fields.IntField, fields.ObjectIdField, fields.UUIDField)
+
+# mongoengine raises the first for what it checks, and lets the others escape for what it did not think of.
+# RecursionError is a value nested deeper than Python can follow.
+_REFUSALS = (
+    ValidationError,
+    bson.errors.BSONError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+)
+
+
+@dataclass(frozen=True)
+class _Declaration:
+    type: str
+    key: str | None
+
+
+def message(type: str, *, key: str | None = None) -> Callable[[_Class[D]], _Class[D]]:
+    """Declares an EmbeddedDocument as the message class of one type.
+
+    `type` is the name readers know it by, `[A-Za-z0-9._-]{1,249}` and neither `.` nor `..`; `key` names the field
+    (text, int, ObjectId or UUID) that orders and partitions the messages, None for messages that need no order.
+    Raises InvalidMessageClass at once for anything that could not be stored or enforced.
+    """
+    if not TYPE_NAME.fullmatch(type):
+        raise InvalidMessageClass(
+            f"{type!r} is not a type name: 1 to 249 letters, digits, '.', '_' or '-', and not '.' or '..'"
+        )
+
+    declaration = _Declaration(type, key)
+
+    def declare(cls: _Class[D]) -> _Class[D]:
+        _check(cls, key)
+        cls._outbox_declaration = declaration
+        return cls
+
+    return declare
+
+
+def _check(cls: Any, key: str | None) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, EmbeddedDocument)):
+        raise InvalidMessageClass(f"{cls!r} cannot be a message: derive it from mongoengine.EmbeddedDocument")
+    earlier = _declaration_of(cls)
+    if earlier is not None:
+        raise InvalidMessageClass(f"{cls.__name__} already is the message {earlier.type!r}: one type a class")
+    if cls._meta.get("abstract"):
+        raise InvalidMessageClass(f"{cls.__name__} is abstract: decorate the classes derived from it")
+    if key is not None:
+        _check_key(cls, key)
+    # A class named by text may be defined further down: MessageTypes looks again.
+    with contextlib.suppress(NotRegistered):
+        bson_schema(cls)
+
+
+def _declaration_of(cls: type[Any]) -> _Declaration | None:
+    # Of the class itself: one derived from a message class is not that message.
+    declaration: _Declaration | None = vars(cls).get("_outbox_declaration")
+    return declaration
+
+
+def _check_key(cls: Any, key: str) -> None:
+    field = cls._fields.get(key)
+    if field is None:
+        raise InvalidMessageClass(f"{cls.__name__} has no field {key!r} to be its key")
+    if not isinstance(field, KEY_FIELDS) or isinstance(field, fields.ComplexDateTimeField):
+        raise InvalidMessageClass(
+            f"{cls.__name__}.{key} is a {type(field).__name__}; a key is a text, int, ObjectId or UUID field"
+        )
+
+
+class MessageTypes:
+    """The message classes an outbox was given. Immutable and thread-safe."""
+
+    def __init__(self, classes: Iterable[type[EmbeddedDocument]]) -> None:
+        """Raises InvalidMessageClass: a class without `@message`, two of one type name, or one that cannot be stored."""
+        self._classes: dict[str, type[EmbeddedDocument]] = {}
+        self._declarations: dict[type[EmbeddedDocument], _Declaration] = {}
+        self._schemas: dict[str, dict[str, Any]] = {}
+        for cls in classes:
+            declaration = _declaration_of(cls) if isinstance(cls, type) else None
+            if declaration is None:
+                raise InvalidMessageClass(f"{cls!r} is no message class: decorate it with @message('its.type')")
+            if declaration.type in self._classes:
+                other = self._classes[declaration.type]
+                raise InvalidMessageClass(
+                    f"{cls.__qualname__} and {other.__qualname__} both are {declaration.type!r}: one class a type"
+                )
+            try:
+                self._schemas[declaration.type] = bson_schema(cls)
+            except NotRegistered as error:
+                raise InvalidMessageClass(f"{cls.__name__} names a class that is not defined: {error}") from error
+            self._classes[declaration.type] = cls
+            self._declarations[cls] = declaration
+        self.names: tuple[str, ...] = tuple(self._classes)
+        """The type names, in the order given."""
+
+    def encode(self, message: object) -> tuple[str, str | None, dict[str, Any]]:
+        """The message's type, key and data, checked by mongoengine's `validate()` and ready for `bson.encode`.
+
+        Raises UnknownMessage for a class not given here, InvalidMessage for values that cannot be stored.
+        """
+        declaration = self._declarations.get(type(message))
+        if declaration is None:
+            raise UnknownMessage(
+                f"{type(message).__qualname__} is not a message of this outbox: "
+                "decorate it with @message and give it to Outbox(messages=[…])"
+            )
+        try:
+            message.validate()  # type: ignore[attr-defined]  # mongoengine's
+            data = message.to_mongo().to_dict()  # type: ignore[attr-defined]  # as above
+            bson.encode(data, codec_options=DECODED)
+        except OverflowError as error:
+            raise InvalidMessage(f"{declaration.type}: {error} (integers are 64 bits wide)") from error
+        except _REFUSALS as error:
+            raise InvalidMessage(f"{declaration.type}: {error}") from error
+        return declaration.type, self._key(declaration, message, data), data
+
+    def _key(self, declaration: _Declaration, message: Any, data: dict[str, Any]) -> str | None:
+        if declaration.key is None:
+            return None
+        key = data.get(message._fields[declaration.key].db_field)
+        if key is None:
+            raise InvalidMessage(
+                f"{declaration.type}: the key {declaration.key!r} has no value; give it one, "
+                "make the field required, or declare the message without a key"
+            )
+        return str(key)
+
+    def decode(self, type: str, data: dict[str, Any] | None) -> EmbeddedDocument | None:
+        """The message as an instance of its class; None for a type not given here, and for no data.
+
+        Fields its class does not know are left out: a newer writer may have added them. Dates come back aware, UTC.
+        Raises InvalidMessage when the data does not fit the class (another writer's, or a class that changed since).
+        """
+        cls = self._classes.get(type)
+        if cls is None or data is None:
+            return None
+        try:
+            try:
+                return cls._from_son(data)
+            except FieldDoesNotExist:
+                return cls._from_son(_known(cls, data))
+        except (*_REFUSALS, InvalidDocumentError, FieldDoesNotExist, NotRegistered) as error:
+            raise InvalidMessage(
+                f"{type}: the data does not fit {cls.__name__} ({error}); the record's `data` has it as it stands"
+            ) from error
+
+    def name_of(self, type: str | _Class[EmbeddedDocument]) -> str:
+        """The type name of a message class; a name is returned as it is. Raises UnknownMessage."""
+        if isinstance(type, str):
+            return type
+        declaration = self._declarations.get(type)
+        if declaration is None:
+            raise UnknownMessage(f"{type!r} is not a message class of this outbox: give it to Outbox(messages=[…])")
+        return declaration.type
+
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """By type name, the `$jsonSchema` of its data."""
+        return dict(self._schemas)
+
+
+def _known(cls: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """The data without the fields that its class, or one embedded in it, does not know."""
+    cls = get_document(data["_cls"]) if "_cls" in data and data["_cls"] != cls._class_name else cls
+    by_stored_name = {field.db_field: field for field in cls._fields.values()}
+    return {
+        name: _known_value(by_stored_name[name], value) if name in by_stored_name else value
+        for name, value in data.items()
+        if name in by_stored_name or name == "_cls"
+    }
+
+
+def _known_value(field: Any, value: Any) -> Any:
+    if isinstance(field, fields.EmbeddedDocumentField) and isinstance(value, dict):
+        return _known(field.document_type, value)
+    if isinstance(field, fields.GenericEmbeddedDocumentField) and isinstance(value, dict) and "_cls" in value:
+        return _known(get_document(value["_cls"]), value)
+    if isinstance(field, fields.ListField) and isinstance(value, list):
+        return [_known_value(field.field, item) for item in value]
+    if isinstance(field, fields.DictField) and isinstance(value, dict):
+        return {key: _known_value(field.field, item) for key, item in value.items()}
+    return value

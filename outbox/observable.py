@@ -1,0 +1,175 @@
+"""The log as an RxPY Observable: each subscription pulls on a thread of its own, so a slow one holds up nobody."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pymongo.errors import PyMongoError
+from reactivex import Observable
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.disposable import Disposable
+
+from outbox.collections import Collections, apart
+from outbox.errors import HistoryLost
+from outbox.feed import Feed
+from outbox.log import Log
+from outbox.reader import LogReader
+from outbox.record import Decode, Record
+from outbox.start import Start, resolve
+from outbox.tail import Tail
+from outbox.transient import is_transient
+
+logger = logging.getLogger("outbox")
+
+POLL_SECONDS = 1.0
+_RETRY_SECONDS = 0.1
+
+T = TypeVar("T")
+OnGap = Literal["error"] | Callable[[HistoryLost], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a subscriber asked for; `types` are names, None means all."""
+
+    start: Start
+    types: frozenset[str] | None
+    key: str | None
+    on_gap: OnGap = "error"
+
+    def wants(self, record: Record[Any]) -> bool:
+        return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
+
+
+class Subscriptions:
+    """The live subscriptions of one outbox. Thread-safe."""
+
+    def __init__(self, collections: Collections, feed: Feed, decode: Decode) -> None:
+        self.collections = collections
+        self.feed = feed
+        self.decode = decode
+        self._live: set[_Subscription] = set()
+        self._lock = threading.Lock()
+
+    def observable(self, request: Request) -> Observable[Record[Any]]:
+        """Cold: each subscription resolves its start and reads for itself."""
+
+        def subscribe(observer: ObserverBase[Record[Any]], scheduler: SchedulerBase | None = None) -> DisposableBase:
+            subscription = _Subscription(self, request, observer)
+            with self._lock:
+                self._live.add(subscription)
+            subscription.thread.start()
+            return Disposable(subscription.dispose)
+
+        return Observable(subscribe)
+
+    def ended(self, subscription: _Subscription) -> None:
+        with self._lock:
+            self._live.discard(subscription)
+
+    def complete(self, seconds: float) -> None:
+        """Completes every subscription; waits up to `seconds` for each to end, unless called from within it."""
+        with self._lock:
+            live = list(self._live)
+        for subscription in live:
+            subscription.complete()
+        for subscription in live:
+            if subscription.thread is not threading.current_thread():
+                subscription.thread.join(seconds)
+
+
+class _Subscription:
+    """One subscriber: a daemon thread that pulls, filters, and calls `on_next` serially."""
+
+    def __init__(self, home: Subscriptions, request: Request, observer: ObserverBase[Record[Any]]) -> None:
+        self._home = home
+        self._request = request
+        self._observer = observer
+        self._stop = threading.Event()
+        self._disposed = False
+        self._delivered = False
+        name = f"outbox-observe-{home.collections.name}"
+        self.thread = threading.Thread(target=apart(self._run), name=name, daemon=True)
+
+    def dispose(self) -> None:
+        """Ends it without another call to the observer."""
+        self._disposed = True
+        self.complete()
+
+    def complete(self) -> None:
+        """Ends it; the observer is told that it is complete."""
+        self._stop.set()
+        self._home.feed.wake()
+
+    def _run(self) -> None:
+        try:
+            with self._home.feed.running() as tail:
+                self._deliver(tail)
+            if not self._disposed:
+                self._observer.on_completed()
+        except Exception as error:  # whatever ends a subscription is the observer's to know
+            self._fail(error)
+        finally:
+            self._home.ended(self)
+
+    def _fail(self, error: Exception) -> None:
+        if self._disposed:
+            logger.debug("a disposed subscription ended with %r", error)
+            return
+        try:
+            self._observer.on_error(error)
+        except Exception:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
+            logger.exception("a subscriber of %s failed and has no on_error", self._home.collections.log.full_name)
+
+    def _deliver(self, tail: Tail) -> None:
+        reader = self._riding_out(lambda: self._open(tail))
+        if reader is None:
+            return
+        try:
+            while not self._stop.is_set():
+                records = self._riding_out(lambda: self._pull(reader))
+                if not records:
+                    reader.wait(POLL_SECONDS, self._stop)
+                    continue
+                for record in records:
+                    if self._stop.is_set():
+                        return
+                    self._delivered = True
+                    if self._request.wants(record):
+                        self._observer.on_next(record)
+        finally:
+            reader.close()
+
+    def _open(self, tail: Tail) -> LogReader:
+        collections = self._home.collections
+        position = resolve(self._request.start, Log(collections))
+        return LogReader(collections, position, tail=tail, decode=self._home.decode)
+
+    def _pull(self, reader: LogReader) -> list[Record[Any]]:
+        try:
+            return reader.read()
+        except HistoryLost as lost:
+            if self._request.start == "earliest" and not self._delivered:
+                reader.move(lost.oldest)  # nothing was promised yet: 'earliest' is whatever is the oldest by now
+            elif callable(self._request.on_gap):
+                self._request.on_gap(lost)
+                reader.move(lost.oldest)
+            else:
+                raise
+            return []
+
+    def _riding_out(self, call: Callable[[], T]) -> T | None:
+        """Repeats a call through step-downs and disconnects; None when the subscription was ended meanwhile."""
+        while not self._stop.is_set():
+            try:
+                return call()
+            except PyMongoError as error:
+                if not is_transient(error):
+                    raise
+                logger.info("reading %s goes on in a moment: %s", self._home.collections.log.full_name, error)
+                self._stop.wait(_RETRY_SECONDS)
+        return None

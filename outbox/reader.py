@@ -1,0 +1,130 @@
+"""A reader: pulls the log's records from one position on, in order, gapless or loudly not."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from bson import ObjectId
+from bson.binary import Binary
+
+from outbox.batch import Batch
+from outbox.collections import Collections, apart
+from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
+from outbox.log import Log
+from outbox.record import Decode, Record
+from outbox.tail import Tail
+
+READ_BYTES = 4 << 20
+_MOST = 1000
+_FIRST = 4
+
+
+class LogReader:
+    """Reads from `position` on, at the caller's own pace: nothing is fetched ahead. Not thread-safe; close it.
+
+    `position` is the seq of the next record it will give. Reading from 1 means all of history; the log may no longer
+    hold it, and says so with HistoryLost.
+    """
+
+    def __init__(
+        self, collections: Collections, position: int, *, tail: Tail | None = None, decode: Decode | None = None
+    ) -> None:
+        self.position = position
+        self._log = Log(collections)
+        self._tail = tail
+        self._decode = decode
+        self._session = collections.client.start_session(causal_consistency=True)
+        self._uuid: Binary = self._log.describe().uuid
+        self._last: tuple[int, ObjectId] | None = None
+        self._breaks = 0 if tail is None else tail.breaks
+        self._rings = -1
+        self._inside = True
+        self._limit = _FIRST
+
+    @apart
+    def read(self) -> list[Record[Any]]:
+        """The next records, about 4 MiB of the log; none at the head. Never a partial answer: a call that raised may be
+        made again.
+
+        Raises HistoryLost when the log has rolled over the position, LogReplaced when this is another log than it was,
+        and pymongo's errors.
+        """
+        if self._tail is not None:
+            self._rings = self._tail.rings
+            breaks = self._tail.breaks
+            if breaks != self._breaks:
+                self.verify()
+                self._breaks = breaks
+            self._tail.advance(self._session)
+        batches = self._fetch()
+        if not batches:
+            return []
+        return self._records(batches)
+
+    def _fetch(self) -> list[Batch]:
+        if self._inside:  # a position given from outside may be in the middle of a batch
+            found = self._log.holding(self.position, self._session)
+            if found is not None and found.last >= self.position:
+                return [found]
+        return self._log.since(self.position, self._limit, self._session)
+
+    def _records(self, batches: list[Batch]) -> list[Record[Any]]:
+        expected = batches[0].first if self._inside and batches[0].first < self.position else self.position
+        records: list[Record[Any]] = []
+        for batch in batches:
+            if batch.first != expected:
+                if records:
+                    break  # deliver what is whole; the next read meets the gap first
+                raise HistoryLost(expected, batch.first)
+            records += batch.records(self._decode)
+            expected = batch.last + 1
+        if records[0].seq < self.position:
+            records = records[self.position - records[0].seq :]
+        self._limit = max(1, min(_MOST, READ_BYTES * len(batches) // sum(len(each.raw) for each in batches)))
+        self._inside = False
+        self.position = expected
+        self._last = (records[-1].seq, records[-1].id)
+        return records
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        """Until the log has grown since the last `read` (True), `stop` is set and the tail woken, or `seconds` passed.
+
+        Ask for a second at most: the tail can fall silent, and then only reading again finds what came meanwhile.
+        """
+        if self._tail is None:
+            return False
+        return self._tail.wait(self._rings, seconds, stop)
+
+    @apart
+    def verify(self) -> None:
+        """Raises LogReplaced unless this is the very log that was read so far. Also pymongo's errors."""
+        if self._live_uuid() != self._uuid:
+            raise LogReplaced(
+                "the log was dropped, and perhaps made anew, while it was being read; a position in the old one means "
+                "nothing in another. Start again from 'earliest'"
+            )
+        if self._last is None:
+            return
+        seq, id = self._last
+        record = self._log.at(seq)
+        if (record is None and self._log.head() < seq) or (record is not None and record.id != id):
+            raise LogReplaced(
+                f"the log holds another record at seq {seq} than the one that was read there ({id}): it was restored "
+                "from a backup, or replaced. Start again from 'earliest'"
+            )
+
+    def _live_uuid(self) -> Binary | None:
+        try:
+            return self._log.describe().uuid
+        except OutboxNotCreated:
+            return None
+
+    def move(self, position: int) -> None:
+        """Goes on from another seq."""
+        self.position = position
+        self._inside = True
+
+    def close(self) -> None:
+        """Ends the reader's session. Reads nothing afterwards."""
+        self._session.end_session()

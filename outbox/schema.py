@@ -1,0 +1,350 @@
+"""From a message class to the schema of its data: for the server to enforce, and for people to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import bson
+from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
+from mongoengine.base import BaseField, ComplexBaseField, get_document  # type: ignore[import-untyped]  # as above
+from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # as above
+
+from outbox.collections import DECODED
+from outbox.dialect import BSON, JSON, Dialect, Schema
+from outbox.errors import InvalidMessageClass
+from outbox.pattern import portable
+
+REFUSED: dict[type, str] = {
+    fields.FileField: "keeps its bytes in GridFS, outside the message",
+    fields.ImageField: "keeps its bytes in GridFS, outside the message",
+    fields.SequenceField: "draws numbers from another collection, outside the transaction",
+    fields.CachedReferenceField: "copies another document's fields behind the message's back",
+    fields.GeoJsonBaseField: "is only the base of the GeoJSON fields",
+    ComplexBaseField: "is only the base of the list and dict fields",
+    BaseField: "says nothing about what it stores: derive the field from one that does",
+}
+"""The field classes a message cannot have, and why."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in a class the walk is, and which classes it is inside of."""
+
+    dialect: Dialect
+    path: str
+    within: tuple[type, ...] = ()
+
+    def at(self, step: str) -> _Place:
+        return replace(self, path=self.path + step)
+
+    def refuse(self, reason: str) -> InvalidMessageClass:
+        return InvalidMessageClass(f"{self.path}: {reason}")
+
+
+def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
+    """MongoDB's `$jsonSchema` for the `data` of one message class, as the server would give it back.
+
+    Raises InvalidMessageClass: a field that cannot be stored, or a class that contains itself.
+    mongoengine's NotRegistered passes through: a class named by text is not defined yet.
+    """
+    place = _Place(BSON, cls.__name__)
+    schema = _document(cls, place)
+    try:
+        return bson.decode(bson.encode(schema, codec_options=DECODED), DECODED)
+    except (bson.errors.BSONError, OverflowError, ValueError) as error:
+        raise place.refuse(f"a choice, bound or pattern of this class is no BSON value ({error})") from error
+
+
+def json_schema(cls: type[EmbeddedDocument]) -> Schema:
+    """JSON Schema 2020-12, for people, of the JSON value of one message class on Kafka. Raises as `bson_schema`."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": cls.__name__,
+        **_document(cls, _Place(JSON, cls.__name__)),
+    }
+
+
+def _document(cls: type[EmbeddedDocument], place: _Place) -> Schema:
+    if cls in place.within:
+        raise place.refuse(
+            f"{cls.__name__} contains itself, and MongoDB's $jsonSchema has no recursion: "
+            "nest to a fixed depth with classes of their own, or store the part in a DictField"
+        )
+    if cls._dynamic:
+        raise place.refuse(f"{cls.__name__} is dynamic, so its fields cannot be checked: use EmbeddedDocument")
+    inside = replace(place, within=(*place.within, cls))
+    properties: Schema = {}
+    required = []
+    if cls._meta.get("allow_inheritance"):
+        properties["_cls"] = {"enum": [cls._class_name]}
+        required.append("_cls")
+    for name in cls._fields_ordered:
+        field = cls._fields[name]
+        if name == "_cls":
+            continue
+        if field.db_field != name and field.db_field in cls._fields:
+            # mongoengine mixes up the two when it reads such a document back.
+            raise inside.refuse(f"{name} is stored as {field.db_field!r}, which is another field's name: rename one")
+        properties[field.db_field] = _property(field, inside.at(f".{name}"))
+        if field.required:
+            required.append(field.db_field)
+    schema = {**place.dialect.scalar("object"), "properties": properties, "additionalProperties": False}
+    return {**schema, "required": required} if required else schema
+
+
+def _property(field: Any, place: _Place) -> Schema:
+    schema = _value(field, place)
+    if field.null and not field.required:
+        schema = place.dialect.nullable(schema)
+    text = getattr(field, "help_text", None)
+    return {**schema, "description": str(text)} if place.dialect.people and text else schema
+
+
+def _value(field: Any, place: _Place) -> Schema:
+    """The schema of a value that is there: null is only for whole attributes, never for an item of a list."""
+    for base in type(field).__mro__:
+        if base in REFUSED:
+            raise place.refuse(f"a {type(field).__name__} cannot be in a message: it {REFUSED[base]}")
+        if base not in STORED:
+            continue
+        if type(field).to_mongo is not base.to_mongo or type(field).to_python is not base.to_python:
+            raise place.refuse(
+                f"{type(field).__name__} changes how {base.__name__} stores a value, so its schema is not known"
+            )
+        schema = STORED[base](field, place)
+        return _chosen(field, schema, place) if field.choices and base not in _OWN_CHOICES else schema
+    raise place.refuse(f"{type(field).__name__} is not a field of mongoengine")
+
+
+def _chosen(field: Any, schema: Schema, place: _Place) -> Schema:
+    """Narrowed to the field's choices; those of a list are for its items, as mongoengine has it."""
+    choices = list(field.choices)
+    if isinstance(choices[0], (list, tuple)):
+        choices = [value for value, _label in choices]
+    if isinstance(field, fields.ListField):
+        items = schema.get("items", {})
+        if "properties" in items or "anyOf" in items or "items" in items:
+            raise place.refuse("mongoengine cannot check choices on a list of documents or lists: drop them")
+        stored = choices if field.field is None else _stored(field.field, choices, place)
+        stored = [place.dialect.value(value) for value in stored]
+        return {**schema, "items": {**items, "enum": [v for v in stored if v in items.get("enum", stored)]}}
+    return {**schema, "enum": [place.dialect.value(value) for value in _stored(field, choices, place)]}
+
+
+def _stored(field: Any, values: list[Any], place: _Place) -> list[Any]:
+    try:
+        return [field.to_mongo(value) for value in values]
+    except (ValidationError, TypeError, ValueError, ArithmeticError) as error:
+        raise place.refuse(f"a choice cannot be stored in this field ({error})") from error
+
+
+def _leaf(kind: str) -> Callable[[Any, _Place], Schema]:
+    return lambda field, place: place.dialect.scalar(kind)
+
+
+def _string(field: Any, place: _Place) -> Schema:
+    schema = place.dialect.scalar("string")
+    if field.min_length is not None:
+        schema["minLength"] = field.min_length
+    if field.max_length is not None:
+        schema["maxLength"] = field.max_length
+    pattern = None if field.regex is None else portable(field.regex)
+    return schema if pattern is None else {**schema, "pattern": pattern}
+
+
+def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, _Place], Schema]:
+    def build(field: Any, place: _Place) -> Schema:
+        schema = place.dialect.scalar(kind)
+        if kind in place.dialect.bounded:
+            if field.min_value is not None:
+                schema["minimum"] = bound(field.min_value)
+            if field.max_value is not None:
+                schema["maximum"] = bound(field.max_value)
+        return schema
+
+    return build
+
+
+def _decimal(field: Any, place: _Place) -> Schema:
+    if field.force_string:
+        return {**place.dialect.scalar("string"), "pattern": r"^-?[0-9]+(\.[0-9]+)?(E-[0-9]+)?$"}
+    return _number("number", float)(field, place)
+
+
+def _complex_datetime(field: Any, place: _Place) -> Schema:
+    parts = ["[0-9]{1,4}", *["[0-9]{2}"] * 5, "[0-9]{6}"]
+    return {**place.dialect.scalar("string"), "pattern": f"^{re.escape(field.separator).join(parts)}$"}
+
+
+def _uuid(field: Any, place: _Place) -> Schema:
+    if field._binary:
+        return place.dialect.scalar("uuid")
+    return {**place.dialect.scalar("string"), "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+
+
+def _enum(field: Any, place: _Place) -> Schema:
+    return {"enum": [place.dialect.value(member.value) for member in field.choices]}
+
+
+def _list(field: Any, place: _Place) -> Schema:
+    schema = place.dialect.scalar("array")
+    if field.required:
+        schema["minItems"] = 1
+    if field.max_length is not None:
+        schema["maxItems"] = field.max_length
+    return schema if field.field is None else {**schema, "items": _value(field.field, place.at("[]"))}
+
+
+def _dict(field: Any, place: _Place) -> Schema:
+    if field.choices:
+        raise place.refuse("mongoengine cannot check choices on a dict: drop them")
+    schema = {**place.dialect.scalar("object"), "patternProperties": {"^[$]": {"not": {}}}}
+    if field.required:
+        schema["minProperties"] = 1
+    return schema if field.field is None else {**schema, "additionalProperties": _value(field.field, place.at("{}"))}
+
+
+def _family(cls: type[EmbeddedDocument]) -> Iterator[type[EmbeddedDocument]]:
+    yield cls
+    for child in cls.__subclasses__():
+        yield from _family(child)
+
+
+def _embedded(field: Any, place: _Place) -> Schema:
+    members = list(dict.fromkeys(_family(field.document_type)))
+    if field.choices:
+        members = [member for member in members if issubclass(member, tuple(field.choices))]
+    if members == [field.document_type]:
+        return _document(field.document_type, place)
+    return {"anyOf": [_named(member, place) for member in members]}
+
+
+def _generic_embedded(field: Any, place: _Place) -> Schema:
+    if not field.choices:
+        return {
+            **place.dialect.scalar("object"),
+            "properties": {"_cls": place.dialect.scalar("string")},
+            "required": ["_cls"],
+        }
+    members = dict.fromkeys(member for choice in field.choices for member in _family(choice))
+    return {"anyOf": [_named(member, place, add_name=True) for member in members]}
+
+
+def _named(cls: type[EmbeddedDocument], place: _Place, *, add_name: bool = False) -> Schema:
+    """One of several classes a field takes: readers tell them apart by `_cls`."""
+    schema = _document(cls, place)
+    if get_document(cls._class_name) is not cls:
+        raise place.refuse(f"two classes are called {cls._class_name}, so a reader could not tell them apart: rename")
+    if "_cls" in schema["properties"]:
+        return schema
+    if not add_name:
+        raise place.refuse(
+            f"{cls.__name__} is stored without its name, so a reader could not tell it apart: "
+            "give it meta = {'allow_inheritance': True}"
+        )
+    properties = {**schema["properties"], "_cls": {"enum": [cls._class_name]}}
+    return {**schema, "properties": properties, "required": [*schema.get("required", []), "_cls"]}
+
+
+def _dbref(identity: Schema, place: _Place) -> Schema:
+    text = place.dialect.scalar("string")
+    return {
+        **place.dialect.scalar("object"),
+        "properties": {"$ref": text, "$id": identity, "$db": text, "cls": text},
+        "required": ["$ref", "$id"],
+        "additionalProperties": False,
+    }
+
+
+def _reference(field: Any, place: _Place) -> Schema:
+    if field.choices:
+        raise place.refuse("choices of a reference cannot be checked by the server: drop them")
+    target = field.document_type
+    identity = _value(target._fields[target._meta["id_field"]], place.at(".pk"))
+    return _dbref(identity, place) if field.dbref or target._meta.get("abstract") else identity
+
+
+def _generic_reference(field: Any, place: _Place) -> Schema:
+    name: Schema = {"enum": list(field.choices)} if field.choices else place.dialect.scalar("string")
+    return {
+        **place.dialect.scalar("object"),
+        "properties": {"_cls": name, "_ref": _dbref(place.dialect.scalar("any"), place)},
+        "required": ["_cls", "_ref"],
+        "additionalProperties": False,
+    }
+
+
+def _point(field: Any, place: _Place) -> Schema:
+    return {**place.dialect.scalar("array"), "items": place.dialect.scalar("number"), "minItems": 2, "maxItems": 2}
+
+
+def _geojson(name: str, depth: int) -> Callable[[Any, _Place], Schema]:
+    """A GeoJSON object whose coordinates are points inside `depth` lists, none of them empty."""
+
+    def build(field: Any, place: _Place) -> Schema:
+        coordinates = _point(field, place)
+        for _ in range(depth):
+            coordinates = {**place.dialect.scalar("array"), "items": coordinates, "minItems": 1}
+        return {
+            **place.dialect.scalar("object"),
+            "properties": {"type": {"enum": [name]}, "coordinates": coordinates},
+            "required": ["type", "coordinates"],
+            "additionalProperties": False,
+        }
+
+    return build
+
+
+_OWN_CHOICES = (
+    fields.EnumField,
+    fields.DictField,
+    fields.MapField,
+    fields.EmbeddedDocumentField,
+    fields.GenericEmbeddedDocumentField,
+    fields.ReferenceField,
+    fields.LazyReferenceField,
+    fields.GenericReferenceField,
+    fields.GenericLazyReferenceField,
+)
+
+STORED: dict[type, Callable[[Any, _Place], Schema]] = {
+    fields.StringField: _string,
+    fields.EmailField: _string,
+    fields.URLField: _leaf("string"),
+    fields.IntField: _number("int", lambda bound: bound),
+    fields.LongField: _number("int", lambda bound: bound),
+    fields.FloatField: _number("number", float),
+    fields.DecimalField: _decimal,
+    fields.Decimal128Field: _number("decimal", lambda bound: bson.Decimal128(str(bound))),
+    fields.BooleanField: _leaf("bool"),
+    fields.DateTimeField: _leaf("date"),
+    fields.DateField: _leaf("date"),
+    fields.ComplexDateTimeField: _complex_datetime,
+    fields.ObjectIdField: _leaf("objectId"),
+    fields.UUIDField: _uuid,
+    fields.BinaryField: _leaf("binary"),
+    fields.EnumField: _enum,
+    fields.DynamicField: _leaf("any"),
+    fields.ListField: _list,
+    fields.SortedListField: _list,
+    fields.EmbeddedDocumentListField: _list,
+    fields.DictField: _dict,
+    fields.MapField: _dict,
+    fields.EmbeddedDocumentField: _embedded,
+    fields.GenericEmbeddedDocumentField: _generic_embedded,
+    fields.ReferenceField: _reference,
+    fields.LazyReferenceField: _reference,
+    fields.GenericReferenceField: _generic_reference,
+    fields.GenericLazyReferenceField: _generic_reference,
+    fields.GeoPointField: _point,
+    fields.PointField: _geojson("Point", 0),
+    fields.LineStringField: _geojson("LineString", 1),
+    fields.PolygonField: _geojson("Polygon", 2),
+    fields.MultiPointField: _geojson("MultiPoint", 1),
+    fields.MultiLineStringField: _geojson("MultiLineString", 2),
+    fields.MultiPolygonField: _geojson("MultiPolygon", 3),
+}
+"""Every field class a message can have, and what its stored value looks like."""

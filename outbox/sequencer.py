@@ -1,0 +1,232 @@
+"""The sequencer: numbers what staging holds and appends it to the log. One at a time, fenced by the server."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pymongo.errors
+from bson import ObjectId, Timestamp
+from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
+
+from outbox import batch, staging
+from outbox.clock import Clock
+from outbox.collections import RAW, Collections, apart, call
+from outbox.errors import LeaseLost
+from outbox.lease import Lease
+from outbox.log import Log, validator
+from outbox.staging import Staged
+
+logger = logging.getLogger("outbox")
+
+SWEEP_RECORDS = 10_000
+SWEEP_BYTES = 16 << 20
+DELETE_SECONDS = 15.0  # 10,000 deletes take 0.3 s on three nodes that share two cores; a slow disk may need far more
+_FENCED = 121  # DocumentValidationFailure
+_DUPLICATE = 11000
+# What the log says of a document it will never take, whoever sends it and however often: deeper than 180 levels
+# (15, Overflow), or larger than 16 MiB (2, BadValue; 10334, BSONObjectTooLarge).
+_REFUSED = frozenset({2, 15, 10334})
+
+
+class Swept(NamedTuple):
+    """What one sweep did."""
+
+    messages: int
+    """How many left staging; 0 means staging was empty at `time`."""
+    time: Timestamp
+    """The server's time of the snapshot that was swept."""
+
+
+class Doubt(Exception):
+    """The sequencer no longer knows what the log holds: it must take over again, from itself. Never leaves the package."""
+
+
+class Sequencer:
+    """Moves messages from staging to the log, in the order of the server's stamps. Not thread-safe, no thread of its own.
+
+    Call `take_over()` until it is True, then `sweep()` again and again. Whatever `sweep` raises, call `take_over()`
+    before the next sweep: there is one way back from every error and every doubt.
+    """
+
+    def __init__(self, collections: Collections, lease: Lease | None = None, clock: Clock | None = None) -> None:
+        self._collections = collections
+        self._log = Log(collections)
+        self._lease = Lease(collections.leases, "sequencer", clock=clock) if lease is None else lease
+        self._next = 0
+        self._floor = 0  # the newest record's `created`, in ms
+        self._cap = 0
+        self._window: frozenset[bytes] = frozenset()
+        self._suspects: set[bytes] = set()
+
+    @property
+    def fence(self) -> int:
+        return self._lease.fence
+
+    @apart
+    def take_over(self) -> bool:
+        """Takes the lease, fences the log, and finishes what the last holder left. False when another process works.
+
+        Raises pymongo's errors, LeaseLost, OutboxNotCreated; call it again after any of them.
+        """
+        if not self._lease.acquire():
+            return False
+        client = self._collections.client
+        with client.start_session(causal_consistency=True) as session:
+            self._fence_log(session)
+            self._lease.renew()
+            newest = self._log.newest(session)
+            ids = self._log.ids_since(newest.undeleted, session)
+            last = self._log.holding(newest.last, session)
+        self._delete(ids)
+        self._window = frozenset(each.binary for each in ids)
+        self._next = newest.last + 1
+        self._floor = 0 if last is None else int(DatetimeMS(last.records()[-1].created))
+        logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self._next, self.fence)
+        return True
+
+    def _fence_log(self, session: ClientSession) -> None:
+        """From here on the server refuses whoever held the lease before. A waiting collMod would make every reader of
+        the log wait behind it (an open transaction on the log blocks it), so each try is short."""
+        patience = 0.2
+        while True:
+            try:
+                with call(patience):
+                    self._collections.database.command(
+                        "collMod",
+                        self._collections.log.name,
+                        validator=validator(self.fence),
+                        writeConcern={"w": "majority"},
+                        session=session,
+                    )
+                break
+            except pymongo.errors.PyMongoError as error:
+                if not error.timeout:
+                    raise
+                logger.warning("the log's validator is held up by an open transaction on it; trying again")
+                self._lease.renew_if_due()
+                patience = min(2 * patience, 2.0)
+        self._cap = self._log.describe().size
+
+    @apart
+    def sweep(self) -> Swept:
+        """Moves what staging holds now, up to 10,000 messages, 16 MiB or a quarter of the cap, but at least one.
+
+        Raises LeaseLost, Doubt and pymongo's errors: take over again then.
+        """
+        if self._lease.renew_if_due():
+            self._check_fence()
+        documents, time = self._fetch()
+        staged = [staging.parse(each) for each in documents]
+        fresh = [each for each in staged if each.id not in self._window]
+        if fresh:
+            self._append(fresh, time)
+        if staged:
+            self._delete([ObjectId(each.id) for each in staged])
+        self._window = frozenset(each.id for each in staged)
+        return Swept(len(staged), time)
+
+    def _check_fence(self) -> None:
+        live = self._log.describe()
+        self._cap = live.size
+        if live.fence < self.fence:
+            raise Doubt(f"the log's validator lets in fence {live.fence}, below this sequencer's {self.fence}")
+
+    def _fetch(self) -> tuple[list[bytes], Timestamp]:
+        """One command, in a snapshot of its own: a session would pin its first snapshot for life."""
+        with call():
+            reply = self._collections.database.command(
+                {
+                    "find": self._collections.staging.name,
+                    "sort": {"at": 1},
+                    "batchSize": SWEEP_RECORDS,
+                    "singleBatch": True,
+                    "readConcern": {"level": "snapshot"},
+                },
+                codec_options=RAW,
+            )
+        budget = min(SWEEP_BYTES, self._cap // 4)
+        documents = []
+        for document in reply["cursor"]["firstBatch"]:
+            budget -= len(document.raw) + batch.ENVELOPE_BYTES
+            if documents and budget < 0:
+                break
+            documents.append(document.raw)
+        return documents, reply["cursor"]["atClusterTime"]
+
+    def _append(self, fresh: list[Staged], time: Timestamp) -> None:
+        records, floor = self._records(fresh, time.time)
+        alone = [each.id in self._suspects for each in fresh]
+        first, documents, members = self._next, [], []
+        for part in batch.cut([len(each) for each in records], alone):
+            documents.append(RawBSONDocument(batch.pack(self._next, self.fence, first, records[part])))
+            members.append(fresh[part])
+            self._next += len(members[-1])
+            if len(documents[-1].raw) > batch.MAX_DOCUMENT:
+                self._refused(members[-1], 10334, "larger than 16 MiB in the log")
+        self._lease.check()
+        try:
+            with call():
+                self._collections.log.insert_many(documents)
+        except pymongo.errors.BulkWriteError as error:
+            for refusal in error.details["writeErrors"]:
+                self._refused(members[refusal["index"]], refusal["code"], refusal["errmsg"])
+            raise
+        self._floor = floor
+        self._suspects.clear()
+
+    def _records(self, fresh: list[Staged], snapshot: int) -> tuple[list[bytes], int]:
+        """`created` may neither run ahead of the server's own time (by more than a second) nor behind its predecessor:
+        one wrong clock among the putters must not move the others' dates."""
+        records, floor, latest = [], self._floor, (snapshot + 1) * 1000
+        for each in fresh:
+            floor = max(floor, min(each.created, (each.at + 1) * 1000, latest))
+            records.append(batch.record(each.id, floor, each.rest))
+        return records, floor
+
+    def _refused(self, members: list[Staged], code: int, reason: str) -> None:
+        """The log refused this batch. Says why it must be doubted; buries a message that the log will never take."""
+        if code == _FENCED:
+            raise LeaseLost(f"a newer sequencer has fenced the log against fence {self.fence}")
+        if code == _DUPLICATE:
+            raise Doubt("another sequencer appended the same number")
+        if code in _REFUSED and len(members) > 1:
+            self._suspects.update(each.id for each in members)
+            raise Doubt(f"the log refuses one of {len(members)} messages ({reason}); each is tried alone")
+        if code in _REFUSED:
+            self._bury(members[0], code, reason)
+            raise Doubt(f"the log refuses message {ObjectId(members[0].id)}; it is in {self._collections.dead.name} now")
+
+    def _bury(self, offender: Staged, code: int, reason: str) -> None:
+        """Moves a message the log will never take to the dead letters: one bad put must not stall everybody's."""
+        id, now = ObjectId(offender.id), datetime.now(UTC)
+        logger.error("the log refuses message %s for good (%d: %s); it goes to %s", id, code, reason, self._collections.dead.name)
+        letter = {
+            "reader": "sequencer",
+            "seq": None,
+            "created": DatetimeMS(offender.created),
+            **staging.fields(offender),
+            "error": {"code": code, "reason": reason},
+            "attempts": 1,
+            "first": now,
+            "last": now,
+            "state": "dead",
+        }
+        with call():
+            self._collections.dead.replace_one({"_id": id}, letter, upsert=True)
+        self._delete([id])
+
+    def _delete(self, ids: list[ObjectId]) -> None:
+        """By id, never by a range of `at`: a transaction that commits late may stand inside the range. With majority:
+        a snapshot may be older than a `w: 1` delete, and would show the message again."""
+        if ids:
+            with call(DELETE_SECONDS):
+                self._collections.staging.delete_many({"_id": {"$in": ids}})
+
+    @apart
+    def release(self) -> None:
+        """Gives the lease back, so that another process can sequence at once. Raises pymongo's errors."""
+        self._lease.release()

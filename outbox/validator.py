@@ -1,0 +1,91 @@
+"""The validator of the staging collection: what the server refuses (code 121), whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson import Timestamp
+
+from outbox.compatibility import differences
+from outbox.errors import IncompatibleOutbox
+
+RESERVED_HEADERS = ("id", "seq", "created", "type")
+"""Header names that the Kafka record fills itself."""
+
+_FORBIDDEN: dict[str, Any] = {"not": {}}
+
+
+def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: int) -> dict[str, Any]:
+    """The whole validator of staging: the envelope's seven fields, each type's data, and the document's size in bytes.
+
+    `schemas` maps type names to the `$jsonSchema` of their data; with none of them, nothing is accepted.
+    """
+    envelope: dict[str, Any] = {
+        "bsonType": "object",
+        "required": ["_id", "at", "created", "type", "key", "headers", "data"],
+        "additionalProperties": False,
+        "properties": {
+            "_id": {"bsonType": "objectId"},
+            "at": {"bsonType": "timestamp"},
+            "created": {"bsonType": "date"},
+            "type": {"enum": list(schemas)} if schemas else _FORBIDDEN,
+            "key": {"bsonType": ["string", "null"]},
+            "headers": {
+                "bsonType": "object",
+                "properties": {name: _FORBIDDEN for name in RESERVED_HEADERS},
+                "additionalProperties": {"bsonType": "string"},
+            },
+            "data": {"bsonType": "object"},
+        },
+    }
+    if schemas:
+        envelope["anyOf"] = [
+            {"properties": {"type": {"enum": [name]}, "data": schema}} for name, schema in schemas.items()
+        ]
+    return {
+        "$jsonSchema": envelope,
+        "$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, max_message_bytes]},
+        # The server stamps inserts; an upsert by $set, findAndModify or $merge stays unstamped, and has no order.
+        "at": {"$ne": Timestamp(0, 0)},
+    }
+
+
+def schemas_of(validator: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By type name, the data schemas that a live validator holds; {} when it is none of ours."""
+    found: dict[str, dict[str, Any]] = {}
+    for branch in validator.get("$jsonSchema", {}).get("anyOf", []):
+        match branch:
+            case {"properties": {"type": {"enum": [str(name)]}, "data": dict(schema)}}:
+                found[name] = schema
+            case _:
+                return {}
+    return found
+
+
+def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
+    """The size, in bytes, that a live validator allows a staged document; None when it is none of ours."""
+    match validator:
+        case {"$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, int(size)]}}:
+            return size
+    return None
+
+
+def merge(
+    live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The schemas that serve the running deploys and this one: no type is lost, none narrowed.
+
+    Of two schemas of a type the wider one is taken. Raises IncompatibleOutbox when neither accepts all of the other.
+    """
+    merged = dict(live)
+    for name, schema in declared.items():
+        if name not in live or not differences(schema, live[name]):
+            merged[name] = schema if name not in live or differences(live[name], schema) else live[name]
+        elif narrowed := differences(live[name], schema):
+            raise IncompatibleOutbox(
+                f"the message type {name!r} is deployed with another schema, and neither accepts all that the other "
+                f"does ({'; '.join(narrowed)}). Deploy a change that only widens it, or give the new class a name of "
+                f"its own, such as {name + '.v2'!r}"
+            )
+    return merged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import re
 from collections.abc import Callable, Iterable
@@ -23,7 +24,6 @@ from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
 from outbox.schema import bson_schema
 
 D = TypeVar("D", bound=EmbeddedDocument)
-_Class = type  # the parameters called `type` hide it
 
 # What Kafka allows in a topic's name, so that the topic template `{type}` always works.
 TYPE_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
@@ -49,7 +49,7 @@ class _Declaration:
     key: str | None
 
 
-def message(type: str, *, key: str | None = None) -> Callable[[_Class[D]], _Class[D]]:
+def message(type: str, *, key: str | None = None) -> Callable[[builtins.type[D]], builtins.type[D]]:
     """Declares an EmbeddedDocument as the message class of one type.
 
     `type` is the name readers know it by, `[A-Za-z0-9._-]{1,249}` and neither `.` nor `..`; `key` names the field
@@ -63,7 +63,7 @@ def message(type: str, *, key: str | None = None) -> Callable[[_Class[D]], _Clas
 
     declaration = _Declaration(type, key)
 
-    def declare(cls: _Class[D]) -> _Class[D]:
+    def declare(cls: builtins.type[D]) -> builtins.type[D]:
         _check(cls, key)
         cls._outbox_declaration = declaration
         return cls
@@ -179,7 +179,7 @@ class MessageTypes:
                 f"{type}: the data does not fit {cls.__name__} ({error}); the record's `data` has it as it stands"
             ) from error
 
-    def name_of(self, type: str | _Class[EmbeddedDocument]) -> str:
+    def name_of(self, type: str | builtins.type[EmbeddedDocument]) -> str:
         """The type name of a message class; a name is returned as it is. Raises UnknownMessage."""
         if isinstance(type, str):
             return type

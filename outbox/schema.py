@@ -110,7 +110,7 @@ def _value(field: Any, place: _Place) -> Schema:
             raise place.refuse(f"a {type(field).__name__} cannot be in a message: it {REFUSED[base]}")
         if base not in STORED:
             continue
-        if type(field).to_mongo is not base.to_mongo or type(field).to_python is not base.to_python:
+        if any(getattr(type(field), way) is not getattr(base, way) for way in ("to_mongo", "to_python")):
             raise place.refuse(
                 f"{type(field).__name__} changes how {base.__name__} stores a value, so its schema is not known"
             )

@@ -71,21 +71,20 @@ def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
     return None
 
 
-def merge(
-    live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
+def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The schemas that serve the running deploys and this one: no type is lost, none narrowed.
 
     Of two schemas of a type the wider one is taken. Raises IncompatibleOutbox when neither accepts all of the other.
     """
     merged = dict(live)
     for name, schema in declared.items():
-        if name not in live or not differences(schema, live[name]):
-            merged[name] = schema if name not in live or differences(live[name], schema) else live[name]
-        elif narrowed := differences(live[name], schema):
+        refused_by_live = differences(live[name], schema) if name in live else []
+        if name not in live or (refused_by_live and not differences(schema, live[name])):
+            merged[name] = schema
+        elif refused_by_live:
             raise IncompatibleOutbox(
                 f"the message type {name!r} is deployed with another schema, and neither accepts all that the other "
-                f"does ({'; '.join(narrowed)}). Deploy a change that only widens it, or give the new class a name of "
-                f"its own, such as {name + '.v2'!r}"
+                f"does ({'; '.join(refused_by_live)}). Deploy a change that only widens it, or give the new class a "
+                f"name of its own, such as {name + '.v2'!r}"
             )
     return merged

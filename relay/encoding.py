@@ -1,0 +1,57 @@
+"""From the log's records to what a sink sends: topic, key, value and headers of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from bson.datetime_ms import DatetimeMS
+
+from outbox.record import Record
+from relay import dates
+from relay.errors import PoisonMessage
+from relay.sink import Headers, Outgoing
+from relay.values import Unencodable, json_value
+
+Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
+"""`(seq, created, id)` of a record: what a cursor saves."""
+
+
+class Encoder:
+    """Encodes records for one outbox. Not thread-safe: it remembers each type's topic.
+
+    `topic` names the topic of a type; what it raises passes through.
+    """
+
+    def __init__(self, topic: Callable[[str], str]) -> None:
+        self._topic = topic
+        self._known: dict[str, tuple[str, tuple[str, str]]] = {}
+
+    def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Position], PoisonMessage | None]:
+        """The records up to the first that cannot be encoded, their positions, and that one's error."""
+        outgoing: list[Outgoing] = []
+        positions: list[Position] = []
+        known = self._known
+        latest: datetime | None = None
+        latest_text = ""
+        # One flat loop: at 70,000 records a second each call more would be seen in the figures.
+        for record in records:
+            seq, id, type, created, data = record.seq, record.id, record.type, record.created, record.data
+            try:
+                value = None if data is None else json_value(data)
+            except Unencodable as error:
+                return outgoing, positions, PoisonMessage(seq, str(id), type, record.key, str(error))
+            if type not in known:
+                known[type] = (self._topic(type), ("type", type))
+            topic, type_header = known[type]
+            if created != latest:
+                latest, latest_text = created, dates.text(created)
+            headers: Headers = [("id", str(id)), ("seq", str(seq)), ("created", latest_text), type_header]
+            own = record.headers
+            if own:
+                headers.extend(own.items())
+            outgoing.append((seq, topic, record.key, value, headers))
+            positions.append((seq, created, id))
+        return outgoing, positions, None

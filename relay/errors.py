@@ -1,0 +1,69 @@
+"""The relay's own errors, under the outbox's root. The command line gives each its exit code (see relay/cli.py)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from outbox.errors import OutboxError
+
+
+class RelayError(OutboxError):
+    """The root of what only a relay raises."""
+
+
+class InvalidSettings(RelayError):
+    """Settings that cannot be used: one readable line for each thing that is wrong, never a secret's value."""
+
+
+class Unreachable(RelayError):
+    """A server did not answer when the relay started."""
+
+
+class TopicMissing(RelayError):
+    """A topic that a message type needs is not there, or may not be written to."""
+
+
+class CursorMismatch(RelayError):
+    """The saved cursor points at another message than the log holds at that seq, or beyond the log's head."""
+
+
+class CursorInUse(RelayError):
+    """The cursor cannot be moved: a relay is working with it."""
+
+
+class PoisonMessage(RelayError):
+    """A message that will never be delivered, however often it is tried.
+
+    `seq` is its number, `id` its message id (24 hex digits), `reason` why it was refused.
+    """
+
+    def __init__(self, seq: int, id: str, type: str, key: str | None, reason: str) -> None:
+        super().__init__(
+            f"message seq {seq} (id {id}, type {type!r}, key {key!r}) cannot be delivered: {reason}. "
+            f"Everything before it was delivered, nothing after it was. Remove the cause and start the relay again, "
+            f"or skip the message for good: relay cursor set {seq + 1}"
+        )
+        self.seq = seq
+        self.id = id
+        self.reason = reason
+
+
+class Verdict(Enum):
+    """What a failed delivery means for the relay."""
+
+    POISON = "poison"
+    """This one record will never be taken; others of the same topic may be."""
+    CONFIG = "config"
+    """No record will be taken until somebody changes something: rights, topics, the broker's settings."""
+    RETRY = "retry"
+    """Worth doing again, with a producer built anew and from the cursor on."""
+
+
+class DeliveryFailed(RelayError):
+    """A sink could not deliver a record it had accepted. `seq` is None when no single record is to blame."""
+
+    def __init__(self, seq: int | None, verdict: Verdict, reason: str) -> None:
+        super().__init__(reason if seq is None else f"seq {seq}: {reason}")
+        self.seq = seq
+        self.verdict = verdict
+        self.reason = reason

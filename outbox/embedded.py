@@ -216,11 +216,11 @@ class EmbeddedMongo:
                 ) from error
             raise
         deadline = time.monotonic() + START_SECONDS
+        # By its own word, not by a try to connect: another process may have taken the port, and would answer.
         while child.exit_code is None:
-            if _listens(self.port):
-                if self._is_ours():
-                    return True
-            elif time.monotonic() > deadline:
+            if "Waiting for connections" in log.read_text(errors="replace"):
+                return True
+            if time.monotonic() > deadline:
                 raise EmbeddedUnavailable(f"mongod did not listen on {self.address} in {START_SECONDS:.0f} s: {_tail(log)}")
             time.sleep(0.02)
         self._child = None
@@ -234,22 +234,11 @@ class EmbeddedMongo:
             else f"the embedded MongoDB cannot run here: {why}"
         )
 
-    def _is_ours(self) -> bool:
-        # Another process may have taken the port a moment before ours, and would answer in its place.
-        with self.connect() as client:
-            return bool(client.admin.command("serverStatus")["pid"] == self.pid)
-
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _initiate(client: pymongo.MongoClient[dict[str, Any]], address: str) -> None:

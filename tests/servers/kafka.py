@@ -158,6 +158,9 @@ class KafkaBroker:
             "share.coordinator.state.topic.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
             "auto.create.topics.enable": "false",
+            # A killed broker may register again only when its old session has ended, by default after 9 s.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
             **self._properties,
         }
         self._settings.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))

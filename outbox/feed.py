@@ -27,6 +27,11 @@ class Feed:
         # One owner for all turns of this process: a new turn may take the lease from an old one that is just ending.
         self._owner = Lease(collections.leases, "sequencer").owner
 
+    @property
+    def tail(self) -> Tail:
+        """The tail of the present turn; while nobody is `running`, one that wakes nobody."""
+        return self._tail
+
     @contextmanager
     def running(self) -> Iterator[Tail]:
         """Keeps the threads alive inside; gives the tail. They end by themselves within 0.2 s after the last reader."""

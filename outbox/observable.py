@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -45,6 +45,19 @@ class Request:
         return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
 
 
+def pull(reader: LogReader, request: Request, delivered: bool) -> list[Record[Any]]:
+    """The next records, over a gap if the request allows that; none at the head. Raises as `LogReader.read`."""
+    while True:
+        try:
+            return reader.read()
+        except HistoryLost as lost:
+            if callable(request.on_gap) and (delivered or request.start != "earliest"):
+                request.on_gap(lost)
+            elif delivered or request.start != "earliest":
+                raise
+            reader.move(lost.oldest)  # told of it; or 'earliest', which promises nothing before its first record
+
+
 class Subscriptions:
     """The live subscriptions of one outbox. Thread-safe."""
 
@@ -66,6 +79,23 @@ class Subscriptions:
             return Disposable(subscription.dispose)
 
         return Observable(subscribe)
+
+    def read(self, request: Request) -> Iterator[Record[Any]]:
+        """The records from the request's start to the head."""
+        reader = self.open(request, None)
+        delivered = False
+        try:
+            while records := pull(reader, request, delivered):
+                delivered = True
+                yield from filter(request.wants, records)
+            reader.verify()
+        finally:
+            reader.close()
+
+    @apart
+    def open(self, request: Request, tail: Tail | None) -> LogReader:
+        position = resolve(request.start, Log(self.collections))
+        return LogReader(self.collections, position, tail=tail, decode=self.decode)
 
     def ended(self, subscription: _Subscription) -> None:
         with self._lock:
@@ -126,12 +156,12 @@ class _Subscription:
             logger.exception("a subscriber of %s failed and has no on_error", self._home.collections.log.full_name)
 
     def _deliver(self, tail: Tail) -> None:
-        reader = self._riding_out(lambda: self._open(tail))
+        reader = self._riding_out(lambda: self._home.open(self._request, tail))
         if reader is None:
             return
         try:
             while not self._stop.is_set():
-                records = self._riding_out(lambda: self._pull(reader))
+                records = self._riding_out(lambda: pull(reader, self._request, self._delivered))
                 if not records:
                     reader.wait(POLL_SECONDS, self._stop)
                     continue
@@ -143,24 +173,6 @@ class _Subscription:
                         self._observer.on_next(record)
         finally:
             reader.close()
-
-    def _open(self, tail: Tail) -> LogReader:
-        collections = self._home.collections
-        position = resolve(self._request.start, Log(collections))
-        return LogReader(collections, position, tail=tail, decode=self._home.decode)
-
-    def _pull(self, reader: LogReader) -> list[Record[Any]]:
-        try:
-            return reader.read()
-        except HistoryLost as lost:
-            if self._request.start == "earliest" and not self._delivered:
-                reader.move(lost.oldest)  # nothing was promised yet: 'earliest' is whatever is the oldest by now
-            elif callable(self._request.on_gap):
-                self._request.on_gap(lost)
-                reader.move(lost.oldest)
-            else:
-                raise
-            return []
 
     def _riding_out(self, call: Callable[[], T]) -> T | None:
         """Repeats a call through step-downs and disconnects; None when the subscription was ended meanwhile."""

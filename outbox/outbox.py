@@ -5,14 +5,250 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, cast, overload
+from types import TracebackType
+from typing import Any, overload
 
-import pymongo.errors
 from bson import ObjectId
-from mongoengine import EmbeddedDocument
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from reactivex import Observable
 
 from outbox import creation
-from outbox.collections import Collections, apart
+from outbox.collections import Collections, apart, call
+from outbox.errors import IncompatibleOutbox, OutboxClosed
+from outbox.feed import Feed
+from outbox.lease import Lease
+from outbox.log import Log
+from outbox.messages import MessageTypes
+from outbox.observable import OnGap, Request, Subscriptions
+from outbox.put import Putter
+from outbox.reader import LogReader
+from outbox.record import Record
+from outbox.sequencer import Sequencer
+from outbox.start import Start, check, resolve
+from outbox.status import Status, status
+from outbox.tail import Tail
+from outbox.unattended import Unattended
+from outbox.validator import schemas_of
+
+_STOP_SECONDS = 2.0
+
+
+class Outbox:
+    """The outbox `name` of a service, in the service's own database.
+
+    One instance a process, made after any fork. Thread-safe, but for the sessions given to it, which are not. It never
+    closes the client whose database it was given, and ignores that client's read preference and concerns for its own
+    collections.
+
+    messages: the message classes that may be put and are decoded when read; types not among them are read as data.
+    capacity: the log's cap, in bytes or as text such as "256 MiB" (the default when it is first made); at least four
+        times the largest message. None leaves a log as it is.
+    max_message_bytes: the most a staged document may take, its envelope included.
+    sequence: False makes a process that only reads and puts, and never numbers messages for others.
+
+    Raises InvalidName and InvalidMessageClass.
+    """
+
+    def __init__(
+        self,
+        database: Database[Any],
+        name: str = "outbox",
+        *,
+        messages: Sequence[type[Any]] = (),
+        capacity: int | str | None = None,
+        max_message_bytes: int = 1_000_000,
+        sequence: bool = True,
+    ) -> None:
+        self.collections = Collections(database, name)
+        self.log = Log(self.collections)
+        self._types = MessageTypes(messages)
+        self._capacity = capacity
+        self._max_message_bytes = max_message_bytes
+        self._putter = Putter(self.collections, self._types, max_message_bytes)
+        self._unattended = Unattended(self.collections)
+        self._feed = Feed(self.collections, sequencing=sequence)
+        self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode)
+        self._pid = os.getpid()
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return self.collections.name
+
+    @apart
+    def create(self) -> None:
+        """Makes the collections, or adds to them what these message classes and this capacity ask for. Idempotent.
+
+        Run it once at deployment; services old and new may be putting meanwhile. It never removes a message type, and
+        takes up to a minute when transactions that stay open are in its way. Raises IncompatibleOutbox,
+        UnsupportedServer, and pymongo's errors.
+        """
+        self._usable()
+        creation.create(self.collections, self._types.schemas(), self._capacity, self._max_message_bytes)
+
+    @overload
+    def put(
+        self,
+        message: Sequence[object],
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> list[ObjectId]: ...
+    @overload
+    def put(
+        self, message: object, *, session: ClientSession | None = None, headers: Mapping[str, str] | None = None
+    ) -> ObjectId: ...
+    def put(
+        self, message: object, *, session: ClientSession | None = None, headers: Mapping[str, str] | None = None
+    ) -> ObjectId | list[ObjectId]:
+        """Puts one message, or a sequence of them in order; returns the message id, or a list of ids.
+
+        With a session, given or bound (`session.bind()`; a bound one always wins), the messages commit and abort with
+        its transaction. With none, one message is one write and a sequence has a transaction of its own.
+
+        Raises, before anything is written: TransactionRequired, UnknownMessage, InvalidMessage, InvalidHeaders,
+        MessageTooLarge, OutboxNotCreated. Pymongo's errors pass through, so that `with_transaction` can retry.
+        """
+        self._usable()
+        one = isinstance(message, (str, bytes)) or not isinstance(message, Sequence)
+        ids = self._putter.put([message] if one else message, session, headers)  # type: ignore[list-item, arg-type]  # told apart by `one`
+        self._unattended.look()
+        return ids[0] if one else ids
+
+    def observe(
+        self,
+        start: Start = "latest",
+        *,
+        types: Sequence[str | type[Any]] | None = None,
+        key: str | None = None,
+        on_gap: OnGap = "error",
+    ) -> Observable[Record[Any]]:
+        """The records from `start` on, as a cold Observable that goes on until it is disposed of or this is closed.
+
+        start: "latest", "earliest", a seq (inclusive) or a datetime (the first record created then or later; naive
+            means UTC), resolved at each subscription.
+        types: message classes or type names; None for all. key: one key only.
+        on_gap: "error", or a function that is told of HistoryLost before reading goes on at the oldest record.
+
+        Each subscription has a daemon thread that calls `on_next` serially and reads no further while it runs. What
+        `on_next` raises goes to `on_error`, as do HistoryLost, LogReplaced, OutboxNotCreated, and errors of the server
+        that do not pass by themselves. Raises InvalidStart.
+        """
+        self._usable()
+        return self._subscriptions.observable(self._request(start, types, key, on_gap))
+
+    def read(
+        self,
+        start: Start = "earliest",
+        *,
+        types: Sequence[str | type[Any]] | None = None,
+        key: str | None = None,
+        on_gap: OnGap = "error",
+    ) -> Iterator[Record[Any]]:
+        """The records from `start` to the head, then ends. Never sequences. Takes what `observe` takes.
+
+        Raises InvalidStart, HistoryLost, LogReplaced, OutboxNotCreated and pymongo's errors, while iterating.
+        """
+        self._usable()
+        request = self._request(start, types, key, on_gap)
+        return self._subscriptions.read(request)
+
+    def _request(
+        self, start: Start, types: Sequence[str | type[Any]] | None, key: str | None, on_gap: OnGap
+    ) -> Request:
+        check(start)
+        names = None if types is None else frozenset(self._types.name_of(each) for each in types)
+        return Request(start, names, key, on_gap)
+
+    @apart
+    def reader(self, start: Start = "earliest") -> LogReader:
+        """A reader from `start` on, woken by this process's tail while `running()`. For relays and consumers that keep
+        their own position. Raises InvalidStart, HistoryLost, OutboxNotCreated and pymongo's errors."""
+        self._usable()
+        return LogReader(self.collections, resolve(start, self.log), tail=self._feed.tail, decode=self._types.decode)
+
+    def running(self) -> AbstractContextManager[Tail]:
+        """Keeps this process's tail and its turn at sequencing alive inside the `with`, as a subscription does."""
+        self._usable()
+        return self._feed.running()
+
+    @apart
+    def sequence(self) -> int:
+        """One sweep by hand, for tests and jobs: numbers what staging holds and returns how many messages that were.
+
+        Returns 0 when another process works. Raises pymongo's errors, LeaseLost and OutboxNotCreated.
+        """
+        self._usable()
+        sequencer = Sequencer(self.collections, Lease(self.collections.leases, "sequencer"))
+        try:
+            if not sequencer.take_over():
+                return 0
+            moved = 0
+            while swept := sequencer.sweep().messages:
+                moved += swept
+            return moved
+        finally:
+            sequencer.release()
+
+    @apart
+    def status(self) -> Status:
+        """Where the log, the readers and the sequencer are. Raises OutboxNotCreated and pymongo's errors."""
+        self._usable()
+        return status(self.collections)
+
+    @apart
+    def types(self) -> tuple[str, ...]:
+        """The message types that staging's validator accepts, from whichever service declared them."""
+        self._usable()
+        with call():
+            for info in self.collections.database.list_collections(filter={"name": self.collections.staging.name}):
+                return tuple(schemas_of(info["options"].get("validator", {})))
+        return ()
+
+    @apart
+    def drop(self) -> None:
+        """Drops the collections with every message in them; readers get LogReplaced. The leases stay, so that a
+        sequencer of the dropped log stays fenced out of one made anew.
+
+        Raises IncompatibleOutbox while another process sequences: appending to a missing log would make a plain
+        collection. Stop that process first.
+        """
+        self._usable()
+        self._subscriptions.complete(_STOP_SECONDS)
+        self._feed.join(_STOP_SECONDS)
+        lease = Lease(self.collections.leases, "sequencer")
+        if not lease.acquire():
+            raise IncompatibleOutbox(f"another process sequences {self.collections.log.full_name}; stop it first")
+        try:
+            home = self.collections
+            for each in (home.staging, home.log, home.cursors, home.dead):
+                with call(30):
+                    each.drop()
+        finally:
+            lease.release()
+
+    def close(self) -> None:
+        """Completes all subscriptions and stops the background threads; the client stays open. Idempotent."""
+        if self._closed or self._pid != os.getpid():
+            return
+        self._closed = True
+        self._subscriptions.complete(_STOP_SECONDS)
+        self._feed.join(_STOP_SECONDS)
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _usable(self) -> None:
+        if self._pid != os.getpid():
+            raise OutboxClosed(
+                "this Outbox was made before the process forked; threads and sessions do not survive a fork. Make a "
+                "client and an Outbox in each process"
+            )
+        if self._closed:
+            raise OutboxClosed("this Outbox was closed; make a new one")

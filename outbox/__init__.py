@@ -1,0 +1,50 @@
+"""A transactional outbox for MongoDB: put in a transaction, subscribe through RxPY, relay to Kafka."""
+
+from outbox.errors import (
+    HistoryLost,
+    IncompatibleOutbox,
+    InvalidHeaders,
+    InvalidMessage,
+    InvalidMessageClass,
+    InvalidName,
+    InvalidStart,
+    LeaseLost,
+    LogCorrupt,
+    LogReplaced,
+    MessageTooLarge,
+    OutboxClosed,
+    OutboxError,
+    OutboxNotCreated,
+    TransactionRequired,
+    UnknownMessage,
+    UnsupportedServer,
+)
+from outbox.messages import message
+from outbox.outbox import Outbox
+from outbox.record import Record
+from outbox.status import CursorStatus, Status
+
+__all__ = [
+    "CursorStatus",
+    "HistoryLost",
+    "IncompatibleOutbox",
+    "InvalidHeaders",
+    "InvalidMessage",
+    "InvalidMessageClass",
+    "InvalidName",
+    "InvalidStart",
+    "LeaseLost",
+    "LogCorrupt",
+    "LogReplaced",
+    "MessageTooLarge",
+    "Outbox",
+    "OutboxClosed",
+    "OutboxError",
+    "OutboxNotCreated",
+    "Record",
+    "Status",
+    "TransactionRequired",
+    "UnknownMessage",
+    "UnsupportedServer",
+    "message",
+]

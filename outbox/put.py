@@ -1,0 +1,155 @@
+"""Putting: messages into staging, in the caller's transaction or in one of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient, WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+from pymongo.synchronous import client_session
+
+from outbox import staging
+from outbox.collections import Collections, apart, call
+from outbox.errors import InvalidHeaders, InvalidMessage, MessageTooLarge, OutboxNotCreated, TransactionRequired
+from outbox.messages import MessageTypes
+from outbox.validator import schemas_of
+
+RESERVED_HEADERS = frozenset({"id", "seq", "created", "type"})
+_INVALID = 121  # DocumentValidationFailure
+_OWN_TRANSACTION_SECONDS = 30.0
+
+
+def bound_session(client: MongoClient[Any]) -> ClientSession | None:
+    """The session that `session.bind()` made current, which pymongo has no public call for; a test watches over this.
+
+    Found here and nowhere else: a session of our own inside a bound one would commit apart from it (measured).
+    """
+    session = client_session._SESSION.get()
+    if session is not None and session.client is not client:
+        raise TransactionRequired(
+            "a session of another MongoClient is bound here; put with the client whose transaction it is"
+        )
+    return session
+
+
+class Putter:
+    """Writes staging documents. Thread-safe."""
+
+    def __init__(self, collections: Collections, types: MessageTypes, max_message_bytes: int) -> None:
+        self._collections = collections
+        self._types = types
+        self._max_message_bytes = max_message_bytes
+        self._staging: Collection[Any] = collections.staging
+        self._checked = False
+
+    def put(
+        self, messages: Sequence[object], session: ClientSession | None, headers: Mapping[str, str] | None
+    ) -> list[ObjectId]:
+        """All of them or none. Raises as `Outbox.put` says."""
+        encoded = self._encode(messages, {} if headers is None else _checked_headers(headers))
+        if not encoded:
+            return []
+        if not self._checked:
+            self._check_created()
+        bound = bound_session(self._collections.client)
+        session = session if bound is None else bound
+        if session is not None and not session.in_transaction:
+            raise TransactionRequired(
+                "the session has no transaction, so the message would not commit with the data: "
+                "use `with session.start_transaction():` or `session.with_transaction(…)`, or put without a session"
+            )
+        documents = list(encoded.values())
+        try:
+            self._insert(documents, session)
+        except OperationFailure as error:
+            if not _is_invalid(error):
+                raise
+            raise InvalidMessage(
+                f"the server's validator refused the message; the transaction it was in is aborted: {_reason(error)}. "
+                "Another version of the service may have created the outbox: run create() with these message classes"
+            ) from error
+        return list(encoded)
+
+    def _encode(self, messages: Sequence[object], headers: Mapping[str, str]) -> dict[ObjectId, RawBSONDocument]:
+        created = time.time_ns() // 1_000_000
+        documents = {}
+        for message in messages:
+            id = ObjectId()
+            type, key, data = self._types.encode(message)
+            document = staging.encode(id, created, type, key, headers, data)
+            if len(document) > self._max_message_bytes:
+                raise MessageTooLarge(
+                    f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="
+                    f"{self._max_message_bytes}: put a reference to the data instead, or raise the limit and run create()"
+                )
+            documents[id] = RawBSONDocument(document)
+        return documents
+
+    def _insert(self, documents: list[RawBSONDocument], session: ClientSession | None) -> None:
+        if session is not None:
+            self._staging.insert_many(documents, session=session)
+        elif len(documents) == 1:
+            with call():
+                self._staging.insert_one(documents[0])
+        else:
+            with call(_OWN_TRANSACTION_SECONDS), self._collections.client.start_session() as own:
+                own.with_transaction(
+                    lambda session: self._staging.insert_many(documents, session=session),
+                    write_concern=WriteConcern("majority"),
+                )
+
+    @apart  # listing collections is not allowed inside a transaction
+    def _check_created(self) -> None:
+        name = self._collections.staging.name
+        with call():
+            found = list(self._collections.database.list_collections(filter={"name": name}))
+        known = schemas_of(found[0]["options"].get("validator", {})) if found else {}
+        missing = [each for each in self._types.names if each not in known]
+        if missing:
+            raise OutboxNotCreated(
+                f"{self._collections.staging.full_name} "
+                + (f"does not know the message types {', '.join(missing)}" if known else "was not made by create()")
+                + ": run Outbox(…).create() once at deployment, or `outbox create APP`"
+            )
+        self._checked = True
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidHeaders(f"header {name!r}: {value!r} is not text to text; encode other values yourself")
+        if name in RESERVED_HEADERS:
+            raise InvalidHeaders(f"the header name {name!r} is reserved: the relay sets it itself. Choose another name")
+        if not name or "\x00" in name:
+            raise InvalidHeaders(f"the header name {name!r} is empty or holds a zero character")
+    return dict(headers)
+
+
+def _is_invalid(error: OperationFailure) -> bool:
+    return error.code == _INVALID or any(each.get("code") == _INVALID for each in _write_errors(error))
+
+
+def _write_errors(error: OperationFailure) -> list[dict[str, Any]]:
+    details: Any = error.details
+    return list(details.get("writeErrors", [])) if details else []
+
+
+def _reason(error: OperationFailure) -> str:
+    """The server's own explanation, without the message's values: those may be secrets."""
+    details: Any = _write_errors(error)[0] if _write_errors(error) else error.details
+    rules = (details or {}).get("errInfo", {}).get("details", {})
+    return str(_without_values(rules))[:1000]
+
+
+def _without_values(rules: Any) -> Any:
+    if isinstance(rules, dict):
+        return {k: _without_values(v) for k, v in rules.items() if k not in ("consideredValue", "consideredValues")}
+    if isinstance(rules, list):
+        return [_without_values(each) for each in rules]
+    return rules

@@ -72,7 +72,7 @@ def message(type: str, *, key: str | None = None) -> Callable[[builtins.type[D]]
 
 
 def _check(cls: Any, key: str | None) -> None:
-    if not (isinstance(cls, type) and issubclass(cls, EmbeddedDocument)):
+    if not _is_document_class(cls):
         raise InvalidMessageClass(f"{cls!r} cannot be a message: derive it from mongoengine.EmbeddedDocument")
     earlier = _declaration_of(cls)
     if earlier is not None:
@@ -84,6 +84,10 @@ def _check(cls: Any, key: str | None) -> None:
     # A class named by text may be defined further down: MessageTypes looks again.
     with contextlib.suppress(NotRegistered):
         bson_schema(cls)
+
+
+def _is_document_class(cls: object) -> bool:
+    return isinstance(cls, type) and issubclass(cls, EmbeddedDocument)
 
 
 def _declaration_of(cls: type[Any]) -> _Declaration | None:

@@ -16,6 +16,7 @@ from outbox.collections import DECODED
 from outbox.dialect import BSON, JSON, Dialect, Schema
 from outbox.errors import InvalidMessageClass
 from outbox.pattern import portable
+from outbox.shapes import closed, dbref, geojson, point
 
 REFUSED: dict[type, str] = {
     fields.FileField: "keeps its bytes in GridFS, outside the message",
@@ -91,8 +92,7 @@ def _document(cls: type[EmbeddedDocument], place: _Place) -> Schema:
         properties[field.db_field] = _property(field, inside.at(f".{name}"))
         if field.required:
             required.append(field.db_field)
-    schema = {**place.dialect.scalar("object"), "properties": properties, "additionalProperties": False}
-    return {**schema, "required": required} if required else schema
+    return closed(place.dialect, properties, required)
 
 
 def _property(field: Any, place: _Place) -> Schema:
@@ -249,53 +249,26 @@ def _named(cls: type[EmbeddedDocument], place: _Place, *, add_name: bool = False
     return {**schema, "properties": properties, "required": [*schema.get("required", []), "_cls"]}
 
 
-def _dbref(identity: Schema, place: _Place) -> Schema:
-    text = place.dialect.scalar("string")
-    return {
-        **place.dialect.scalar("object"),
-        "properties": {"$ref": text, "$id": identity, "$db": text, "cls": text},
-        "required": ["$ref", "$id"],
-        "additionalProperties": False,
-    }
-
-
 def _reference(field: Any, place: _Place) -> Schema:
     if field.choices:
         raise place.refuse("choices of a reference cannot be checked by the server: drop them")
     target = field.document_type
     identity = _value(target._fields[target._meta["id_field"]], place.at(".pk"))
-    return _dbref(identity, place) if field.dbref or target._meta.get("abstract") else identity
+    return dbref(place.dialect, identity) if field.dbref or target._meta.get("abstract") else identity
 
 
 def _generic_reference(field: Any, place: _Place) -> Schema:
     name: Schema = {"enum": list(field.choices)} if field.choices else place.dialect.scalar("string")
-    return {
-        **place.dialect.scalar("object"),
-        "properties": {"_cls": name, "_ref": _dbref(place.dialect.scalar("any"), place)},
-        "required": ["_cls", "_ref"],
-        "additionalProperties": False,
-    }
+    reference = dbref(place.dialect, place.dialect.scalar("any"))
+    return closed(place.dialect, {"_cls": name, "_ref": reference}, required=["_cls", "_ref"])
 
 
-def _point(field: Any, place: _Place) -> Schema:
-    return {**place.dialect.scalar("array"), "items": place.dialect.scalar("number"), "minItems": 2, "maxItems": 2}
+def _geo_point(field: Any, place: _Place) -> Schema:
+    return point(place.dialect)
 
 
 def _geojson(name: str, depth: int) -> Callable[[Any, _Place], Schema]:
-    """A GeoJSON object whose coordinates are points inside `depth` lists, none of them empty."""
-
-    def build(field: Any, place: _Place) -> Schema:
-        coordinates = _point(field, place)
-        for _ in range(depth):
-            coordinates = {**place.dialect.scalar("array"), "items": coordinates, "minItems": 1}
-        return {
-            **place.dialect.scalar("object"),
-            "properties": {"type": {"enum": [name]}, "coordinates": coordinates},
-            "required": ["type", "coordinates"],
-            "additionalProperties": False,
-        }
-
-    return build
+    return lambda field, place: geojson(place.dialect, name, depth)
 
 
 _OWN_CHOICES = (
@@ -339,7 +312,7 @@ STORED: dict[type, Callable[[Any, _Place], Schema]] = {
     fields.LazyReferenceField: _reference,
     fields.GenericReferenceField: _generic_reference,
     fields.GenericLazyReferenceField: _generic_reference,
-    fields.GeoPointField: _point,
+    fields.GeoPointField: _geo_point,
     fields.PointField: _geojson("Point", 0),
     fields.LineStringField: _geojson("LineString", 1),
     fields.PolygonField: _geojson("Polygon", 2),

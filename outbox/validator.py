@@ -39,24 +39,27 @@ def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: 
             "data": {"bsonType": "object"},
         },
     }
-    if schemas:
-        envelope["anyOf"] = [
-            {"properties": {"type": {"enum": [name]}, "data": schema}} for name, schema in schemas.items()
-        ]
-    return {
+    validator: dict[str, Any] = {
         "$jsonSchema": envelope,
         "$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, max_message_bytes]},
         # The server stamps inserts; an upsert by $set, findAndModify or $merge stays unstamped, and has no order.
         "at": {"$ne": Timestamp(0, 0)},
     }
+    if schemas:
+        # Not `anyOf` inside the envelope: the server passes over another type's branch faster here (50k puts/s
+        # against 62k with 20 types, 118k without a validator; 71k, 79k and 120k with one).
+        validator["$or"] = [
+            {"type": name, "$jsonSchema": {"properties": {"data": schema}}} for name, schema in schemas.items()
+        ]
+    return validator
 
 
 def schemas_of(validator: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """By type name, the data schemas that a live validator holds; {} when it is none of ours."""
     found: dict[str, dict[str, Any]] = {}
-    for branch in validator.get("$jsonSchema", {}).get("anyOf", []):
+    for branch in validator.get("$or", []):
         match branch:
-            case {"properties": {"type": {"enum": [str(name)]}, "data": dict(schema)}}:
+            case {"type": str(name), "$jsonSchema": {"properties": {"data": dict(schema)}}}:
                 found[name] = schema
             case _:
                 return {}

@@ -11,7 +11,7 @@ from bson.datetime_ms import DatetimeMS
 
 from outbox.record import Record
 from relay import dates
-from relay.errors import PoisonMessage
+from relay.errors import PoisonMessage, RelayError
 from relay.sink import Headers, Outgoing
 from relay.values import Unencodable, json_value
 
@@ -22,15 +22,15 @@ Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
 class Encoder:
     """Encodes records for one outbox. Not thread-safe: it remembers each type's topic.
 
-    `topic` names the topic of a type; what it raises passes through.
+    `topic` names the topic of a type, once for each; it may raise any RelayError to refuse.
     """
 
     def __init__(self, topic: Callable[[str], str]) -> None:
         self._topic = topic
         self._known: dict[str, tuple[str, tuple[str, str]]] = {}
 
-    def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Position], PoisonMessage | None]:
-        """The records up to the first that cannot be encoded, their positions, and that one's error."""
+    def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Position], RelayError | None]:
+        """The records up to the first that cannot go out, their positions, and that one's error."""
         outgoing: list[Outgoing] = []
         positions: list[Position] = []
         known = self._known
@@ -44,7 +44,10 @@ class Encoder:
             except Unencodable as error:
                 return outgoing, positions, PoisonMessage(seq, str(id), type, record.key, str(error))
             if type not in known:
-                known[type] = (self._topic(type), ("type", type))
+                try:
+                    known[type] = (self._topic(type), ("type", type))
+                except RelayError as error:
+                    return outgoing, positions, error
             topic, type_header = known[type]
             if created != latest:
                 latest, latest_text = created, dates.text(created)

@@ -23,6 +23,10 @@ class TopicMissing(RelayError):
     """A topic that a message type needs is not there, or may not be written to."""
 
 
+class DeliveryRefused(RelayError):
+    """The broker refuses records for a reason that somebody must remove first: rights, or its own settings."""
+
+
 class CursorMismatch(RelayError):
     """The saved cursor points at another message than the log holds at that seq, or beyond the log's head."""
 
@@ -40,8 +44,8 @@ class PoisonMessage(RelayError):
     def __init__(self, seq: int, id: str, type: str, key: str | None, reason: str) -> None:
         super().__init__(
             f"message seq {seq} (id {id}, type {type!r}, key {key!r}) cannot be delivered: {reason}. "
-            f"Everything before it was delivered, nothing after it was. Remove the cause and start the relay again, "
-            f"or skip the message for good: relay cursor set {seq + 1}"
+            f"Everything before it is delivered. Remove the cause and start the relay again, or skip this message for "
+            f"good: relay cursor set {seq}"
         )
         self.seq = seq
         self.id = id

@@ -1,0 +1,93 @@
+"""The relay's cursor: the last record that it, and everything before it, was delivered. Kept in `NAME.cursors`."""
+
+from __future__ import annotations
+
+from bson import Int64
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from outbox.collections import Document, apart, call
+from outbox.errors import HistoryLost, LeaseLost
+from outbox.log import Log
+from relay.encoding import Position
+from relay.errors import CursorMismatch
+
+
+def role(name: str) -> str:
+    """The relay `name` as its lease and its cursor are called."""
+    return f"relay:{name}"
+
+
+class Cursors:
+    """The cursor of one relay. Thread-safe. Raises pymongo's errors."""
+
+    def __init__(self, cursors: Collection[Document], name: str) -> None:
+        self.name = name
+        self._cursors = cursors
+        self._id = role(name)
+
+    @apart
+    def load(self) -> Position | None:
+        """The saved position; None before the first start. `(0, None, None)`: nothing was delivered yet."""
+        with call():
+            found = self._cursors.find_one({"_id": self._id})
+        return None if found is None else (found["seq"], found["created"], found["id"])
+
+    def register(self, position: Position, fence: int) -> None:
+        """Saves, and makes the cursor if there is none. Raises LeaseLost for a stale fence."""
+        try:
+            self._write(position, fence, upsert=True)
+        except DuplicateKeyError as error:  # there is one, and the fence did not let the update match it
+            raise self._stale() from error
+
+    def save(self, position: Position, fence: int) -> None:
+        """Saves with a majority of the servers. Raises LeaseLost for a stale fence: another relay has worked since."""
+        if not self._write(position, fence, upsert=False):
+            raise self._stale()
+
+    @apart
+    def _write(self, position: Position, fence: int, *, upsert: bool) -> bool:
+        seq, created, id = position
+        values = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW", "fence": Int64(fence)}
+        with call():
+            written = self._cursors.update_one(
+                {"_id": self._id, "fence": {"$lte": Int64(fence)}}, [{"$set": values}], upsert=upsert
+            )
+        return written.matched_count + (written.upserted_id is not None) > 0
+
+    def _stale(self) -> LeaseLost:
+        return LeaseLost(f"the cursor {self._id!r} was not saved: another relay has taken over, or the cursor was removed")
+
+
+def position_at(seq: int, log: Log) -> Position:
+    """The position just after record `seq`; without its date and id if the log does not hold it (0: nothing is)."""
+    record = None if seq == 0 else log.at(seq)
+    return (seq, None, None) if record is None else (seq, record.created, record.id)
+
+
+def verify(cursor: Position, log: Log, name: str) -> None:
+    """Checks that reading can go on after `cursor` in this very log.
+
+    Raises CursorMismatch when the log holds another record there or ends before it, HistoryLost when the next record
+    was rolled over. A cursor whose own record is gone, and no more than that, is fine.
+    """
+    seq, _, id = cursor
+    record = None if seq == 0 else log.at(seq)
+    if record is not None:
+        if id is not None and record.id != id:
+            raise CursorMismatch(_mismatch(name, f"at seq {seq} the log holds {record.id}, the cursor {id}"))
+        return
+    head, oldest = log.head(), log.oldest()
+    if head < seq:
+        raise CursorMismatch(_mismatch(name, f"the cursor is at seq {seq}, the log's newest record is {head}"))
+    if oldest > seq + 1:
+        raise HistoryLost(seq + 1, oldest)
+
+
+def _mismatch(name: str, finding: str) -> str:
+    return (
+        f"the cursor of relay {name!r} belongs to another log: {finding}. The log was made anew or restored from a "
+        f"backup, or the cursor comes from another database. Choose what was delivered last: "
+        f"`relay cursor set 0` delivers all that this log holds from seq 1 on, `relay cursor set DATE` what was put since "
+        f"DATE, `relay cursor set SEQ` what comes after SEQ"
+    )

@@ -1,0 +1,43 @@
+"""What each of Kafka's errors means for a record that was not delivered: our own table.
+
+`KafkaError.retriable()` is no help: it says False for a timed-out message, which is worth trying again for ever. The
+names are librdkafka's; those with an underscore are errors of the client itself. A name that is not listed is retried:
+never dropped, and never a reason to stop.
+"""
+
+from __future__ import annotations
+
+from relay.errors import Verdict
+
+VERDICTS: dict[str, tuple[Verdict, str]] = {
+    "MSG_SIZE_TOO_LARGE": (Verdict.POISON, "larger than the topic's max.message.bytes: raise that, or skip it"),
+    "INVALID_MSG_SIZE": (Verdict.POISON, "its size is not one the broker takes"),
+    "INVALID_RECORD": (Verdict.POISON, "the topic refuses it, as a compacted one does a record without a key"),
+    "UNKNOWN_TOPIC_OR_PART": (Verdict.CONFIG, "the topic was deleted: create it again"),
+    "_UNKNOWN_TOPIC": (Verdict.CONFIG, "the topic was deleted: create it again"),
+    "TOPIC_EXCEPTION": (Verdict.CONFIG, "the broker does not take the topic's name"),
+    "TOPIC_AUTHORIZATION_FAILED": (Verdict.CONFIG, "no right to write to the topic: grant Write on it"),
+    "CLUSTER_AUTHORIZATION_FAILED": (Verdict.CONFIG, "no right to write idempotently: grant IdempotentWrite"),
+    "POLICY_VIOLATION": (Verdict.CONFIG, "a policy of the broker's forbids it"),
+    "UNSUPPORTED_COMPRESSION_TYPE": (Verdict.CONFIG, "the broker does not know the compression: --set compression.type"),
+    "INVALID_TIMESTAMP": (Verdict.CONFIG, "this machine's clock is further from the broker's than the topic allows"),
+    "_UNSUPPORTED_FEATURE": (Verdict.CONFIG, "the broker is too old for idempotent producers: it must be 0.11 or newer"),
+    "_MSG_TIMED_OUT": (Verdict.RETRY, "nobody took it in time: only possible where the timeout was forced"),
+    "_PURGE_QUEUE": (Verdict.RETRY, "dropped unsent, because the producer had to be given up"),
+    "_PURGE_INFLIGHT": (Verdict.RETRY, "dropped on the wire, because the producer had to be given up"),
+    "_FATAL": (Verdict.RETRY, "the producer is finished"),
+    "_GAPLESS_GUARANTEE": (Verdict.RETRY, "a record before it failed"),
+    "OUT_OF_ORDER_SEQUENCE_NUMBER": (Verdict.RETRY, "the broker lost track of the producer's numbering"),
+    "UNKNOWN_PRODUCER_ID": (Verdict.RETRY, "the broker forgot the producer"),
+    "INVALID_PRODUCER_EPOCH": (Verdict.RETRY, "the broker takes the producer for an older one"),
+}
+
+
+def verdict(name: str) -> Verdict:
+    """What a failed delivery with librdkafka's error `name` means."""
+    return VERDICTS[name][0] if name in VERDICTS else Verdict.RETRY
+
+
+def explanation(name: str, broker_says: str) -> str:
+    """The error in words: what the broker said, and what it means where that is known."""
+    return f"{broker_says} ({VERDICTS[name][1]})" if name in VERDICTS else f"{broker_says} ({name})"

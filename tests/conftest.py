@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from pymongo import MongoClient
@@ -36,7 +36,7 @@ def pytest_configure() -> None:
             pytest.exit(f"{package.__name__} was imported from {here}, not from the installed wheel in {installed}", 3)
 
 
-def _unavailable(what: str, reason: Exception, variable: str) -> None:
+def _unavailable(what: str, reason: Exception, variable: str) -> NoReturn:
     message = f"no {what} for the tests: {reason}. Or name one in {variable}, or start Docker"
     if CI:
         pytest.fail(message)
@@ -61,7 +61,7 @@ def mongo_uri() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mongo(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
-    with MongoClient(mongo_uri) as client:
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
         yield client
 
 

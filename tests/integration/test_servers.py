@@ -54,7 +54,7 @@ def test_a_paused_broker_answers_again_when_resumed() -> None:
         admin = admin_client(broker.bootstrap)
         broker.pause()
         try:
-            with pytest.raises(KafkaException, match="_TRANSPORT|_TIMED_OUT"):
+            with pytest.raises(KafkaException, match=r"_TRANSPORT|_TIMED_OUT"):
                 admin.list_topics(timeout=0.5)
         finally:
             broker.resume()
@@ -111,7 +111,6 @@ def _read_one(bootstrap: str, topic: str) -> bytes | None:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": topic, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     try:
-        record = wait_until(lambda: consumer.poll(0.5), 20, "a record")
-        return record.value()
+        return wait_until(lambda: consumer.poll(0.5), 20, "a record").value()
     finally:
         consumer.close()

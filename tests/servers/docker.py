@@ -8,6 +8,7 @@ import gc
 import socket
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import docker
 import pymongo
@@ -47,7 +48,7 @@ def mongo_container() -> Iterator[str]:
     port = _free_port()
     command = f"--replSet rs0 --bind_ip_all --port {port} --setParameter enableTestCommands=1"
     with DockerContainer(MONGO_IMAGE).with_command(command).with_bind_ports(port, port):
-        with pymongo.MongoClient("127.0.0.1", port, directConnection=True, timeoutMS=60_000) as client:
+        with pymongo.MongoClient[dict[str, Any]]("127.0.0.1", port, directConnection=True, timeoutMS=60_000) as client:
             member = {"_id": 0, "host": f"127.0.0.1:{port}"}
             client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
             wait_until(lambda: client.admin.command("hello").get("isWritablePrimary"), 60, "a primary")

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Self
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from outbox.child import Child
 from tests.waiting import wait_until
@@ -42,8 +43,18 @@ def kafka_jars() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
             fetched = Path(folder, "jars")
-            command = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
-            maven = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+            command = [
+                "mvn",
+                "-q",
+                "-B",
+                "-f",
+                str(pom),
+                "dependency:copy-dependencies",
+                f"-DoutputDirectory={fetched}",
+            ]
+            maven = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
+            )
             if maven.returncode != 0:
                 raise KafkaUnavailable(f"Maven could not fetch Kafka's jars:\n{maven.stdout[-2000:]}")
             try:
@@ -167,7 +178,9 @@ class KafkaBroker:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         format_ = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings))
         command = ["java", *JVM, *format_]
-        java = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        java = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        )
         assert java.returncode == 0, f"Kafka's storage could not be formatted:\n{java.stdout}{java.stderr}"
 
 

@@ -26,9 +26,7 @@ class ReplicaSet:
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-replica-set-")
         self._election_ms = election_ms
         arguments = (*TEST_COMMANDS, "--oplogSize", str(oplog_mb))
-        self.nodes = [
-            EmbeddedMongo(Path(self._folder.name, str(index)), arguments=arguments) for index in range(size)
-        ]
+        self.nodes = [EmbeddedMongo(Path(self._folder.name, str(index)), arguments=arguments) for index in range(size)]
 
     @property
     def uri(self) -> str:
@@ -60,7 +58,7 @@ class ReplicaSet:
         return wait_until(lambda: self.primary_besides(None), cap_seconds, "a primary")
 
     def primary_besides(self, other: EmbeddedMongo | None) -> EmbeddedMongo | None:
-        """The node that takes writes and is not `other`, if there is one now. (A frozen one may think it still does.)"""
+        """The node that takes writes and is not `other`, if there is one now."""
         for node in self.nodes:
             if node is not other and self._state(node) == "PRIMARY":
                 return node

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from outbox.embedded import EmbeddedMongo, explain, find_mongod
+from outbox.embedded import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
+from outbox.mongod import explain, find_mongod
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,9 @@ def test_a_missing_package_names_the_install_command(monkeypatch: pytest.MonkeyP
 
 
 def test_a_mongod_that_cannot_be_loaded_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _pretend(tmp_path, monkeypatch, "#!/bin/sh\necho 'error while loading shared libraries: libcurl.so.4: no'\nexit 127")
+    _pretend(
+        tmp_path, monkeypatch, "#!/bin/sh\necho 'error while loading shared libraries: libcurl.so.4: no'\nexit 127"
+    )
 
     with pytest.raises(EmbeddedUnavailable, match="apt-get install libcurl4"):
         EmbeddedMongo(tmp_path / "data").start()

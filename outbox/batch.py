@@ -87,7 +87,7 @@ class Batch(NamedTuple):
 def parse(raw: bytes) -> Batch:
     """Reads the envelope. Raises LogCorrupt when the document is not a batch of this library's."""
     if len(raw) < _ENVELOPE.size:
-        raise LogCorrupt(f"a document of {len(raw)} bytes in the log is no record batch; only the sequencer may write there")
+        raise LogCorrupt(f"a document of {len(raw)} bytes in the log is no record batch; only a sequencer writes there")
     _, a, first, b, last, c, fence, d, undeleted, e = _ENVELOPE.unpack_from(raw)
     if (a, b, c, d, e) == _NAMES:
         return Batch(first, last, fence, undeleted, raw)

@@ -1,9 +1,10 @@
-"""Making an outbox's collections, and growing them while services are live: idempotent, and it never narrows anything."""
+"""Making an outbox's collections, and widening them while services are live: idempotent, never narrowing."""
 
 from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +30,9 @@ def parse_capacity(capacity: int | str) -> int:
     """Bytes of a cap given in bytes or as text such as "256 MiB". Raises IncompatibleOutbox."""
     found = re.fullmatch(r"\s*(\d+)\s*([KMG]?i?B|)\s*", str(capacity), re.IGNORECASE)
     if found is None or found[2].upper() not in _UNITS:
-        raise IncompatibleOutbox(f"capacity {capacity!r} is not a size: give bytes, or text such as '256 MiB' or '2 GiB'")
+        raise IncompatibleOutbox(
+            f"capacity {capacity!r} is not a size: give bytes, or text such as '256 MiB' or '2 GiB'"
+        )
     return int(found[1]) * _UNITS[found[2].upper()]
 
 
@@ -44,11 +47,15 @@ def check_server(collections: Collections) -> None:
         hello = collections.client.admin.command("hello")
         version = collections.client.admin.command("buildInfo")["version"]
     if hello.get("msg") == "isdbgrid":
-        raise UnsupportedServer("this is a mongos: an outbox needs a replica set, since a capped collection cannot be sharded")
+        raise UnsupportedServer(
+            "this is a mongos: a capped collection cannot be sharded, so an outbox needs a replica set"
+        )
     if "setName" not in hello:
         raise UnsupportedServer("this server is a standalone: transactions need a replica set (one node is enough)")
     if int(version.split(".")[0]) < 5:
-        raise UnsupportedServer(f"this server is MongoDB {version}: snapshot reads outside transactions need 5.0 or newer")
+        raise UnsupportedServer(
+            f"this server is MongoDB {version}: snapshot reads outside transactions need 5.0 or newer"
+        )
 
 
 def create(
@@ -79,6 +86,7 @@ class _Turn:
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
         self._until = time.monotonic() + _PATIENCE_SECONDS
+        self._never = threading.Event()
 
     def __enter__(self) -> _Turn:
         while not self._lease.acquire():
@@ -88,8 +96,10 @@ class _Turn:
     def pause(self, seconds: float, why: str) -> None:
         """Waits, while there is patience left. Raises IncompatibleOutbox when there is none."""
         if time.monotonic() > self._until:
-            raise IncompatibleOutbox(f"gave up after {_PATIENCE_SECONDS:.0f} s: {why}. Nothing is half done; try again later")
-        time.sleep(seconds)
+            raise IncompatibleOutbox(
+                f"gave up after {_PATIENCE_SECONDS:.0f} s: {why}. Nothing is half done; try again later"
+            )
+        self._never.wait(seconds)
 
     def renew(self) -> None:
         self._lease.renew_if_due()
@@ -102,7 +112,9 @@ def _options(collections: Collections, name: str) -> Document | None:
     with call():
         for info in collections.database.list_collections(filter={"name": name}):
             if info.get("type", "collection") != "collection":
-                raise IncompatibleOutbox(f"{collections.database.name}.{name} is a {info['type']}; an outbox needs the name")
+                raise IncompatibleOutbox(
+                    f"{collections.database.name}.{name} is a {info['type']}; give the outbox another name"
+                )
             return dict(info["options"])
     return None
 
@@ -128,8 +140,8 @@ def _create_log(collections: Collections, initial: int, asked: int | None, least
         _create_collection(collections, name, capped=True, size=initial, validator=log.validator(fence))
     elif not options.get("capped"):
         raise IncompatibleOutbox(
-            f"{collections.log.full_name} exists and is not capped. If nothing needs it, drop it and run create() again; "
-            "otherwise give the outbox another name"
+            f"{collections.log.full_name} exists and is not capped. If nothing needs it, drop it and run create() again, "
+            "or give the outbox another name"
         )
     else:
         _grow(collections, int(options["size"]), asked, least)
@@ -138,7 +150,9 @@ def _create_log(collections: Collections, initial: int, asked: int | None, least
 
 def _grow(collections: Collections, live: int, asked: int | None, least: int) -> None:
     if live < least:
-        raise IncompatibleOutbox(f"the log's cap of {live} bytes is below {least}, which max_message_bytes asks for: raise the capacity")
+        raise IncompatibleOutbox(
+            f"the log's cap of {live} bytes is below {least}, which max_message_bytes asks for: raise the capacity"
+        )
     if asked is None or -(-asked // 256) * 256 == live:  # the server rounds a cap up to a multiple of 256
         return
     if asked < live:
@@ -161,7 +175,7 @@ def _write_genesis(collections: Collections) -> None:
         if collections.cursors.find_one({"seq": {"$gt": 0}}) is not None:
             raise IncompatibleOutbox(
                 f"{collections.log.full_name} is empty, but readers have positions in it: it was emptied or replaced. "
-                f"If those positions are of no use any more, drop {collections.cursors.full_name} and run create() again"
+                f"If those positions are of no use any more, drop {collections.cursors.full_name} and create() again"
             )
         collections.log.insert_one({**GENESIS, "fence": Int64(_fence(collections))})
 
@@ -220,5 +234,6 @@ def _change_validator(collections: Collections, wanted: Document, turn: _Turn) -
         except pymongo.errors.PyMongoError as error:
             if not error.timeout:
                 raise
-            logger.info("an open transaction holds up the new validator of %s; trying again", collections.staging.full_name)
-            turn.pause(0.1, f"transactions that stay open on {collections.staging.full_name} hold up its new validator")
+            staging = collections.staging.full_name
+            logger.info("an open transaction holds up the new validator of %s; trying again", staging)
+            turn.pause(0.1, f"transactions that stay open on {staging} hold up its new validator")

@@ -51,7 +51,7 @@ class Lease:
 
     @apart
     def acquire(self) -> bool:
-        """Tries once, without waiting: True means held, with a new fence, also when it was one's own before.
+        """Tries once, without waiting. True means held, with a new fence, also when it was one's own before.
 
         Call it again every second or so: a holder that has died is recognised by standing still between the calls.
         Raises pymongo's errors.
@@ -86,7 +86,7 @@ class Lease:
         sent = self._clock.monotonic()
         new = self._leases.find_one_and_update(
             {"_id": self.role, **{name: old[name] for name in ("owner", "beat", "fence")}},
-            [{"$set": {"owner": self.owner, "beat": Int64(old["beat"] + 1), "fence": Int64(fence), "renewed": "$$NOW"}}],
+            [{"$set": {**_held(self.owner, old["beat"] + 1, fence), "renewed": "$$NOW"}}],
             return_document=ReturnDocument.AFTER,
         )
         if new is None:
@@ -96,7 +96,7 @@ class Lease:
         return True
 
     def renew_if_due(self) -> bool:
-        """Beats when a third of the lease time has passed since the last beat, and then returns True. Raises LeaseLost."""
+        """Beats when a third of the lease time has passed since the last beat: True then. Raises as `renew`."""
         if self.fence and self._clock.monotonic() - self._sent < self.seconds / 3:
             return False
         self.renew()
@@ -105,9 +105,8 @@ class Lease:
     @apart
     def renew(self) -> None:
         """Beats now. Raises LeaseLost when another process has it; pymongo's errors leave the outcome open."""
-        held = {"owner": self.owner, "beat": Int64(self._beat), "fence": Int64(self.fence)}
         with call():
-            if not self.fence or not self._swap(held, self.fence):
+            if not self.fence or not self._swap(_held(self.owner, self._beat, self.fence), self.fence):
                 self.fence = 0
                 raise LeaseLost(f"the lease {self.role!r} is held by another process now")
 
@@ -118,7 +117,7 @@ class Lease:
 
     @apart
     def release(self) -> None:
-        """Gives the lease back, so that a waiter has it at once; nothing when it is not held. Raises pymongo's errors."""
+        """Gives the lease back, so that a waiter has it at once. Raises pymongo's errors."""
         fence, self.fence = self.fence, 0
         if fence:
             with call():
@@ -126,6 +125,10 @@ class Lease:
                     {"_id": self.role, "owner": self.owner, "fence": Int64(fence)},
                     {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}},
                 )
+
+
+def _held(owner: str, beat: int, fence: int) -> Document:
+    return {"owner": owner, "beat": Int64(beat), "fence": Int64(fence)}
 
 
 def holder(leases: Collection[Document], role: str) -> dict[str, Any] | None:

@@ -119,13 +119,13 @@ class Log:
     def _one(self, query: Document, session: ClientSession | None) -> Batch | None:
         with call():
             found = self._raw.find_one(query, sort=[("_id", -1)], session=session)
-        return None if found is None else batch.parse(found.raw)
+        return None if found is None else batch.parse(bytes(found.raw))
 
     def since(self, first: int, limit: int, session: ClientSession | None = None) -> list[Batch]:
         """Up to `limit` batches from `_id` >= `first`, in order: one reply, so at most 16 MiB of them."""
         with call():
             found = self._raw.find({"_id": {"$gte": first}}, sort=[("_id", 1)], limit=-limit, session=session)
-            return [batch.parse(each.raw) for each in found]
+            return [batch.parse(bytes(each.raw)) for each in found]
 
     def first_since(self, date: datetime) -> int:
         """The first seq with `created` >= `date` (naive means UTC); head + 1 when there is none yet.

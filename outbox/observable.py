@@ -152,7 +152,7 @@ class _Subscription:
             return
         try:
             self._observer.on_error(error)
-        except Exception:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
+        except Exception:  # noqa: BLE001  # a daemon thread is its last frame: an error that nobody handles must at least be seen
             logger.exception("a subscriber of %s failed and has no on_error", self._home.collections.log.full_name)
 
     def _deliver(self, tail: Tail) -> None:

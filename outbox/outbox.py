@@ -88,7 +88,7 @@ class Outbox:
         creation.create(self.collections, self._types.schemas(), self._capacity, self._max_message_bytes)
 
     @overload
-    def put(
+    def put(  # type: ignore[overload-overlap]  # every Sequence is an object too; the first match decides
         self,
         message: Sequence[object],
         *,
@@ -112,7 +112,7 @@ class Outbox:
         """
         self._usable()
         one = isinstance(message, (str, bytes)) or not isinstance(message, Sequence)
-        ids = self._putter.put([message] if one else message, session, headers)  # type: ignore[list-item, arg-type]  # told apart by `one`
+        ids = self._putter.put([message] if one else message, session, headers)  # type: ignore[arg-type]  # see `one`
         self._unattended.look()
         return ids[0] if one else ids
 

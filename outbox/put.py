@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -86,7 +86,7 @@ class Putter:
             if len(document) > self._max_message_bytes:
                 raise MessageTooLarge(
                     f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="
-                    f"{self._max_message_bytes}: put a reference to the data instead, or raise the limit and run create()"
+                    f"{self._max_message_bytes}: put a reference to the data, or raise the limit and run create()"
                 )
             documents[id] = RawBSONDocument(document)
         return documents
@@ -121,7 +121,8 @@ class Putter:
 
 
 def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
+    untyped: Mapping[object, object] = cast("Mapping[object, object]", headers)
+    for name, value in untyped.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidHeaders(f"header {name!r}: {value!r} is not text to text; encode other values yourself")
         if name in RESERVED_HEADERS:
@@ -137,7 +138,7 @@ def _is_invalid(error: OperationFailure) -> bool:
 
 def _write_errors(error: OperationFailure) -> list[dict[str, Any]]:
     details: Any = error.details
-    return list(details.get("writeErrors", [])) if details else []
+    return list((details or {}).get("writeErrors", []))
 
 
 def _reason(error: OperationFailure) -> str:

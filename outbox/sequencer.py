@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from pymongo.client_session import ClientSession
 from outbox import batch, staging
 from outbox.clock import Clock
 from outbox.collections import RAW, Collections, apart, call
-from outbox.errors import LeaseLost
+from outbox.errors import LeaseLost, OutboxError
 from outbox.lease import Lease
 from outbox.log import Log, validator
 from outbox.staging import Staged
@@ -24,6 +25,7 @@ logger = logging.getLogger("outbox")
 
 SWEEP_RECORDS = 10_000
 SWEEP_BYTES = 16 << 20
+_WORTH_HALVING = 1000
 DELETE_SECONDS = 15.0  # 10,000 deletes take 0.3 s on three nodes that share two cores; a slow disk may need far more
 _FENCED = 121  # DocumentValidationFailure
 _DUPLICATE = 11000
@@ -41,12 +43,12 @@ class Swept(NamedTuple):
     """The server's time of the snapshot that was swept."""
 
 
-class Doubt(Exception):
-    """The sequencer no longer knows what the log holds: it must take over again, from itself. Never leaves the package."""
+class Doubt(OutboxError):
+    """The sequencer no longer knows what the log holds: it must take over again, if only from itself."""
 
 
 class Sequencer:
-    """Moves messages from staging to the log, in the order of the server's stamps. Not thread-safe, no thread of its own.
+    """Moves messages from staging to the log, in the order of the server's stamps. Passive, not thread-safe.
 
     Call `take_over()` until it is True, then `sweep()` again and again. Whatever `sweep` raises, call `take_over()`
     before the next sweep: there is one way back from every error and every doubt.
@@ -149,18 +151,20 @@ class Sequencer:
                 codec_options=RAW,
             )
         budget = min(SWEEP_BYTES, self._cap // 4)
-        documents = []
+        documents: list[bytes] = []
         for document in reply["cursor"]["firstBatch"]:
             budget -= len(document.raw) + batch.ENVELOPE_BYTES
             if documents and budget < 0:
                 break
-            documents.append(document.raw)
+            documents.append(bytes(document.raw))
         return documents, reply["cursor"]["atClusterTime"]
 
     def _append(self, fresh: list[Staged], time: Timestamp) -> None:
         records, floor = self._records(fresh, time.time)
         alone = [each.id in self._suspects for each in fresh]
-        first, documents, members = self._next, [], []
+        first = self._next
+        documents: list[RawBSONDocument] = []
+        members: list[list[Staged]] = []
         for part in batch.cut([len(each) for each in records], alone):
             documents.append(RawBSONDocument(batch.pack(self._next, self.fence, first, records[part])))
             members.append(fresh[part])
@@ -198,12 +202,13 @@ class Sequencer:
             raise Doubt(f"the log refuses one of {len(members)} messages ({reason}); each is tried alone")
         if code in _REFUSED:
             self._bury(members[0], code, reason)
-            raise Doubt(f"the log refuses message {ObjectId(members[0].id)}; it is in {self._collections.dead.name} now")
+            raise Doubt(f"the log refuses message {ObjectId(members[0].id)}; it is dead-lettered now")
 
     def _bury(self, offender: Staged, code: int, reason: str) -> None:
         """Moves a message the log will never take to the dead letters: one bad put must not stall everybody's."""
         id, now = ObjectId(offender.id), datetime.now(UTC)
-        logger.error("the log refuses message %s for good (%d: %s); it goes to %s", id, code, reason, self._collections.dead.name)
+        dead = self._collections.dead.full_name
+        logger.error("the log refuses message %s for good (%d: %s); it goes to %s", id, code, reason, dead)
         letter = {
             "reader": "sequencer",
             "seq": None,
@@ -222,6 +227,14 @@ class Sequencer:
     def _delete(self, ids: list[ObjectId]) -> None:
         """By id, never by a range of `at`: a transaction that commits late may stand inside the range. With majority:
         a snapshot may be older than a `w: 1` delete, and would show the message again."""
+        if len(ids) < _WORTH_HALVING:
+            self._delete_many(ids)
+            return
+        half = len(ids) // 2  # two at once take 7 µs a message, one takes 11 (measured, one node)
+        with ThreadPoolExecutor(2) as both:
+            list(both.map(self._delete_many, (ids[:half], ids[half:])))
+
+    def _delete_many(self, ids: list[ObjectId]) -> None:
         if ids:
             with call(DELETE_SECONDS):
                 self._collections.staging.delete_many({"_id": {"$in": ids}})

@@ -17,7 +17,7 @@ ENCODED: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRep
 _SHALLOW = CodecOptions(document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_MS)
 _UNSTAMPED = Timestamp(0, 0)
 
-# length, `_id`, 12 bytes, `at`, increment, seconds, `created`, milliseconds: where this library's own documents have them.
+# length, `_id`, 12 bytes, `at`, increment, seconds, `created`, milliseconds: as this library's own documents begin.
 _HEAD = struct.Struct("<i5s12s4sII9sq")
 _NAMES = (b"\x07_id\x00", b"\x11at\x00", b"\x09created\x00")
 

@@ -33,7 +33,7 @@ def resolve(start: Start, log: Log) -> int:
     assert isinstance(start, int)
     oldest, head = log.oldest(), log.head()
     if start > head + 1:
-        raise InvalidStart(f"start={start} is beyond the log, whose newest record is {head}: is it a position in another log?")
+        raise InvalidStart(f"start={start} is beyond the log, whose newest seq is {head}: is it of another log?")
     if start < oldest:
         raise HistoryLost(start, oldest)
     return start

@@ -17,7 +17,7 @@ def differences(wide: Schema, narrow: Schema) -> list[str]:
 
     Knows the keywords this package writes; any other must be equal in both.
     """
-    return list(_differences(wide, narrow, ""))
+    return list(_differences(wide, narrow, "data"))
 
 
 def _differences(wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
@@ -26,14 +26,14 @@ def _differences(wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
             yield from _differences(wide, branch, path)
     elif "anyOf" in wide:
         if all(differences(branch, narrow) for branch in wide["anyOf"]):
-            yield f"{_name(path)}: none of the {len(wide['anyOf'])} alternatives accepts it"
+            yield f"{path}: none of the {len(wide['anyOf'])} alternatives accepts it"
     else:
         for keyword, limit in wide.items():
             if keyword in _STRUCTURE:
                 continue
             holds = _LEAVES.get(keyword, _equal)
             if keyword not in narrow or not holds(limit, narrow[keyword]):
-                yield f"{_name(path)}: {keyword} {_text(limit)} against {_text(narrow.get(keyword))}"
+                yield f"{path}: {keyword} {_text(limit)} against {_text(narrow.get(keyword))}"
         yield from _object_differences(wide, narrow, path)
         if "items" in wide:
             yield from _differences(wide["items"], narrow.get("items", _ANYTHING), f"{path}[]")
@@ -47,8 +47,8 @@ def _object_differences(wide: Schema, narrow: Schema, path: str) -> Iterator[str
     narrow_fields, narrow_others = narrow.get("properties", {}), narrow.get("additionalProperties", _ANYTHING)
     for name in [*narrow_fields, *(name for name in wide_fields if name not in narrow_fields)]:
         ours, theirs = wide_fields.get(name, wide_others), narrow_fields.get(name, narrow_others)
-        yield from _field_differences(ours, theirs, f"{path}.{name}" if path else name)
-    yield from _field_differences(wide_others, narrow_others, f"{path}.*" if path else "*")
+        yield from _field_differences(ours, theirs, f"{path}.{name}")
+    yield from _field_differences(wide_others, narrow_others, f"{path}.*")
 
 
 def _field_differences(wide: Schema | bool, narrow: Schema | bool, path: str) -> Iterator[str]:
@@ -90,10 +90,6 @@ _LEAVES: dict[str, Callable[[Any, Any], bool]] = {
     "maxItems": lambda wide, narrow: wide >= narrow,
     "minProperties": lambda wide, narrow: wide <= narrow,
 }
-
-
-def _name(path: str) -> str:
-    return path if path else "data"
 
 
 def _text(value: Any) -> str:

@@ -110,12 +110,12 @@ class MessageTypes:
     """The message classes an outbox was given. Immutable and thread-safe."""
 
     def __init__(self, classes: Iterable[type[EmbeddedDocument]]) -> None:
-        """Raises InvalidMessageClass: a class without `@message`, two of one type name, or one that cannot be stored."""
+        """Raises InvalidMessageClass: a class without `@message`, two of one type, or one that cannot be stored."""
         self._classes: dict[str, type[EmbeddedDocument]] = {}
         self._declarations: dict[type[EmbeddedDocument], _Declaration] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
         for cls in classes:
-            declaration = _declaration_of(cls) if isinstance(cls, type) else None
+            declaration = _declaration_of(cls) if _is_document_class(cls) else None
             if declaration is None:
                 raise InvalidMessageClass(f"{cls!r} is no message class: decorate it with @message('its.type')")
             if declaration.type in self._classes:

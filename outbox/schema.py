@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import bson
@@ -13,9 +13,9 @@ from mongoengine.base import BaseField, ComplexBaseField, get_document  # type: 
 from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # as above
 
 from outbox.collections import DECODED
-from outbox.dialect import BSON, JSON, Dialect, Schema
-from outbox.errors import InvalidMessageClass
+from outbox.dialect import BSON, JSON, Schema
 from outbox.pattern import portable
+from outbox.place import Place
 from outbox.shapes import closed, dbref, geojson, point
 
 REFUSED: dict[type, str] = {
@@ -29,20 +29,18 @@ REFUSED: dict[type, str] = {
 }
 """The field classes a message cannot have, and why."""
 
+CHOSEN = (
+    *(fields.StringField, fields.IntField, fields.FloatField, fields.DecimalField, fields.Decimal128Field),
+    *(fields.BooleanField, fields.DateTimeField, fields.ObjectIdField, fields.UUIDField, fields.BinaryField),
+    *(fields.DynamicField, fields.ListField),
+)
+"""The field classes whose choices are values, which `enum` can hold."""
 
-@dataclass(frozen=True)
-class _Place:
-    """Where in a class the walk is, and which classes it is inside of."""
-
-    dialect: Dialect
-    path: str
-    within: tuple[type, ...] = ()
-
-    def at(self, step: str) -> _Place:
-        return replace(self, path=self.path + step)
-
-    def refuse(self, reason: str) -> InvalidMessageClass:
-        return InvalidMessageClass(f"{self.path}: {reason}")
+CHOOSING = (
+    *(fields.EnumField, fields.EmbeddedDocumentField, fields.GenericEmbeddedDocumentField),
+    *(fields.GenericReferenceField, fields.GenericLazyReferenceField),
+)
+"""Those whose choices are classes or enum members, which their schema has in it already."""
 
 
 def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
@@ -51,8 +49,11 @@ def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
     Raises InvalidMessageClass: a field that cannot be stored, or a class that contains itself.
     mongoengine's NotRegistered passes through: a class named by text is not defined yet.
     """
-    place = _Place(BSON, cls.__name__)
-    schema = _document(cls, place)
+    place = Place(BSON, cls.__name__)
+    try:
+        schema = _document(cls, place)
+    except ValidationError as error:
+        raise place.refuse(f"mongoengine refuses it ({error})") from error
     try:
         return bson.decode(bson.encode(schema, codec_options=DECODED), DECODED)
     except (bson.errors.BSONError, OverflowError, ValueError) as error:
@@ -64,11 +65,11 @@ def json_schema(cls: type[EmbeddedDocument]) -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": cls.__name__,
-        **_document(cls, _Place(JSON, cls.__name__)),
+        **_document(cls, Place(JSON, cls.__name__)),
     }
 
 
-def _document(cls: type[EmbeddedDocument], place: _Place) -> Schema:
+def _document(cls: type[EmbeddedDocument], place: Place) -> Schema:
     if cls in place.within:
         raise place.refuse(
             f"{cls.__name__} contains itself, and MongoDB's $jsonSchema has no recursion: "
@@ -95,7 +96,7 @@ def _document(cls: type[EmbeddedDocument], place: _Place) -> Schema:
     return closed(place.dialect, properties, required)
 
 
-def _property(field: Any, place: _Place) -> Schema:
+def _property(field: Any, place: Place) -> Schema:
     schema = _value(field, place)
     if field.null and not field.required:
         schema = place.dialect.nullable(schema)
@@ -103,7 +104,7 @@ def _property(field: Any, place: _Place) -> Schema:
     return {**schema, "description": str(text)} if place.dialect.people and text else schema
 
 
-def _value(field: Any, place: _Place) -> Schema:
+def _value(field: Any, place: Place) -> Schema:
     """The schema of a value that is there: null is only for whole attributes, never for an item of a list."""
     for base in type(field).__mro__:
         if base in REFUSED:
@@ -115,11 +116,15 @@ def _value(field: Any, place: _Place) -> Schema:
                 f"{type(field).__name__} changes how {base.__name__} stores a value, so its schema is not known"
             )
         schema = STORED[base](field, place)
-        return _chosen(field, schema, place) if field.choices and base not in _OWN_CHOICES else schema
+        if not field.choices or base in CHOOSING:
+            return schema
+        if not issubclass(base, CHOSEN):
+            raise place.refuse(f"the server cannot check choices on a {base.__name__}: drop them")
+        return _chosen(field, schema, place)
     raise place.refuse(f"{type(field).__name__} is not a field of mongoengine")
 
 
-def _chosen(field: Any, schema: Schema, place: _Place) -> Schema:
+def _chosen(field: Any, schema: Schema, place: Place) -> Schema:
     """Narrowed to the field's choices; those of a list are for its items, as mongoengine has it."""
     choices = list(field.choices)
     if isinstance(choices[0], (list, tuple)):
@@ -134,18 +139,18 @@ def _chosen(field: Any, schema: Schema, place: _Place) -> Schema:
     return {**schema, "enum": [place.dialect.value(value) for value in _stored(field, choices, place)]}
 
 
-def _stored(field: Any, values: list[Any], place: _Place) -> list[Any]:
+def _stored(field: Any, values: list[Any], place: Place) -> list[Any]:
     try:
         return [field.to_mongo(value) for value in values]
     except (ValidationError, TypeError, ValueError, ArithmeticError) as error:
         raise place.refuse(f"a choice cannot be stored in this field ({error})") from error
 
 
-def _leaf(kind: str) -> Callable[[Any, _Place], Schema]:
+def _leaf(kind: str) -> Callable[[Any, Place], Schema]:
     return lambda field, place: place.dialect.scalar(kind)
 
 
-def _string(field: Any, place: _Place) -> Schema:
+def _string(field: Any, place: Place) -> Schema:
     schema = place.dialect.scalar("string")
     if field.min_length is not None:
         schema["minLength"] = field.min_length
@@ -155,8 +160,8 @@ def _string(field: Any, place: _Place) -> Schema:
     return schema if pattern is None else {**schema, "pattern": pattern}
 
 
-def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, _Place], Schema]:
-    def build(field: Any, place: _Place) -> Schema:
+def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, Place], Schema]:
+    def build(field: Any, place: Place) -> Schema:
         schema = place.dialect.scalar(kind)
         if kind in place.dialect.bounded:
             if field.min_value is not None:
@@ -168,28 +173,28 @@ def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, _Place], S
     return build
 
 
-def _decimal(field: Any, place: _Place) -> Schema:
+def _decimal(field: Any, place: Place) -> Schema:
     if field.force_string:
         return {**place.dialect.scalar("string"), "pattern": r"^-?[0-9]+(\.[0-9]+)?(E-[0-9]+)?$"}
     return _number("number", float)(field, place)
 
 
-def _complex_datetime(field: Any, place: _Place) -> Schema:
-    parts = ["[0-9]{1,4}", *["[0-9]{2}"] * 5, "[0-9]{6}"]
-    return {**place.dialect.scalar("string"), "pattern": f"^{re.escape(field.separator).join(parts)}$"}
+def _complex_datetime(field: Any, place: Place) -> Schema:
+    digits = re.escape(field.separator).join(["[0-9]{1,4}", *["[0-9]{2}"] * 5, "[0-9]{6}"])
+    return {**place.dialect.scalar("string"), "pattern": f"^{digits}$"}
 
 
-def _uuid(field: Any, place: _Place) -> Schema:
+def _uuid(field: Any, place: Place) -> Schema:
     if field._binary:
         return place.dialect.scalar("uuid")
     return {**place.dialect.scalar("string"), "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
 
 
-def _enum(field: Any, place: _Place) -> Schema:
+def _enum(field: Any, place: Place) -> Schema:
     return {"enum": [place.dialect.value(member.value) for member in field.choices]}
 
 
-def _list(field: Any, place: _Place) -> Schema:
+def _list(field: Any, place: Place) -> Schema:
     schema = place.dialect.scalar("array")
     if field.required:
         schema["minItems"] = 1
@@ -198,9 +203,7 @@ def _list(field: Any, place: _Place) -> Schema:
     return schema if field.field is None else {**schema, "items": _value(field.field, place.at("[]"))}
 
 
-def _dict(field: Any, place: _Place) -> Schema:
-    if field.choices:
-        raise place.refuse("mongoengine cannot check choices on a dict: drop them")
+def _dict(field: Any, place: Place) -> Schema:
     schema = {**place.dialect.scalar("object"), "patternProperties": {"^[$]": {"not": {}}}}
     if field.required:
         schema["minProperties"] = 1
@@ -208,32 +211,38 @@ def _dict(field: Any, place: _Place) -> Schema:
 
 
 def _family(cls: type[EmbeddedDocument]) -> Iterator[type[EmbeddedDocument]]:
-    yield cls
+    if not cls._meta.get("abstract"):
+        yield cls
     for child in cls.__subclasses__():
         yield from _family(child)
 
 
-def _embedded(field: Any, place: _Place) -> Schema:
-    members = list(dict.fromkeys(_family(field.document_type)))
-    if field.choices:
-        members = [member for member in members if issubclass(member, tuple(field.choices))]
-    if members == [field.document_type]:
-        return _document(field.document_type, place)
-    return {"anyOf": [_named(member, place) for member in members]}
+def _embedded(field: Any, place: Place) -> Schema:
+    declared = field.document_type
+    choices = (declared,) if not field.choices else tuple(field.choices)
+    members = [member for member in dict.fromkeys(_family(declared)) if issubclass(member, choices)]
+    if members == [declared]:
+        return _document(declared, place)
+    return _any_of(members, place)
 
 
-def _generic_embedded(field: Any, place: _Place) -> Schema:
+def _generic_embedded(field: Any, place: Place) -> Schema:
     if not field.choices:
-        return {
-            **place.dialect.scalar("object"),
-            "properties": {"_cls": place.dialect.scalar("string")},
-            "required": ["_cls"],
-        }
+        name = {"_cls": place.dialect.scalar("string")}
+        return {**place.dialect.scalar("object"), "properties": name, "required": ["_cls"]}
+    if not all(isinstance(choice, type) and issubclass(choice, EmbeddedDocument) for choice in field.choices):
+        raise place.refuse("its choices must be EmbeddedDocument classes")
     members = dict.fromkeys(member for choice in field.choices for member in _family(choice))
-    return {"anyOf": [_named(member, place, add_name=True) for member in members]}
+    return _any_of(list(members), place, add_name=True)
 
 
-def _named(cls: type[EmbeddedDocument], place: _Place, *, add_name: bool = False) -> Schema:
+def _any_of(members: list[type[EmbeddedDocument]], place: Place, *, add_name: bool = False) -> Schema:
+    if not members:
+        raise place.refuse("no class that is not abstract can stand here")
+    return {"anyOf": [_named(member, place, add_name=add_name) for member in members]}
+
+
+def _named(cls: type[EmbeddedDocument], place: Place, *, add_name: bool) -> Schema:
     """One of several classes a field takes: readers tell them apart by `_cls`."""
     schema = _document(cls, place)
     if get_document(cls._class_name) is not cls:
@@ -249,41 +258,27 @@ def _named(cls: type[EmbeddedDocument], place: _Place, *, add_name: bool = False
     return {**schema, "properties": properties, "required": [*schema.get("required", []), "_cls"]}
 
 
-def _reference(field: Any, place: _Place) -> Schema:
-    if field.choices:
-        raise place.refuse("choices of a reference cannot be checked by the server: drop them")
+def _reference(field: Any, place: Place) -> Schema:
     target = field.document_type
     identity = _value(target._fields[target._meta["id_field"]], place.at(".pk"))
     return dbref(place.dialect, identity) if field.dbref or target._meta.get("abstract") else identity
 
 
-def _generic_reference(field: Any, place: _Place) -> Schema:
+def _generic_reference(field: Any, place: Place) -> Schema:
     name: Schema = {"enum": list(field.choices)} if field.choices else place.dialect.scalar("string")
     reference = dbref(place.dialect, place.dialect.scalar("any"))
     return closed(place.dialect, {"_cls": name, "_ref": reference}, required=["_cls", "_ref"])
 
 
-def _geo_point(field: Any, place: _Place) -> Schema:
+def _geo_point(field: Any, place: Place) -> Schema:
     return point(place.dialect)
 
 
-def _geojson(name: str, depth: int) -> Callable[[Any, _Place], Schema]:
+def _geojson(name: str, depth: int) -> Callable[[Any, Place], Schema]:
     return lambda field, place: geojson(place.dialect, name, depth)
 
 
-_OWN_CHOICES = (
-    fields.EnumField,
-    fields.DictField,
-    fields.MapField,
-    fields.EmbeddedDocumentField,
-    fields.GenericEmbeddedDocumentField,
-    fields.ReferenceField,
-    fields.LazyReferenceField,
-    fields.GenericReferenceField,
-    fields.GenericLazyReferenceField,
-)
-
-STORED: dict[type, Callable[[Any, _Place], Schema]] = {
+STORED: dict[type, Callable[[Any, Place], Schema]] = {
     fields.StringField: _string,
     fields.EmailField: _string,
     fields.URLField: _leaf("string"),

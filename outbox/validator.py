@@ -33,7 +33,7 @@ def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: 
             "key": {"bsonType": ["string", "null"]},
             "headers": {
                 "bsonType": "object",
-                "properties": {name: _FORBIDDEN for name in RESERVED_HEADERS},
+                "properties": dict.fromkeys(RESERVED_HEADERS, _FORBIDDEN),
                 "additionalProperties": {"bsonType": "string"},
             },
             "data": {"bsonType": "object"},

@@ -9,7 +9,7 @@ LONGEST_SECONDS = 5.0
 
 
 def delay(attempt: int, random: Callable[[], float]) -> float:
-    """Seconds to wait after the `attempt`-th failure in a row (from 1): doubling, capped, then halved at most by chance.
+    """Seconds to wait after the `attempt`-th failure in a row (from 1): doubling, capped, less up to half by chance.
 
     `random` gives floats in [0, 1). The jitter keeps relays that lost the same server from coming back in step.
     """

@@ -56,7 +56,7 @@ class Cursors:
         return written.matched_count + (written.upserted_id is not None) > 0
 
     def _stale(self) -> LeaseLost:
-        return LeaseLost(f"the cursor {self._id!r} was not saved: another relay has taken over, or the cursor was removed")
+        return LeaseLost(f"the cursor {self._id!r} was not saved: another relay has taken over, or it was removed")
 
 
 def position_at(seq: int, log: Log) -> Position:
@@ -88,6 +88,6 @@ def _mismatch(name: str, finding: str) -> str:
     return (
         f"the cursor of relay {name!r} belongs to another log: {finding}. The log was made anew or restored from a "
         f"backup, or the cursor comes from another database. Choose what was delivered last: "
-        f"`relay cursor set 0` delivers all that this log holds from seq 1 on, `relay cursor set DATE` what was put since "
-        f"DATE, `relay cursor set SEQ` what comes after SEQ"
+        f"`relay cursor set 0` delivers all that this log holds from seq 1 on, `relay cursor set DATE` what was put "
+        f"since DATE, `relay cursor set SEQ` what comes after SEQ"
     )

@@ -1,4 +1,4 @@
-"""The pump: from the log to the sink, and the cursor after what was delivered. One step at a time, never waiting long."""
+"""The pump: from the log to the sink, and the cursor after what was delivered. One step at a time."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from outbox.collections import call
 from outbox.errors import LeaseLost, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
 from outbox.reader import LogReader
+from outbox.start import Start
 from outbox.transient import is_transient
 from relay.backoff import delay
 from relay.cursor import Cursors, position_at, role, verify
@@ -32,6 +33,13 @@ log = logging.getLogger("relay")
 StartAt = Literal["beginning", "oldest", "latest"] | int | datetime
 STANDBY_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
+
+
+def _first_start(start: StartAt) -> Start:
+    """The relay's words for a position, in the outbox's."""
+    if start == "beginning":
+        return 1
+    return "earliest" if start == "oldest" else start
 
 
 class Relay:
@@ -82,7 +90,7 @@ class Relay:
         types = self._outbox.types()
         if not types:
             name = self._outbox.collections.staging.full_name
-            raise OutboxNotCreated(f"{name} has no message types: run `outbox create APP`, or Outbox(…).create(), first")
+            raise OutboxNotCreated(f"{name} has no message types: first run create(), or `outbox create APP`")
         topics = {self._topic(type) for type in types}
         self._sink.check(topics)
         self._checked |= topics
@@ -188,8 +196,7 @@ class Relay:
         if cursor is not None:
             verify(cursor, self._outbox.log, self.name)
             return cursor, self._outbox.reader(cursor[0] + 1)
-        words: dict[StartAt, Literal["earliest", "latest"] | int] = {"beginning": 1, "oldest": "earliest"}
-        reader = self._outbox.reader(words[self._start] if self._start in words else self._start)  # type: ignore[arg-type]  # what is left is a Start
+        reader = self._outbox.reader(_first_start(self._start))
         cursor = position_at(reader.position - 1, self._outbox.log)
         self._cursors.register(cursor, fence)
         return cursor, reader

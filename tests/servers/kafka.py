@@ -72,12 +72,11 @@ class KafkaBroker:
     """
 
     def __init__(self, properties: Mapping[str, str] | None = None) -> None:
+        self._jars = kafka_jars()
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-kafka-")
         self._properties = {} if properties is None else dict(properties)
-        self._jars = kafka_jars()
         self._child: Child | None = None
         self.port, self._controller_port = _free_ports()
-        self._format()
 
     @property
     def bootstrap(self) -> str:
@@ -91,6 +90,8 @@ class KafkaBroker:
     def start(self) -> None:
         """Returns when the broker answers a client, after some 4 s."""
         assert self._child is None, "the broker already runs"
+        if not self._settings.exists():
+            self._format()
         command = ["java", *JVM, *self._java("kafka.Kafka", str(self._settings))]
         self._child = child = Child(command, log=self._log, scratch=Path(self._folder.name))
         wait_until(lambda: child.exit_code is not None or _listens(self.port), START_SECONDS, "the broker to listen")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import datetime
+
 from bson import Int64
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
+from outbox import Outbox
+from outbox.clock import Clock
 from outbox.collections import Document, apart, call
-from outbox.errors import HistoryLost, LeaseLost
+from outbox.errors import HistoryLost, InvalidStart, LeaseLost
+from outbox.lease import Lease, holder
 from outbox.log import Log
 from relay.encoding import Position
-from relay.errors import CursorMismatch
+from relay.errors import CursorInUse, CursorMismatch
+
+_LOOK_SECONDS = 0.5
 
 
 def role(name: str) -> str:
@@ -82,6 +90,40 @@ def verify(cursor: Position, log: Log, name: str) -> None:
         raise CursorMismatch(_mismatch(name, f"the cursor is at seq {seq}, the log's newest record is {head}"))
     if oldest > seq + 1:
         raise HistoryLost(seq + 1, oldest)
+
+
+def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> Position:
+    """Sets the cursor of relay `name`: to seq `to` as the last delivered one, or so that a date's first record is next.
+
+    Raises CursorInUse while a relay works with it, which takes up to a third of the lease time to see, and up to the
+    lease time after a relay was killed; InvalidStart for a seq that the log does not hold.
+    """
+    log = outbox.log
+    lease = Lease(outbox.collections.leases, role(name))
+    _take(lease, outbox.collections.leases, name, clock)
+    try:
+        seq = to if isinstance(to, int) else log.first_since(to) - 1
+        position = position_at(seq, log)
+        oldest, head = log.oldest(), log.head()
+        if position[2] is None and seq != oldest - 1:  # just before the oldest nothing is skipped and nothing is lost
+            raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
+        Cursors(outbox.collections.cursors, name).register(position, lease.fence)
+        return position
+    finally:
+        lease.release()
+
+
+def _take(lease: Lease, leases: Collection[Document], name: str, clock: Clock) -> None:
+    deadline = clock.monotonic() + lease.seconds + 2 * _LOOK_SECONDS
+    first: tuple[int, int] | None = None
+    while not lease.acquire():
+        found = holder(leases, lease.role)
+        beat = None if found is None else (found["fence"], found["beat"])
+        if first is None:
+            first = beat
+        if beat != first or clock.monotonic() > deadline:
+            raise CursorInUse(f"relay {name!r} is running ({found and found['owner']}): stop it first")
+        threading.Event().wait(_LOOK_SECONDS)
 
 
 def _mismatch(name: str, finding: str) -> str:

@@ -1,0 +1,314 @@
+"""The command `relay`: reads the environment, makes the clients, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+try:
+    import typer
+
+    from relay import settings
+except ModuleNotFoundError as missing:
+    print(f"relay: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
+    raise SystemExit(2) from None
+
+import pymongo
+from pymongo import MongoClient
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+
+from outbox import Outbox, errors
+from outbox.clock import SystemClock
+from relay import cursor as cursors
+from relay.errors import (
+    CursorInUse,
+    CursorMismatch,
+    DeliveryRefused,
+    InvalidSettings,
+    PoisonMessage,
+    TopicMissing,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from relay.kafka import KafkaSink
+    from relay.status import RelayStatus
+
+app = typer.Typer(
+    help="Relays MongoDB outboxes to Kafka.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+)
+cursor = typer.Typer(help="Shows and moves a relay's cursor.", no_args_is_help=True)
+app.add_typer(cursor, name="cursor")
+
+CONNECT_SECONDS = 5.0
+_EXITS: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
+    ((InvalidSettings, errors.InvalidStart, errors.InvalidName), 2),
+    ((Unreachable,), 3),
+    ((PoisonMessage, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse), 4),
+    ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), 4),
+    ((errors.OutboxError, PyMongoError), 1),
+)
+
+Config = Annotated[str | None, typer.Option(metavar="FILE", help="TOML: settings, [kafka], [[outbox]].")]
+Mongo = Annotated[str | None, typer.Option(metavar="URI", help="Better RELAY_MONGO, when it has a password.")]
+Database = Annotated[str | None, typer.Option(metavar="DB")]
+OutboxName = Annotated[str | None, typer.Option("--outbox", metavar="NAME", help="The outbox [default: outbox]")]
+Name = Annotated[str | None, typer.Option(help="The relay's name: cursor and lease [default: kafka]")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each outbox.")]
+
+
+def main() -> None:
+    """The script `relay`."""
+    app(prog_name="relay")
+
+
+@app.command()
+def run(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
+    topic: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="{type}, {outbox}, {database} [default: {type}]")
+    ] = None,
+    name: Name = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Without a cursor: beginning, oldest, latest, a seq or a date [default: beginning]"),
+    ] = None,
+    create_topic: Annotated[str | None, typer.Option(metavar="partitions=3,replication=1")] = None,
+    once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
+    set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
+) -> None:
+    """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
+    flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "kafka": kafka, "topic": topic}
+    flags |= {"name": name, "start": start, "create_topic": create_topic}
+    with _exit_codes():
+        try:
+            given = settings.load({**flags, "once": once or None, "set": settings.pairs(set) if set else None})
+        except ValueError as error:
+            raise InvalidSettings(f"--set: {error}") from None
+        stop = _stop_on_signals()
+        _log_to_terminal()
+        _relay(given, stop)
+
+
+def _relay(given: settings.Settings, stop: threading.Event) -> None:
+    from relay.runner import Relay  # here, as it loads a Kafka client that `relay health` does without
+    from relay.together import run_together
+    from relay.topics import Topics
+
+    with contextlib.ExitStack() as stack:
+        relays = [
+            Relay(outbox, _sink(given, each), topics=Topics(each.topic), name=each.name, start=each.start)
+            for each, outbox in _opened(given, stack)
+        ]
+        run_together(relays, stop, once=given.once)
+
+
+def _sink(given: settings.Settings, each: settings.OutboxSettings) -> KafkaSink:
+    from relay.kafka import KafkaSink, NewTopics
+
+    if given.kafka is None:
+        raise InvalidSettings(
+            "--kafka is missing; or give RELAY_KAFKA, or `bootstrap.servers` under [kafka] in the file"
+        )
+    layout = each.create_topic
+    create = None if layout is None else NewTopics(layout.partitions, layout.replication)
+    return KafkaSink(given.kafka, given.set, create=create)
+
+
+@app.command()
+def status(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far the relay is."""
+    from relay.status import relay_status
+
+    with _exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+        found = [(each, relay_status(its, each.name)) for each, its in opened]
+        if as_json:
+            for _, one in found:
+                print(json.dumps(one.as_dict()))
+        else:
+            _print_table(found)
+
+
+def _print_table(found: list[tuple[settings.OutboxSettings, RelayStatus]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for title in ("outbox", "relay", "head", "oldest", "cursor", "lag", "waiting", "staging", "holder", "fence"):
+        table.add_column(title, overflow="fold")
+    for each, one in found:
+        at = "none" if one.cursor is None else str(one.cursor["seq"])
+        waiting = "" if one.lag_seconds is None else f"{one.lag_seconds:.1f} s"
+        lag = "" if one.lag_records is None else str(one.lag_records)
+        row = (
+            str(one.head),
+            str(one.oldest),
+            at,
+            lag,
+            waiting,
+            str(one.staging),
+            one.holder or "nobody",
+            str(one.fence),
+        )
+        table.add_row(f"{each.database}.{each.outbox}", each.name, *row)
+    Console().print(table)
+
+
+@app.command()
+def health(
+    config: Config = None, mongo: Mongo = None, database: Database = None, outbox: OutboxName = None, name: Name = None
+) -> None:
+    """Exit 0 when a relay holds the lease and shows signs of life, else 1. Takes up to a few seconds."""
+    from relay.status import unhealthy
+
+    with _exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+        for each, its in opened:
+            why = unhealthy(its, each.name, SystemClock())
+            if why is not None:
+                print(f"{each.database}.{each.outbox}: {why}", file=sys.stderr)
+                raise typer.Exit(1)
+            print(f"{each.database}.{each.outbox}: relay {each.name!r} is at work")
+
+
+@cursor.command()
+def show(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last record delivered: seq, id and date."""
+    from relay.status import described
+
+    with _exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+        for each, its in opened:
+            found = cursors.Cursors(its.collections.cursors, each.name).load()
+            if as_json:
+                print(json.dumps(None if found is None else described(found)))
+            else:
+                at = (
+                    "no cursor yet"
+                    if found is None
+                    else "seq {seq}, id {id}, created {created}".format(**described(found))
+                )
+                print(f"{each.database}.{each.outbox}, relay {each.name!r}: {at}")
+
+
+@cursor.command("set")
+def set_(
+    to: Annotated[str, typer.Argument(metavar="SEQ|DATE", help="The seq delivered last, or the date to go on from.")],
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+) -> None:
+    """Move the cursor, while no relay works with it. What comes after it is delivered, again or for the first time."""
+    with _exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+        try:
+            target = int(to) if to.isdecimal() else settings.date(to)
+        except ValueError:
+            raise InvalidSettings(f"{to!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
+        if len(opened) > 1:
+            raise InvalidSettings("the file has several outboxes: choose one with --outbox")
+        ((each, its),) = opened
+        position = cursors.move(its, each.name, target, SystemClock())
+        print(f"{each.database}.{each.outbox}, relay {each.name!r}: goes on after seq {position[0]}")
+
+
+Opened = list[tuple[settings.OutboxSettings, Outbox]]
+
+
+@contextlib.contextmanager
+def _outboxes(
+    config: str | None, mongo: str | None, database: str | None, outbox: str | None, name: str | None
+) -> Iterator[Opened]:
+    """The outboxes that the flags of a looking command name; it never sequences."""
+    flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "name": name}
+    with contextlib.ExitStack() as stack:
+        yield _opened(settings.load(flags), stack)
+
+
+def _opened(given: settings.Settings, stack: contextlib.ExitStack) -> Opened:
+    clients: dict[str, MongoClient[dict[str, Any]]] = {}
+    opened = []
+    for each in given.outboxes:
+        uri = each.mongo.get_secret_value()
+        if uri not in clients:
+            clients[uri] = stack.enter_context(_connected(uri))
+        opened.append((each, stack.enter_context(Outbox(clients[uri][each.database], each.outbox))))
+    return opened
+
+
+def _connected(uri: str) -> MongoClient[dict[str, Any]]:
+    try:
+        client: MongoClient[dict[str, Any]] = MongoClient(uri, appname="mongo-outbox relay")
+    except (ConfigurationError, InvalidURI, ValueError) as error:
+        raise InvalidSettings(f"--mongo: {error}") from None
+    try:
+        with pymongo.timeout(CONNECT_SECONDS):
+            client.admin.command("ping")
+    except PyMongoError as error:
+        client.close()
+        # The rest of a selection timeout's text describes the whole topology; the first part has the reason.
+        raise Unreachable(f"MongoDB did not answer: {str(error).split(', Timeout: ')[0]}") from error
+    return client
+
+
+@contextlib.contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Ends the command with the code of the error; what is not listed is a defect, and shows its traceback."""
+    try:
+        yield
+    except (errors.OutboxError, PyMongoError) as error:
+        print(f"relay: {error}", file=sys.stderr)
+        code = next(code for classes, code in _EXITS if isinstance(error, classes))
+        raise typer.Exit(code) from None
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        if stop.is_set():  # the second time: somebody does not want to wait for the draining
+            os._exit(128 + number)
+        stop.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, on_signal)
+    return stop
+
+
+def _log_to_terminal() -> None:
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(console=Console(stderr=True), show_path=False)
+    else:  # a file or a container's log: one line an event, whatever its length
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for name in ("relay", "outbox"):
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(logging.INFO)

@@ -1,0 +1,203 @@
+"""The relay's settings: flags win, then the environment (RELAY_…), then the file named by --config or RELAY_CONFIG."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_core import ErrorDetails
+
+from relay.errors import InvalidSettings
+
+# Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
+_CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
+_WORDS = ("beginning", "oldest", "latest")
+
+
+def date(text: str) -> datetime:
+    """An ISO 8601 date, without a zone in UTC. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _start(value: object) -> object:
+    text = str(value)
+    if text in _WORDS:
+        return text
+    if text.isdecimal():
+        return int(text)
+    try:
+        return date(text)
+    except ValueError:
+        raise ValueError("give beginning, oldest, latest, a seq, or a date such as 2025-01-31T12:00Z") from None
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """`["a=b", …]` as a mapping, split at the first `=`. Raises ValueError, which never shows what is after it."""
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise ValueError(f"{key.strip()!r} has no value: write KEY=VALUE")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def _from_text(value: object) -> object:
+    return pairs(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+class TopicLayout(BaseModel):
+    """How missing topics are made; as text `partitions=3,replication=1`."""
+
+    model_config = _CLOSED
+
+    partitions: int = Field(ge=1)
+    replication: int = Field(ge=1)
+
+
+class OutboxSettings(BaseModel):
+    """One outbox to relay: a `[[outbox]]` table of the file, or what the flags and the environment name."""
+
+    model_config = _CLOSED
+
+    mongo: SecretStr
+    database: str = Field(min_length=1)
+    outbox: str = "outbox"
+    topic: str = "{type}"
+    name: str = Field(default="kafka", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    start: Annotated[Literal["beginning", "oldest", "latest"] | int | datetime, BeforeValidator(_start)] = "beginning"
+    create_topic: Annotated[TopicLayout, BeforeValidator(_from_text)] | None = None
+
+
+class _Given(BaseSettings):
+    """What flags and environment say; the file stands below them, and each outbox is checked as a whole later."""
+
+    model_config = SettingsConfigDict(env_prefix="RELAY_", extra="forbid", hide_input_in_errors=True)
+
+    config: str | None = None
+    kafka: str | None = None
+    set: dict[str, str] = Field(default_factory=dict)
+    mongo: str | None = None
+    database: str | None = None
+    outbox: str | None = None
+    topic: str | None = None
+    name: str | None = None
+    start: str | None = None
+    create_topic: str | None = None
+    once: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, _Environment(settings_cls)
+
+
+class _Environment(EnvSettingsSource):
+    """As usual, but RELAY_SET is `a=b,c=d` and not JSON."""
+
+    def prepare_field_value(self, field_name: str, field: Any, value: Any, value_is_complex: bool) -> Any:
+        if field_name != "set" or value is None:
+            return super().prepare_field_value(field_name, field, value, value_is_complex)
+        try:
+            return _from_text(value)
+        except ValueError as error:
+            raise InvalidSettings(f"RELAY_SET: {error}") from None
+
+
+class Settings(BaseModel):
+    """What a command works with: the outboxes, at least one, and one Kafka."""
+
+    kafka: str | None
+    set: dict[str, str]
+    outboxes: tuple[OutboxSettings, ...]
+    once: bool
+
+
+def load(flags: Mapping[str, Any]) -> Settings:
+    """Puts flags (None: not given), environment and file together. Raises InvalidSettings, with a line a mistake."""
+    with _readable(""):
+        given = _Given(**{name: value for name, value in flags.items() if value is not None})
+    file = {} if given.config is None else _read(Path(given.config))
+    kafka = dict(_flat(file.pop("kafka", {})))
+    tables = file.pop("outbox", [{}])
+    if not isinstance(tables, list):
+        raise InvalidSettings("outbox: write [[outbox]], once for each outbox")
+    unknown = file.keys() - OutboxSettings.model_fields.keys()
+    if unknown:
+        raise InvalidSettings(f"{', '.join(sorted(unknown))}: no such setting in {given.config}")
+    if given.outbox is not None and len(tables) > 1:
+        tables = _only(given.outbox, tables)
+    strong = {name: value for name in OutboxSettings.model_fields if (value := getattr(given, name)) is not None}
+    outboxes = []
+    for number, table in enumerate(tables, start=1):
+        with _readable("" if len(tables) == 1 else f"[[outbox]] {number}: "):
+            outboxes.append(OutboxSettings.model_validate({**file, **table, **strong}))
+    bootstrap = kafka.pop("bootstrap.servers", None)
+    return Settings(
+        kafka=bootstrap if given.kafka is None else given.kafka,
+        set={**kafka, **given.set},
+        outboxes=tuple(outboxes),
+        once=given.once,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSettings(f"--config {path}: {error.strerror}") from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise InvalidSettings(f"--config {path}: {error}") from error
+
+
+def _only(name: str, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    chosen = [table for table in tables if table.get("outbox", "outbox") == name]
+    if not chosen:
+        known = ", ".join(str(table.get("outbox", "outbox")) for table in tables)
+        raise InvalidSettings(f"--outbox {name}: the file has tables for {known}")
+    return chosen
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """librdkafka's dotted names: TOML makes nested tables of `linger.ms = 5`, unless the name is quoted."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """Turns pydantic's errors into lines that name the flag, and never the value."""
+    try:
+        yield
+    except ValidationError as error:
+        lines = (f"{where}{_line(each)}" for each in error.errors(include_input=False, include_url=False))
+        raise InvalidSettings("\n".join(lines)) from None
+
+
+def _line(error: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    flag = f"--{name.replace('_', '-')}"
+    if error["type"] == "missing":
+        return f"{flag} is missing; or give RELAY_{name.upper()}, or `{name}` in the file"
+    return f"{flag}: {error['msg'].removeprefix('Value error, ')}"

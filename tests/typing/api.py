@@ -1,0 +1,83 @@
+"""The public face as its users see it: checked by mypy, never run. A change here is a change for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, assert_type
+
+from bson import ObjectId
+from mongoengine import EmbeddedDocument, StringField  # type: ignore[import-untyped]  # mongoengine ships no types
+from pymongo import MongoClient
+from reactivex import Observable
+
+from outbox import HistoryLost, Outbox, OutboxError, Record, Status, message
+from outbox.embedded import EmbeddedMongo
+from relay import KafkaSink, Relay, Topics
+
+
+@message("order.placed", key="order_id")
+class OrderPlaced(EmbeddedDocument):  # type: ignore[misc]  # as above
+    order_id = StringField(required=True)
+
+
+def put_alone_or_many_in_a_transaction(client: MongoClient[dict[str, Any]]) -> None:
+    with Outbox(client["shop"], messages=[OrderPlaced], capacity="256 MiB") as orders:
+        orders.create()
+        assert_type(orders.put(OrderPlaced(order_id="42")), ObjectId)
+        with client.start_session() as session, session.start_transaction():
+            one = orders.put(OrderPlaced(order_id="42"), session=session, headers={"tenant": "acme"})
+            many = orders.put([OrderPlaced(order_id="42"), OrderPlaced(order_id="43")], session=session)
+        assert_type(one, ObjectId)
+        assert_type(many, list[ObjectId])
+
+
+def observe_from_anywhere(orders: Outbox) -> None:
+    records = orders.observe()
+    assert_type(records, Observable[Record[Any]])
+    orders.observe(start="earliest")
+    orders.observe(start=17, types=[OrderPlaced, "order.cancelled"], key="42")
+    orders.observe(start=datetime(2026, 1, 1, tzinfo=UTC), on_gap="error")
+    with records.subscribe(print):
+        pass
+
+
+def read_to_the_head(orders: Outbox) -> None:
+    assert_type(orders.read(start="earliest"), Iterator[Record[Any]])
+
+
+def take_a_record_apart(record: Record[Any]) -> None:
+    assert_type(record.seq, int)
+    assert_type(record.id, ObjectId)
+    assert_type(record.type, str)
+    assert_type(record.key, str | None)
+    assert_type(record.created, datetime)
+    assert_type(record.headers, dict[str, str])
+    assert_type(record.data, dict[str, Any] | None)
+
+
+def look_after_it(orders: Outbox) -> None:
+    assert_type(orders.sequence(), int)
+    assert_type(orders.status(), Status)
+    orders.drop()
+
+
+def tell_errors_apart(orders: Outbox) -> None:
+    try:
+        for _ in orders.read():
+            pass
+    except HistoryLost as lost:
+        assert_type(lost.expected, int)
+        assert_type(lost.oldest, int)
+    except OutboxError:
+        pass
+
+
+def relay_in_process(orders: Outbox, stop: threading.Event) -> None:
+    Relay(orders, KafkaSink("localhost:9092"), topics=Topics("{type}"), name="kafka", start="beginning").run(stop)
+
+
+def embed_a_mongodb() -> None:
+    with EmbeddedMongo() as mongo:
+        assert_type(mongo.uri, str)

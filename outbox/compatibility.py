@@ -53,7 +53,7 @@ def _object_differences(wide: Schema, narrow: Schema, path: str) -> Iterator[str
 
 def _field_differences(wide: Schema | bool, narrow: Schema | bool, path: str) -> Iterator[str]:
     """Of one field, where False stands for a field that must not be there, and True for any value."""
-    if narrow is False or wide is True:
+    if narrow is False or wide is True or wide == _ANYTHING:
         return
     if wide is False:
         yield f"{path}: not a field of both"

@@ -150,7 +150,8 @@ class MessageTypes:
         except OverflowError as error:
             raise InvalidMessage(f"{declaration.type}: {error} (integers are 64 bits wide)") from error
         except _REFUSALS as error:
-            raise InvalidMessage(f"{declaration.type}: {error}") from error
+            # Some say nothing, or only numbers: the kind of error tells more.
+            raise InvalidMessage(f"{declaration.type}: {type(error).__name__}: {error}") from error
         return declaration.type, self._key(declaration, message, data), data
 
     def _key(self, declaration: _Declaration, message: Any, data: dict[str, Any]) -> str | None:

@@ -131,7 +131,7 @@ def _chosen(field: Any, schema: Schema, place: Place) -> Schema:
         choices = [value for value, _label in choices]
     if isinstance(field, fields.ListField):
         items = schema.get("items", {})
-        if "properties" in items or "anyOf" in items or "items" in items:
+        if not isinstance(field.field, (type(None), *CHOSEN)) or isinstance(field.field, fields.ListField):
             raise place.refuse("mongoengine cannot check choices on a list of documents or lists: drop them")
         stored = choices if field.field is None else _stored(field.field, choices, place)
         stored = [place.dialect.value(value) for value in stored]
@@ -260,8 +260,11 @@ def _named(cls: type[EmbeddedDocument], place: Place, *, add_name: bool) -> Sche
 
 def _reference(field: Any, place: Place) -> Schema:
     target = field.document_type
+    if target._meta.get("abstract"):
+        # It is stored with its class, and each class has an id of its own kind.
+        return dbref(place.dialect, place.dialect.scalar("any"))
     identity = _value(target._fields[target._meta["id_field"]], place.at(".pk"))
-    return dbref(place.dialect, identity) if field.dbref or target._meta.get("abstract") else identity
+    return dbref(place.dialect, identity) if field.dbref else identity
 
 
 def _generic_reference(field: Any, place: Place) -> Schema:

@@ -65,6 +65,8 @@ def create(
 
     Raises IncompatibleOutbox, UnsupportedServer and pymongo's errors; whatever it raises, running it again is safe.
     """
+    if not 0 < max_message_bytes <= batch.LARGEST_MESSAGE:
+        raise IncompatibleOutbox(f"max_message_bytes={max_message_bytes}: give 1 to {batch.LARGEST_MESSAGE}")
     check_server(collections)
     cap = None if capacity is None else parse_capacity(capacity)
     least = least_capacity(max_message_bytes)
@@ -149,7 +151,7 @@ def _create_log(collections: Collections, initial: int, asked: int | None, least
 
 
 def _grow(collections: Collections, live: int, asked: int | None, least: int) -> None:
-    if live < least:
+    if max(live, 0 if asked is None else asked) < least:
         raise IncompatibleOutbox(
             f"the log's cap of {live} bytes is below {least}, which max_message_bytes asks for: raise the capacity"
         )

@@ -94,10 +94,16 @@ class Log:
         return self.newest().last
 
     def oldest(self) -> int:
-        """The oldest seq the log still holds; head + 1 when it holds none."""
+        """The oldest seq the log still holds; 1 when nothing was ever appended. Raises OutboxNotCreated.
+
+        One read, so that a record appended meanwhile is never passed over: a log that once had records has its last.
+        """
         with call():
             found = self._log.find_one({"_id": {"$gt": 0}}, {"_id": 1}, sort=[("$natural", 1)])
-        return self.head() + 1 if found is None else int(found["_id"])
+        if found is None:
+            self.newest()
+            return 1
+        return int(found["_id"])
 
     def ids_since(self, seq: int, session: ClientSession | None = None) -> list[ObjectId]:
         """The message ids of every record from the batch at `seq` to the newest."""

@@ -61,10 +61,13 @@ def pull(reader: LogReader, request: Request, delivered: bool) -> list[Record[An
 class Subscriptions:
     """The live subscriptions of one outbox. Thread-safe."""
 
-    def __init__(self, collections: Collections, feed: Feed, decode: Decode) -> None:
+    def __init__(
+        self, collections: Collections, feed: Feed, decode: Decode, check_usable: Callable[[], None]
+    ) -> None:
         self.collections = collections
         self.feed = feed
         self.decode = decode
+        self._check_usable = check_usable
         self._live: set[_Subscription] = set()
         self._lock = threading.Lock()
 
@@ -72,6 +75,7 @@ class Subscriptions:
         """Cold: each subscription resolves its start and reads for itself."""
 
         def subscribe(observer: ObserverBase[Record[Any]], scheduler: SchedulerBase | None = None) -> DisposableBase:
+            self._check_usable()  # it may have been closed, or forked, since the Observable was made
             subscription = _Subscription(self, request, observer)
             with self._lock:
                 self._live.add(subscription)
@@ -94,7 +98,12 @@ class Subscriptions:
 
     @apart
     def open(self, request: Request, tail: Tail | None) -> LogReader:
-        position = resolve(request.start, Log(self.collections))
+        try:
+            position = resolve(request.start, Log(self.collections))
+        except HistoryLost as lost:
+            if not callable(request.on_gap):
+                raise
+            position = lost.expected  # the first read meets the gap, and tells of it
         return LogReader(self.collections, position, tail=tail, decode=self.decode)
 
     def ended(self, subscription: _Subscription) -> None:

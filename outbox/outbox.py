@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -24,12 +25,14 @@ from outbox.observable import OnGap, Request, Subscriptions
 from outbox.put import Putter
 from outbox.reader import LogReader
 from outbox.record import Record
-from outbox.sequencer import Sequencer
+from outbox.sequencer import Doubt, Sequencer
 from outbox.start import Start, check, resolve
 from outbox.status import Status, status
 from outbox.tail import Tail
 from outbox.unattended import Unattended
 from outbox.validator import schemas_of
+
+logger = logging.getLogger("outbox")
 
 _STOP_SECONDS = 2.0
 
@@ -68,7 +71,7 @@ class Outbox:
         self._putter = Putter(self.collections, self._types, max_message_bytes)
         self._unattended = Unattended(self.collections)
         self._feed = Feed(self.collections, sequencing=sequence)
-        self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode)
+        self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode, self._usable)
         self._pid = os.getpid()
         self._closed = False
 
@@ -184,10 +187,10 @@ class Outbox:
         try:
             if not sequencer.take_over():
                 return 0
-            moved = 0
-            while swept := sequencer.sweep().messages:
-                moved += swept
-            return moved
+            first = sequencer.next
+            while not _drained(sequencer) and sequencer.take_over():
+                pass
+            return sequencer.next - first
         finally:
             sequencer.release()
 
@@ -205,6 +208,10 @@ class Outbox:
             for info in self.collections.database.list_collections(filter={"name": self.collections.staging.name}):
                 return tuple(schemas_of(info["options"].get("validator", {})))
         return ()
+
+    def json_schemas(self) -> dict[str, dict[str, Any]]:
+        """By type name, the JSON Schema (2020-12) of the value on Kafka of each message class. Asks no server."""
+        return self._types.json_schemas()
 
     @apart
     def drop(self) -> None:
@@ -252,3 +259,14 @@ class Outbox:
             )
         if self._closed:
             raise OutboxClosed("this Outbox was closed; make a new one")
+
+
+def _drained(sequencer: Sequencer) -> bool:
+    """Sweeps until staging is empty; False when the sequencer must take over again first."""
+    try:
+        while sequencer.sweep().messages:
+            pass
+    except Doubt as reason:
+        logger.info("sequencing starts over: %s", reason)
+        return False
+    return True

@@ -38,7 +38,7 @@ class Swept(NamedTuple):
     """What one sweep did."""
 
     messages: int
-    """How many left staging; 0 means staging was empty at `time`."""
+    """How many left staging, for the log or for the dead letters; 0 means staging was empty at `time`."""
     time: Timestamp
     """The server's time of the snapshot that was swept."""
 
@@ -67,6 +67,11 @@ class Sequencer:
     @property
     def fence(self) -> int:
         return self._lease.fence
+
+    @property
+    def next(self) -> int:
+        """The seq of the next message, after a successful `take_over()`."""
+        return self._next
 
     @apart
     def take_over(self) -> bool:
@@ -122,14 +127,23 @@ class Sequencer:
         if self._lease.renew_if_due():
             self._check_fence()
         documents, time = self._fetch()
-        staged = [staging.parse(each) for each in documents]
+        staged = self._parse(documents)
         fresh = [each for each in staged if each.id not in self._window]
         if fresh:
             self._append(fresh, time)
         if staged:
             self._delete([ObjectId(each.id) for each in staged])
         self._window = frozenset(each.id for each in staged)
-        return Swept(len(staged), time)
+        return Swept(len(documents), time)
+
+    def _parse(self, documents: list[bytes]) -> list[Staged]:
+        staged = []
+        for document in documents:
+            try:
+                staged.append(staging.parse(document))
+            except staging.Malformed as error:
+                self._bury(staging.salvage(document), _FENCED, str(error))
+        return staged
 
     def _check_fence(self) -> None:
         live = self._log.describe()
@@ -201,19 +215,21 @@ class Sequencer:
             self._suspects.update(each.id for each in members)
             raise Doubt(f"the log refuses one of {len(members)} messages ({reason}); each is tried alone")
         if code in _REFUSED:
-            self._bury(members[0], code, reason)
+            self._bury(staging.fields(members[0]), code, reason)
             raise Doubt(f"the log refuses message {ObjectId(members[0].id)}; it is dead-lettered now")
 
-    def _bury(self, offender: Staged, code: int, reason: str) -> None:
+    def _bury(self, message: dict[str, Any], code: int, reason: str) -> None:
         """Moves a message the log will never take to the dead letters: one bad put must not stall everybody's."""
-        id, now = ObjectId(offender.id), datetime.now(UTC)
+        id, now = message["_id"], datetime.now(UTC)
         dead = self._collections.dead.full_name
         logger.error("the log refuses message %s for good (%d: %s); it goes to %s", id, code, reason, dead)
+        data: RawBSONDocument | None = message["data"]
+        if isinstance(data, RawBSONDocument) and len(data.raw) > batch.LARGEST_MESSAGE:
+            message, reason = {**message, "data": None}, f"{reason}; {len(data.raw)} bytes of data were too many to keep"
         letter = {
             "reader": "sequencer",
             "seq": None,
-            "created": DatetimeMS(offender.created),
-            **staging.fields(offender),
+            **{name: value for name, value in message.items() if name != "_id"},
             "error": {"code": code, "reason": reason},
             "attempts": 1,
             "first": now,

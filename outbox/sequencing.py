@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.bell import Bell
 from outbox.collections import Collections
-from outbox.errors import LeaseLost, OutboxNotCreated
+from outbox.errors import LeaseLost, OutboxError
 from outbox.sequencer import Doubt, Sequencer
 
 logger = logging.getLogger("outbox")
@@ -33,7 +33,7 @@ def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Eve
             except (Doubt, LeaseLost) as reason:
                 logger.warning("sequencing %s starts over: %s", collections.log.full_name, reason)
                 pause = _FIRST_PAUSE
-            except (PyMongoError, OutboxNotCreated) as error:
+            except (PyMongoError, OutboxError) as error:
                 logger.warning("sequencing %s starts over in %.2f s: %s", collections.log.full_name, pause, error)
                 stop.wait(pause)
                 pause = min(2 * pause, IDLE_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,11 +15,19 @@ from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 
 ENCODED: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
-_SHALLOW = CodecOptions(document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_MS)
+_SHALLOW = CodecOptions(
+    document_class=RawBSONDocument,
+    datetime_conversion=DatetimeConversion.DATETIME_MS,
+    unicode_decode_error_handler="replace",  # as readers of the log have it
+)
 _UNSTAMPED = Timestamp(0, 0)
 
 # length, `_id`, 12 bytes, `at`, increment, seconds, `created`, milliseconds: as this library's own documents begin.
 _HEAD = struct.Struct("<i5s12s4sII9sq")
+_FRONT = re.compile(
+    rb"\x02type\0.{4}[^\0]*\0(?:\x02key\0.{4}[^\0]*\0|\x0akey\0)\x03headers\0",
+    re.DOTALL,  # a text with a zero character in it does not match: such a document is decoded instead
+)
 _NAMES = (b"\x07_id\x00", b"\x11at\x00", b"\x09created\x00")
 
 
@@ -40,6 +49,10 @@ def encode(
     )
 
 
+class Malformed(ValueError):
+    """A document that breaks the contract: the validator was bypassed, or is not there. Never leaves the package."""
+
+
 class Staged(NamedTuple):
     """A staging document taken apart for the log: nothing of the message itself is decoded."""
 
@@ -53,20 +66,63 @@ class Staged(NamedTuple):
 
 
 def parse(document: bytes) -> Staged:
-    """Takes a staging document apart by its fixed offsets, or field by field when another language ordered it so."""
-    _, id_name, id, at_name, _, at, created_name, created = _HEAD.unpack_from(document)
-    if (id_name, at_name, created_name) == _NAMES:
-        return Staged(id, at, created, document[_HEAD.size :])
+    """Takes a staging document apart by its fixed offsets, or field by field when another language ordered it so.
+
+    Raises Malformed.
+    """
+    if len(document) > _HEAD.size:
+        _, id_name, id, at_name, _, at, created_name, created = _HEAD.unpack_from(document)
+        if (id_name, at_name, created_name) == _NAMES:
+            rest = document[_HEAD.size :]
+            if _is_whole(rest):
+                return Staged(id, at, created, rest)
     return _reordered(document)
 
 
+def _is_whole(rest: bytes) -> bool:
+    """Whether these are the four fields that every reader of the log relies on, in our order and of the right types."""
+    front = _FRONT.match(rest)
+    if front is None:
+        return False
+    end = front.end() + _size(rest, front.end())
+    if rest[end : end + 6] == b"\x03data\x00":
+        return end + 6 + _size(rest, end + 6) == len(rest) - 1
+    return rest[end:] == b"\x0adata\x00\x00"
+
+
+def _size(rest: bytes, at: int) -> int:
+    return int.from_bytes(rest[at : at + 4], "little")
+
+
 def _reordered(document: bytes) -> Staged:
-    fields = bson.decode(document, codec_options=_SHALLOW)
-    rest = bson.encode({name: fields[name] for name in ("type", "key", "headers", "data")})
-    return Staged(fields["_id"].binary, fields["at"].time, int(fields["created"]), rest[4:])
+    match bson.decode(document, codec_options=_SHALLOW):
+        case {
+            "_id": ObjectId(binary=id),
+            "at": Timestamp(time=at),
+            "created": DatetimeMS() as created,
+            "type": str() as type,
+            "key": (str() | None) as key,
+            "headers": RawBSONDocument() as headers,
+            "data": (RawBSONDocument() | None) as data,
+        }:
+            rest = bson.encode({"type": type, "key": key, "headers": headers, "data": data})
+            return Staged(id, at, int(created), rest[4:])
+        case fields:
+            names = ", ".join(f"{name}: {value.__class__.__name__}" for name, value in fields.items())
+            raise Malformed(f"not a staging document ({names[:500]})")
 
 
 def fields(staged: Staged) -> dict[str, Any]:
-    """The message's `type`, `key`, `headers` and `data`; the latter two stay raw."""
+    """The message's `_id`, `created`, `type`, `key`, `headers` and `data`; the latter two stay raw."""
     document = (4 + len(staged.rest)).to_bytes(4, "little") + staged.rest
-    return dict(bson.decode(document, codec_options=_SHALLOW))
+    return {
+        "_id": ObjectId(staged.id),
+        "created": DatetimeMS(staged.created),
+        **bson.decode(document, codec_options=_SHALLOW),
+    }
+
+
+def salvage(document: bytes) -> dict[str, Any]:
+    """The same of a malformed document, as far as it has them; None for the rest."""
+    found = bson.decode(document, codec_options=_SHALLOW)
+    return {name: found.get(name) for name in ("_id", "created", "type", "key", "headers", "data")}

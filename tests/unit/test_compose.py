@@ -47,6 +47,14 @@ def test_the_relay_is_watched_by_its_own_command(services: dict[str, Any]) -> No
     assert services["relay"]["healthcheck"]["test"] == ["CMD", "relay", "health"]
 
 
+def test_the_example_service_finds_its_file_and_its_database(services: dict[str, Any]) -> None:
+    orders = services["orders"]
+    service = ROOT / orders["entrypoint"][1].removeprefix("/")
+
+    assert orders["volumes"] == ["./examples:/examples:ro"]
+    assert all(f'"{name}"' in service.read_text() for name in orders["environment"])
+
+
 def test_every_port_is_open_to_this_machine_only(services: dict[str, Any]) -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
 

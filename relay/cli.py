@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -151,25 +152,18 @@ def _print_table(found: list[tuple[settings.OutboxSettings, RelayStatus]]) -> No
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
-    for title in ("outbox", "relay", "head", "oldest", "cursor", "lag", "waiting", "staging", "holder", "fence"):
-        table.add_column(title, overflow="fold")
-    for each, one in found:
-        at = "none" if one.cursor is None else str(one.cursor["seq"])
-        waiting = "" if one.lag_seconds is None else f"{one.lag_seconds:.1f} s"
-        lag = "" if one.lag_records is None else str(one.lag_records)
-        row = (
-            str(one.head),
-            str(one.oldest),
-            at,
-            lag,
-            waiting,
-            str(one.staging),
-            one.holder or "nobody",
-            str(one.fence),
-        )
-        table.add_row(f"{each.database}.{each.outbox}", each.name, *row)
+    table = Table("")
+    for each, _ in found:
+        table.add_column(f"{each.database}.{each.outbox}, relay {each.name}")
+    for row in ("head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder", "fence"):
+        table.add_row(row, *(_cell(getattr(one, row)) for _, one in found))
     Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{name} {each}" for name, each in value.items())
+    return "none" if value is None else str(value)
 
 
 @app.command()
@@ -271,7 +265,9 @@ def _connected(uri: str) -> MongoClient[dict[str, Any]]:
     except PyMongoError as error:
         client.close()
         # The rest of a selection timeout's text describes the whole topology; the first part has the reason.
-        raise Unreachable(f"MongoDB did not answer: {str(error).split(', Timeout: ')[0]}") from error
+        raise Unreachable(
+            f"MongoDB did not answer: {re.split(r', Timeout: | \(configured timeouts', str(error))[0]}"
+        ) from error
     return client
 
 

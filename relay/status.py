@@ -75,11 +75,12 @@ def _waiting_seconds(outbox: Outbox, seq: int) -> float | None:
     record = outbox.log.at(seq)
     if record is None:
         return 0.0
-    if not isinstance(record.created, datetime):  # a date that Python cannot hold
+    created: object = record.created
+    if not isinstance(created, datetime):  # a date that Python cannot hold
         return None
     with call():
         now = outbox.collections.database.command("hello", codec_options=DECODED)["localTime"]
-    return float(max(0.0, (now - record.created).total_seconds()))
+    return float(max(0.0, (now - created).total_seconds()))
 
 
 def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS) -> str | None:

@@ -1,0 +1,44 @@
+"""Reading Kafka back, as a consumer that trusts nobody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+
+def read_topic(
+    bootstrap: str, topic: str, until: Callable[[list[Message]], bool], cap_seconds: float = 20
+) -> list[Message]:
+    """All of a topic's records, partition by partition in order, as soon as `until` says that they are enough.
+
+    Returns what there is after `cap_seconds`: the test's own assertion then says what is missing.
+    """
+    settings = {"bootstrap.servers": bootstrap, "group.id": "tests", "enable.auto.commit": False, "log_level": 0}
+    consumer = Consumer({**settings, "allow.auto.create.topics": False, "fetch.wait.max.ms": 20})
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
+        found: list[Message] = []
+        deadline = time.monotonic() + cap_seconds
+        while not until(found) and time.monotonic() < deadline:
+            for message in consumer.consume(1000, timeout=0.1):
+                assert message.error() is None, message.error()
+                found.append(message)
+        return found
+    finally:
+        consumer.close()
+
+
+def header(message: Message, name: str) -> str:
+    """One header's text; KeyError when it is not there."""
+    headers = message.headers()
+    return {key: value for key, value in ([] if headers is None else headers)}[name].decode()
+
+
+def topic_exists(bootstrap: str, topic: str) -> bool:
+    """Whether the broker has it; asking does not create it."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "allow.auto.create.topics": False, "log_level": 0})
+    return topic in admin.list_topics(timeout=10).topics

@@ -1,0 +1,220 @@
+"""What every sink promises (relay/sink.py), asked of each adapter."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import pytest
+
+from relay.errors import DeliveryFailed, TopicMissing, Verdict
+from relay.kafka import KafkaSink
+from relay.sink import Outgoing, Sink
+from relay.testing import MemorySink
+from tests.consuming import read_topic, topic_exists
+from tests.servers.kafka import create_topic
+from tests.waiting import wait_until
+
+Arrived = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+
+
+class Bench(Protocol):
+    """A sink, the one topic that it can write to, and what arrived there."""
+
+    sink: Sink
+    topic: str
+
+    def arrived(self, count: int) -> list[Arrived]: ...
+    def small(self) -> Sink: ...
+
+
+class MemoryBench:
+    def __init__(self) -> None:
+        self.topic = "topic"
+        self.sink = MemorySink({self.topic})
+
+    def small(self) -> Sink:
+        return MemorySink({self.topic}, capacity=100)
+
+    def arrived(self, count: int) -> list[Arrived]:
+        return [(each.key, each.value, list(each.headers)) for each in self.sink.records]
+
+
+@dataclass
+class KafkaBench:
+    bootstrap: str
+    topic: str
+
+    def __post_init__(self) -> None:
+        self.sink = KafkaSink(self.bootstrap)
+
+    def small(self) -> Sink:
+        return KafkaSink(self.bootstrap, {"queue.buffering.max.messages": "100"})
+
+    def arrived(self, count: int) -> list[Arrived]:
+        messages = read_topic(self.bootstrap, self.topic, lambda found: len(found) >= count)
+        return [(each.key(), each.value(), list(each.headers() or [])) for each in messages]
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made: Bench
+    if request.param == "memory":
+        made = MemoryBench()
+    else:
+        bootstrap, topic = request.getfixturevalue("kafka"), f"test.{uuid.uuid4().hex}"
+        create_topic(bootstrap, topic, partitions=1)
+        made = KafkaBench(bootstrap, topic)
+    yield made
+    made.sink.close()
+
+
+def outgoing(topic: str, seq: int, *, key: str | None = "k", value: bytes | None = b"v") -> Outgoing:
+    return seq, topic, key, value, [("seq", str(seq)), ("name", "Zoë")]
+
+
+def send_all(sink: Sink, batch: list[Outgoing], acknowledged: list[int]) -> None:
+    """Sends a batch through a sink that may be full, and waits for it."""
+    expected = len(acknowledged) + len(batch)
+    rest = batch
+
+    def done() -> bool:
+        nonlocal rest
+        rest = rest[sink.send(rest) :]
+        sink.poll(0.01)
+        return not rest and len(acknowledged) == expected
+
+    wait_until(done, 20, "all to be acknowledged")
+
+
+def test_every_record_sent_is_acknowledged_once(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    bench.sink.open(acknowledged.append)
+
+    send_all(bench.sink, [outgoing(bench.topic, seq) for seq in range(1, 501)], acknowledged)
+
+    assert sorted(acknowledged) == list(range(1, 501))
+
+
+def test_key_value_and_headers_arrive_as_utf8(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    bench.sink.open(acknowledged.append)
+
+    send_all(bench.sink, [outgoing(bench.topic, 7, key="Ключ", value=b'{"a":1}')], acknowledged)
+
+    assert bench.arrived(1) == [
+        ("Ключ".encode(), b'{"a":1}', [("seq", b"7"), ("name", "Zoë".encode())]),
+    ]
+
+
+def test_null_stays_null(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    bench.sink.open(acknowledged.append)
+
+    send_all(bench.sink, [outgoing(bench.topic, 1, key=None, value=None)], acknowledged)
+
+    ((key, value, _),) = bench.arrived(1)
+    assert (key, value) == (None, None)
+
+
+def test_an_empty_key_is_not_null(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    bench.sink.open(acknowledged.append)
+
+    send_all(bench.sink, [outgoing(bench.topic, 1, key="")], acknowledged)
+
+    assert bench.arrived(1)[0][0] == b""
+
+
+def test_records_of_a_key_arrive_in_the_order_they_were_sent_in(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    bench.sink.open(acknowledged.append)
+
+    send_all(bench.sink, [outgoing(bench.topic, seq, value=b"%d" % seq) for seq in range(1000)], acknowledged)
+
+    assert [value for _, value, _ in bench.arrived(1000)] == [b"%d" % seq for seq in range(1000)]
+
+
+def test_nothing_is_acknowledged_outside_poll(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    bench.sink.open(acknowledged.append)
+
+    bench.sink.send([outgoing(bench.topic, 1)])
+    bench.arrived(1)  # at Kafka it is there by now
+
+    assert acknowledged == []
+
+
+def test_a_full_sink_takes_the_first_ones_and_the_rest_after_a_poll(bench: Bench) -> None:
+    sink, acknowledged = bench.small(), list[int]()
+    sink.open(acknowledged.append)
+    batch = [outgoing(bench.topic, seq, value=b"%d" % seq) for seq in range(250)]
+
+    assert sink.send(batch) == 100
+    rest = batch[100:]
+
+    def done() -> bool:
+        nonlocal rest
+        sink.poll(0.01)
+        rest = rest[sink.send(rest) :]
+        return len(acknowledged) == 250
+
+    wait_until(done, 20, "the rest")
+    sink.close()
+    assert sorted(acknowledged) == list(range(250))
+
+
+def test_after_close_nothing_is_acknowledged_and_it_can_be_opened_again(bench: Bench) -> None:
+    first: list[int] = []
+    second: list[int] = []
+    bench.sink.open(first.append)
+    bench.sink.send([outgoing(bench.topic, 1)])
+    bench.sink.close()
+
+    bench.sink.open(second.append)
+    send_all(bench.sink, [outgoing(bench.topic, 2)], second)
+
+    assert (first, second) == ([], [2])
+
+
+def test_closing_twice_does_nothing(bench: Bench) -> None:
+    bench.sink.open(lambda _: None)
+    bench.sink.close()
+    bench.sink.close()
+
+
+def test_a_sink_that_is_not_open_says_so(bench: Bench) -> None:
+    with pytest.raises(RuntimeError, match="open"):
+        bench.sink.send([outgoing(bench.topic, 1)])
+
+
+def test_a_missing_topic_is_named_and_not_created(bench: Bench) -> None:
+    missing = f"test.{uuid.uuid4().hex}"
+
+    with pytest.raises(TopicMissing, match=missing):
+        bench.sink.check([bench.topic, missing])
+
+    assert not isinstance(bench, KafkaBench) or not topic_exists(bench.bootstrap, missing)
+
+
+def test_a_topic_that_is_there_passes(bench: Bench) -> None:
+    bench.sink.check([bench.topic])
+
+
+def test_a_record_too_large_for_any_broker_is_poison_and_the_ones_before_it_are_taken(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    bench.sink.open(acknowledged.append)
+    batch = [outgoing(bench.topic, 1), outgoing(bench.topic, 2, value=bytes((8 << 20) + 1))]
+
+    with pytest.raises(DeliveryFailed) as failed:
+        bench.sink.send(batch)
+
+    assert (failed.value.seq, failed.value.verdict) == (2, Verdict.POISON)
+
+    def first_arrived() -> bool:
+        bench.sink.poll(0.01)
+        return acknowledged == [1]
+
+    wait_until(first_arrived, 20, "the first record")

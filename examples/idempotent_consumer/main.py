@@ -1,0 +1,93 @@
+"""A Kafka consumer whose effects happen once, though records may come twice. There are two rules, and each is enough:
+
+- by id: remember the ids of what was handled, in the transaction of the effect. Works for every effect.
+- by seq: remember the last seq of each key, and pass over a record at or below it. One number a key, not one a message;
+  for effects that set the newest state, as a view of orders does.
+
+To see duplicates, this example relays every message twice, by two relays with a cursor of their own each.
+"""
+
+import json
+import os
+import threading
+
+from confluent_kafka import Consumer, Message
+from mongoengine import EmbeddedDocument, IntField, StringField
+from pymongo import MongoClient
+from pymongo.errors import DuplicateKeyError
+
+from outbox import Outbox, message
+from relay import KafkaSink, NewTopics, Relay, Topics
+
+
+@message("order.paid", key="order_id")
+class OrderPaid(EmbeddedDocument):
+    order_id = StringField(required=True)
+    cents = IntField(required=True)
+
+
+client: MongoClient[dict[str, object]] = MongoClient(os.environ["MONGO_URI"])
+shop = client.get_default_database("shop")
+outbox = Outbox(shop, messages=[OrderPaid])
+
+
+def add_to_revenue(id: str, cents: int) -> str:
+    """By id: adding twice would be wrong, and the sum does not tell what it was made of."""
+    try:
+        with client.start_session() as session, session.start_transaction():
+            shop.handled.insert_one({"_id": id}, session=session)
+            shop.revenue.update_one({"_id": "total"}, {"$inc": {"cents": cents}}, upsert=True, session=session)
+    except DuplicateKeyError:
+        return "a duplicate, not added"
+    return f"{cents} cents added"
+
+
+def show_order(order_id: str, seq: int, cents: int) -> str:
+    """By seq: only a later record of the key may change the view."""
+    older = {"_id": order_id, "seq": {"$lt": seq}}
+    try:
+        shop.orders_view.update_one(older, {"$set": {"seq": seq, "cents": cents}}, upsert=True)
+    except DuplicateKeyError:  # the view has this seq or a later one, so that the upsert met the _id
+        return "not newer, view unchanged"
+    return "view updated"
+
+
+def handle(record: Message) -> None:
+    headers = dict(record.headers() or [])
+    id, seq = text(headers["id"]), int(text(headers["seq"]))
+    order_id, cents = text(record.key()), json.loads(text(record.value()))["cents"]
+    print(f"seq {seq}, order {order_id}: {add_to_revenue(id, cents)}; {show_order(order_id, seq, cents)}")
+
+
+def text(value: object) -> str:
+    """Every key, header and JSON value of a relay's records is UTF-8."""
+    assert isinstance(value, bytes)
+    return value.decode()
+
+
+def main() -> None:
+    outbox.create()
+    shop.create_collection("handled")
+    outbox.put(
+        [OrderPaid(order_id="1", cents=990), OrderPaid(order_id="2", cents=500), OrderPaid(order_id="1", cents=10)]
+    )
+    for name in ("first", "second"):
+        sink = KafkaSink(os.environ["KAFKA"], create=NewTopics(partitions=1, replication=1))
+        Relay(outbox, sink, topics=Topics("{database}.{type}"), name=name).run(threading.Event(), once=True)
+
+    settings = {"bootstrap.servers": os.environ["KAFKA"], "group.id": shop.name, "auto.offset.reset": "earliest"}
+    consumer = Consumer({**settings, "enable.auto.commit": False})
+    consumer.subscribe([f"{shop.name}.order.paid"])
+    handled = 0
+    while handled < 6:
+        record = consumer.poll(1.0)
+        if record is not None and not record.error():
+            handle(record)
+            consumer.commit(message=record, asynchronous=False)  # after the effect, lest a crash lose the record
+            handled += 1
+    consumer.close()
+    print("revenue:", (shop.revenue.find_one() or {})["cents"], "cents")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What the acceptance tests share: a ledger in a database of its own, and processes that end with the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from tests.acceptance.ledger import Ledger
+from tests.acceptance.process import Process
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a script of processes/ with arguments."""
+    started: list[Process] = []
+
+    def start(script: str, *arguments: object) -> Process:
+        started.append(Process(tmp_path / f"{len(started)}-{script}.log", script, *arguments))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def ledger(database: Database[dict[str, Any]]) -> Ledger:
+    """Accounts and an outbox, not created yet."""
+    return Ledger(database)

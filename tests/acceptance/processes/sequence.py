@@ -1,0 +1,96 @@
+"""A sequencing process, which can be made to die or freeze at the worst moment, or to work without its fence."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.collection import Collection
+
+import outbox.sequencer
+import outbox.sequencing
+from outbox import batch, log
+from outbox.collections import Collections
+from outbox.lease import Lease
+from outbox.sequencer import Sequencer
+
+insert_many: Callable[..., Any] = Collection.insert_many
+delete_many: Callable[..., Any] = Sequencer._delete_many
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_appending(collection: Collection[Any], documents: list[Any]) -> Any:
+    """Only a part of the sweep's batches is in the log."""
+    if len(documents) == 1:
+        return insert_many(collection, documents)
+    insert_many(collection, documents[: len(documents) // 2])
+    return die()
+
+
+def die_appended(collection: Collection[Any], documents: list[Any]) -> None:
+    """All is in the log, and still in staging."""
+    insert_many(collection, documents)
+    die()
+
+
+def die_deleting(sequencer: Sequencer, ids: list[ObjectId]) -> None:
+    """All is in the log, and a part of it still in staging."""
+    delete_many(sequencer, ids[: len(ids) // 2])
+    if ids:
+        die()
+
+
+def freeze(collection: Collection[Any], documents: list[Any]) -> Any:
+    """Past every check of its own, and before the server has heard of it."""
+    print("freezing", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    Collection.insert_many = insert_many  # type: ignore[method-assign]
+    return insert_many(collection, documents)
+
+
+def take_the_fence_out() -> None:
+    outbox.sequencer.validator = lambda fence: log.validator(0)
+    Sequencer._check_fence = lambda sequencer: None  # type: ignore[method-assign]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("uri")
+    parser.add_argument("database")
+    parser.add_argument("--lease", type=float, required=True, help="seconds")
+    parser.add_argument("--batch", type=int, default=batch.MAX_RECORDS, help="records in a batch at most")
+    parser.add_argument("--die", choices=["appending", "appended", "deleting"])
+    parser.add_argument("--freeze", action="store_true")
+    parser.add_argument("--unfenced", action="store_true")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    batch.MAX_RECORDS = given.batch
+    outbox.sequencing._STANDBY_SECONDS = 0.05
+    if given.die == "deleting":
+        Sequencer._delete_many = die_deleting  # type: ignore[method-assign]
+    elif given.die is not None:
+        Collection.insert_many = {"appending": die_appending, "appended": die_appended}[given.die]  # type: ignore[method-assign]
+    if given.freeze:
+        Collection.insert_many = freeze  # type: ignore[method-assign]
+    if given.unfenced:
+        take_the_fence_out()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with MongoClient(given.uri) as client:
+        collections = Collections(client[given.database], "outbox")
+        lease = Lease(collections.leases, "sequencer", seconds=given.lease)
+        outbox.sequencing.sequence(collections, Sequencer(collections, lease), stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""A writer: commits entries to accounts it shares with other writers, and says so; aborts every tenth transaction."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import threading
+import time
+
+from bson import ObjectId
+from entry import Entry
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+
+from outbox import Outbox
+
+MOST = 5
+YEAR_SECONDS = 365 * 86400
+
+
+class Writer:
+    def __init__(self, client: MongoClient, database: str) -> None:
+        self._client = client
+        self._accounts = client[database].accounts
+        self._outbox = Outbox(client[database], messages=[Entry], sequence=False)
+
+    def commit(self, account: str, size: int) -> None:
+        with self._client.start_session() as session:
+            written = session.with_transaction(lambda session: self._write(session, account, size, doomed=False))
+        for number, id in written.items():
+            print(f"committed {account} {number} {id}", flush=True)
+
+    def abort(self, account: str, size: int) -> None:
+        written: dict[int, ObjectId] = {}
+        try:
+            with self._client.start_session() as session, session.start_transaction():
+                written = self._write(session, account, size, doomed=True)
+                session.abort_transaction()
+        except PyMongoError as error:
+            print(f"a transaction ended before it was aborted: {error}", flush=True)
+        for id in written.values():
+            print(f"aborted {id}", flush=True)
+
+    def _write(self, session: ClientSession, account: str, size: int, *, doomed: bool) -> dict[int, ObjectId]:
+        # The account is written first: of two transactions on it only one commits, so its entries have one order.
+        after = self._accounts.find_one_and_update(
+            {"_id": account}, {"$inc": {"entries": size}}, return_document=True, session=session
+        )
+        numbers = range(after["entries"] - size + 1, after["entries"] + 1)
+        entries = [Entry(account=account, number=number, doomed=doomed, padding="x" * 200) for number in numbers]
+        return dict(zip(numbers, self._outbox.put(entries, session=session), strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("uri")
+    parser.add_argument("database")
+    parser.add_argument("--messages", type=int, required=True)
+    parser.add_argument("--accounts", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seconds", type=float, default=0.0, help="spread over about so long")
+    parser.add_argument("--year-ahead", action="store_true", help="this process's clock is wrong")
+    given = parser.parse_args()
+    if given.year_ahead:
+        time_ns = time.time_ns
+        time.time_ns = lambda: time_ns() + YEAR_SECONDS * 10**9
+    chance, left, pause = random.Random(given.seed), given.messages, threading.Event()
+    with MongoClient(given.uri) as client:
+        writer = Writer(client, given.database)
+        turn = 0
+        while left:
+            turn += 1
+            account, size = f"account-{chance.randrange(given.accounts)}", min(left, chance.randint(1, MOST))
+            if turn % 10 == 0:
+                writer.abort(account, size)
+                continue
+            writer.commit(account, size)
+            left -= size
+            pause.wait(given.seconds * size / given.messages)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from pymongo.database import Database
 
-import outbox
+from tests.acceptance.example import EXAMPLES, expected, run_example, uri_of
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 MONGO_ONLY = {
     "orders_pymongo": ["service.py", "5"],
     "orders_mongoengine": ["main.py"],
@@ -24,34 +18,9 @@ WITH_KAFKA = {"embedded_relay": ["main.py"], "idempotent_consumer": ["main.py"]}
 ELSEWHERE = {"node_put"}  # tests/acceptance/test_node_put.py
 
 
-def uri_of(mongo_uri: str, database: Database[Any]) -> str:
-    """The server's address with the test's own database as the default one."""
-    parts = urlsplit(mongo_uri)
-    return urlunsplit(parts._replace(path="/" + database.name))
-
-
-def run(name: str, arguments: list[str], **environment: str) -> str:
-    """What the example printed. It imports the very packages that the tests do."""
-    packages = str(Path(outbox.__file__).parents[1])
-    example = subprocess.run(
-        [sys.executable, str(EXAMPLES / name / arguments[0]), *arguments[1:]],
-        env={**os.environ, "PYTHONPATH": packages, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert example.returncode == 0, example.stderr
-    return example.stdout
-
-
-def expected(name: str) -> str:
-    return (EXAMPLES / name / "expected.txt").read_text()
-
-
 @pytest.mark.parametrize("name", MONGO_ONLY)
 def test_an_example_with_mongodb_prints_what_it_should(name: str, mongo_uri: str, database: Database[Any]) -> None:
-    printed = run(name, MONGO_ONLY[name], MONGO_URI=uri_of(mongo_uri, database))
+    printed = run_example(name, MONGO_ONLY[name], MONGO_URI=uri_of(mongo_uri, database))
     assert printed == expected(name)
 
 
@@ -59,14 +28,14 @@ def test_an_example_with_mongodb_prints_what_it_should(name: str, mongo_uri: str
 def test_an_example_with_kafka_prints_what_it_should(
     name: str, mongo_uri: str, database: Database[Any], kafka: str
 ) -> None:
-    printed = run(name, WITH_KAFKA[name], MONGO_URI=uri_of(mongo_uri, database), KAFKA=kafka)
+    printed = run_example(name, WITH_KAFKA[name], MONGO_URI=uri_of(mongo_uri, database), KAFKA=kafka)
     assert printed == expected(name)
 
 
 def test_the_order_service_puts_a_message_for_each_order_and_none_for_a_refused_one(
     mongo_uri: str, database: Database[Any]
 ) -> None:
-    run("orders_pymongo", ["service.py", "5"], MONGO_URI=uri_of(mongo_uri, database))
+    run_example("orders_pymongo", ["service.py", "5"], MONGO_URI=uri_of(mongo_uri, database))
     orders = [order["_id"] for order in database.orders.find(sort=[("_id", 1)])]
     told = [staged["key"] for staged in database["outbox.staging"].find(sort=[("at", 1)])]
     assert told == orders == ["1", "2", "3", "4"]

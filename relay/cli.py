@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import signal
 import sys
 import threading
@@ -21,22 +20,11 @@ except ModuleNotFoundError as missing:
     print(f"relay: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
     raise SystemExit(2) from None
 
-import pymongo
-from pymongo import MongoClient
-from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
-
-from outbox import Outbox, errors
 from outbox.clock import SystemClock
 from relay import cursor as cursors
-from relay.errors import (
-    CursorInUse,
-    CursorMismatch,
-    DeliveryRefused,
-    InvalidSettings,
-    PoisonMessage,
-    TopicMissing,
-    Unreachable,
-)
+from relay.connection import Opened, opened_outboxes
+from relay.errors import InvalidSettings
+from relay.exits import exit_codes
 
 if TYPE_CHECKING:
     from relay.kafka import KafkaSink
@@ -47,15 +35,6 @@ app = typer.Typer(
 )
 cursor = typer.Typer(help="Shows and moves a relay's cursor.", no_args_is_help=True)
 app.add_typer(cursor, name="cursor")
-
-CONNECT_SECONDS = 5.0
-_EXITS: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
-    ((InvalidSettings, errors.InvalidStart, errors.InvalidName), 2),
-    ((Unreachable,), 3),
-    ((PoisonMessage, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse), 4),
-    ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), 4),
-    ((errors.OutboxError, PyMongoError), 1),
-)
 
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="TOML: settings, [kafka], [[outbox]].")]
 Mongo = Annotated[str | None, typer.Option(metavar="URI", help="Better RELAY_MONGO, when it has a password.")]
@@ -92,7 +71,7 @@ def run(
     """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "kafka": kafka, "topic": topic}
     flags |= {"name": name, "start": start, "create_topic": create_topic}
-    with _exit_codes():
+    with exit_codes():
         try:
             given = settings.load({**flags, "once": once or None, "set": settings.pairs(set) if set else None})
         except ValueError as error:
@@ -110,7 +89,7 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
     with contextlib.ExitStack() as stack:
         relays = [
             Relay(outbox, _sink(given, each), topics=Topics(each.topic), name=each.name, start=each.start)
-            for each, outbox in _opened(given, stack)
+            for each, outbox in opened_outboxes(given, stack)
         ]
         run_together(relays, stop, once=given.once)
 
@@ -139,7 +118,7 @@ def status(
     """Show how far the relay is."""
     from relay.status import relay_status
 
-    with _exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
         found = [(each, relay_status(its, each.name)) for each, its in opened]
         if as_json:
             for _, one in found:
@@ -173,7 +152,7 @@ def health(
     """Exit 0 when a relay holds the lease and shows signs of life, else 1. Takes up to a few seconds."""
     from relay.status import unhealthy
 
-    with _exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
             why = unhealthy(its, each.name, SystemClock())
             if why is not None:
@@ -194,7 +173,7 @@ def show(
     """Show the last record delivered: seq, id and date."""
     from relay.status import described
 
-    with _exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
             found = cursors.Cursors(its.collections.cursors, each.name).load()
             if as_json:
@@ -218,7 +197,7 @@ def set_(
     name: Name = None,
 ) -> None:
     """Move the cursor, while no relay works with it. What comes after it is delivered, again or for the first time."""
-    with _exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
         try:
             target = int(to) if to.isdecimal() else settings.date(to)
         except ValueError:
@@ -230,9 +209,6 @@ def set_(
         print(f"{each.database}.{each.outbox}, relay {each.name!r}: goes on after seq {position[0]}")
 
 
-Opened = list[tuple[settings.OutboxSettings, Outbox]]
-
-
 @contextlib.contextmanager
 def _outboxes(
     config: str | None, mongo: str | None, database: str | None, outbox: str | None, name: str | None
@@ -240,46 +216,7 @@ def _outboxes(
     """The outboxes that the flags of a looking command name; it never sequences."""
     flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "name": name}
     with contextlib.ExitStack() as stack:
-        yield _opened(settings.load(flags), stack)
-
-
-def _opened(given: settings.Settings, stack: contextlib.ExitStack) -> Opened:
-    clients: dict[str, MongoClient[dict[str, Any]]] = {}
-    opened = []
-    for each in given.outboxes:
-        uri = each.mongo.get_secret_value()
-        if uri not in clients:
-            clients[uri] = stack.enter_context(_connected(uri))
-        opened.append((each, stack.enter_context(Outbox(clients[uri][each.database], each.outbox))))
-    return opened
-
-
-def _connected(uri: str) -> MongoClient[dict[str, Any]]:
-    try:
-        client: MongoClient[dict[str, Any]] = MongoClient(uri, appname="mongo-outbox relay")
-    except (ConfigurationError, InvalidURI, ValueError) as error:
-        raise InvalidSettings(f"--mongo: {error}") from None
-    try:
-        with pymongo.timeout(CONNECT_SECONDS):
-            client.admin.command("ping")
-    except PyMongoError as error:
-        client.close()
-        # The rest of a selection timeout's text describes the whole topology; the first part has the reason.
-        raise Unreachable(
-            f"MongoDB did not answer: {re.split(r', Timeout: | \(configured timeouts', str(error))[0]}"
-        ) from error
-    return client
-
-
-@contextlib.contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Ends the command with the code of the error; what is not listed is a defect, and shows its traceback."""
-    try:
-        yield
-    except (errors.OutboxError, PyMongoError) as error:
-        print(f"relay: {error}", file=sys.stderr)
-        code = next(code for classes, code in _EXITS if isinstance(error, classes))
-        raise typer.Exit(code) from None
+        yield opened_outboxes(settings.load(flags), stack)
 
 
 def _stop_on_signals() -> threading.Event:

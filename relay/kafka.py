@@ -158,6 +158,8 @@ class KafkaSink:
             return client({**self._settings, **more}, logger=_librdkafka_log())
         except KafkaException as error:
             raise InvalidSettings(f"Kafka settings: {error.args[0].str()}") from error
+        except (TypeError, ValueError) as error:  # a name that the Python client reserves for a callback
+            raise InvalidSettings(f"Kafka settings: {error}") from error
 
     def send(self, batch: Sequence[Outgoing]) -> int:
         """See Sink.send."""

@@ -1,0 +1,99 @@
+"""The demo's Kafka: librdkafka's mock broker, and what a consumer finds on a broker in the end."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ClusterMetadata
+
+from relay.errors import RelayError, Unreachable
+
+_QUIET: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A record as a consumer of Kafka has it."""
+
+    id: str
+    seq: int
+    key: str
+
+
+class MockBroker:
+    """A Kafka broker inside this process, on a free loopback port; other processes use it like any other.
+
+    It keeps what it gets in memory, and it takes no administration: topics come with `make_topic` only. Raises
+    Unreachable.
+    """
+
+    def __init__(self) -> None:
+        # The cluster lives and dies with this client, and `bootstrap.servers` is ignored.
+        self._owner = Producer({"test.mock.num.brokers": 1, **_QUIET})
+        self.bootstrap = ",".join(f"{each.host}:{each.port}" for each in self._metadata().brokers.values())
+
+    def make_topic(self, topic: str) -> None:
+        """Returns when the topic can be written to. Raises Unreachable."""
+        deadline = time.monotonic() + _SECONDS
+        # To be asked for a topic is what makes the mock broker create it; its partitions come a moment later.
+        while not self._metadata(topic).topics[topic].partitions:
+            if time.monotonic() > deadline:
+                raise Unreachable(f"librdkafka's mock broker did not make the topic {topic} in {_SECONDS:g} s")
+
+    def _metadata(self, topic: str | None = None) -> ClusterMetadata:
+        try:
+            return self._owner.list_topics(topic, timeout=_SECONDS)
+        except KafkaException as error:
+            raise Unreachable(f"librdkafka's mock broker did not start: {error.args[0].str()}") from error
+
+    def close(self) -> None:
+        self._owner.close()
+
+
+def ping(bootstrap: str) -> None:
+    """Returns when a broker answers. Raises Unreachable."""
+    try:
+        AdminClient({"bootstrap.servers": bootstrap, **_QUIET}).list_topics(timeout=5)
+    except KafkaException as error:
+        raise Unreachable(f"Kafka at {bootstrap} did not answer: {error.args[0].str()}") from error
+
+
+def read_back(bootstrap: str, topic: str) -> list[Delivered]:
+    """All records of a topic, each partition in its order. Raises RelayError when that takes too long."""
+    settings = {"bootstrap.servers": bootstrap, "group.id": "outbox-demo", "enable.auto.commit": False}
+    with closing(Consumer({**settings, "allow.auto.create.topics": False, **_QUIET})) as consumer:
+        numbers = consumer.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
+        partitions = [TopicPartition(topic, number, 0) for number in numbers]
+        left = {each.partition: consumer.get_watermark_offsets(each, timeout=_SECONDS)[1] for each in partitions}
+        consumer.assign(partitions)
+        found: list[Delivered] = []
+        deadline = time.monotonic() + _SECONDS
+        while any(left.values()):
+            for message in consumer.consume(1000, 0.2):
+                if message.error() is not None:
+                    raise RelayError(f"reading {topic} back: {message.error()}")
+                found.append(_delivered(message))
+                left[message.partition()] -= 1
+                deadline = time.monotonic() + _SECONDS
+            if time.monotonic() > deadline:
+                raise RelayError(f"reading {topic} back: nothing came for {_SECONDS:g} s, {sum(left.values())} to come")
+    return found
+
+
+def _delivered(message: Any) -> Delivered:  # Any: their types allow for an absence that a relayed record does not have
+    headers = dict(message.headers())
+    return Delivered(headers["id"].decode(), int(headers["seq"]), message.key().decode())
+
+
+def delete_topic(bootstrap: str, topic: str) -> None:
+    """Raises RelayError, also when there is none."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, **_QUIET})
+    try:
+        admin.delete_topics([topic], operation_timeout=_SECONDS)[topic].result(_SECONDS)
+    except KafkaException as error:
+        raise RelayError(f"the topic {topic} on {bootstrap} could not be deleted: {error.args[0].str()}") from error

@@ -1,0 +1,85 @@
+"""The Kafka record's topic, key and headers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+
+from outbox.record import Record
+from relay.encoding import Encoder
+from relay.errors import PoisonMessage, TopicMissing
+
+ID = ObjectId("65a000000000000000000001")
+CREATED = datetime(2025, 1, 2, 3, 4, 5, 678000, UTC)
+
+
+def record(seq: int = 1, **fields: Any) -> Record[Any]:
+    basics = {"id": ID, "created": CREATED, "type": "order", "key": "k", "headers": {}, "data": {"a": 1}}
+    return Record(seq, {**basics, **fields})
+
+
+def test_a_record_carries_the_four_headers_and_then_its_own() -> None:
+    encoder = Encoder(lambda type: f"topic.{type}")
+
+    ((seq, topic, key, value, headers),), positions, error = encoder.encode([record(7, headers={"b": "1", "a": "2"})])
+
+    assert (seq, topic, key, value, error) == (7, "topic.order", "k", b'{"a":1}', None)
+    assert headers == [
+        ("id", "65a000000000000000000001"), ("seq", "7"), ("created", "2025-01-02T03:04:05.678Z"), ("type", "order"),
+        ("b", "1"), ("a", "2"),
+    ]  # fmt: skip
+    assert positions == [(7, CREATED, ID)]
+
+
+def test_each_record_has_its_own_date() -> None:
+    later = datetime(2026, 1, 1, tzinfo=UTC)
+
+    outgoing, _, _ = Encoder(str).encode([record(1), record(2), record(3, created=later), record(4)])
+
+    assert [dict(headers)["created"][:4] for *_, headers in outgoing] == ["2025", "2025", "2026", "2025"]
+
+
+def test_a_tombstone_has_no_value() -> None:
+    ((_, _, _, value, _),), _, _ = Encoder(str).encode([record(data=None)])
+
+    assert value is None
+
+
+def test_what_cannot_be_encoded_is_named_and_what_comes_before_it_is_encoded() -> None:
+    bad = record(2, type="price", key="k9", data={"a": [float("nan")]})
+
+    outgoing, positions, error = Encoder(str).encode([record(1), bad, record(3)])
+
+    assert [each[0] for each in outgoing] == [each[0] for each in positions] == [1]
+    assert isinstance(error, PoisonMessage)
+    assert error.seq == 2
+    for part in ("seq 2", str(ID), "'price'", "'k9'", "data.a[0] is nan"):
+        assert part in str(error)
+
+
+def test_a_topic_is_asked_for_once_a_type() -> None:
+    asked: list[str] = []
+
+    def topic(type: str) -> str:
+        asked.append(type)
+        return type
+
+    encoder = Encoder(topic)
+    encoder.encode([record(1), record(2), record(3, type="other")])
+    encoder.encode([record(4)])
+
+    assert asked == ["order", "other"]
+
+
+def test_a_topic_that_is_refused_ends_the_records_before_it() -> None:
+    def topic(type: str) -> str:
+        if type == "new":
+            raise TopicMissing("no such topic: new")
+        return type
+
+    outgoing, _, error = Encoder(topic).encode([record(1), record(2, type="new")])
+
+    assert [each[0] for each in outgoing] == [1]
+    assert isinstance(error, TopicMissing)

@@ -1,0 +1,193 @@
+"""Flags, environment and file, in this order of weight."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from relay.errors import InvalidSettings
+from relay.settings import Settings, TopicLayout, load, pairs
+
+BASICS = {"mongo": "mongodb://h", "database": "shop"}
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "MONGO",
+        "DATABASE",
+        "OUTBOX",
+        "KAFKA",
+        "TOPIC",
+        "NAME",
+        "START",
+        "CREATE_TOPIC",
+        "SET",
+        "CONFIG",
+        "ONCE",
+    ):
+        monkeypatch.delenv(f"RELAY_{name}", raising=False)
+
+
+def from_file(tmp_path: Path, text: str, **flags: object) -> Settings:
+    path = tmp_path / "relay.toml"
+    path.write_text(text)
+    return load({"config": str(path), **flags})
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    (one,) = load(BASICS).outboxes
+
+    assert (one.outbox, one.topic, one.name, one.start, one.create_topic) == (
+        "outbox", "{type}", "kafka", "beginning", None,
+    )  # fmt: skip
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_TOPIC", "environment")
+    monkeypatch.setenv("RELAY_NAME", "environment")
+    text = 'mongo = "mongodb://h"\ndatabase = "file"\ntopic = "file"\nname = "file"'
+
+    (one,) = from_file(tmp_path, text, topic="flag").outboxes
+
+    assert (one.topic, one.name, one.database) == ("flag", "environment", "file")
+
+
+def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
+        "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me", "ONCE": "true",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(f"RELAY_{name}", value)
+
+    settings = load({})
+
+    (one,) = settings.outboxes
+    assert one.model_dump(exclude={"mongo"}) == {
+        "database": "shop", "outbox": "orders", "topic": "t", "name": "n", "start": "latest",
+        "create_topic": {"partitions": 3, "replication": 2},
+    }  # fmt: skip
+    assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)
+
+
+def test_librdkafka_settings_of_all_three_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_SET", "b=environment,c=environment")
+    text = 'mongo = "m"\ndatabase = "d"\n[kafka]\na = "file"\nb = "file"\nc = "file"'
+
+    assert from_file(tmp_path, text, set={"c": "flag"}).set == {"a": "file", "b": "environment", "c": "flag"}
+
+
+def test_dotted_names_need_no_quotes_in_the_file(tmp_path: Path) -> None:
+    text = 'mongo = "m"\ndatabase = "d"\n[kafka]\nbootstrap.servers = "k:1"\nlinger.ms = 5\n"socket.keepalive.enable" = true'
+
+    settings = from_file(tmp_path, text)
+
+    assert (settings.kafka, settings.set) == ("k:1", {"linger.ms": "5", "socket.keepalive.enable": "true"})
+
+
+def test_each_table_is_an_outbox_and_takes_from_the_top_what_it_leaves_out(tmp_path: Path) -> None:
+    text = (
+        'mongo = "m"\nname = "top"\n[[outbox]]\ndatabase = "a"\n[[outbox]]\ndatabase = "b"\noutbox = "x"\nname = "own"'
+    )
+
+    outboxes = from_file(tmp_path, text).outboxes
+
+    assert [(one.database, one.outbox, one.name) for one in outboxes] == [("a", "outbox", "top"), ("b", "x", "own")]
+
+
+def test_the_flag_outbox_chooses_among_the_tables(tmp_path: Path) -> None:
+    text = 'mongo = "m"\ndatabase = "d"\n[[outbox]]\noutbox = "a"\n[[outbox]]\noutbox = "b"\ntopic = "mine"'
+
+    (one,) = from_file(tmp_path, text, outbox="b").outboxes
+
+    assert one.topic == "mine"
+
+
+def test_a_table_that_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:
+    text = 'mongo = "m"\ndatabase = "d"\n[[outbox]]\noutbox = "a"\n[[outbox]]\noutbox = "b"'
+
+    with pytest.raises(InvalidSettings, match="tables for a, b"):
+        from_file(tmp_path, text, outbox="c")
+
+
+def test_all_that_is_missing_is_said_at_once() -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        load({})
+
+    assert str(refused.value).splitlines() == [
+        "--mongo is missing; or give RELAY_MONGO, or `mongo` in the file",
+        "--database is missing; or give RELAY_DATABASE, or `database` in the file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"start": "yesterday"}, "--start: give beginning"),
+        ({"create_topic": "partitions=3"}, r"--create-topic\.replication is missing"),
+        ({"create_topic": "partitions=0,replication=1"}, r"--create-topic\.partitions"),
+        ({"create_topic": "3"}, "--create-topic: '3' has no value"),
+        ({"name": "a b"}, "--name"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_its_flag(flags: dict[str, str], says: str) -> None:
+    with pytest.raises(InvalidSettings, match=says):
+        load({**BASICS, **flags})
+
+
+@pytest.mark.parametrize("text", ["mango = 1", "[[outbox]]\nmango = 1", "[outbox]\nname = 'a'", "a = = 1"])
+def test_a_file_with_a_mistake_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidSettings):
+        from_file(tmp_path, text, **BASICS)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"none\.toml: No such file"):
+        load({**BASICS, "config": str(tmp_path / "none.toml")})
+
+
+def test_an_address_never_shows_its_password(tmp_path: Path) -> None:
+    settings = load({**BASICS, "mongo": "mongodb://user:hunter2@h"})
+    assert "hunter2" not in repr(settings) + str(settings.model_dump())
+
+    with pytest.raises(InvalidSettings) as refused:
+        from_file(tmp_path, 'database = ["mongodb://user:hunter2@h"]', mongo="mongodb://h")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("beginning", "beginning"),
+        ("oldest", "oldest"),
+        ("17", 17),
+        ("2025-01-31", datetime(2025, 1, 31, tzinfo=UTC)),
+        ("2025-01-31T12:00+02:00", datetime(2025, 1, 31, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_start_is_a_word_a_seq_or_a_date(text: str, start: object) -> None:
+    assert load({**BASICS, "start": text}).outboxes[0].start == start
+
+
+def test_a_date_of_toml_is_one_too(tmp_path: Path) -> None:
+    (one,) = from_file(tmp_path, "start = 2025-01-31T12:00:00Z", **BASICS).outboxes
+
+    assert one.start == datetime(2025, 1, 31, 12, tzinfo=UTC)
+
+
+def test_a_topic_layout_is_two_numbers() -> None:
+    (one,) = load({**BASICS, "create_topic": "partitions=3,replication=1"}).outboxes
+
+    assert one.create_topic == TopicLayout(partitions=3, replication=1)
+
+
+def test_a_pair_is_split_at_its_first_equals_sign() -> None:
+    assert pairs(["sasl.password=a=b"]) == {"sasl.password": "a=b"}
+
+
+def test_a_pair_without_a_value_is_refused_by_its_name() -> None:
+    with pytest.raises(ValueError, match="'acks' has no value"):
+        pairs(["acks"])

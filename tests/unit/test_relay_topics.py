@@ -1,0 +1,37 @@
+"""Topic templates."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.errors import InvalidSettings
+from relay.topics import Topics
+
+
+@pytest.mark.parametrize(
+    ("template", "topic"),
+    [
+        ("{type}", "order.placed"),
+        ("{database}.{outbox}.{type}", "shop.orders.order.placed"),
+        ("all", "all"),
+    ],
+)
+def test_a_template_names_the_topic(template: str, topic: str) -> None:
+    assert Topics(template).name("order.placed", outbox="orders", database="shop") == topic
+
+
+@pytest.mark.parametrize("template", ["{key}", "{}", "{0}", "{type!r}", "{type:>9}", "{type.__class__}", "{type", "}"])
+def test_a_template_with_anything_else_in_braces_is_refused(template: str) -> None:
+    with pytest.raises(InvalidSettings, match="topic template"):
+        Topics(template)
+
+
+@pytest.mark.parametrize("template", ["", ".", "..", "a b", "{{type}}", "ü", "a" * 250, "{type}\n"])
+def test_a_name_that_kafka_would_not_take_is_refused(template: str) -> None:
+    with pytest.raises(InvalidSettings, match="a topic is"):
+        Topics(template).name("order", outbox="o", database="d")
+
+
+def test_doubled_braces_are_braces() -> None:
+    with pytest.raises(InvalidSettings, match=r"gives '\{type\}'"):
+        Topics("{{type}}").name("order", outbox="o", database="d")

@@ -46,5 +46,5 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except (errors.OutboxError, PyMongoError) as error:
-        print(f"relay: {error}", file=sys.stderr)
+        sys.stderr.write(f"relay: {error}\n")
         raise SystemExit(exit_code(error)) from None

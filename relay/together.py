@@ -18,7 +18,7 @@ def run_together(relays: Sequence[Relay], stop: threading.Event, *, once: bool) 
     def work(relay: Relay) -> None:
         try:
             relay.run(stop, once=once)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised again on the calling thread
             errors.append(error)
             stop.set()
 

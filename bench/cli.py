@@ -1,0 +1,58 @@
+"""The command line: `python -m bench`, from a clone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import report
+from bench.benchmark import Measurement, measure
+from bench.catalogue import CATALOGUE
+from bench.stage import Load, Stage
+from outbox.errors import EmbeddedUnavailable
+from tests.servers.kafka import KafkaUnavailable
+
+app = typer.Typer(add_completion=False)
+
+
+def _known(names: list[str]) -> list[str]:
+    for name in names:
+        if name not in CATALOGUE:
+            raise typer.BadParameter(f"there is no {name!r}; there are {', '.join(CATALOGUE)}")
+    return names
+
+
+@app.command()
+def main(
+    messages: Annotated[int, typer.Option(min=100, help="Backlog of the throughput benchmarks.")] = 50_000,
+    size: Annotated[int, typer.Option(min=1, help="Bytes of a staged document; about 800 at least.")] = 1200,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is run, ours and bare in turns.")] = 5,
+    only: Annotated[list[str] | None, typer.Option(help="One of them; may be repeated.", callback=_known)] = None,
+    json: Annotated[Path | None, typer.Option(help="A file to write every figure to.", dir_okay=False)] = None,
+    mongo: Annotated[str | None, typer.Option(help="The URI of a replica set; else one is started.")] = None,
+    kafka: Annotated[str | None, typer.Option(help="host:port of a broker; else one is started.")] = None,
+) -> None:
+    """Measures the outbox and the relay beside the bare drivers doing the same bytes in the same run.
+
+    Asserts nothing. Uses databases and topics of its own, and removes them.
+    """
+    console, progress = Console(), Console(stderr=True)
+    names = only or list(CATALOGUE)
+    try:
+        with Stage(Load(messages, size), mongo, kafka) as stage:
+            measurements: list[Measurement] = []
+            for number, name in enumerate(names, 1):
+                progress.print(f"[{number}/{len(names)}] {name}", style="dim", markup=False)
+                measurements += measure(CATALOGUE[name](stage), rounds)
+            console.print(report.table(measurements))
+            if json is not None:
+                report.write(json, stage, rounds, measurements)
+    except EmbeddedUnavailable as error:
+        progress.print(f"No MongoDB to measure with: {error}. Or name one with --mongo.", markup=False)
+        raise typer.Exit(3) from error
+    except KafkaUnavailable as error:
+        progress.print(f"No Kafka to measure with: {error}. Or name one with --kafka.", markup=False)
+        raise typer.Exit(3) from error

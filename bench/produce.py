@@ -1,0 +1,87 @@
+"""A bare producer: the relay's settings, headers and callbacks, and nothing behind them."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+import bson
+from bson import ObjectId
+from confluent_kafka import KafkaError, Message, Producer
+
+from bench.benchmark import Figures, throughput
+from bench.order import HEADERS, TYPE, OrderPlaced, order
+from bench.process import resident_mib
+from outbox.collections import DECODED
+from relay import dates
+from relay.kafka import DEFAULTS, LOCKED
+from relay.values import json_value
+
+_AT_ONCE = 500
+_DIFFERENT = 1000
+"""So many different records are produced over and over, so that they take no memory worth speaking of."""
+_SECONDS = 60.0
+
+Produced = tuple[str, bytes, list[tuple[str, str]]]
+"""Key, value and headers."""
+
+
+class Bare:
+    """Produces to one topic, and keeps the numbers of what was acknowledged. Not thread-safe."""
+
+    def __init__(self, kafka: str) -> None:
+        self.acknowledged: set[int] = set()
+        self._producer = Producer({**DEFAULTS, **LOCKED, "bootstrap.servers": kafka})
+        self._producer.list_topics(timeout=_SECONDS)  # connects
+
+    def produce(self, topic: str, number: int, record: Produced) -> None:
+        key, value, headers = record
+        while True:
+            try:
+                self._producer.produce(
+                    topic,
+                    value,
+                    key,
+                    on_delivery=partial(self._report, number),
+                    headers=headers,  # type: ignore[arg-type]  # a list of pairs is fine, its stub is invariant
+                )
+                return
+            except BufferError:
+                self._producer.poll(0.02)
+
+    def poll(self) -> None:
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Raises TimeoutError if something is not acknowledged in a minute."""
+        if left := self._producer.flush(_SECONDS):
+            raise TimeoutError(f"{left} records were not acknowledged in {_SECONDS:.0f} s")
+
+    def _report(self, number: int, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            raise RuntimeError(f"record {number} was not delivered: {error.str()}")
+        self.acknowledged.add(number)
+
+
+def record(placed: OrderPlaced, number: int) -> Produced:
+    """What the relay sends for this order, if its seq is `number`."""
+    data: dict[str, Any] = bson.decode(bson.encode(placed.to_mongo().to_dict()), codec_options=DECODED)
+    created = dates.text(bson.datetime_ms.DatetimeMS(time.time_ns() // 1_000_000))
+    headers = [("id", str(ObjectId())), ("seq", str(number)), ("created", created), ("type", TYPE), *HEADERS.items()]
+    return placed.order_id, json_value(data), headers
+
+
+def produce(kafka: str, topic: str, count: int, size: int) -> Figures:
+    """Produces `count` records as fast as can be; for a process of its own."""
+    records = [record(order(number, size), number) for number in range(min(count, _DIFFERENT))]
+    bare = Bare(kafka)
+
+    def work() -> None:
+        for number in range(count):
+            bare.produce(topic, number, records[number % len(records)])
+            if number % _AT_ONCE == 0:
+                bare.poll()
+        bare.flush()
+
+    return {**throughput(count, work), "resident MiB": resident_mib()}

@@ -1,0 +1,55 @@
+"""When messages were seen: the times between a put and its sight."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from bench.benchmark import Figures
+
+_SECONDS = 120.0
+_WARM_UP = 0.2
+"""This part of the messages, the first ones, is not counted: connections are being made, and code is being loaded."""
+
+
+class Sightings:
+    """Of `count` messages at one place. `saw` is one thread's to call, `wait` another's."""
+
+    def __init__(self, place: str, count: int) -> None:
+        self._place = place
+        self._count = count
+        self._milliseconds: list[float] = []
+        self._failed: BaseException | None = None
+        self._ended = threading.Event()
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    def saw(self, sent: int) -> None:
+        """`sent` in nanoseconds since the epoch."""
+        self._milliseconds.append((time.time_ns() - sent) / 1e6)
+        if len(self._milliseconds) == self._count:
+            self._ended.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing more will be seen."""
+        self._failed = error
+        self._ended.set()
+
+    def wait(self) -> None:
+        """Until all are seen. Raises TimeoutError, or what it was failed with."""
+        if not self._ended.wait(_SECONDS):
+            raise TimeoutError(
+                f"{self._place}: {len(self._milliseconds)} of {self._count} messages were seen in {_SECONDS:.0f} s"
+            )
+        if self._failed is not None:
+            raise self._failed
+
+    def figures(self) -> Figures:
+        """The median and the 99th percentile, by nearest rank."""
+        counted = sorted(self._milliseconds[int(_WARM_UP * self._count) :])
+        return {
+            f"put → {self._place} p{percent} ms": counted[min(len(counted) * percent // 100, len(counted) - 1)]
+            for percent in (50, 99)
+        }

@@ -1,0 +1,140 @@
+"""Where a benchmark runs: the servers, and databases and topics that go when they are done with."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from bson.raw_bson import RawBSONDocument
+from confluent_kafka.admin import AdminClient
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.write_concern import WriteConcern
+
+from bench.order import OrderPlaced, order, staged
+from outbox import Outbox
+from outbox.embedded import EmbeddedMongo
+from relay import KafkaSink, NewTopics
+from tests.servers.docker import docker_answers, kafka_container
+from tests.servers.kafka import KafkaBroker
+
+PARTITIONS = 3
+_SEED = 5000
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is measured. `messages` is the backlog of the throughput benchmarks; the slower ones take a part."""
+
+    messages: int
+    size: int
+    """Of a staged document, in bytes."""
+
+    @property
+    def capacity(self) -> int:
+        """A log that holds all of it, in bytes."""
+        return max(128 << 20, 2 * self.messages * self.size)
+
+    def part(self, divisor: int) -> int:
+        return max(1, self.messages // divisor)
+
+    def orders(self, count: int) -> list[OrderPlaced]:
+        return [order(number, self.size) for number in range(count)]
+
+
+class Stage:
+    """The servers, started when first needed, and stopped with the `with`. Not thread-safe.
+
+    `mongo` and `kafka` are addresses of one's own servers; None starts one here.
+    """
+
+    def __init__(self, load: Load, mongo: str | None, kafka: str | None) -> None:
+        self.load = load
+        self._mongo = mongo
+        self._kafka = kafka
+        self._ends = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    @cached_property
+    def mongo(self) -> str:
+        """The URI of a replica set. Raises EmbeddedUnavailable."""
+        return self._ends.enter_context(EmbeddedMongo(cache_gb=1)).uri if self._mongo is None else self._mongo
+
+    @cached_property
+    def client(self) -> MongoClient[dict[str, Any]]:
+        return self._ends.enter_context(MongoClient(self.mongo))
+
+    @cached_property
+    def kafka(self) -> str:
+        """The bootstrap address of a broker. Raises tests.servers.kafka.KafkaUnavailable."""
+        if self._kafka is not None:
+            return self._kafka
+        if docker_answers():
+            return self._ends.enter_context(kafka_container())
+        return self._ends.enter_context(KafkaBroker()).bootstrap
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Database[dict[str, Any]]]:
+        name = f"bench_{uuid.uuid4().hex[:12]}"
+        try:
+            yield self.client[name]
+        finally:
+            self.client.drop_database(name)
+
+    @contextlib.contextmanager
+    def outbox(self, backlog: int = 0) -> Iterator[Outbox]:
+        """A new outbox with so many messages in staging."""
+        with (
+            self.database() as database,
+            Outbox(database, messages=[OrderPlaced], capacity=self.load.capacity) as outbox,
+        ):
+            outbox.create()
+            seed(outbox, backlog, self.load.size)
+            yield outbox
+
+    @cached_property
+    def full(self) -> Outbox:
+        """An outbox with the load's messages in its log, made once and only to be read from."""
+        outbox = self._ends.enter_context(self.outbox(self.load.messages))
+        outbox.sequence()
+        return outbox
+
+    @contextlib.contextmanager
+    def topic(self) -> Iterator[str]:
+        """A new topic."""
+        name = f"bench.{uuid.uuid4().hex[:12]}"
+        KafkaSink(self.kafka, create=NewTopics(PARTITIONS, 1)).check([name])
+        try:
+            yield name
+        finally:
+            admin = AdminClient({"bootstrap.servers": self.kafka})  # must outlive the call
+            admin.delete_topics([name])[name].result()
+
+
+def seed(outbox: Outbox, count: int, size: int) -> None:
+    """Fills staging, by its contract and not by `put`, which would take longer than what is measured."""
+    staging: Collection[Any] = outbox.collections.staging
+    for first in range(0, count, _SEED):
+        numbers = range(first, min(first + _SEED, count))
+        staging.insert_many([RawBSONDocument(staged(order(number, size))) for number in numbers], ordered=True)
+
+
+def plain(database: Database[dict[str, Any]], name: str = "plain") -> Collection[dict[str, Any]]:
+    """A collection without a validator, written as safely as staging is."""
+    return database.create_collection(name).with_options(write_concern=WriteConcern("majority"))
+
+
+def capped(database: Database[dict[str, Any]], size: int) -> Collection[dict[str, Any]]:
+    """A log without a validator, written as safely as the log is."""
+    made = database.create_collection("capped", capped=True, size=size)
+    return made.with_options(write_concern=WriteConcern("majority"))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from bson import json_util
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from outbox import Record
 from relay.demo_report import Check
 
 _LINE_SECONDS = 1.0
@@ -27,8 +30,8 @@ class Counts:
     numbered: int
     observed: int
     relayed: int
-    latest: str
-    """The record that the Observable delivered last, for people."""
+    latest: Record[Any] | None
+    """The record that the Observable delivered last."""
 
     @property
     def complete(self) -> bool:
@@ -105,7 +108,11 @@ def _bars(counts: Counts, seconds: float) -> Table:
     outer = Table.grid(expand=True)
     outer.add_column(no_wrap=True, overflow="ellipsis")
     outer.add_row(grid)
-    outer.add_row(Text.assemble(("latest    ", "bold"), (counts.latest, "cyan")))
+    outer.add_row(Text.assemble(("latest     ", "bold"), (_told(counts.latest), "cyan")))
     rate = counts.committed / seconds if seconds > 0 else 0.0
-    outer.add_row(Text(f"          {seconds:.1f} s, {rate:,.0f} transactions a second", "dim"))
+    outer.add_row(Text(f"           {seconds:.1f} s, {rate:,.0f} transactions a second", "dim"))
     return outer
+
+
+def _told(record: Record[Any] | None) -> str:
+    return "" if record is None else f"{record.seq:,} {record.type} {json_util.dumps(record.data)}"

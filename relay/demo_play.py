@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
+import sys
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pymongo
-from bson import json_util
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
@@ -165,7 +166,7 @@ class _Relay:
         command += ["--database", stage.database, "--kafka", stage.kafka, "--topic", stage.topic]
         if not stage.own_kafka:
             command += ["--create-topic", "partitions=3,replication=1"]
-        self._child = Child([_python(), *command], log=self._log, scratch=folder)
+        self._child = Child([sys.executable, *command], log=self._log, scratch=folder)
         stack.callback(self._child.stop, 5)
 
     @property
@@ -179,26 +180,18 @@ class _Relay:
             raise RelayEnded(code, self._log.read_text(errors="replace").strip())
 
 
-def _python() -> str:
-    import sys
-
-    return sys.executable
-
-
 class _Audience:
     """A subscriber in this process."""
 
     def __init__(self, outbox: Outbox) -> None:
         self.seen: list[Seen] = []
-        self.latest = ""
+        self.latest: Record[Any] | None = None
         self.failures: list[Exception] = []
         self._subscription = outbox.observe("earliest").subscribe(self._see, self.failures.append)
 
     def _see(self, record: Record[Any]) -> None:
         self.seen.append((record.seq, str(record.id)))
-        self.latest = (
-            f"{record.seq:,} {record.type} {json_util.dumps(record.message.to_mongo())}" if record.message else ""
-        )
+        self.latest = record
 
     def leave(self) -> None:
         self._subscription.dispose()
@@ -250,4 +243,21 @@ def _keep(stage: Stage, process: _Relay, display: Display) -> None:
 
 
 def _look_in(stage: Stage) -> str:
-    return ""
+    uri = shlex.quote(stage.mongo) if stage.own_mongo else "'YOUR ADDRESS'"  # it may have a password
+    database = f'db.getSiblingDB("{stage.database}")'
+    put = (
+        '{at: Timestamp({t: 0, i: 0}), created: new Date(), type: "order.paid", key: "mine", headers: {}, '
+        'data: {order: "mine", method: "card"}}'
+    )
+    return f"""
+All of it stays up until Ctrl-C. From another terminal:
+
+the newest batch of the log
+  mongosh {uri} --eval '{database}.outbox.find().sort({{_id: -1}}).limit(1)'
+put a message by hand, as a service in any language can
+  mongosh {uri} --eval '{database}.outbox.staging.insertOne({put})'
+read the topic, and wait for more
+  kcat -b {stage.kafka} -t {stage.topic} -C -f '%k %h %s\\n'
+how far the relay is
+  relay status --mongo {uri} --database {stage.database}
+"""

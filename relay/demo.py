@@ -1,0 +1,71 @@
+"""The command `relay demo`. What it needs is loaded when it runs, so that the other commands start without it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from outbox.errors import EmbeddedUnavailable, OutboxError
+
+_INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
+_INSTALL = "install it with: pip install 'mongo-outbox[all]'"
+
+
+def demo(
+    messages: Annotated[int, typer.Option(min=1, metavar="N", help="How many messages to commit.")] = 1000,
+    mongo: Annotated[
+        str | None, typer.Option(metavar="URI", help="Use this replica set. [default: start an embedded MongoDB]")
+    ] = None,
+    kafka: Annotated[
+        str | None, typer.Option(metavar="BOOTSTRAP", help="Use this Kafka. [default: start a mock broker]")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay until Ctrl-C, and tell how to look in.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one JSON object; all else goes to stderr.")
+    ] = False,
+) -> None:
+    """See it work: an order service, an Observable and a relay, with every message checked in the end.
+
+    Needs no server, Docker or Java. On servers of yours it uses a database and a topic of its own, and removes them.
+    Exits with 1 when a check fails.
+    """
+    try:
+        from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
+        from rich.console import Console
+
+        from outbox.mongod import find_mongod
+        from relay.demo_display import Display
+        from relay.demo_play import RelayEnded, play
+        from relay.errors import Unreachable
+    except ModuleNotFoundError as missing:
+        raise _failed(f"{missing}; {_INSTALL}", 2) from None
+
+    if mongo is None:
+        try:
+            find_mongod()
+        except EmbeddedUnavailable as error:
+            raise _failed(f"{error}: relay demo --mongo URI", 2) from None
+    try:
+        report, checks = play(messages, mongo, kafka, Display(Console(stderr=as_json)), keep=keep)
+    except KeyboardInterrupt:
+        raise _failed("interrupted; all that was started has been stopped", _INTERRUPTED) from None
+    except RelayEnded as error:
+        raise _failed(error, error.code if error.code in (2, 3, 4) else 1) from None
+    except ConfigurationError as error:
+        raise _failed(f"--mongo: {error}", 2) from None
+    except (EmbeddedUnavailable, Unreachable, ConnectionFailure) as error:
+        raise _failed(error, 3) from None
+    except (OutboxError, PyMongoError) as error:
+        raise _failed(error, 1) from None
+    if as_json:
+        print(json.dumps(report.as_dict()))
+    if not all(check.holds for check in checks):
+        raise typer.Exit(1)
+
+
+def _failed(why: object, code: int) -> typer.Exit:
+    print(f"relay demo: {why}", file=sys.stderr)
+    return typer.Exit(code)

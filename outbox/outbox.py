@@ -22,7 +22,7 @@ from outbox.lease import Lease
 from outbox.log import Log
 from outbox.messages import MessageTypes
 from outbox.observable import OnGap, Request, Subscriptions
-from outbox.put import Putter
+from outbox.put import Message, Putter, listed
 from outbox.reader import LogReader
 from outbox.record import Record
 from outbox.sequencer import Doubt, Sequencer
@@ -91,19 +91,23 @@ class Outbox:
         creation.create(self.collections, self._types.schemas(), self._capacity, self._max_message_bytes)
 
     @overload
-    def put(  # type: ignore[overload-overlap]  # every Sequence is an object too; the first match decides
+    def put(
+        self, message: Message, *, session: ClientSession | None = None, headers: Mapping[str, str] | None = None
+    ) -> ObjectId: ...
+    @overload
+    def put(
         self,
-        message: Sequence[object],
+        message: Sequence[Message],
         *,
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> list[ObjectId]: ...
-    @overload
     def put(
-        self, message: object, *, session: ClientSession | None = None, headers: Mapping[str, str] | None = None
-    ) -> ObjectId: ...
-    def put(
-        self, message: object, *, session: ClientSession | None = None, headers: Mapping[str, str] | None = None
+        self,
+        message: Message | Sequence[Message],
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ObjectId | list[ObjectId]:
         """Puts one message, or a sequence of them in order; returns the message id, or a list of ids.
 
@@ -114,10 +118,9 @@ class Outbox:
         MessageTooLarge, OutboxNotCreated. Pymongo's errors pass through, so that `with_transaction` can retry.
         """
         self._usable()
-        one = isinstance(message, (str, bytes)) or not isinstance(message, Sequence)
-        ids = self._putter.put([message] if one else message, session, headers)  # type: ignore[arg-type]  # see `one`
+        ids = self._putter.put(listed(message), session, headers)
         self._unattended.look()
-        return ids[0] if one else ids
+        return ids if isinstance(message, Sequence) else ids[0]
 
     def observe(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -16,13 +16,32 @@ from pymongo.synchronous import client_session
 
 from outbox import staging
 from outbox.collections import Collections, apart, call
-from outbox.errors import InvalidHeaders, InvalidMessage, MessageTooLarge, OutboxNotCreated, TransactionRequired
+from outbox.errors import (
+    InvalidHeaders,
+    InvalidMessage,
+    MessageTooLarge,
+    OutboxNotCreated,
+    TransactionRequired,
+    UnknownMessage,
+)
 from outbox.messages import MessageTypes
-from outbox.validator import schemas_of
+from outbox.validator import RESERVED_HEADERS, schemas_of
 
-RESERVED_HEADERS = frozenset({"id", "seq", "created", "type"})
 _INVALID = 121  # DocumentValidationFailure
 _OWN_TRANSACTION_SECONDS = 30.0
+
+
+class Message(Protocol):
+    """An instance of a message class, to the eyes of a type checker: mongoengine's documents come without types."""
+
+    def to_mongo(self) -> Any: ...
+
+
+def listed(message: Message | Sequence[Message]) -> Sequence[object]:
+    """One message or several, as several. Raises UnknownMessage for text, which Python takes for a sequence."""
+    if isinstance(message, (str, bytes)):
+        raise UnknownMessage(f"{type(message).__name__} is not a message: put an instance of a message class")
+    return message if isinstance(message, Sequence) else [message]
 
 
 def bound_session(client: MongoClient[Any]) -> ClientSession | None:
@@ -36,6 +55,26 @@ def bound_session(client: MongoClient[Any]) -> ClientSession | None:
             "a session of another MongoClient is bound here; put with the client whose transaction it is"
         )
     return session
+
+
+def encode(
+    messages: Sequence[object], headers: Mapping[str, str] | None, types: MessageTypes, max_message_bytes: int
+) -> dict[ObjectId, bytes]:
+    """The staging document of each message, by its new id. Raises what `Outbox.put` raises before asking the server."""
+    checked = {} if headers is None else _checked_headers(headers)
+    created = time.time_ns() // 1_000_000
+    documents = {}
+    for message in messages:
+        id = ObjectId()
+        type, key, data = types.encode(message)
+        document = staging.encode(id, created, type, key, checked, data)
+        if len(document) > max_message_bytes:
+            raise MessageTooLarge(
+                f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="
+                f"{max_message_bytes}: put a reference to the data instead, or raise the limit and run create()"
+            )
+        documents[id] = document
+    return documents
 
 
 class Putter:
@@ -52,7 +91,7 @@ class Putter:
         self, messages: Sequence[object], session: ClientSession | None, headers: Mapping[str, str] | None
     ) -> list[ObjectId]:
         """All of them or none. Raises as `Outbox.put` says."""
-        encoded = self._encode(messages, {} if headers is None else _checked_headers(headers))
+        encoded = encode(messages, headers, self._types, self._max_message_bytes)
         if not encoded:
             return []
         if not self._checked:
@@ -64,7 +103,7 @@ class Putter:
                 "the session has no transaction, so the message would not commit with the data: "
                 "use `with session.start_transaction():` or `session.with_transaction(…)`, or put without a session"
             )
-        documents = list(encoded.values())
+        documents = [RawBSONDocument(document) for document in encoded.values()]
         try:
             self._insert(documents, session)
         except OperationFailure as error:
@@ -75,21 +114,6 @@ class Putter:
                 "Another version of the service may have created the outbox: run create() with these message classes"
             ) from error
         return list(encoded)
-
-    def _encode(self, messages: Sequence[object], headers: Mapping[str, str]) -> dict[ObjectId, RawBSONDocument]:
-        created = time.time_ns() // 1_000_000
-        documents = {}
-        for message in messages:
-            id = ObjectId()
-            type, key, data = self._types.encode(message)
-            document = staging.encode(id, created, type, key, headers, data)
-            if len(document) > self._max_message_bytes:
-                raise MessageTooLarge(
-                    f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="
-                    f"{self._max_message_bytes}: put a reference to the data, or raise the limit and run create()"
-                )
-            documents[id] = RawBSONDocument(document)
-        return documents
 
     def _insert(self, documents: list[RawBSONDocument], session: ClientSession | None) -> None:
         if session is not None:

@@ -1,0 +1,82 @@
+"""Test doubles that encode for real: an outbox in memory for code that puts, and a clock that tests move."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
+
+import bson
+from bson import ObjectId
+from pymongo.client_session import ClientSession
+
+from outbox.collections import DECODED
+from outbox.messages import MessageTypes
+from outbox.put import Message, encode, listed
+from outbox.record import Record
+
+
+class FakeClock:
+    """A clock that stands still until it is told to advance. Not thread-safe."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self._now = now
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Moves it on; a negative number would make it no monotonic clock."""
+        if seconds < 0:
+            raise ValueError(f"a monotonic clock cannot go back {-seconds} s")
+        self._now += seconds
+
+
+class MemoryOutbox:
+    """Stands in for an Outbox in tests of code that puts; needs no server. Thread-safe.
+
+    `put` takes the same arguments, checks and encodes in the same way, and raises the same UnknownMessage,
+    InvalidMessage, InvalidHeaders and MessageTooLarge. It knows no transactions: a session is accepted and ignored, and
+    what was put is in `records` at once. To test that an abort leaves nothing, use a real server (`outbox.embedded`).
+    """
+
+    def __init__(self, *, messages: Sequence[type[Any]] = (), max_message_bytes: int = 1_000_000) -> None:
+        self._types = MessageTypes(messages)
+        self._max_message_bytes = max_message_bytes
+        self._records: list[Record[Any]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def records(self) -> list[Record[Any]]:
+        """What was put so far, numbered from 1, as a reader of the log would see it."""
+        with self._lock:
+            return list(self._records)
+
+    @overload
+    def put(
+        self, message: Message, *, session: ClientSession | None = None, headers: Mapping[str, str] | None = None
+    ) -> ObjectId: ...
+    @overload
+    def put(
+        self,
+        message: Sequence[Message],
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> list[ObjectId]: ...
+    def put(
+        self,
+        message: Message | Sequence[Message],
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> ObjectId | list[ObjectId]:
+        """As Outbox.put, all of them or none; see the class for what differs."""
+        encoded = encode(listed(message), headers, self._types, self._max_message_bytes)
+        with self._lock:
+            for id, document in encoded.items():
+                fields = bson.decode(document, codec_options=DECODED)
+                fields["id"] = id
+                self._records.append(Record(len(self._records) + 1, fields, self._types.decode))
+        ids = list(encoded)
+        return ids if isinstance(message, Sequence) else ids[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ try:
     import typer
 
     from relay import settings
+    from relay.demo import demo
 except ModuleNotFoundError as missing:
     print(f"relay: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
     raise SystemExit(2) from None
@@ -35,6 +37,7 @@ app = typer.Typer(
 )
 cursor = typer.Typer(help="Shows and moves a relay's cursor.", no_args_is_help=True)
 app.add_typer(cursor, name="cursor")
+app.command()(demo)
 
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="TOML: settings, [kafka], [[outbox]].")]
 Mongo = Annotated[str | None, typer.Option(metavar="URI", help="Better RELAY_MONGO, when it has a password.")]
@@ -47,6 +50,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, fo
 def main() -> None:
     """The script `relay`."""
     app(prog_name="relay")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mongo-outbox {importlib.metadata.version('mongo-outbox')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Has what all commands have in common."""
 
 
 @app.command()

@@ -108,9 +108,9 @@ def _bars(counts: Counts, seconds: float) -> Table:
     outer = Table.grid(expand=True)
     outer.add_column(no_wrap=True, overflow="ellipsis")
     outer.add_row(grid)
-    outer.add_row(Text.assemble(("latest     ", "bold"), (_told(counts.latest), "cyan")))
+    outer.add_row(Text.assemble(("latest    ", "bold"), (_told(counts.latest), "cyan")))
     rate = counts.committed / seconds if seconds > 0 else 0.0
-    outer.add_row(Text(f"           {seconds:.1f} s, {rate:,.0f} transactions a second", "dim"))
+    outer.add_row(Text(f"          {seconds:.1f} s, {rate:,.0f} transactions a second", "dim"))
     return outer
 
 

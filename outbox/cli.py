@@ -41,6 +41,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,  # as markup, brackets in a help text would vanish
 )
 
 CONNECT_SECONDS = 5.0
@@ -56,8 +57,7 @@ App = Annotated[
     str,
     typer.Argument(
         metavar="APP",
-        help="module:attribute; an Outbox, or a function without arguments that returns one. The module is looked for "
-        "in this folder first.",
+        help="module:attribute, an Outbox or a function that returns one; this folder is searched first.",
         show_default=False,
     ),
 ]
@@ -85,9 +85,10 @@ def common(
 
 @app.command()
 def create(app: App) -> None:
-    """Make the collections, or add what new message classes and a larger capacity ask for.
+    """Make the collections, or add what is new to them.
 
-    Run it at each deployment, before the services start. It is idempotent, and services may be putting meanwhile.
+    New are message classes, and a larger capacity. Run it at each deployment, before the services start: it is
+    idempotent, and older services may be putting meanwhile.
     """
     with _opened(app) as outbox:
         outbox.create()
@@ -100,7 +101,7 @@ def create(app: App) -> None:
 def status(
     app: App, as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")] = False
 ) -> None:
-    """Show what log and staging hold, who numbers, and how far each reader is."""
+    """Show what is in it, who numbers, and how far readers are."""
     with _opened(app) as outbox:
         found = outbox.status()
         if as_json:
@@ -236,7 +237,10 @@ class _RecordPrinter:
 
 @app.command()
 def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", help="One type only.")] = None) -> None:
-    """Print the JSON Schema of each type's value on Kafka, from the message classes. Asks no server."""
+    """Print the JSON Schema of messages, as Kafka has them.
+
+    It comes from the message classes; no server is asked.
+    """
     with _exit_codes(), load(app, Path.cwd()) as outbox:
         schemas = outbox.json_schemas()
         if type is not None and type not in schemas:
@@ -248,7 +252,10 @@ def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", 
 
 @app.command()
 def sequence(app: App) -> None:
-    """Number once what staging holds, and print how many messages that were: 0 also when another process numbers."""
+    """Number what staging holds, once, and print the count.
+
+    The count is 0 also when another process numbers.
+    """
     with _opened(app) as outbox:
         outbox.log.describe()  # as above
         print(outbox.sequence())

@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from relay.status import RelayStatus
 
 app = typer.Typer(
-    help="Relays MongoDB outboxes to Kafka.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+    help="Relays MongoDB outboxes to Kafka.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,  # as markup, the `[kafka]` of a help text would vanish
 )
 cursor = typer.Typer(help="Shows and moves a relay's cursor.", no_args_is_help=True)
 app.add_typer(cursor, name="cursor")

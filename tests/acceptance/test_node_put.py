@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Message
 from mongoengine import EmbeddedDocument, IntField, StringField
 from pymongo.database import Database
 
 from outbox import Outbox, message
 from tests.acceptance.example import EXAMPLES, expected, run, uri_of
-from tests.waiting import wait_until
+from tests.consuming import read_topic
 
 CI = os.environ.get("CI") == "true"
 
@@ -51,25 +50,6 @@ def relay(mongo_uri: str, database: Database[Any], kafka: str) -> None:
     run([*command, "--topic", "{database}.{type}", "--create-topic", "partitions=3,replication=1"])
 
 
-def read(kafka: str, topic: str, count: int) -> list[Message]:
-    settings = {"bootstrap.servers": kafka, "group.id": topic, "auto.offset.reset": "earliest"}
-    consumer = Consumer(settings)
-    found: list[Message] = []
-
-    def all_there() -> bool:
-        record = consumer.poll(0.5)
-        if record is not None and not record.error():
-            found.append(record)
-        return len(found) >= count
-
-    try:
-        consumer.subscribe([topic])
-        wait_until(all_there, 30, f"{count} records in {topic}")
-    finally:
-        consumer.close()
-    return found
-
-
 def test_node_puts_in_a_transaction_and_the_server_guards_the_contract(
     program: Path, mongo_uri: str, database: Database[Any]
 ) -> None:
@@ -85,7 +65,7 @@ def test_a_message_put_from_node_arrives_on_kafka(
     assert staged is not None
     relay(mongo_uri, database, kafka)
 
-    [record] = read(kafka, f"{database.name}.order.placed", 1)
+    [record] = read_topic(kafka, f"{database.name}.order.placed", until=bool)
     created = staged["created"].isoformat(timespec="milliseconds") + "Z"
     assert record.key() == b"1"
     assert json.loads(record.value() or b"") == {"order_id": "1", "pieces": 3}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
+import sys
 import threading
 import time
 
@@ -56,20 +58,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("uri")
     parser.add_argument("database")
-    parser.add_argument("--messages", type=int, required=True)
-    parser.add_argument("--accounts", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=0.0, help="spread over about so long")
+    parser.add_argument("--messages", type=int, default=sys.maxsize, help="how many to commit; without, until SIGTERM")
+    parser.add_argument("--rate", type=float, default=float("inf"), help="messages a second, at most")
+    parser.add_argument("--accounts", type=int, default=100)
     parser.add_argument("--year-ahead", action="store_true", help="this process's clock is wrong")
     given = parser.parse_args()
     if given.year_ahead:
         time_ns = time.time_ns
         time.time_ns = lambda: time_ns() + YEAR_SECONDS * 10**9
-    chance, left, pause = random.Random(given.seed), given.messages, threading.Event()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    chance, left, turn = random.Random(given.seed), given.messages, 0
     with MongoClient(given.uri) as client:
         writer = Writer(client, given.database)
-        turn = 0
-        while left:
+        while left and not stop.is_set():
             turn += 1
             account, size = f"account-{chance.randrange(given.accounts)}", min(left, chance.randint(1, MOST))
             if turn % 10 == 0:
@@ -77,7 +80,7 @@ def main() -> None:
                 continue
             writer.commit(account, size)
             left -= size
-            pause.wait(given.seconds * size / given.messages)
+            stop.wait(size / given.rate)
 
 
 if __name__ == "__main__":

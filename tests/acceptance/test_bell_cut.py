@@ -1,0 +1,64 @@
+"""The change stream is cut for good, on the server: no getMore on it and no opening of another succeeds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from outbox import Outbox, Record
+from tests.acceptance.ledger import Ledger
+from tests.acceptance.processes.entry import Entry
+from tests.waiting import wait_until
+
+APP = "with-a-cut-bell"
+CHANGE_STREAM_HISTORY_LOST = 286
+
+
+@pytest.fixture
+def cut(mongo: MongoClient[dict[str, Any]], mongo_uri: str, ledger: Ledger) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A client whose change streams on staging all fail."""
+    fail = {
+        "configureFailPoint": "failCommand",
+        "mode": "alwaysOn",
+        "data": {
+            "failCommands": ["aggregate", "getMore"],
+            "namespace": ledger.collections.staging.full_name,
+            "appName": APP,
+            "errorCode": CHANGE_STREAM_HISTORY_LOST,
+        },
+    }
+    mongo.admin.command(fail)
+    with MongoClient[dict[str, Any]](mongo_uri, appname=APP) as client:
+        yield client
+    mongo.admin.command({**fail, "mode": "off"})
+
+
+def test_delivery_goes_on_within_a_second_and_a_half(
+    ledger: Ledger, cut: MongoClient[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Watches over the sweep every second, whatever the change stream says."""
+    ledger.create()
+    with Outbox(cut[ledger.database.name], messages=[Entry]) as outbox:
+        seen: list[int] = []
+
+        def see(record: Record[Entry]) -> None:
+            seen.append(record.seq)
+
+        outbox.observe(start="earliest").subscribe(see)
+        outbox.put(Entry(account="account-0", number=1))
+        wait_until(lambda: seen, 15, "the sequencer to begin")
+
+        delays = []
+        for number in range(2, 7):
+            put = time.monotonic()
+            outbox.put(Entry(account="account-0", number=number))
+            wait_until(lambda number=number: len(seen) == number, 15, "delivery")
+            delays.append(time.monotonic() - put)
+
+    assert max(delays) < 1.5
+    assert max(delays) > 0.2, "the bell rang, so nothing was proven"
+    assert "the change stream on" in caplog.text

@@ -19,8 +19,7 @@ from outbox.place import Place
 from outbox.shapes import closed, dbref, geojson, point
 
 REFUSED: dict[type, str] = {
-    fields.FileField: "keeps its bytes in GridFS, outside the message",
-    fields.ImageField: "keeps its bytes in GridFS, outside the message",
+    **dict.fromkeys((fields.FileField, fields.ImageField), "keeps its bytes in GridFS, outside the message"),
     fields.SequenceField: "draws numbers from another collection, outside the transaction",
     fields.CachedReferenceField: "copies another document's fields behind the message's back",
     fields.GeoJsonBaseField: "is only the base of the GeoJSON fields",
@@ -51,22 +50,15 @@ def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
     """
     place = Place(BSON, cls.__name__)
     try:
-        schema = _document(cls, place)
-    except ValidationError as error:
-        raise place.refuse(f"mongoengine refuses it ({error})") from error
-    try:
-        return bson.decode(bson.encode(schema, codec_options=DECODED), DECODED)
-    except (bson.errors.BSONError, OverflowError, ValueError) as error:
-        raise place.refuse(f"a choice, bound or pattern of this class is no BSON value ({error})") from error
+        return bson.decode(bson.encode(_document(cls, place), codec_options=DECODED), DECODED)
+    except (ValidationError, bson.errors.BSONError, OverflowError, ValueError) as error:
+        raise place.refuse(f"mongoengine or BSON refuses a part of its declaration ({error})") from error
 
 
 def json_schema(cls: type[EmbeddedDocument]) -> Schema:
     """JSON Schema 2020-12, for people, of the JSON value of one message class on Kafka. Raises as `bson_schema`."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": cls.__name__,
-        **_document(cls, Place(JSON, cls.__name__)),
-    }
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__}
+    return {**head, **_document(cls, Place(JSON, cls.__name__))}
 
 
 def _document(cls: type[EmbeddedDocument], place: Place) -> Schema:
@@ -83,10 +75,8 @@ def _document(cls: type[EmbeddedDocument], place: Place) -> Schema:
     if cls._meta.get("allow_inheritance"):
         properties["_cls"] = {"enum": [cls._class_name]}
         required.append("_cls")
-    for name in cls._fields_ordered:
+    for name in (name for name in cls._fields_ordered if name != "_cls"):
         field = cls._fields[name]
-        if name == "_cls":
-            continue
         if field.db_field != name and field.db_field in cls._fields:
             # mongoengine mixes up the two when it reads such a document back.
             raise inside.refuse(f"{name} is stored as {field.db_field!r}, which is another field's name: rename one")
@@ -185,9 +175,8 @@ def _complex_datetime(field: Any, place: Place) -> Schema:
 
 
 def _uuid(field: Any, place: Place) -> Schema:
-    if field._binary:
-        return place.dialect.scalar("uuid")
-    return {**place.dialect.scalar("string"), "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"}
+    canonical = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    return place.dialect.scalar("uuid") if field._binary else {**place.dialect.scalar("string"), "pattern": canonical}
 
 
 def _enum(field: Any, place: Place) -> Schema:
@@ -273,44 +262,32 @@ def _generic_reference(field: Any, place: Place) -> Schema:
     return closed(place.dialect, {"_cls": name, "_ref": reference}, required=["_cls", "_ref"])
 
 
-def _geo_point(field: Any, place: Place) -> Schema:
-    return point(place.dialect)
-
-
 def _geojson(name: str, depth: int) -> Callable[[Any, Place], Schema]:
     return lambda field, place: geojson(place.dialect, name, depth)
 
 
 STORED: dict[type, Callable[[Any, Place], Schema]] = {
-    fields.StringField: _string,
-    fields.EmailField: _string,
+    **dict.fromkeys((fields.StringField, fields.EmailField), _string),
     fields.URLField: _leaf("string"),
-    fields.IntField: _number("int", lambda bound: bound),
-    fields.LongField: _number("int", lambda bound: bound),
+    **dict.fromkeys((fields.IntField, fields.LongField), _number("int", lambda bound: bound)),
     fields.FloatField: _number("number", float),
     fields.DecimalField: _decimal,
     fields.Decimal128Field: _number("decimal", lambda bound: bson.Decimal128(str(bound))),
     fields.BooleanField: _leaf("bool"),
-    fields.DateTimeField: _leaf("date"),
-    fields.DateField: _leaf("date"),
+    **dict.fromkeys((fields.DateTimeField, fields.DateField), _leaf("date")),
     fields.ComplexDateTimeField: _complex_datetime,
     fields.ObjectIdField: _leaf("objectId"),
     fields.UUIDField: _uuid,
     fields.BinaryField: _leaf("binary"),
     fields.EnumField: _enum,
     fields.DynamicField: _leaf("any"),
-    fields.ListField: _list,
-    fields.SortedListField: _list,
-    fields.EmbeddedDocumentListField: _list,
-    fields.DictField: _dict,
-    fields.MapField: _dict,
+    **dict.fromkeys((fields.ListField, fields.SortedListField, fields.EmbeddedDocumentListField), _list),
+    **dict.fromkeys((fields.DictField, fields.MapField), _dict),
     fields.EmbeddedDocumentField: _embedded,
     fields.GenericEmbeddedDocumentField: _generic_embedded,
-    fields.ReferenceField: _reference,
-    fields.LazyReferenceField: _reference,
-    fields.GenericReferenceField: _generic_reference,
-    fields.GenericLazyReferenceField: _generic_reference,
-    fields.GeoPointField: _geo_point,
+    **dict.fromkeys((fields.ReferenceField, fields.LazyReferenceField), _reference),
+    **dict.fromkeys((fields.GenericReferenceField, fields.GenericLazyReferenceField), _generic_reference),
+    fields.GeoPointField: lambda field, place: point(place.dialect),
     fields.PointField: _geojson("Point", 0),
     fields.LineStringField: _geojson("LineString", 1),
     fields.PolygonField: _geojson("Polygon", 2),

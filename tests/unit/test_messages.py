@@ -178,6 +178,8 @@ def test_a_class_derived_from_a_message_is_not_that_message() -> None:
 
     with pytest.raises(UnknownMessage, match="Derived is not a message of this outbox"):
         MessageTypes([Base]).encode(Derived())
+    message("derived")(Derived)
+    assert MessageTypes([Base, Derived]).encode(Derived())[0] == "derived"
 
 
 @pytest.mark.parametrize("value", [Line(sku="a"), {"order_id": "42"}, None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, ClassVar
 
 import pytest
@@ -100,15 +100,15 @@ class Unstorable(enum.Enum):
     [
         (fields.EmbeddedDocumentField(Payment), r"Nameless is stored without its name"),
         (Odd(), r"Odd changes how StringField stores a value"),
-        (fields.EnumField(Unstorable), "no BSON value"),
-        (fields.IntField(max_value=2**70), "no BSON value"),
+        (fields.EnumField(Unstorable), "BSON refuses"),
+        (fields.IntField(max_value=2**70), "BSON refuses"),
         (fields.UUIDField(choices=["x"]), "a choice cannot be stored"),
         (fields.DictField(choices=["x"]), "cannot check choices on a DictField"),
         (fields.ReferenceField(Target, choices=["x"]), "cannot check choices on a ReferenceField"),
         (fields.ListField(fields.ListField(), choices=["x"]), "choices on a list of documents or lists"),
         (fields.GenericEmbeddedDocumentField(choices=["Payment"]), "choices must be EmbeddedDocument classes"),
         (fields.EmbeddedDocumentField(Payment, choices=[Shelf]), "no class"),
-        (fields.EmbeddedDocumentField("Target"), "mongoengine refuses it"),
+        (fields.EmbeddedDocumentField("Target"), "mongoengine or BSON refuses"),
         (fields.ListField(fields.SequenceField()), r"\.f\[\]: a SequenceField cannot be in a message"),
         (fields.MapField(fields.FileField()), r"\.f\{\}: a FileField cannot be in a message"),
     ],
@@ -125,6 +125,58 @@ def test_a_field_that_only_checks_more_keeps_its_schema() -> None:
 def test_a_stored_name_that_is_another_fields_name_is_refused() -> None:
     with pytest.raises(InvalidMessageClass, match="a is stored as 'b', which is another field's name"):
         bson_schema(of(a=fields.IntField(db_field="b"), b=fields.IntField(db_field="c")))
+
+
+class Vehicle(EmbeddedDocument):
+    meta: ClassVar = {"abstract": True, "allow_inheritance": True}
+
+
+class Car(Vehicle):
+    doors = fields.IntField()
+
+
+def test_an_abstract_class_is_not_among_those_a_field_takes() -> None:
+    schema = bson_schema(of(f=fields.EmbeddedDocumentField(Vehicle)))["properties"]["f"]
+
+    assert [branch["properties"]["_cls"] for branch in schema["anyOf"]] == [{"enum": ["Car"]}]
+
+
+class AbstractTarget(Document):
+    meta: ClassVar = {"abstract": True}
+
+
+def test_a_reference_to_an_abstract_document_is_stored_with_its_class() -> None:
+    schema = bson_schema(of(f=fields.ReferenceField(AbstractTarget)))["properties"]["f"]
+
+    assert schema["required"] == ["$ref", "$id"]
+    assert "cls" in schema["properties"]
+
+
+class Twin(EmbeddedDocument):
+    x = fields.IntField()
+
+
+def test_two_classes_of_one_name_are_refused_where_a_reader_must_tell_them_apart() -> None:
+    type(EmbeddedDocument)("Twin", (EmbeddedDocument,), {"y": fields.IntField()})
+
+    with pytest.raises(InvalidMessageClass, match="two classes are called Twin"):
+        bson_schema(of(f=fields.GenericEmbeddedDocumentField(choices=[Twin])))
+
+
+def test_choices_of_a_list_and_of_its_items_both_hold() -> None:
+    inner = fields.StringField(choices=["a", "b"])
+
+    schema = bson_schema(of(f=fields.ListField(inner, choices=["b", "c"])))["properties"]["f"]
+
+    assert schema["items"] == {"bsonType": "string", "enum": ["b"]}
+
+
+def test_a_chosen_date_stands_in_utc_in_the_json_schema() -> None:
+    paris = datetime(2024, 1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+
+    schema = json_schema(of(f=fields.DateTimeField(choices=[paris])))["properties"]["f"]
+
+    assert schema["enum"] == ["2024-01-01T00:00:00.000Z"]
 
 
 @pytest.mark.parametrize("source", ["a", "^a.b$", "[A-Z]{2,3}(?:x|y)+?", r"\(\.\)[^0-9-]*", "é|", "(a|b){3}"])

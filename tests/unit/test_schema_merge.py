@@ -65,6 +65,11 @@ def test_the_wider_schema_wins_whoever_deploys_it(narrow: dict[str, Any], wide: 
     [
         ({"a": F.IntField()}, {"a": F.StringField()}, r"data\.a: bsonType"),
         ({}, {"a": F.IntField(required=True)}, r"data\.a: not a field of both"),
+        (
+            {"a": F.IntField(required=True), "b": F.IntField()},
+            {"a": F.IntField(), "b": F.IntField(required=True)},
+            r"data: required \['a'\] against \['b'\]",
+        ),
         ({"a": F.IntField()}, {"b": F.IntField()}, r"data\.b: not a field of both"),
         (
             {"a": F.StringField(choices=["x"])},

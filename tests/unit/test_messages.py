@@ -1,20 +1,20 @@
-"""Declaring message classes, and encoding and decoding their messages."""
+"""Encoding and decoding messages."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 import bson
 import pytest
 from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
-from mongoengine import DynamicEmbeddedDocument, EmbeddedDocument, ValidationError, fields
+from mongoengine import EmbeddedDocument, ValidationError, fields
 
-from outbox import InvalidMessage, InvalidMessageClass, UnknownMessage, message
+from outbox import InvalidMessage, UnknownMessage, message
 from outbox.collections import DECODED
 from outbox.messages import MessageTypes
 
@@ -91,95 +91,6 @@ def test_a_key_without_a_value_is_refused_with_advice() -> None:
 
     with pytest.raises(InvalidMessage, match="'k' has no value; give it one"):
         types.encode(cls())
-
-
-@pytest.mark.parametrize(
-    "field", [fields.BooleanField(), fields.FloatField(), fields.ListField(), fields.ComplexDateTimeField()]
-)
-def test_a_field_that_makes_no_key_is_refused_at_decoration(field: Any) -> None:
-    with pytest.raises(InvalidMessageClass, match=r"Keyed\.k is a .*; a key is a text, int, ObjectId or UUID field"):
-        keyed(field)
-
-
-def test_a_key_that_is_no_field_is_refused_at_decoration() -> None:
-    with pytest.raises(InvalidMessageClass, match="Line has no field 'missing'"):
-        message("line", key="missing")(Line)
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a b", "é", "a/b", "a\n", "a" * 250])
-def test_a_type_name_that_is_no_topic_name_is_refused(name: str) -> None:
-    with pytest.raises(InvalidMessageClass, match="is not a type name"):
-        message(name)
-
-
-@pytest.mark.parametrize("name", ["a", "...", "order.placed_v-2", "a" * 249])
-def test_a_type_name_that_is_a_topic_name_is_taken(name: str) -> None:
-    message(name)
-
-
-class Dynamic(DynamicEmbeddedDocument):
-    pass
-
-
-class Abstract(EmbeddedDocument):
-    meta: ClassVar = {"abstract": True}
-
-
-@pytest.mark.parametrize(
-    ("cls", "reason"),
-    [
-        (dict, "derive it from mongoengine.EmbeddedDocument"),
-        ("text", "derive it from mongoengine.EmbeddedDocument"),
-        (Dynamic, "dynamic"),
-        (Abstract, "abstract"),
-        (OrderPlaced, "already is the message 'order.placed'"),
-    ],
-)
-def test_what_is_no_message_class_is_refused_at_decoration(cls: Any, reason: str) -> None:
-    with pytest.raises(InvalidMessageClass, match=reason):
-        message("some.type")(cls)
-
-
-@pytest.mark.parametrize("cls", [Line, dict, "text"])
-def test_an_outbox_takes_only_decorated_classes(cls: Any) -> None:
-    with pytest.raises(InvalidMessageClass, match="decorate it"):
-        MessageTypes([cls])
-
-
-def test_an_outbox_takes_one_class_a_type() -> None:
-    @message("order.placed")
-    class Another(EmbeddedDocument):
-        pass
-
-    with pytest.raises(InvalidMessageClass, match=r"Another and OrderPlaced both are 'order\.placed'"):
-        MessageTypes([OrderPlaced, Another])
-
-
-def test_a_class_named_by_text_may_be_defined_after_the_decoration() -> None:
-    @message("late")
-    class Late(EmbeddedDocument):
-        part = fields.EmbeddedDocumentField("DefinedLater")
-
-    with pytest.raises(InvalidMessageClass, match="Late names a class that is not defined"):
-        MessageTypes([Late])
-
-    type(EmbeddedDocument)("DefinedLater", (EmbeddedDocument,), {"x": fields.IntField()})
-
-    assert "x" in MessageTypes([Late]).schemas()["late"]["properties"]["part"]["properties"]
-
-
-def test_a_class_derived_from_a_message_is_not_that_message() -> None:
-    @message("base")
-    class Base(EmbeddedDocument):
-        meta: ClassVar = {"allow_inheritance": True}
-
-    class Derived(Base):
-        pass
-
-    with pytest.raises(UnknownMessage, match="Derived is not a message of this outbox"):
-        MessageTypes([Base]).encode(Derived())
-    message("derived")(Derived)
-    assert MessageTypes([Base, Derived]).encode(Derived())[0] == "derived"
 
 
 @pytest.mark.parametrize("value", [Line(sku="a"), {"order_id": "42"}, None])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -16,17 +15,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 try:
     import typer
 
+    from outbox.clock import SystemClock
+    from relay import cursor as cursors
     from relay import settings
+    from relay.connection import Opened, opened_outboxes
     from relay.demo import demo
+    from relay.errors import InvalidSettings
+    from relay.exits import exit_codes
 except ModuleNotFoundError as missing:
     print(f"relay: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
     raise SystemExit(2) from None
-
-from outbox.clock import SystemClock
-from relay import cursor as cursors
-from relay.connection import Opened, opened_outboxes
-from relay.errors import InvalidSettings
-from relay.exits import exit_codes
+except KeyboardInterrupt:  # loading takes long enough to be interrupted
+    raise SystemExit(130) from None
 
 if TYPE_CHECKING:
     from relay.kafka import KafkaSink
@@ -58,6 +58,8 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        import importlib.metadata
+
         print(f"mongo-outbox {importlib.metadata.version('mongo-outbox')}")
         raise typer.Exit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from typing import Annotated
 
@@ -52,6 +53,7 @@ def demo(
     try:
         report, checks = play(messages, mongo, kafka, Display(Console(stderr=as_json)), keep=keep)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more could only meet Python's own end, and look like a crash
         raise _failed("interrupted; all that was started has been stopped", _INTERRUPTED) from None
     except RelayEnded as error:
         raise _failed(error, error.code if error.code in (2, 3, 4) else 1) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from pymongo.database import Database
 
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.process import Process
+from tests.acceptance.topic import PARTITIONS, Topic
+from tests.servers.kafka import create_topic
 
 Start = Callable[..., Process]
 
@@ -33,3 +36,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def ledger(database: Database[dict[str, Any]]) -> Ledger:
     """Accounts and an outbox, not created yet."""
     return Ledger(database)
+
+
+@pytest.fixture
+def ledger_topic(kafka: str, topic_name: str) -> Iterator[Topic]:
+    """A new, empty topic for the ledger's entries."""
+    create_topic(kafka, topic_name, PARTITIONS)
+    with contextlib.closing(Topic(kafka, topic_name)) as topic:
+        yield topic

@@ -1,0 +1,29 @@
+"""The command `relay`, with leases that run out sooner than a minute of tests, or with a guarantee taken away."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import outbox.sequencing
+from outbox.lease import Lease
+from relay import cli, kafka, runner
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, add_help=False)
+    parser.add_argument("--lease", type=float, required=True, help="seconds")
+    parser.add_argument("--message-timeout", type=int, help="milliseconds, instead of for ever")
+    given, arguments = parser.parse_known_args()
+    Lease.__init__.__kwdefaults__["seconds"] = given.lease  # type: ignore[index]
+    runner.Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease  # type: ignore[index]
+    outbox.sequencing._STANDBY_SECONDS = runner.STANDBY_SECONDS = 0.1
+    if given.message_timeout is not None:
+        finite = {"message.timeout.ms": given.message_timeout, "enable.gapless.guarantee": False}
+        kafka.LOCKED = {**kafka.LOCKED, **finite}
+    sys.argv = ["relay", *arguments]
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""A Kafka topic as a consumer finds it."""
+
+from __future__ import annotations
+
+import json
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from tests.acceptance.ledger import Seen
+
+PARTITIONS = 3
+
+
+class Topic:
+    """What the relay has written to one topic of PARTITIONS partitions; close it."""
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self.name = name
+        self._partitions = [TopicPartition(name, partition) for partition in range(PARTITIONS)]
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "acceptance",
+                "enable.auto.commit": False,
+                "allow.auto.create.topics": False,
+                "log_level": 0,
+            }
+        )
+
+    def end(self) -> int:
+        """How many records it has been given so far."""
+        return sum(self._end(partition) for partition in self._partitions)
+
+    def records(self) -> list[Seen]:
+        """All it holds now, in the order of each partition."""
+        found = []
+        for partition in self._partitions:
+            end = self._end(partition)
+            partition.offset = 0
+            self._consumer.assign([partition])
+            offset = -1
+            while offset < end - 1:
+                message = self._consumer.poll(10)
+                assert message is not None, f"{partition} gave nothing at {offset} of {end}"
+                if message.error() is not None:
+                    raise KafkaException(message.error())
+                offset = message.offset()
+                headers = {name: value.decode() for name, value in message.headers()}
+                data = json.loads(message.value())
+                assert message.key().decode() == data["account"]
+                found.append(Seen(headers["id"], data["account"], data["number"], int(headers["seq"])))
+        return found
+
+    def _end(self, partition: TopicPartition) -> int:
+        return int(self._consumer.get_watermark_offsets(partition, timeout=10)[1])
+
+    def close(self) -> None:
+        """Leaves the broker."""
+        self._consumer.close()

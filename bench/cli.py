@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pymongo.errors import ServerSelectionTimeoutError
 from rich.console import Console
 
 from bench import report
 from bench.benchmark import Measurement, measure
 from bench.catalogue import CATALOGUE
 from bench.stage import Load, Stage
-from outbox.errors import EmbeddedUnavailable
+from outbox.errors import EmbeddedUnavailable, UnsupportedServer
+from relay.errors import Unreachable
 from tests.servers.kafka import KafkaUnavailable
+
+_NO_SERVER = 3
 
 app = typer.Typer(add_completion=False)
 
@@ -50,9 +54,9 @@ def main(
             console.print(report.table(measurements))
             if json is not None:
                 report.write(json, stage, rounds, measurements)
-    except EmbeddedUnavailable as error:
-        progress.print(f"No MongoDB to measure with: {error}. Or name one with --mongo.", markup=False)
-        raise typer.Exit(3) from error
-    except KafkaUnavailable as error:
-        progress.print(f"No Kafka to measure with: {error}. Or name one with --kafka.", markup=False)
-        raise typer.Exit(3) from error
+    except (EmbeddedUnavailable, UnsupportedServer, ServerSelectionTimeoutError) as error:
+        progress.print(f"No MongoDB to measure with: {error}. Name a replica set with --mongo.", markup=False)
+        raise typer.Exit(_NO_SERVER) from error
+    except (KafkaUnavailable, Unreachable) as error:
+        progress.print(f"No Kafka to measure with: {error}. Name a broker with --kafka.", markup=False)
+        raise typer.Exit(_NO_SERVER) from error

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
-import orjson
-from confluent_kafka import Consumer, TopicPartition
-from pymongo import CursorType
-from pymongo.collection import Collection
-
-from bench import writers
+from bench import watchers, writers
 from bench.benchmark import Figures
-from bench.process import in_process
+from bench.process import watched
 from bench.relays import relaying
 from bench.sightings import Sightings
-from bench.stage import PARTITIONS, Load, Stage, capped
-
-_AWAIT_MS = 200
-_POLL_SECONDS = 0.2
+from bench.stage import Load, Stage, capped
 
 
 def _count(load: Load, rate: int) -> int:
@@ -30,7 +18,7 @@ def _count(load: Load, rate: int) -> int:
 
 
 class Observed:
-    """The writer in its own process; the sequencer and an observer in this one, as in a service without a broker."""
+    """The sequencer and an observer in this process; the writer, and a watcher of the log, in their own."""
 
     bare_is = "insert into a capped collection, tailable cursor"
 
@@ -38,37 +26,35 @@ class Observed:
         self.name = f"latency-{rate}"
         self._stage = stage
         self._rate = rate
-        self._size = stage.load.size
         self._count = _count(stage.load, rate)
 
     def ours(self) -> Figures:
-        logged, observed = Sightings("log", self._count), Sightings("observer", self._count)
-        with self._stage.outbox() as outbox, _tailing(outbox.collections.log, logged):
+        observed = Sightings("observer", self._count)
+        with self._stage.outbox() as outbox:
             outbox.observe("earliest").subscribe(
                 lambda record: observed.saw((record.data or {})["sent"]), observed.fail
             )
-            self._write(writers.put, outbox.collections.database.name)
-            logged.wait()
+            logged = self._watched(writers.put, outbox.collections.database.name, outbox.name)
             observed.wait()
-        return {**logged.figures(), **observed.figures()}
+        return {**logged, **observed.figures()}
 
     def bare(self) -> Figures:
-        seen = Sightings("log", self._count)
         with self._stage.database() as database:
             log = capped(database, self._stage.load.capacity)
             log.insert_one({"records": []})  # a tailable cursor on an empty collection dies at once
-            with _tailing(log, seen):
-                self._write(writers.insert, database.name)
-                seen.wait()
-        figures = seen.figures()
+            figures = self._watched(writers.insert, database.name, log.name)
         return {**figures, **{metric.replace("log", "observer"): value for metric, value in figures.items()}}
 
-    def _write(self, writer: Callable[[str, str, int, int, int], None], database: str) -> None:
-        in_process(writer, self._stage.mongo, database, self._rate, self._count, self._size)
+    def _watched(self, writer: writers.Writer, database: str, log: str) -> Figures:
+        mongo = self._stage.mongo
+        return watched(
+            partial(watchers.tail, mongo, database, log, self._count),
+            partial(writer, mongo, database, self._rate, self._count, self._stage.load.size),
+        )
 
 
 class Consumed:
-    """The writer and the relay, which sequences, in processes of their own; the consumer in this one."""
+    """The writer, the relay, which sequences, and the consumer, each in a process of its own."""
 
     bare_is = "produce, consume"
 
@@ -76,79 +62,21 @@ class Consumed:
         self.name = f"latency-kafka-{rate}"
         self._stage = stage
         self._rate = rate
-        self._size = stage.load.size
         self._count = _count(stage.load, rate)
 
     def ours(self) -> Figures:
         stage = self._stage
-        seen = Sightings("consumer", self._count)
-        with stage.topic() as topic, stage.outbox() as outbox, _consuming(stage.kafka, topic, seen):
+        with stage.topic() as topic, stage.outbox() as outbox:
             database = outbox.collections.database.name
             with relaying(stage.mongo, database, stage.kafka, topic):
-                in_process(writers.put, stage.mongo, database, self._rate, self._count, self._size)
-                seen.wait()
-        return seen.figures()
+                return self._watched(writers.put, topic, stage.mongo, database)
 
     def bare(self) -> Figures:
-        stage = self._stage
-        seen = Sightings("consumer", self._count)
-        with stage.topic() as topic, _consuming(stage.kafka, topic, seen):
-            in_process(writers.produce, stage.kafka, topic, self._rate, self._count, self._size)
-            seen.wait()
-        return seen.figures()
+        with self._stage.topic() as topic:
+            return self._watched(writers.produce, topic, self._stage.kafka, topic)
 
-
-@contextlib.contextmanager
-def _beside(work: Callable[[], None], sightings: Sightings) -> Iterator[None]:
-    """Runs `work` on a thread, until all is seen or the `with` ends by an error."""
-
-    def run() -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001  # whoever waits for the sightings raises it
-            sightings.fail(error)
-
-    thread = threading.Thread(target=run, name="bench-sightings")
-    thread.start()
-    try:
-        yield
-    except BaseException as error:
-        sightings.fail(error)
-        raise
-    finally:
-        thread.join()
-
-
-def _tailing(log: Collection[dict[str, Any]], seen: Sightings) -> contextlib.AbstractContextManager[None]:
-    return _beside(partial(_tail, log, seen), seen)
-
-
-def _tail(log: Collection[dict[str, Any]], seen: Sightings) -> None:
-    with log.find({}, cursor_type=CursorType.TAILABLE_AWAIT).max_await_time_ms(_AWAIT_MS) as cursor:
-        while not seen.ended:
-            found = next(cursor, None)
-            if found is None and not cursor.alive:
-                raise RuntimeError(f"the tailable cursor on {log.full_name} ended")
-            if found is not None:
-                for record in found.get("records", [found]):  # a batch of the log, or a bare document
-                    seen.saw(record["data"]["sent"])
-
-
-def _consuming(kafka: str, topic: str, seen: Sightings) -> contextlib.AbstractContextManager[None]:
-    return _beside(partial(_consume, kafka, topic, seen), seen)
-
-
-def _consume(kafka: str, topic: str, seen: Sightings) -> None:
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "bench", "enable.auto.commit": False})
-    try:
-        consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
-        while not seen.ended:
-            record = consumer.poll(_POLL_SECONDS)
-            if record is None:
-                continue
-            value, error = record.value(), record.error()
-            if error is not None or value is None:
-                raise RuntimeError(f"consuming {topic}: {error}")
-            seen.saw(orjson.loads(value)["sent"])
-    finally:
-        consumer.close()
+    def _watched(self, writer: writers.Writer, topic: str, server: str, place: str) -> Figures:
+        return watched(
+            partial(watchers.consume, self._stage.kafka, topic, self._count),
+            partial(writer, server, place, self._rate, self._count, self._stage.load.size),
+        )

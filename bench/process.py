@@ -21,6 +21,14 @@ def in_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
         return process.submit(function, *args, **kwargs).result()
 
 
+def watched(watch: Callable[[], T], work: Callable[[], object]) -> T:
+    """Calls both at the same time, each in a new process, and returns what `watch` does; raises what either raises."""
+    with ProcessPoolExecutor(2, mp_context=SPAWN) as processes:
+        watching, working = processes.submit(watch), processes.submit(work)
+    working.result()
+    return watching.result()
+
+
 def resident_mib() -> float:
     """The most memory that this process has had resident so far."""
     if sys.platform == "linux":

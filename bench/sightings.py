@@ -7,19 +7,20 @@ import time
 
 from bench.benchmark import Figures
 
-_SECONDS = 120.0
+SECONDS = 60.0
+"""How long to wait for the last one."""
 _WARM_UP = 0.2
 """This part of the messages, the first ones, is not counted: connections are being made, and code is being loaded."""
 
 
 class Sightings:
-    """Of `count` messages at one place. `saw` is one thread's to call, `wait` another's."""
+    """Of `count` messages at one place. `wait` and `figures` may be another thread's than the one that calls `saw`."""
 
     def __init__(self, place: str, count: int) -> None:
         self._place = place
         self._count = count
         self._milliseconds: list[float] = []
-        self._failed: BaseException | None = None
+        self._failed: Exception | None = None
         self._ended = threading.Event()
 
     @property
@@ -32,22 +33,21 @@ class Sightings:
         if len(self._milliseconds) == self._count:
             self._ended.set()
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: Exception) -> None:
         """Nothing more will be seen."""
         self._failed = error
         self._ended.set()
 
     def wait(self) -> None:
-        """Until all are seen. Raises TimeoutError, or what it was failed with."""
-        if not self._ended.wait(_SECONDS):
-            raise TimeoutError(
-                f"{self._place}: {len(self._milliseconds)} of {self._count} messages were seen in {_SECONDS:.0f} s"
-            )
+        """Until all are seen, for SECONDS at most. Raises what it was failed with."""
+        self._ended.wait(SECONDS)
         if self._failed is not None:
             raise self._failed
 
     def figures(self) -> Figures:
-        """The median and the 99th percentile, by nearest rank."""
+        """The median and the 99th percentile, by nearest rank. Raises TimeoutError when not all were seen."""
+        if not self.ended:
+            raise TimeoutError(f"{self._place}: {len(self._milliseconds)} of {self._count} messages were seen")
         counted = sorted(self._milliseconds[int(_WARM_UP * self._count) :])
         return {
             f"put → {self._place} p{percent} ms": counted[min(len(counted) * percent // 100, len(counted) - 1)]

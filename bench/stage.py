@@ -25,6 +25,7 @@ from tests.servers.kafka import KafkaBroker
 
 PARTITIONS = 3
 _SEED = 5000
+_SELECT_MS = 10_000
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Stage:
 
     @cached_property
     def client(self) -> MongoClient[dict[str, Any]]:
-        return self._ends.enter_context(MongoClient(self.mongo))
+        return self._ends.enter_context(MongoClient(self.mongo, serverSelectionTimeoutMS=_SELECT_MS))
 
     @cached_property
     def kafka(self) -> str:
@@ -117,7 +118,7 @@ class Stage:
         try:
             yield name
         finally:
-            admin = AdminClient({"bootstrap.servers": self.kafka})  # must outlive the call
+            admin = AdminClient({"bootstrap.servers": self.kafka, "log_level": 3})  # must outlive the call
             admin.delete_topics([name])[name].result()
 
 

@@ -14,6 +14,9 @@ from bench.order import HEADERS, OrderPlaced, document, order
 from bench.produce import Bare, record
 from outbox import Outbox
 
+Writer = Callable[[str, str, int, int, int], None]
+"""Of a server, its database or topic, messages a second, how many in all, and the size of each."""
+
 WRITES = 200
 """Writes a second; a rate above it makes each write a list."""
 _THREADS = 4

@@ -35,7 +35,7 @@ def read_topic(
 def header(message: Message, name: str) -> str:
     """One header's text; KeyError when it is not there."""
     headers = message.headers()
-    return {key: value for key, value in ([] if headers is None else headers)}[name].decode()
+    return dict([] if headers is None else headers)[name].decode()
 
 
 def topic_exists(bootstrap: str, topic: str) -> bool:

@@ -40,8 +40,9 @@ class Process:
         assert code == 0, f"{self.name} ended with {code}:\n{self.said()[-3000:]}"
 
     def stop(self) -> None:
-        """Asks it to end (SIGTERM) and waits."""
+        """Asks it to end (SIGTERM); it does, with exit code 0."""
         self._child.stop()
+        assert self.exit_code == 0, f"{self.name} ended with {self.exit_code}:\n{self.said()[-3000:]}"
 
     def kill(self) -> None:
         """Ends it at once (SIGKILL)."""

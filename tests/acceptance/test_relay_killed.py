@@ -25,7 +25,7 @@ def test_twenty_kills_lose_nothing_and_keep_each_keys_order(
     """Watches over the cursor: saved only over what was acknowledged without a gap, and never before."""
     ledger.create()
     place = (mongo_uri, ledger.database.name)
-    each = ("--messages", MESSAGES // WRITERS, "--rate", 100)
+    each = ("--messages", MESSAGES // WRITERS, "--rate", 200)
     writers = [start("write", *place, *each, "--seed", seed) for seed in range(WRITERS)]
     relay = ("relay_with", "--lease", 1, "run", "--mongo", mongo_uri, "--database", ledger.database.name)
     relay += ("--kafka", kafka, "--topic", ledger_topic.name)

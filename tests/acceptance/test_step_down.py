@@ -1,0 +1,83 @@
+"""A three-node replica set gets another primary while everybody works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pymongo import MongoClient
+
+from tests.acceptance.conftest import Start
+from tests.acceptance.ledger import Ledger
+from tests.acceptance.topic import Topic
+from tests.servers.replica_set import ReplicaSet
+from tests.waiting import wait_until
+
+STEP_DOWNS = 3
+WRITERS = 3
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def replica_set() -> Iterator[ReplicaSet]:
+    with ReplicaSet() as replica_set:
+        yield replica_set
+
+
+@pytest.fixture
+def ledger(replica_set: ReplicaSet, topic_name: str) -> Iterator[Ledger]:
+    """The accounts and the outbox, on three nodes."""
+    with MongoClient(replica_set.uri) as client:
+        yield Ledger(client[topic_name.replace(".", "_")])
+
+
+def test_writing_sequencing_and_relaying_ride_out_step_downs(
+    replica_set: ReplicaSet, ledger: Ledger, kafka: str, ledger_topic: Topic, start: Start
+) -> None:
+    """Watches over taking over after every doubt, and over reads and writes with majority."""
+    ledger.create()
+    place = (replica_set.uri, ledger.database.name)
+    writers = [start("write", *place, "--rate", 60, "--seed", seed) for seed in range(WRITERS)]
+    to_kafka = ("--mongo", replica_set.uri, "--database", ledger.database.name)
+    to_kafka += ("--kafka", kafka, "--topic", ledger_topic.name)
+    relay = start("relay_with", "--lease", 3, "run", *to_kafka)
+    _wait_for_more(ledger_topic, 200)
+    for _ in range(STEP_DOWNS):
+        replica_set.step_down(seconds=5)
+        _wait_for_more(ledger_topic, 300)
+        replica_set.wait_until_healthy()
+    assert relay.exit_code is None, relay.said()
+    for writer in writers:
+        writer.stop()
+    relay.stop()
+    start("relay_with", "--lease", 3, "run", *to_kafka, "--once").succeed(60)
+
+    assert ledger.faults(ledger.written(writers), ledger_topic.records()) == []
+
+
+def test_a_backlog_in_staging_keeps_its_order_through_a_step_down(
+    replica_set: ReplicaSet, ledger: Ledger, start: Start
+) -> None:
+    """Watches over sorting by `at`, the server's stamp: secondaries apply in parallel, so a new primary's natural order
+    is not the order of the commits."""
+    ledger.create(accounts=10)
+    place = (replica_set.uri, ledger.database.name)
+    writers = [start("write", *place, "--accounts", 10, "--seed", seed) for seed in range(WRITERS)]
+    wait_until(lambda: ledger.staged() > 2000, 60, "a backlog")
+    replica_set.step_down(seconds=5)
+    after = ledger.staged()
+    wait_until(lambda: ledger.staged() > after + 200, 60, "the writers to go on")
+    for writer in writers:
+        writer.stop()
+
+    sequencer = start("sequence", *place, "--lease", 3)
+    wait_until(lambda: ledger.staged() == 0, 60, "staging to be empty")
+    sequencer.stop()
+
+    assert ledger.faults(ledger.written(writers)) == []
+
+
+def _wait_for_more(topic: Topic, records: int) -> None:
+    enough = topic.end() + records
+    wait_until(lambda: topic.end() >= enough, 60, f"{records} more records in Kafka")

@@ -51,6 +51,9 @@ Name = Annotated[str | None, typer.Option(help="The relay's name: cursor and lea
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each outbox.")]
 
 
+app.command()(demo)
+
+
 def main() -> None:
     """The script `relay`."""
     app(prog_name="relay")

@@ -57,7 +57,7 @@ def reader(capsys: pytest.CaptureFixture[str]) -> Iterator[Reader]:
             getattr(reader.names[name], close)()
 
 
-def test_the_example_of_the_readme_does_what_it_says(reader: Reader, mongo_uri: str, database: Database[Any]) -> None:
+def test_the_example_of_the_readme_does_what_it_says(mongo_uri: str, database: Database[Any], reader: Reader) -> None:
     [(code, prints)] = blocks(README, "python")
     own = f"client[{database.name!r}]"
     for shown, here in (("mongodb://localhost:27017/?replicaSet=rs0", mongo_uri), ("client.shop", own)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib.metadata
+import io
 import json
 import os
 import signal
@@ -65,6 +66,8 @@ App = Annotated[
 
 def main() -> None:
     """The script `outbox`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # records may have what the terminal's encoding has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     app(prog_name="outbox")
 
 
@@ -211,7 +214,7 @@ def _print_json(record: Record[Any]) -> None:
         "headers": record.headers,
         "data": data,
     }
-    print(json.dumps(fields, ensure_ascii=False), flush=True)
+    print(json.dumps(fields), flush=True)
 
 
 _JSON = json_util.RELAXED_JSON_OPTIONS
@@ -247,7 +250,7 @@ def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", 
             near = difflib.get_close_matches(type, schemas, n=1)
             told = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(schemas) or 'none'}"
             raise errors.UnknownMessage(f"{app} has no message class for {type!r}; {told}")
-        Console().print_json(data=schemas if type is None else schemas[type], ensure_ascii=False)
+        Console().print_json(data=schemas if type is None else schemas[type], ensure_ascii=True)
 
 
 @app.command()

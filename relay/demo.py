@@ -70,5 +70,6 @@ def demo(
 
 
 def _failed(why: object, code: int) -> typer.Exit:
-    print(f"relay demo: {why}", file=sys.stderr)
+    # The rest of a selection timeout's text describes the whole topology; the first part has the reason.
+    print(f"relay demo: {str(why).split(', Timeout: ')[0]}", file=sys.stderr)
     return typer.Exit(code)

@@ -51,7 +51,7 @@ class Display:
     def step(self, name: str, says: str, seconds: float | None = None) -> None:
         """One thing that was done on the way."""
         took = "" if seconds is None else f" ({seconds:.1f} s)"
-        self.console.print(Text.assemble((f"{name:<10}", "bold"), says, (took, "dim")))
+        self.console.print(Text.assemble((f"{name:<10}", "bold"), says, (took, "dim")), soft_wrap=True)
 
     @contextmanager
     def counting(self) -> Iterator[None]:

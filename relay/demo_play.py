@@ -48,7 +48,8 @@ class RelayEnded(RelayError):
     """The relay's process ended by itself; `code` is its exit code."""
 
     def __init__(self, code: int, log: str) -> None:
-        super().__init__(f"the relay ended with exit code {code}. It said:\n{log}")
+        said = f". It said:\n{log}" if log else ", and said nothing"
+        super().__init__(f"the relay ended with exit code {code}{said}")
         self.code = code
 
 
@@ -76,12 +77,12 @@ def play(
     began = time.monotonic()
     with _tidy() as stack:
         stage = _stage(stack, mongo, kafka, display)
-        client: MongoClient[dict[str, Any]] = stack.enter_context(MongoClient(stage.mongo, appname="relay demo"))
+        client = stack.enter_context(_client(stage.mongo))
         outbox = stack.enter_context(Outbox(client[stage.database], messages=MESSAGES, capacity="64 MiB"))
         outbox.create()
         display.step("Outbox", f"{stage.database}.outbox, a capped log of 64 MiB, with its staging collection")
         process = _Relay(stage, stack)
-        display.step("Relay", f"process {process.pid}: outbox → topic {stage.topic}")
+        display.step("Relay", f"process {process.pid}: from that log to the topic {stage.topic}")
         shop = Shop(client[stage.database], outbox, messages)
         stack.callback(shop.stop)
         audience = _Audience(outbox)
@@ -140,13 +141,17 @@ def _stage(stack: contextlib.ExitStack, mongo: str | None, kafka: str | None, di
     return Stage(uri, database, bootstrap, topic, own_mongo=mongo is None, own_kafka=kafka is None)
 
 
+def _client(uri: str) -> MongoClient[dict[str, Any]]:
+    # A demo whose server has gone should end soon, not after the driver's usual 30 s.
+    return MongoClient(uri, appname="relay demo", serverSelectionTimeoutMS=int(CONNECT_SECONDS * 1000))
+
+
 @contextlib.contextmanager
 def _borrowed(uri: str, database: str) -> Iterator[None]:
     """The user's own server: it must answer, and gets its database dropped in the end."""
-    with MongoClient[dict[str, Any]](uri, appname="relay demo") as client:
+    with _client(uri) as client:
         try:
-            with pymongo.timeout(CONNECT_SECONDS):
-                client.admin.command("ping")
+            client.admin.command("ping")
         except PyMongoError as error:
             raise Unreachable(f"MongoDB did not answer: {str(error).split(', Timeout: ')[0]}") from error
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,15 +91,12 @@ class Shop:
             thread.start()
 
     def stop(self) -> None:
-        """Returns when the transactions that are running have ended; after 5 s at most for each thread."""
+        """Returns when the transactions that are running have ended, or after 5 s."""
         self._stop.set()
+        deadline = time.monotonic() + 5
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(5)
-
-    @property
-    def working(self) -> bool:
-        return any(thread.is_alive() for thread in self._threads)
+            if thread.ident is not None:  # it was started
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self, number: int, share: int) -> None:
         chance = random.Random(number)

@@ -12,7 +12,8 @@ from rich.console import Console
 from bench import report
 from bench.benchmark import Measurement, measure
 from bench.catalogue import CATALOGUE
-from bench.stage import Load, Stage
+from bench.load import Load
+from bench.stage import Stage
 from outbox.errors import EmbeddedUnavailable, UnsupportedServer
 from relay.errors import Unreachable
 from tests.servers.kafka import KafkaUnavailable
@@ -33,6 +34,7 @@ def _known(names: list[str]) -> list[str]:
 def main(
     messages: Annotated[int, typer.Option(min=100, help="Backlog of the throughput benchmarks.")] = 50_000,
     size: Annotated[int, typer.Option(min=1, help="Bytes of a staged document; about 800 at least.")] = 1200,
+    flat: Annotated[bool, typer.Option("--flat", help="Messages of one long text, not of 28 values.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is run, ours and bare in turns.")] = 5,
     only: Annotated[list[str] | None, typer.Option(help="One of them; may be repeated.", callback=_known)] = None,
     json: Annotated[Path | None, typer.Option(help="A file to write every figure to.", dir_okay=False)] = None,
@@ -46,7 +48,7 @@ def main(
     console, progress = Console(), Console(stderr=True)
     names = only or list(CATALOGUE)
     try:
-        with Stage(Load(messages, size), mongo, kafka) as stage:
+        with Stage(Load(messages, size, flat), mongo, kafka) as stage:
             measurements: list[Measurement] = []
             for number, name in enumerate(names, 1):
                 progress.print(f"[{number}/{len(names)}] {name}", style="dim", markup=False)

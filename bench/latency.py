@@ -6,10 +6,11 @@ from functools import partial
 
 from bench import watchers, writers
 from bench.benchmark import Figures
+from bench.load import Load
 from bench.process import watched
-from bench.relays import relaying
+from bench.relaying import relaying
 from bench.sightings import Sightings
-from bench.stage import Load, Stage, capped
+from bench.stage import Stage, capped
 
 
 def _count(load: Load, rate: int) -> int:
@@ -49,7 +50,7 @@ class Observed:
         mongo = self._stage.mongo
         return watched(
             partial(watchers.tail, mongo, database, log, self._count),
-            partial(writer, mongo, database, self._rate, self._count, self._stage.load.size),
+            partial(writer, mongo, database, self._rate, self._count, self._stage.load),
         )
 
 
@@ -78,5 +79,5 @@ class Consumed:
     def _watched(self, writer: writers.Writer, topic: str, server: str, place: str) -> Figures:
         return watched(
             partial(watchers.consume, self._stage.kafka, topic, self._count),
-            partial(writer, server, place, self._rate, self._count, self._stage.load.size),
+            partial(writer, server, place, self._rate, self._count, self._stage.load),
         )

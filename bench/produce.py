@@ -11,7 +11,8 @@ from bson import ObjectId
 from confluent_kafka import KafkaError, Message, Producer
 
 from bench.benchmark import Figures, throughput
-from bench.order import HEADERS, TYPE, OrderPlaced, order
+from bench.load import Load
+from bench.messages import HEADERS, TYPES, Sent
 from bench.process import resident_mib
 from outbox.collections import DECODED
 from relay import dates
@@ -64,17 +65,23 @@ class Bare:
         self.acknowledged.add(number)
 
 
-def record(placed: OrderPlaced, number: int) -> Produced:
-    """What the relay sends for this order, if its seq is `number`."""
-    data: dict[str, Any] = bson.decode(bson.encode(placed.to_mongo().to_dict()), codec_options=DECODED)
+def record(sent: Sent, number: int) -> Produced:
+    """What the relay sends for this message, if its seq is `number`."""
+    data: dict[str, Any] = bson.decode(bson.encode(sent.to_mongo().to_dict()), codec_options=DECODED)
     created = dates.text(bson.datetime_ms.DatetimeMS(time.time_ns() // 1_000_000))
-    headers = [("id", str(ObjectId())), ("seq", str(number)), ("created", created), ("type", TYPE), *HEADERS.items()]
-    return placed.order_id, json_value(data), headers
+    headers = [
+        ("id", str(ObjectId())),
+        ("seq", str(number)),
+        ("created", created),
+        ("type", TYPES[type(sent)]),
+        *HEADERS.items(),
+    ]
+    return sent.order_id, json_value(data), headers
 
 
-def produce(kafka: str, topic: str, count: int, size: int) -> Figures:
+def produce(kafka: str, topic: str, count: int, load: Load) -> Figures:
     """Produces `count` records as fast as can be; for a process of its own."""
-    records = [record(order(number, size), number) for number in range(min(count, _DIFFERENT))]
+    records = [record(load.message(number), number) for number in range(min(count, _DIFFERENT))]
     bare = Bare(kafka)
 
     def work() -> None:

@@ -8,7 +8,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from bench.benchmark import Figures, throughput
-from bench.order import HEADERS, OrderPlaced, document
+from bench.messages import HEADERS, Sent, document
 from bench.stage import Stage, plain
 from outbox import Outbox
 
@@ -23,15 +23,17 @@ class Put:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._orders = stage.load.orders(stage.load.part(20))
+        self._messages = stage.load.some(stage.load.part(20))
 
     def ours(self) -> Figures:
         with self._stage.outbox() as outbox:
-            _first(outbox, self._orders[0])
-            return throughput(len(self._orders), lambda: [outbox.put(each, headers=HEADERS) for each in self._orders])
+            _first(outbox, self._messages[0])
+            return throughput(
+                len(self._messages), lambda: [outbox.put(each, headers=HEADERS) for each in self._messages]
+            )
 
     def bare(self) -> Figures:
-        documents = [document(each) for each in self._orders]
+        documents = [document(each) for each in self._messages]
         with self._stage.database() as database:
             collection = plain(database)
             return throughput(len(documents), lambda: [collection.insert_one(each) for each in documents])
@@ -45,21 +47,21 @@ class PutBesideData:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._orders = stage.load.orders(stage.load.part(50))
+        self._messages = stage.load.some(stage.load.part(50))
 
     def ours(self) -> Figures:
         with self._stage.outbox() as outbox:
-            _first(outbox, self._orders[0])
+            _first(outbox, self._messages[0])
             business = plain(outbox.collections.database, "orders")
 
-            def place(each: OrderPlaced, session: ClientSession) -> None:
+            def place(each: Sent, session: ClientSession) -> None:
                 business.insert_one({"order": each.order_id}, session=session)
                 outbox.put(each, session=session, headers=HEADERS)
 
-            return throughput(len(self._orders), lambda: self._transactions(self._orders, place))
+            return throughput(len(self._messages), lambda: self._transactions(self._messages, place))
 
     def bare(self) -> Figures:
-        documents = [document(each) for each in self._orders]
+        documents = [document(each) for each in self._messages]
         with self._stage.database() as database:
             business, collection = plain(database, "orders"), plain(database)
 
@@ -84,18 +86,18 @@ class PutList:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._orders = stage.load.orders(stage.load.part(5))
+        self._messages = stage.load.some(stage.load.part(5))
 
     def ours(self) -> Figures:
         with self._stage.outbox() as outbox:
-            _first(outbox, self._orders[0])
-            lists = _lists(self._orders)
-            return throughput(len(self._orders), lambda: [outbox.put(each, headers=HEADERS) for each in lists])
+            _first(outbox, self._messages[0])
+            lists = _lists(self._messages)
+            return throughput(len(self._messages), lambda: [outbox.put(each, headers=HEADERS) for each in lists])
 
     def bare(self) -> Figures:
-        lists = _lists([document(each) for each in self._orders])
+        lists = _lists([document(each) for each in self._messages])
         with self._stage.database() as database:
-            return throughput(len(self._orders), lambda: self._insert(plain(database), lists))
+            return throughput(len(self._messages), lambda: self._insert(plain(database), lists))
 
     def _insert(self, collection: Collection[dict[str, Any]], lists: list[list[dict[str, Any]]]) -> None:
         with self._stage.client.start_session() as session:
@@ -104,9 +106,9 @@ class PutList:
                     collection.insert_many(documents, session=session)
 
 
-def _first(outbox: Outbox, order: OrderPlaced) -> None:
+def _first(outbox: Outbox, message: Sent) -> None:
     """The first put of a process checks the outbox; that is not what is measured here."""
-    outbox.put(order, headers=HEADERS)
+    outbox.put(message, headers=HEADERS)
 
 
 def _lists(things: list[Any]) -> list[list[Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -16,36 +15,16 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
-from bench.order import OrderPlaced, order, staged
+from bench.load import PARTITIONS, Load
+from bench.messages import TYPES, staged
 from outbox import Outbox
 from outbox.embedded import EmbeddedMongo
 from relay import KafkaSink, NewTopics
 from tests.servers.docker import docker_answers, kafka_container
 from tests.servers.kafka import KafkaBroker
 
-PARTITIONS = 3
 _SEED = 5000
 _SELECT_MS = 10_000
-
-
-@dataclass(frozen=True)
-class Load:
-    """How much is measured. `messages` is the backlog of the throughput benchmarks; the slower ones take a part."""
-
-    messages: int
-    size: int
-    """Of a staged document, in bytes."""
-
-    @property
-    def capacity(self) -> int:
-        """A log that holds all of it, in bytes."""
-        return max(128 << 20, 2 * self.messages * self.size)
-
-    def part(self, divisor: int) -> int:
-        return max(1, self.messages // divisor)
-
-    def orders(self, count: int) -> list[OrderPlaced]:
-        return [order(number, self.size) for number in range(count)]
 
 
 class Stage:
@@ -97,10 +76,10 @@ class Stage:
         """A new outbox with so many messages in staging."""
         with (
             self.database() as database,
-            Outbox(database, messages=[OrderPlaced], capacity=self.load.capacity) as outbox,
+            Outbox(database, messages=list(TYPES), capacity=self.load.capacity) as outbox,
         ):
             outbox.create()
-            seed(outbox, backlog, self.load.size)
+            seed(outbox, backlog, self.load)
             yield outbox
 
     @cached_property
@@ -122,12 +101,12 @@ class Stage:
             admin.delete_topics([name])[name].result()
 
 
-def seed(outbox: Outbox, count: int, size: int) -> None:
+def seed(outbox: Outbox, count: int, load: Load) -> None:
     """Fills staging, by its contract and not by `put`, which would take longer than what is measured."""
     staging: Collection[Any] = outbox.collections.staging
     for first in range(0, count, _SEED):
         numbers = range(first, min(first + _SEED, count))
-        staging.insert_many([RawBSONDocument(staged(order(number, size))) for number in numbers], ordered=True)
+        staging.insert_many([RawBSONDocument(staged(load.message(number))) for number in numbers], ordered=True)
 
 
 def plain(database: Database[dict[str, Any]], name: str = "plain") -> Collection[dict[str, Any]]:

@@ -11,8 +11,8 @@ from confluent_kafka import Consumer, TopicPartition
 from pymongo import CursorType, MongoClient
 
 from bench.benchmark import Figures
+from bench.load import PARTITIONS
 from bench.sightings import SECONDS, Sightings
-from bench.stage import PARTITIONS
 
 _AWAIT_MS = 200
 

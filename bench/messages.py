@@ -1,4 +1,4 @@
-"""The message that is measured with: an order of four lines, padded to a given size."""
+"""The messages that are measured with: an order of 28 values, or one long text; padded to a given size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from mongoengine import (  # type: ignore[import-untyped]  # mongoengine ships n
 
 from outbox import message, staging
 
-TYPE = "order.placed"
 KEYS = 1000
 HEADERS = {"tenant": "acme"}
 _DAY = datetime(2025, 1, 2, tzinfo=UTC)
@@ -33,7 +32,7 @@ class Line(EmbeddedDocument):  # type: ignore[misc]  # mongoengine ships no type
     cents = IntField(required=True, min_value=0)
 
 
-@message(TYPE, key="order_id")
+@message("order.placed", key="order_id")
 class OrderPlaced(EmbeddedDocument):  # type: ignore[misc]  # as above
     order_id = StringField(required=True)
     sent = LongField(required=True)  # nanoseconds since the epoch, when it was put
@@ -45,14 +44,25 @@ class OrderPlaced(EmbeddedDocument):  # type: ignore[misc]  # as above
     note = StringField()
 
 
+@message("note.taken", key="order_id")
+class NoteTaken(EmbeddedDocument):  # type: ignore[misc]  # as above
+    order_id = StringField(required=True)
+    sent = LongField(required=True)
+    note = StringField()
+
+
+Sent = OrderPlaced | NoteTaken
+TYPES: dict[type[Any], str] = {OrderPlaced: "order.placed", NoteTaken: "note.taken"}
+
+
 def order(number: int, size: int) -> OrderPlaced:
-    """The order of this number, in a staged document of about `size` bytes (some 700 at least)."""
+    """The order of this number, in a staged document of about `size` bytes (some 800 at least)."""
     lines = [
         Line(sku=f"SKU-{number + line:05d}", title=f"Number {number} of the catalogue", quantity=line + 1, cents=999)
         for line in range(4)
     ]
-    made = OrderPlaced(
-        order_id=f"order-{number % KEYS:04d}",
+    placed = OrderPlaced(
+        order_id=_key(number),
         sent=0,
         customer=f"customer-{number * 7919 % 1_000_000:06d}",
         currency="EUR",
@@ -61,16 +71,32 @@ def order(number: int, size: int) -> OrderPlaced:
         lines=lines,
         note="",
     )
-    made.note = "abcdefghijklmnopqrstuvwxyz0123456789"[number % 36] * max(0, size - len(staged(made)))
-    return made
+    placed.note = _padding(number, placed, size)
+    return placed
 
 
-def document(placed: OrderPlaced) -> dict[str, Any]:
+def note(number: int, size: int) -> NoteTaken:
+    """The note of this number, in a staged document of about `size` bytes (some 200 at least)."""
+    taken = NoteTaken(order_id=_key(number), sent=0, note="")
+    taken.note = _padding(number, taken, size)
+    return taken
+
+
+def _key(number: int) -> str:
+    return f"order-{number % KEYS:04d}"
+
+
+def _padding(number: int, sent: Sent, size: int) -> str:
+    return "abcdefghijklmnopqrstuvwxyz0123456789"[number % 36] * max(0, size - len(staged(sent)))
+
+
+def document(sent: Sent) -> dict[str, Any]:
     """The staging document that `put` would make of it, with an id of its own."""
-    return bson.decode(staged(placed))
+    return bson.decode(staged(sent))
 
 
-def staged(placed: OrderPlaced) -> bytes:
+def staged(sent: Sent) -> bytes:
     """As `document`, encoded."""
     created = time.time_ns() // 1_000_000
-    return staging.encode(ObjectId(), created, TYPE, placed.order_id, HEADERS, placed.to_mongo().to_dict())
+    data = sent.to_mongo().to_dict()
+    return staging.encode(ObjectId(), created, TYPES[type(sent)], sent.order_id, HEADERS, data)

@@ -19,7 +19,7 @@ MAX_BYTES = 1 << 20
 MAX_DOCUMENT = 16 << 20
 """The server's limit for one document."""
 LARGEST_MESSAGE = MAX_DOCUMENT - (16 << 10)
-"""The most that `max_message_bytes` can be: a message must also fit into the log and the dead letters, envelope and all."""
+"""The most that `max_message_bytes` can be: a message must also fit into the log and the dead letters, envelopes too."""
 
 _RECORD = struct.Struct("<i4s12s9sq")
 _ENVELOPE = struct.Struct("<i5sq6sq7sq11sq9s")

@@ -142,8 +142,8 @@ def _create_log(collections: Collections, initial: int, asked: int | None, least
         _create_collection(collections, name, capped=True, size=initial, validator=log.validator(fence))
     elif not options.get("capped"):
         raise IncompatibleOutbox(
-            f"{collections.log.full_name} exists and is not capped. If nothing needs it, drop it and run create() again, "
-            "or give the outbox another name"
+            f"{collections.log.full_name} exists and is not capped. If nothing needs it, drop it and run create() "
+            "again, or give the outbox another name"
         )
     else:
         _grow(collections, int(options["size"]), asked, least)

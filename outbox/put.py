@@ -112,7 +112,7 @@ class Putter:
             raise InvalidMessage(
                 f"the server's validator refused the message; the transaction it was in is aborted: {_reason(error)}. "
                 "Another version of the service may have created the outbox: run create() with these message classes"
-            ) from error
+            ) from None  # the server's error holds the message's values, which may be secrets
         return list(encoded)
 
     def _insert(self, documents: list[RawBSONDocument], session: ClientSession | None) -> None:

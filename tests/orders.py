@@ -22,7 +22,6 @@ class OrderPlaced(EmbeddedDocument):  # type: ignore[misc]  # mongoengine ships 
     order_id = StringField(required=True)
     total = IntField(min_value=0)
     note = StringField()
-    extra = DictField()
 
 
 @message("order.cancelled", key="order_id")
@@ -35,7 +34,12 @@ class StockCounted(EmbeddedDocument):  # type: ignore[misc]  # as above
     count = IntField()
 
 
-MESSAGES = (OrderPlaced, OrderCancelled, StockCounted)
+@message("tree.grown")
+class TreeGrown(EmbeddedDocument):  # type: ignore[misc]  # as above
+    tree = DictField()
+
+
+MESSAGES = (OrderPlaced, OrderCancelled, StockCounted, TreeGrown)
 
 
 def placed(total: int, order_id: str = "42", **fields: Any) -> Any:
@@ -71,6 +75,4 @@ def totals(records: Iterator[Record[Any]] | list[Record[Any]]) -> list[int]:
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What the outbox has warned of, or worse."""
-    return [
-        each.getMessage() for each in caplog.records if each.name == "outbox" and each.levelno >= logging.WARNING
-    ]
+    return [each.getMessage() for each in caplog.records if each.name == "outbox" and each.levelno >= logging.WARNING]

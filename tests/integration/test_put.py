@@ -1,0 +1,423 @@
+"""put() writes with the caller's transaction or not at all, and refuses before it writes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import mongoengine  # type: ignore[import-untyped]  # ships no types
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+from pymongo.read_concern import ReadConcern
+from pymongo.synchronous import client_session
+
+from outbox import (
+    InvalidHeaders,
+    InvalidMessage,
+    MessageTooLarge,
+    Outbox,
+    OutboxClosed,
+    OutboxNotCreated,
+    TransactionRequired,
+    UnknownMessage,
+)
+from outbox.put import bound_session
+from tests.commands import watched
+from tests.orders import MESSAGES, OrderPlaced, StockCounted, new_outbox, placed, totals
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def orders(database: Database[Document]) -> Outbox:
+    database.create_collection("orders")
+    return new_outbox(database)
+
+
+def _staged(orders: Outbox) -> list[int]:
+    return [each["data"]["total"] for each in orders.collections.staging.find(sort=[("at", 1)])]
+
+
+def test_one_message_is_one_insert(mongo_uri: str, orders: Outbox) -> None:
+    with watched(mongo_uri, orders.collections.database) as (database, commands):
+        service = Outbox(database, messages=MESSAGES)
+        service.put(placed(1))
+        commands.clear()
+        id = service.put(placed(2), headers={"tenant": "acme"})
+
+        assert commands.names() == ["insert"]
+    document = orders.collections.staging.find_one({"_id": id})
+    assert document is not None
+    assert list(document) == ["_id", "at", "created", "type", "key", "headers", "data"]
+    assert document["at"].time > 1_600_000_000
+    assert (document["type"], document["key"], document["headers"]) == ("order.placed", "42", {"tenant": "acme"})
+
+
+def test_several_messages_are_one_transaction_in_their_order(mongo_uri: str, orders: Outbox) -> None:
+    with watched(mongo_uri, orders.collections.database) as (database, commands):
+        ids = Outbox(database, messages=MESSAGES).put([placed(n) for n in range(200)])
+
+        assert "commitTransaction" in commands.names()
+    assert _staged(orders) == list(range(200))
+    orders.sequence()
+    assert [each.id for each in orders.read()] == ids
+
+
+def test_no_messages_are_nothing(orders: Outbox) -> None:
+    assert orders.put([]) == []
+
+
+def test_puts_of_one_transaction_keep_their_order(orders: Outbox) -> None:
+    client = orders.collections.client
+    with client.start_session() as session, session.start_transaction():
+        for n in range(0, 60, 3):
+            orders.put(placed(n), session=session)
+            orders.put([placed(n + 1), placed(n + 2)], session=session)
+    orders.sequence()
+
+    assert totals(orders.read()) == list(range(60))
+
+
+def test_a_message_commits_with_the_data(orders: Outbox) -> None:
+    database = orders.collections.database
+    with database.client.start_session() as session, session.start_transaction():
+        database.orders.insert_one({"_id": 1}, session=session)
+        orders.put(placed(1), session=session)
+        assert _staged(orders) == []
+
+    assert _staged(orders) == [1]
+
+
+def test_an_aborted_transaction_leaves_nothing(orders: Outbox) -> None:
+    client = orders.collections.client
+    with client.start_session() as session:
+        session.start_transaction()
+        orders.put([placed(1), placed(2)], session=session)
+        session.abort_transaction()
+    orders.sequence()
+
+    assert totals(orders.read()) == []
+
+
+def test_an_exception_in_the_transaction_leaves_nothing(orders: Outbox) -> None:
+    with pytest.raises(KeyError), orders.collections.client.start_session() as session, session.start_transaction():
+        orders.put(placed(1), session=session)
+        raise KeyError
+
+    assert _staged(orders) == []
+
+
+def test_a_bound_session_is_joined_without_being_named(orders: Outbox) -> None:
+    with orders.collections.client.start_session().bind() as session:
+        session.start_transaction()
+        orders.put(placed(1))
+        orders.put([placed(2), placed(3)])
+        session.abort_transaction()
+        assert _staged(orders) == []
+        session.start_transaction()
+        orders.put(placed(4))
+        session.commit_transaction()
+
+    assert _staged(orders) == [4]
+
+
+def test_a_bound_session_wins_over_one_that_is_given(orders: Outbox) -> None:
+    client = orders.collections.client
+    with client.start_session() as other, client.start_session().bind() as bound, bound.start_transaction():
+        orders.put(placed(1), session=other)
+        bound.abort_transaction()
+
+    assert _staged(orders) == []
+
+
+def test_reading_and_sequencing_do_not_join_a_bound_session(orders: Outbox) -> None:
+    """Goes red when `apart` is taken out: listing collections, for one, is no operation of a transaction."""
+    orders.put(placed(1))
+    with orders.collections.client.start_session().bind() as session, session.start_transaction():
+        assert orders.sequence() == 1
+        assert totals(orders.read()) == [1]
+        assert orders.status().head == 1
+        session.abort_transaction()
+
+    assert totals(orders.read()) == [1]
+
+
+@pytest.fixture
+def engine(mongo_uri: str, database: Database[Document]) -> Iterator[MongoClient[Document]]:
+    yield mongoengine.connect(database.name, host=mongo_uri, uuidRepresentation="standard")
+    mongoengine.disconnect()
+
+
+class Order(mongoengine.Document):  # type: ignore[misc]  # mongoengine ships no types
+    order_id = mongoengine.StringField()
+    meta = {"collection": "orders"}  # noqa: RUF012  # mongoengine's own way
+
+
+def test_mongoengine_documents_are_saved_beside_it(engine: MongoClient[Document], database: Database[Document]) -> None:
+    database.create_collection("orders")
+    database = engine[database.name]
+    orders = new_outbox(database)
+    with engine.start_session().bind() as session:
+        session.start_transaction()
+        Order(order_id="1").save()
+        orders.put(placed(1))
+        session.abort_transaction()
+        assert (database.orders.count_documents({}), _staged(orders)) == (0, [])
+        session.start_transaction()
+        Order(order_id="2").save()
+        orders.put(placed(2))
+        session.commit_transaction()
+
+    assert (database.orders.count_documents({}), _staged(orders)) == (1, [2])
+
+
+def test_with_transaction_retries_until_it_commits_once(orders: Outbox) -> None:
+    """A write conflict passes through `put` untouched, with the label that the driver's retry looks for."""
+    database = orders.collections.database
+    database.orders.insert_one({"_id": 1, "n": 0})
+    tries: list[None] = []
+
+    def transact(session: ClientSession) -> None:
+        tries.append(None)
+        orders.put(placed(len(tries)), session=session)
+        if len(tries) < 3:  # another writer gets in between
+            database.orders.update_one({"_id": 1}, {"$inc": {"n": 1}})
+        database.orders.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+
+    with database.client.start_session() as session:
+        session.with_transaction(transact)
+
+    assert len(tries) == 3
+    assert _staged(orders) == [3]
+
+
+def test_a_conflict_in_the_put_itself_passes_through(orders: Outbox) -> None:
+    with orders.collections.client.start_session() as session:
+        session.start_transaction()
+        orders.put(placed(1), session=session)
+        orders.collections.client.admin.command("killSessions", [session.session_id])
+        with pytest.raises(OperationFailure) as raised:
+            orders.put(placed(2), session=session)
+
+    assert raised.value.has_error_label("TransientTransactionError")
+
+
+def test_a_session_without_a_transaction_is_refused(orders: Outbox) -> None:
+    with orders.collections.client.start_session() as session:
+        with pytest.raises(TransactionRequired, match="no transaction"):
+            orders.put(placed(1), session=session)
+        with session.start_transaction():
+            pass
+        with pytest.raises(TransactionRequired):
+            orders.put(placed(1), session=session)
+
+    assert _staged(orders) == []
+
+
+def test_a_bound_session_without_a_transaction_is_refused(orders: Outbox) -> None:
+    with orders.collections.client.start_session().bind(), pytest.raises(TransactionRequired):
+        orders.put(placed(1))
+
+
+def test_a_bound_session_of_another_client_is_refused(mongo_uri: str, orders: Outbox) -> None:
+    """It would commit apart from the data, or fail in the driver with an error that names no cause."""
+    with (
+        MongoClient[Document](mongo_uri) as other,
+        other.start_session().bind() as session,
+        session.start_transaction(),
+        pytest.raises(TransactionRequired, match="another MongoClient"),
+    ):
+        orders.put(placed(1))
+
+
+def test_the_driver_still_keeps_the_bound_session_where_it_is_looked_for(orders: Outbox) -> None:
+    """The canary: `_SESSION` is private to pymongo. Red means: find its new home in `bound_session`."""
+    client = orders.collections.client
+    assert bound_session(client) is None
+    with client.start_session() as plain:
+        assert bound_session(client) is None
+        with plain.bind(end_session=False):
+            assert bound_session(client) is plain
+            assert client_session._SESSION.get() is plain
+    assert bound_session(client) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "headers", "error"),
+    [
+        (placed(-1), None, InvalidMessage),
+        (OrderPlaced(total=1), None, InvalidMessage),
+        (object(), None, UnknownMessage),
+        ("text", None, UnknownMessage),
+        (placed(1), {"id": "x"}, InvalidHeaders),
+        (placed(1), {"tenant": 1}, InvalidHeaders),
+        (placed(1, note="x" * 1_000_000), None, MessageTooLarge),
+        ([placed(1), placed(-1)], None, InvalidMessage),
+    ],
+)
+def test_it_is_refused_before_the_server_is_asked(
+    mongo_uri: str, orders: Outbox, message: Any, headers: Any, error: type[Exception]
+) -> None:
+    with watched(mongo_uri, orders.collections.database) as (database, commands):
+        with pytest.raises(error):
+            Outbox(database, messages=MESSAGES).put(message, headers=headers)
+
+        assert commands.names() == []
+
+
+def test_a_refusal_leaves_the_transaction_alive(orders: Outbox) -> None:
+    with orders.collections.client.start_session() as session, session.start_transaction():
+        orders.put(placed(1), session=session)
+        with pytest.raises(InvalidMessage):
+            orders.put(placed(-1), session=session)
+
+    assert _staged(orders) == [1]
+
+
+def test_putting_before_create_is_an_error_that_says_so(database: Database[Document]) -> None:
+    orders = Outbox(database, messages=MESSAGES)
+
+    with pytest.raises(OutboxNotCreated, match="create"):
+        orders.put(placed(1))
+    assert database.list_collection_names() == []
+
+
+def test_a_staging_without_the_validator_is_not_created(database: Database[Document]) -> None:
+    database.create_collection("outbox.staging")
+
+    with pytest.raises(OutboxNotCreated):
+        Outbox(database, messages=MESSAGES).put(placed(1))
+
+
+def test_a_type_that_create_never_saw_is_named(database: Database[Document]) -> None:
+    Outbox(database, messages=[OrderPlaced]).create()
+
+    with pytest.raises(OutboxNotCreated, match=r"stock\.counted"):
+        Outbox(database, messages=[OrderPlaced, StockCounted]).put(placed(1))
+
+
+def test_the_first_put_may_be_inside_a_transaction(orders: Outbox) -> None:
+    """Goes red when `_check_created` joins the bound session: it lists collections, which no transaction allows."""
+    fresh = Outbox(orders.collections.database, messages=MESSAGES)
+    with orders.collections.client.start_session().bind() as session, session.start_transaction():
+        fresh.put(placed(1))
+
+    assert _staged(orders) == [1]
+
+
+@pytest.mark.parametrize("in_transaction", [False, True])
+@pytest.mark.parametrize("several", [False, True])
+def test_what_the_server_refuses_is_an_invalid_message_without_its_values(
+    orders: Outbox, several: bool, in_transaction: bool
+) -> None:
+    """A secret in a message must not reach the logs by way of an error."""
+    staging = orders.collections.staging
+    orders.put(placed(1))
+    short_notes = {"$jsonSchema": {"properties": {"data": {"properties": {"note": {"maxLength": 3}}}}}}
+    orders.collections.database.command("collMod", staging.name, validator=short_notes)
+    secret = placed(2, note="the s3cret of a customer")
+    message = [placed(1), secret] if several else secret
+
+    with orders.collections.client.start_session() as session:
+        if in_transaction:
+            session.start_transaction()
+        with pytest.raises(InvalidMessage, match="validator refused") as raised:
+            orders.put(message, session=session if in_transaction else None)
+
+    assert "maxLength" in str(raised.value)
+    assert "s3cret" not in "".join(traceback.format_exception(raised.value))
+    assert _staged(orders) == [1]
+
+
+def _secondary_preferred(database: Database[Document]) -> Database[Document]:
+    return database.with_options(read_preference=ReadPreference.SECONDARY_PREFERRED)
+
+
+def _w1(database: Database[Document]) -> Database[Document]:
+    return database.with_options(write_concern=WriteConcern(w=1))
+
+
+def _w0(database: Database[Document]) -> Database[Document]:
+    return database.with_options(write_concern=WriteConcern(w=0))
+
+
+def _local(database: Database[Document]) -> Database[Document]:
+    return database.with_options(read_concern=ReadConcern("local"))
+
+
+@pytest.mark.parametrize("settings", [_secondary_preferred, _w1, _w0, _local])
+def test_the_user_s_settings_are_not_inherited(
+    mongo_uri: str, orders: Outbox, settings: Callable[[Database[Document]], Database[Document]]
+) -> None:
+    """Goes red when `Collections` uses the database as it is given."""
+    with watched(mongo_uri, orders.collections.database) as (database, commands):
+        service = Outbox(settings(database), messages=MESSAGES)
+        service.put(placed(1))
+        service.put([placed(2), placed(3)])
+        service.sequence()
+
+        assert totals(service.read()) == [1, 2, 3]
+        ours = [each for name in ("insert", "delete", "find") for each in commands.of(name)]
+        outside = [each for each in ours if "txnNumber" not in each or each.get("autocommit") is None]
+        assert {each["writeConcern"]["w"] for each in outside if "find" not in each} == {"majority"}
+        assert {each["readConcern"]["level"] for each in outside if "find" in each} == {"majority", "snapshot"}
+        assert not [each for each in ours if each.get("$readPreference", {"mode": "primary"})["mode"] != "primary"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"readPreference": "secondaryPreferred"}, {"w": 1}, {"readConcernLevel": "local"}, {"retryWrites": False}],
+)
+def test_transactions_of_such_clients_work(mongo_uri: str, orders: Outbox, options: dict[str, Any]) -> None:
+    with watched(mongo_uri, orders.collections.database, **options) as (database, _):
+        service = Outbox(database, messages=MESSAGES)
+        with database.client.start_session() as session, session.start_transaction():
+            service.put(placed(1), session=session)
+        service.put([placed(2), placed(3)])
+
+    assert _staged(orders) == [1, 2, 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore")  # pymongo and Python both warn of what is done here on purpose
+def test_a_forked_process_must_make_its_own(orders: Outbox) -> None:
+    answers: Any = multiprocessing.get_context("fork").SimpleQueue()
+
+    def child() -> None:
+        for use in (lambda: orders.put(placed(1)), orders.sequence, orders.read, orders.observe, orders.status):
+            try:
+                use()
+            except OutboxClosed as error:
+                answers.put("fork" in str(error))
+        orders.close()
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(20)
+
+    assert process.exitcode == 0
+    assert [answers.get() for _ in range(5)] == [True] * 5
+
+
+def test_a_closed_outbox_puts_no_more(orders: Outbox) -> None:
+    orders.close()
+    orders.close()
+
+    with pytest.raises(OutboxClosed, match="closed"):
+        orders.put(placed(1))
+
+
+def test_threads_may_share_one_outbox(orders: Outbox) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        ids: set[ObjectId] = set(pool.map(lambda n: orders.put(placed(n)), range(100)))
+
+    assert sorted(_staged(orders)) == list(range(100))
+    assert len(ids) == 100

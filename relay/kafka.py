@@ -47,7 +47,9 @@ _ELSEWHERE = {
     "transactional.id": "the relay does not use transactions",
 }
 DEFAULTS: Mapping[str, str | int] = {
-    "linger.ms": 1,
+    # Records come in chunks, so batches form by themselves: 1 or 5 ms more were all delay and no throughput (measured:
+    # acknowledged after 1.1 ms at 200/s, against 2.0 and 6.5; from a full log no difference beyond the noise).
+    "linger.ms": 0,
     # What the sink may hold, which bounds the process's memory however long a broker is away.
     "queue.buffering.max.messages": 20_000,
     "queue.buffering.max.kbytes": 32 << 10,

@@ -108,9 +108,12 @@ def test_an_aborted_transaction_leaves_nothing(orders: Outbox) -> None:
 
 
 def test_an_exception_in_the_transaction_leaves_nothing(orders: Outbox) -> None:
-    with pytest.raises(KeyError), orders.collections.client.start_session() as session, session.start_transaction():
+    def fail(session: ClientSession) -> None:
         orders.put(placed(1), session=session)
         raise KeyError
+
+    with orders.collections.client.start_session() as session, pytest.raises(KeyError):
+        session.with_transaction(fail)
 
     assert _staged(orders) == []
 

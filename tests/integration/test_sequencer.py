@@ -1,0 +1,511 @@
+"""The sequencer numbers whatever staging holds, and no single message can stall it or move the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import bson
+import pytest
+from bson import Int64, ObjectId, Timestamp
+from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import OperationFailure, WriteError
+
+from outbox import Outbox, Record, batch, sequencer, staging
+from outbox.collections import Collections
+from outbox.lease import Lease
+from outbox.sequencer import Sequencer
+from outbox.sequencing import sequence
+from outbox.testing import FakeClock
+from outbox.unattended import LOOK_SECONDS, Unattended
+from tests.orders import MESSAGES, TreeGrown, foreign, new_outbox, placed, totals, warnings_of
+from tests.waiting import wait_until
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def orders(database: Database[Document]) -> Iterator[Outbox]:
+    with new_outbox(database) as outbox:
+        yield outbox
+
+
+@pytest.fixture
+def raw_staging(orders: Outbox) -> Collection[Document]:
+    """Staging as a service in another language has it."""
+    return orders.collections.staging
+
+
+def _unchecked(orders: Outbox, *documents: Any) -> None:
+    """Past the validator, as only somebody with the privilege for it can."""
+    orders.collections.database.command(
+        {"insert": orders.collections.staging.name, "documents": list(documents), "bypassDocumentValidation": True}
+    )
+
+
+def _ms(record: Record[Any]) -> int:
+    return int(DatetimeMS(record.created))
+
+
+def test_messages_are_numbered_from_1_and_leave_staging(orders: Outbox, raw_staging: Collection[Document]) -> None:
+    ids = [orders.put(placed(n)) for n in range(3)]
+
+    assert orders.sequence() == 3
+    assert [(each.seq, each.id) for each in orders.read()] == list(zip([1, 2, 3], ids, strict=True))
+    assert raw_staging.count_documents({}) == 0
+    assert orders.sequence() == 0
+
+
+def test_sequencing_by_hand_stands_back_while_another_works(database: Database[Document], orders: Outbox) -> None:
+    other = Sequencer(Collections(database, "outbox"))
+    assert other.take_over()
+    orders.put(placed(1))
+
+    assert orders.sequence() == 0
+    other.release()
+    assert orders.sequence() == 1
+
+
+# The order of things
+
+
+def test_the_server_s_stamp_decides_the_order_not_the_id_or_the_writer_s_clock(
+    orders: Outbox, raw_staging: Collection[Document]
+) -> None:
+    """Goes red when the sweep sorts by anything but `at`."""
+    ids = [ObjectId() for _ in range(20)]
+    for n, id in enumerate(reversed(ids)):
+        raw_staging.insert_one(foreign(n, _id=id, created=DatetimeMS(10**12 - n)))
+    orders.sequence()
+
+    assert totals(orders.read()) == list(range(20))
+
+
+def test_a_transaction_that_commits_late_is_numbered_late(orders: Outbox) -> None:
+    """Goes red when a sweep deletes by a range of `at`: the late one stands inside it."""
+    with orders.collections.client.start_session() as session, session.start_transaction():
+        orders.put(placed(1), session=session)
+        orders.put(placed(2))
+        assert orders.sequence() == 1
+
+    assert orders.sequence() == 1
+    assert totals(orders.read()) == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("data", "headers", "key", "type", "created", "at", "_id"),
+        ("type", "_id", "at", "created", "key", "headers", "data"),
+    ],
+)
+def test_the_fields_may_come_in_any_order(
+    orders: Outbox, raw_staging: Collection[Document], names: tuple[str, ...]
+) -> None:
+    document = foreign(7, headers={"tenant": "acme"})
+    raw_staging.insert_one(RawBSONDocument(bson.encode({name: document[name] for name in names})))
+    orders.put(placed(8))
+    orders.sequence()
+
+    first = next(orders.read())
+    assert (first.id, first.headers, first.key) == (document["_id"], {"tenant": "acme"}, "42")
+    assert totals(orders.read()) == [7, 8]
+
+
+# Dates
+
+
+def test_one_clock_a_year_ahead_does_not_move_the_others(orders: Outbox, raw_staging: Collection[Document]) -> None:
+    """Goes red when `created` is taken as the writer has it: everybody after it would be dated a year ahead."""
+    year_ahead = datetime.now(UTC) + timedelta(days=365)
+    raw_staging.insert_one(foreign(created=year_ahead))
+    orders.put(placed(1))
+    orders.sequence()
+
+    for record in orders.read():
+        assert abs(record.created - datetime.now(UTC)) < timedelta(seconds=30)
+
+
+def test_a_clock_behind_is_lifted_to_its_predecessor_s_date(orders: Outbox, raw_staging: Collection[Document]) -> None:
+    orders.put(placed(1))
+    raw_staging.insert_one(foreign(2, created=datetime(2001, 1, 1, tzinfo=UTC)))
+    orders.sequence()
+    raw_staging.insert_one(foreign(3, created=datetime(2001, 1, 1, tzinfo=UTC)))
+    orders.sequence()
+
+    dates = [each.created for each in orders.read()]
+    assert dates == [dates[0]] * 3
+
+
+def test_a_forged_at_ahead_moves_nobody_s_date(orders: Outbox, raw_staging: Collection[Document]) -> None:
+    """Goes red when `created` is clamped by `at` alone, without the snapshot's time."""
+    raw_staging.insert_one(foreign(1, at=Timestamp(2**31 - 1, 1), created=DatetimeMS(2**53)))
+    orders.sequence()
+    orders.put(placed(2))
+    orders.sequence()
+
+    for record in orders.read():
+        assert abs(record.created - datetime.now(UTC)) < timedelta(seconds=30)
+    assert totals(orders.read()) == [1, 2]
+
+
+def test_a_forged_at_in_the_past_is_numbered_like_any_other(orders: Outbox, raw_staging: Collection[Document]) -> None:
+    raw_staging.insert_one(foreign(1, at=Timestamp(1, 1)))
+    orders.put(placed(2))
+
+    assert orders.sequence() == 2
+    assert totals(orders.read()) == [1, 2]
+
+
+@pytest.mark.parametrize("created", [-(2**63), -1, 0, 2**63 - 1, 253402300800000])
+def test_dates_before_1970_and_beyond_python_s_are_brought_into_range(
+    orders: Outbox, raw_staging: Collection[Document], created: int
+) -> None:
+    raw_staging.insert_one(foreign(created=DatetimeMS(created)))
+    orders.put(placed(1))
+    orders.sequence()
+
+    first, second = orders.read()
+    assert 0 <= _ms(first) <= _ms(second)
+    assert first.created <= datetime.now(UTC) + timedelta(seconds=2)
+
+
+def test_a_date_in_the_data_that_python_cannot_hold_kills_no_reader(
+    orders: Outbox, raw_staging: Collection[Document]
+) -> None:
+    """Goes red when `DECODED` converts dates to datetime alone."""
+    _unchecked(orders, foreign(data={"order_id": "42", "total": 1, "when": DatetimeMS(2**62)}))
+    orders.put(placed(2))
+    orders.sequence()
+
+    first, second = orders.read()
+    assert first.data is not None
+    assert first.data["when"] == DatetimeMS(2**62)
+    assert second.seq == 2
+
+
+# What the server refuses
+
+
+def _upsert(staging: Collection[Document], id: ObjectId, fields: Document) -> None:
+    staging.update_one({"_id": id}, {"$set": fields}, upsert=True)
+
+
+def _find_and_modify(staging: Collection[Document], id: ObjectId, fields: Document) -> None:
+    staging.find_one_and_update({"_id": id}, {"$set": fields}, upsert=True)
+
+
+def _merge(staging: Collection[Document], id: ObjectId, fields: Document) -> None:
+    source = staging.database.source
+    source.insert_one({**fields, "_id": id, "at": 0})
+    source.aggregate([{"$set": {"at": Timestamp(0, 0)}}, {"$merge": {"into": staging.name}}])
+
+
+@pytest.mark.parametrize("write", [_upsert, _find_and_modify, _merge])
+def test_a_document_without_the_server_s_stamp_is_refused(
+    raw_staging: Collection[Document], write: Callable[[Collection[Document], ObjectId, Document], None]
+) -> None:
+    """Goes red when the validator does without `at: {$ne: Timestamp(0, 0)}`: such a document has no order."""
+    fields = foreign()
+    id = fields.pop("_id")
+    with pytest.raises(OperationFailure) as raised:
+        write(raw_staging, id, fields)
+
+    assert raised.value.code == 121
+    assert raw_staging.count_documents({}) == 0
+
+
+def test_a_replacing_upsert_is_stamped(orders: Outbox, raw_staging: Collection[Document]) -> None:
+    document = foreign(5)
+    raw_staging.replace_one({"_id": document["_id"]}, document, upsert=True)
+
+    assert orders.sequence() == 1
+
+
+# What the log refuses
+
+
+def _nested(levels: int) -> Document:
+    tree: Document = {}
+    for _ in range(levels):
+        tree = {"n": tree}
+    return tree
+
+
+def _deepest(orders: Outbox) -> int:
+    """The most levels that staging takes, by trying."""
+    for levels in range(182, 150, -1):
+        try:
+            orders.put(TreeGrown(tree=_nested(levels)))
+        except OperationFailure:
+            continue
+        orders.collections.staging.delete_many({})
+        return levels
+    raise AssertionError("staging takes no nesting at all")
+
+
+def test_a_message_nested_too_deep_for_the_log_goes_to_the_dead_letters_and_the_rest_flows(
+    orders: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Goes red when code 15 is taken out of `_REFUSED`: one such put stalled everybody's."""
+    deepest = _deepest(orders)
+    orders.put(placed(1))
+    ids = [orders.put(TreeGrown(tree=_nested(deepest - n))) for n in range(3)]
+    orders.put(placed(2))
+
+    numbered = orders.sequence()
+
+    dead = list(orders.collections.dead.find(sort=[("_id", 1)]))
+    assert dead
+    assert {each["_id"] for each in dead} < set(ids)
+    assert numbered == 5 - len(dead)
+    assert totals([each for each in orders.read() if each.type == "order.placed"]) == [1, 2]
+    assert orders.collections.staging.count_documents({}) == 0
+    assert dead[0]["data"] == {"tree": _nested(deepest)}
+    assert (dead[0]["reader"], dead[0]["seq"], dead[0]["type"], dead[0]["state"]) == (
+        "sequencer", None, "tree.grown", "dead"
+    )  # fmt: skip
+    assert dead[0]["error"]["code"] == 15
+    assert str(dead[0]["_id"]) in " ".join(warnings_of(caplog))
+
+
+def test_the_background_sequencer_gets_over_it_too(database: Database[Document], orders: Outbox) -> None:
+    orders.put(TreeGrown(tree=_nested(_deepest(orders))))
+    orders.put(placed(1))
+    got: list[Record[Any]] = []
+    orders.observe(1).subscribe(got.append)
+
+    wait_until(lambda: totals(got) == [1], 10, "the message behind the one that the log refuses")
+
+
+garbage = [
+    {"_id": 1},
+    {"_id": ObjectId()},
+    {"_id": {"a": 1}, "at": Timestamp(1, 1), "data": None},
+    foreign(key=5),
+    foreign(headers=None),
+    foreign(headers=[]),
+    foreign(data="text"),
+    foreign(type=None),
+    foreign(created="today"),
+    foreign(at="now"),
+    foreign(_id="text"),
+    {name: value for name, value in foreign().items() if name != "data"},
+    {name: value for name, value in foreign().items() if name != "type"},
+]
+
+
+@pytest.mark.parametrize("document", garbage)
+def test_a_document_that_went_past_the_validator_goes_to_the_dead_letters(
+    orders: Outbox, caplog: pytest.LogCaptureFixture, document: Document
+) -> None:
+    _unchecked(orders, document)
+    orders.put(placed(1))
+
+    assert orders.sequence() == 1
+    assert totals(orders.read(types=["order.placed"])) == [1]
+    assert orders.collections.staging.count_documents({}) == 0
+    [letter] = orders.collections.dead.find()
+    assert letter["_id"] == document["_id"]
+    assert "not a staging document" in letter["error"]["reason"]
+    assert "dead" in " ".join(warnings_of(caplog))
+
+
+def test_text_that_is_not_utf_8_stalls_nobody(orders: Outbox) -> None:
+    for names in (list(foreign()), list(reversed(foreign()))):
+        document = foreign(note=0, headers={"tenant": "acme!"})
+        del document["note"]
+        raw = bson.encode({name: document[name] for name in names}).replace(b"acme!", b"acme\xff")
+        _unchecked(orders, RawBSONDocument(raw))
+    orders.put(placed(1))
+
+    assert orders.sequence() == 3
+    assert [each.headers for each in orders.read()] == [{"tenant": "acme\ufffd"}] * 2 + [{}]
+
+
+def test_documents_up_to_the_limit_pass_and_larger_ones_are_refused(
+    orders: Outbox, raw_staging: Collection[Document]
+) -> None:
+    base = len(bson.encode(foreign(data={"order_id": "42", "note": ""})))
+    for size in (999_999, 1_000_000):
+        raw_staging.insert_one(foreign(data={"order_id": "42", "note": "x" * (size - base)}))
+    with pytest.raises(WriteError) as raised:
+        raw_staging.insert_one(foreign(data={"order_id": "42", "note": "x" * (1_000_001 - base)}))
+
+    assert raised.value.code == 121
+    assert orders.sequence() == 2
+
+
+def test_messages_near_16_mib_pass_when_the_limit_allows_them(database: Database[Document]) -> None:
+    with new_outbox(database, capacity="68 MiB", max_message_bytes=batch.LARGEST_MESSAGE) as orders:
+        base = len(staging.encode(ObjectId(), 0, "order.placed", "42", {}, {"order_id": "42", "note": ""}))
+        orders.put(placed(1))
+        note = "x" * (batch.LARGEST_MESSAGE - base)
+        orders.put(MESSAGES[0](order_id="42", note=note))
+        orders.put(placed(3))
+
+        assert orders.sequence() == 3
+        assert [each.seq for each in orders.read()] == [1, 2, 3]
+        large = next(orders.read(2))
+        assert large.data is not None
+        assert large.data["note"] == note
+
+
+def test_a_document_too_large_even_for_the_dead_letters_loses_its_data_but_stalls_nobody(orders: Outbox) -> None:
+    """Only past the validator: its limit leaves room for every envelope."""
+    document = foreign(data={"note": ""})
+    document["data"]["note"] = "x" * (batch.MAX_DOCUMENT - len(bson.encode(document)))
+    _unchecked(orders, RawBSONDocument(bson.encode(document)))
+    orders.put(placed(1))
+
+    assert orders.sequence() == 1
+    [letter] = orders.collections.dead.find()
+    assert (letter["_id"], letter["data"]) == (document["_id"], None)
+    assert "too many to keep" in letter["error"]["reason"]
+
+
+# The size of a sweep
+
+
+def test_a_sweep_takes_no_more_than_its_records(orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequencer, "SWEEP_RECORDS", 10)
+    orders.put([placed(n) for n in range(25)])
+    worker = Sequencer(orders.collections)
+    worker.take_over()
+
+    assert [worker.sweep().messages for _ in range(4)] == [10, 10, 5, 0]
+
+
+def test_a_sweep_takes_no_more_than_a_quarter_of_the_cap_but_at_least_one(database: Database[Document]) -> None:
+    """Else what is needed to recover from a death would have rolled away before it was deleted from staging."""
+    with new_outbox(database, capacity="8 MiB") as orders:
+        orders.put([placed(n, note="x" * 900_000) for n in range(5)])
+        worker = Sequencer(orders.collections)
+        worker.take_over()
+
+        assert [worker.sweep().messages for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_at_a_low_rate_a_batch_is_one_record_and_a_backlog_is_packed(orders: Outbox) -> None:
+    orders.put(placed(1))
+    orders.sequence()
+    orders.put([placed(n) for n in range(1200)])
+    orders.sequence()
+
+    assert [each.last - each.first + 1 for each in orders.log.since(1, 99)] == [1, 500, 500, 200]
+
+
+# Errors that pass
+
+
+def _snapshot_refused(code: int, times: int) -> Any:
+    left = [times]
+    command = Database.command
+
+    def refuse(self: Database[Any], *arguments: Any, **options: Any) -> Any:
+        if isinstance(arguments[0], dict) and "find" in arguments[0] and left[0]:
+            left[0] -= 1
+            raise OperationFailure("the snapshot is not to be had", code)
+        return command(self, *arguments, **options)
+
+    return refuse
+
+
+@pytest.mark.parametrize("code", [239, 246, 91, 10107])
+def test_a_refused_snapshot_is_asked_for_again(orders: Outbox, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    orders.put(placed(1))
+    monkeypatch.setattr(Database, "command", _snapshot_refused(code, 3))
+    got: list[Record[Any]] = []
+    orders.observe(1).subscribe(got.append)
+
+    wait_until(lambda: totals(got) == [1], 10, "the message, once snapshots are to be had again")
+
+
+def test_an_unexpected_document_in_the_log_stops_no_thread(orders: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    """The sequencer's thread says what is wrong, and goes on when it is put right."""
+    orders.collections.log.database.command(
+        {"insert": "outbox", "documents": [{"_id": Int64(9), "last": Int64(9)}], "bypassDocumentValidation": True}
+    )
+    orders.put(placed(1))
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=lambda: sequence(orders.collections, Sequencer(orders.collections), stop), name="outbox-sequencer-test"
+    )
+    thread.start()
+    try:
+        wait_until(lambda: "starts over" in " ".join(warnings_of(caplog)), 10, "a warning")
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+# Nobody sequences
+
+
+def _full(database: Database[Document]) -> Outbox:
+    orders = new_outbox(database, sequence=False)
+    orders.put([placed(n) for n in range(1000)])
+    return orders
+
+
+def test_a_warning_says_that_nobody_sequences(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    unattended = Unattended(_full(database).collections, clock)
+    for _ in range(3):
+        unattended.look()
+        clock.advance(LOOK_SECONDS)
+        unattended.look()
+
+    assert "no process sequences them" in warnings_of(caplog)[0]
+
+
+def test_there_is_no_warning_while_somebody_sequences(
+    database: Database[Document], caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, collections = FakeClock(), _full(database).collections
+    lease = Lease(collections.leases, "sequencer")
+    lease.acquire()
+    unattended = Unattended(collections, clock)
+    for _ in range(3):
+        clock.advance(LOOK_SECONDS)
+        lease.renew()
+        unattended.look()
+
+    assert warnings_of(caplog) == []
+
+
+def test_there_is_no_warning_of_a_few_messages(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
+    clock, orders = FakeClock(), new_outbox(database)
+    orders.put(placed(1))
+    unattended = Unattended(orders.collections, clock)
+    for _ in range(3):
+        clock.advance(LOOK_SECONDS)
+        unattended.look()
+
+    assert warnings_of(caplog) == []
+
+
+def test_puts_look_once_in_a_while_only(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, looks = FakeClock(), []
+    unattended = Unattended(new_outbox(database).collections, clock)
+    monkeypatch.setattr(Unattended, "_look", looks.append)
+    for _ in range(100):
+        clock.advance(1)
+        unattended.look()
+
+    assert len(looks) == 3
+
+
+def test_data_pass_untouched_whatever_their_types(orders: Outbox) -> None:
+    data = {"order_id": "42", "bytes": b"\x00\xff", "list": [1, [2, {"three": None}]], "id": ObjectId(), "n": Int64(1)}
+    _unchecked(orders, foreign(data=data))
+    orders.sequence()
+
+    [record] = orders.read()
+    assert record.data == data

@@ -16,7 +16,7 @@ from pymongo.collection import Collection
 from outbox import batch
 from outbox.batch import Batch
 from outbox.collections import RAW, Collections, Document, call
-from outbox.errors import OutboxNotCreated
+from outbox.errors import LogCorrupt, OutboxNotCreated
 from outbox.record import Record
 
 _ENVELOPE = {"last": 1, "fence": 1, "undeleted": 1}
@@ -87,6 +87,8 @@ class Log:
             raise OutboxNotCreated(
                 f"{self._log.full_name} does not exist or was not made by create(): run Outbox(…).create()"
             )
+        if not found.keys() >= {"last", "undeleted"}:
+            raise LogCorrupt(f"the document {found['_id']!r} of the log is no record batch; only a sequencer writes there")
         return Newest(found["_id"], found["last"], found["undeleted"])
 
     def head(self) -> int:
@@ -121,6 +123,12 @@ class Log:
     def holding(self, seq: int, session: ClientSession | None = None) -> Batch | None:
         """The newest batch that begins at or before `seq`; None when there is none, genesis not counted."""
         return self._one({"_id": {"$gt": 0, "$lte": seq}}, session)
+
+    def first_of(self, seq: int) -> int:
+        """The `_id` of the batch that holds `seq`; `seq` itself when none does, which is where the next may begin."""
+        with call():
+            found = self._log.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"last": 1}, sort=[("_id", -1)])
+        return int(found["_id"]) if found is not None and found["last"] >= seq else seq
 
     def _one(self, query: Document, session: ClientSession | None) -> Batch | None:
         with call():

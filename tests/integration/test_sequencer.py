@@ -492,7 +492,8 @@ def test_there_is_no_warning_of_a_few_messages(database: Database[Document], cap
 
 
 def test_puts_look_once_in_a_while_only(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, looks = FakeClock(), []
+    clock = FakeClock()
+    looks: list[object] = []
     unattended = Unattended(new_outbox(database).collections, clock)
     monkeypatch.setattr(Unattended, "_look", looks.append)
     for _ in range(100):

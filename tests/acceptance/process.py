@@ -61,3 +61,7 @@ class Process:
     def resume(self) -> None:
         """Lets it go on (SIGCONT)."""
         os.kill(self._child.pid, signal.SIGCONT)
+
+    def go_on(self) -> None:
+        """Tells a script that waits for it (SIGUSR1)."""
+        os.kill(self._child.pid, signal.SIGUSR1)

@@ -15,6 +15,7 @@ class Topic:
     """What the relay has written to one topic of PARTITIONS partitions; close it."""
 
     def __init__(self, bootstrap: str, name: str) -> None:
+        self.bootstrap = bootstrap
         self.name = name
         self._partitions = [TopicPartition(name, partition) for partition in range(PARTITIONS)]
         self._consumer = Consumer(
@@ -24,6 +25,7 @@ class Topic:
                 "enable.auto.commit": False,
                 "allow.auto.create.topics": False,
                 "log_level": 0,
+                "socket.timeout.ms": 10_000,  # closing waits for requests that a frozen broker never answered
             }
         )
 
@@ -49,6 +51,7 @@ class Topic:
                 data = json.loads(message.value())
                 assert message.key().decode() == data["account"]
                 found.append(Seen(headers["id"], data["account"], data["number"], int(headers["seq"])))
+        self._consumer.unassign()
         return found
 
     def _end(self, partition: TopicPartition) -> int:

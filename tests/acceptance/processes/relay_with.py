@@ -19,8 +19,7 @@ def main() -> None:
     runner.Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease  # type: ignore[index]
     outbox.sequencing._STANDBY_SECONDS = runner.STANDBY_SECONDS = 0.1
     if given.message_timeout is not None:
-        finite = {"message.timeout.ms": given.message_timeout, "enable.gapless.guarantee": False}
-        kafka.LOCKED = {**kafka.LOCKED, **finite}
+        kafka.LOCKED = {**kafka.LOCKED, "message.timeout.ms": given.message_timeout}
     sys.argv = ["relay", *arguments]
     cli.main()
 

@@ -157,9 +157,9 @@ def tail(
             failures.append(error)
             ended.set()
 
-        show = _print_json if as_json else _RecordPrinter(Console())
+        show = _print_json if as_json else _RecordPrinter(_TailConsole())
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        subscription = outbox.observe(_start(start), types=type, key=key).subscribe(show, fail, ended.set)
+        subscription = outbox.observe(start_of(start), types=type, key=key).subscribe(show, fail, ended.set)
         try:
             ended.wait()
         except KeyboardInterrupt:
@@ -190,7 +190,8 @@ def _check_types(types: list[str], outbox: Outbox) -> None:
 _WORDS: dict[str, Start] = {"earliest": "earliest", "latest": "latest"}
 
 
-def _start(text: str) -> Start:
+def start_of(text: str) -> Start:
+    """What `--start` says. Raises InvalidStart."""
     if text in _WORDS:
         return _WORDS[text]
     if text.isdecimal():
@@ -218,6 +219,11 @@ def _print_json(record: Record[Any]) -> None:
 
 
 _JSON = json_util.RELAXED_JSON_OPTIONS
+
+
+class _TailConsole(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704  # rich calls it while it handles the error, and would end the printing thread only
 
 
 class _RecordPrinter:

@@ -1,0 +1,214 @@
+"""The command `outbox`, as its own process, on the outbox of an application."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+import outbox
+from outbox import Outbox
+from tests.orders import MESSAGES, OrderCancelled, placed
+from tests.waiting import wait_until
+
+COMMAND = [sys.executable, "-P", "-c", "from outbox.cli import main; main()"]
+PACKAGES = Path(outbox.__path__[0]).parent
+TESTS = Path(__file__).parents[2]
+
+APPLICATION = """
+from pymongo import MongoClient
+from outbox import Outbox
+from tests.orders import MESSAGES
+
+orders = Outbox(MongoClient({uri!r})[{database!r}], messages=MESSAGES, capacity="64 MiB")
+away = Outbox(MongoClient("mongodb://127.0.0.1:1")[{database!r}])
+"""
+
+
+class Shell:
+    """A shell in the folder of the application `shop`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{TESTS}", "PYTHONUNBUFFERED": "1"}
+        self.started: list[subprocess.Popen[str]] = []
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+
+@pytest.fixture
+def shell(mongo_uri: str, database: Database[Any], tmp_path: Path) -> Iterator[Shell]:
+    (tmp_path / "shop.py").write_text(APPLICATION.format(uri=mongo_uri, database=database.name))
+    shell = Shell(tmp_path)
+    yield shell
+    for process in shell.started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def orders(mongo: MongoClient[Any], database: Database[Any]) -> Iterator[Outbox]:
+    """The same outbox, in the test's own process, which sequences only when told to."""
+    with Outbox(database, messages=MESSAGES, sequence=False) as orders:
+        orders.create()
+        yield orders
+
+
+def lines_of(process: subprocess.Popen[str], count: int) -> list[str]:
+    assert process.stdout is not None
+    return [process.stdout.readline().rstrip() for _ in range(count)]
+
+
+def test_create_makes_the_outbox_and_says_what_is_there(shell: Shell, database: Database[Any]) -> None:
+    created = shell.run("create", "shop:orders")
+    again = shell.run("create", "shop:orders")
+    assert created.returncode == again.returncode == 0, created.stderr + again.stderr
+    types = "order.placed, order.cancelled, stock.counted, tree.grown"
+    assert created.stdout == again.stdout == f"{database.name}.outbox is ready: a log of 64 MiB; {types}\n"
+    assert database.outbox.options()["capped"]
+
+
+def test_create_of_what_cannot_be_changed_safely_ends_with_4(shell: Shell, database: Database[Any]) -> None:
+    database.create_collection("outbox")
+    refused = shell.run("create", "shop:orders")
+    assert refused.returncode == 4
+    assert refused.stderr.startswith("outbox: ")
+    assert "Traceback" not in refused.stderr
+
+
+def test_sequence_prints_how_many_messages_it_numbered(shell: Shell, orders: Outbox) -> None:
+    orders.put([placed(1), placed(2), placed(3)])
+    assert shell.run("sequence", "shop:orders").stdout == "3\n"
+    assert [record.seq for record in orders.read()] == [1, 2, 3]
+
+
+def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
+    id = orders.put(placed(1))
+    orders.sequence()
+    [record] = orders.read()
+    orders.collections.cursors.insert_one(
+        {"_id": "consumer:billing", "seq": 1, "id": id, "created": record.created, "updated": record.created}
+    )
+    orders.put(placed(2))
+
+    status = json.loads(shell.run("status", "shop:orders", "--json").stdout)
+
+    created = record.created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    cursor = {"reader": "consumer:billing", "seq": 1, "id": str(id), "created": created, "updated": created}
+    assert status == {
+        "head": 1,
+        "oldest": 1,
+        "staging": 1,
+        "holder": None,
+        "fence": 1,
+        "capacity": orders.status().capacity,
+        "cursors": [cursor],
+    }
+
+
+def test_status_shows_people_the_log_and_its_readers(shell: Shell, orders: Outbox) -> None:
+    orders.put([placed(1), placed(2)])
+    orders.sequence()
+    orders.collections.cursors.insert_one(
+        {"_id": "relay:kafka", "seq": 0, "id": None, "created": None, "updated": None}
+    )
+    shown = shell.run("status", "shop:orders").stdout
+    assert "seq 1 to 2" in shown
+    assert "nobody (fence 1)" in shown
+    [reader] = [line for line in shown.splitlines() if "relay:kafka" in line]
+    assert [cell.strip() for cell in reader.strip("│ \n").split("│")][:3] == ["relay:kafka", "0", "2"]
+
+
+def test_tail_prints_what_is_there_and_what_comes_until_ctrl_c(shell: Shell, orders: Outbox) -> None:
+    orders.put(placed(1), headers={"tenant": "acme"})
+    tail = shell.start("tail", "shop:orders", "--start", "earliest")
+    [first] = lines_of(tail, 1)
+    assert first.split()[0] == "1"
+    assert first.endswith('order.placed  42  {\'tenant\': \'acme\'}  {"order_id": "42", "total": 1}')
+    orders.put(placed(2))
+    assert lines_of(tail, 1)[0].split()[0] == "2"
+    tail.send_signal(signal.SIGINT)
+    assert tail.communicate(timeout=10) == ("", "")
+    assert tail.returncode == 0
+
+
+def test_tail_as_json_prints_one_object_a_line(shell: Shell, orders: Outbox) -> None:
+    id = orders.put(placed(1, note="höher"), headers={"tenant": "acme"})
+    tail = shell.start("tail", "shop:orders", "--start", "1", "--json")
+    record = json.loads(lines_of(tail, 1)[0])
+    assert list(record) == ["seq", "id", "created", "type", "key", "headers", "data"]
+    assert (record["seq"], record["id"], record["type"], record["key"]) == (1, str(id), "order.placed", "42")
+    assert (record["headers"], record["data"]["note"]) == ({"tenant": "acme"}, "höher")
+
+
+def test_tail_shows_only_the_types_and_the_key_asked_for(shell: Shell, orders: Outbox) -> None:
+    orders.put([placed(1), OrderCancelled(order_id="42"), OrderCancelled(order_id="43"), placed(2, order_id="43")])
+    arguments = ("--start", "2000-01-01", "--type", "order.cancelled", "--key", "43", "--json")
+    tail = shell.start("tail", "shop:orders", *arguments)
+    orders.put([OrderCancelled(order_id="43")])
+    assert [json.loads(line)["seq"] for line in lines_of(tail, 2)] == [3, 5]
+
+
+def test_tail_into_a_reader_that_has_enough_ends_quietly(shell: Shell, orders: Outbox) -> None:
+    orders.put(placed(1))
+    tail = shell.start("tail", "shop:orders", "--start", "earliest")
+    lines_of(tail, 1)
+    assert tail.stdout is not None
+    assert tail.stderr is not None
+    tail.stdout.close()
+    orders.put([placed(2), placed(3)])
+    wait_until(lambda: tail.poll() is not None, 10, "the command to notice that nobody reads")
+    assert (tail.returncode, tail.stderr.read()) == (0, "")
+
+
+def test_tail_of_an_unknown_type_ends_with_2_and_the_nearest_name(shell: Shell, orders: Outbox) -> None:
+    refused = shell.run("tail", "shop:orders", "--type", "order.place")
+    assert refused.returncode == 2
+    assert "has no message type 'order.place'; did you mean 'order.placed'?" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "tail", "sequence"])
+def test_an_outbox_that_was_never_created_ends_with_4_and_says_what_to_do(shell: Shell, command: str) -> None:
+    refused = shell.run(command, "shop:orders")
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert refused.stderr.count("\n") == 1
+    assert "`outbox create APP`" in refused.stderr
+
+
+def test_a_server_that_does_not_answer_ends_with_3(shell: Shell) -> None:
+    refused = shell.run("status", "shop:away")
+    assert refused.returncode == 3
+    assert refused.stderr.startswith("outbox: MongoDB did not answer: 127.0.0.1:1")
+    assert refused.stderr.count("\n") == 1

@@ -46,5 +46,6 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except (errors.OutboxError, PyMongoError) as error:
-        sys.stderr.write(f"relay: {error}\n")
+        notes = getattr(error, "__notes__", [])
+        sys.stderr.write("".join(f"{line}\n" for line in (f"relay: {error}", *notes)))
         raise SystemExit(exit_code(error)) from None

@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.collections import call
-from outbox.errors import LeaseLost, OutboxNotCreated
+from outbox.errors import HistoryLost, LeaseLost, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
 from outbox.reader import LogReader
 from outbox.start import Start
@@ -102,6 +102,12 @@ class Relay:
                     if self._take(lease, stop, once):
                         return
                     failures = 0
+                except HistoryLost as lost:
+                    lost.add_note(
+                        f"To go on with what is left: relay cursor set {lost.oldest - 1}; or, if this relay has no "
+                        f"cursor yet, relay run --start oldest"
+                    )
+                    raise
                 except LeaseLost as lost:
                     log.warning("%s; what was in flight is given up, and this relay stands by", lost)
                 except PyMongoError as error:
@@ -178,6 +184,9 @@ class Relay:
         return failures + 1
 
     def _drain(self, pump: Pump) -> None:
+        if pump.pending:
+            seconds = f"{DRAIN_SECONDS:g} s"
+            log.info("relay %r: waiting up to %s for %d record(s) in flight", self.name, seconds, pump.pending)
         try:
             pump.drain(DRAIN_SECONDS)
         except (PyMongoError, LeaseLost) as error:

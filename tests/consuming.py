@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # public, but hidden by the stub
+
+from tests.servers.kafka import admin_client
+from tests.waiting import wait_until
 
 
 def read_topic(
@@ -32,13 +35,26 @@ def read_topic(
         consumer.close()
 
 
+def headers(message: Message) -> list[tuple[str, bytes]]:
+    """A record's headers, in order."""
+    found = message.headers()
+    assert found is None or isinstance(found, list)
+    return [(name, value) for name, value in found or [] if isinstance(value, bytes)]
+
+
 def header(message: Message, name: str) -> str:
     """One header's text; KeyError when it is not there."""
-    headers = message.headers()
-    return dict([] if headers is None else headers)[name].decode()
+    return dict(headers(message))[name].decode()
 
 
 def topic_exists(bootstrap: str, topic: str) -> bool:
     """Whether the broker has it; asking does not create it."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, "allow.auto.create.topics": False, "log_level": 0})
-    return topic in admin.list_topics(timeout=10).topics
+    return topic in admin_client(bootstrap).list_topics(timeout=10).topics
+
+
+def create_small_topic(bootstrap: str, topic: str, limit: int) -> None:
+    """A topic of one partition that takes batches of `limit` bytes at most."""
+    admin = admin_client(bootstrap)
+    new = NewTopic(topic, 1, 1, config={"max.message.bytes": str(limit)})
+    admin.create_topics([new])[topic].result(30)
+    wait_until(lambda: topic_exists(bootstrap, topic), 30, f"the topic {topic}")

@@ -6,12 +6,11 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka.admin import NewTopic
 
 from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
 from relay.kafka import KafkaSink, NewTopics
 from relay.sink import Outgoing
-from tests.consuming import read_topic, topic_exists
+from tests.consuming import create_small_topic, header, read_topic, topic_exists
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, admin_client, create_topic
 from tests.waiting import wait_until
 
@@ -22,10 +21,7 @@ LIMIT = 10_000
 @pytest.fixture
 def small_topic(kafka: str, topic_name: str) -> str:
     """One partition, which takes batches of LIMIT bytes at most."""
-    admin = admin_client(kafka)
-    new = NewTopic(topic_name, 1, 1, config={"max.message.bytes": str(LIMIT)})
-    admin.create_topics([new])[topic_name].result(30)
-    wait_until(lambda: topic_exists(kafka, topic_name), 30, "the topic")
+    create_small_topic(kafka, topic_name, LIMIT)
     return topic_name
 
 
@@ -68,7 +64,7 @@ def fails(sink: KafkaSink) -> DeliveryFailed:
 
 def in_topic(kafka: str, topic: str, count: int) -> list[int]:
     found = read_topic(kafka, topic, lambda messages: len(messages) >= count)
-    return [int(dict(each.headers() or [])["seq"]) for each in found]
+    return [int(header(each, "seq")) for each in found]
 
 
 def test_a_batch_refused_as_a_whole_is_sent_again_one_by_one_and_its_innocent_records_arrive(

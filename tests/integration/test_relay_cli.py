@@ -15,9 +15,9 @@ import pytest
 from pymongo.database import Database
 
 from outbox import Outbox
-from tests.consuming import header, read_topic
+from tests.consuming import create_small_topic, header, read_topic
 from tests.orders import new_outbox, placed
-from tests.servers.kafka import create_topic
+from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
 from tests.waiting import wait_until
 
 RELAY = [sys.executable, "-c", "from relay.cli import main; main()"]
@@ -201,6 +201,26 @@ def without(name: str, relay: Commands) -> dict[str, str]:
     return {}
 
 
+def test_a_second_ctrl_c_does_not_wait_for_the_draining(relay: Commands, orders: Outbox, topic: str) -> None:
+    try:
+        broker = KafkaBroker()
+    except KafkaUnavailable as error:
+        pytest.skip(str(error))
+    with broker:
+        create_topic(broker.bootstrap, topic)
+        process = relay.start("run", "--kafka", broker.bootstrap)
+        wait_until(lambda: cursor_seq(orders) is not None, 20, "the relay to work")
+        broker.pause()
+        orders.put(placed(1))
+        wait_until(lambda: orders.log.head() == 1, 20, "the message in the log")
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: "waiting up to 10 s for 1 record" in relay.log, 20, "the draining")
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(5) == 130
+
+
 # ---- exit codes
 
 
@@ -256,6 +276,38 @@ def test_an_outbox_that_was_not_created_is_4(relay: Commands) -> None:
 
     assert done.returncode == 4
     assert "create()" in done.stderr
+
+
+def test_a_record_that_the_broker_refuses_is_4_and_all_before_it_is_delivered(
+    relay: Commands, orders: Outbox, kafka: str, topic: str
+) -> None:
+    small = f"{topic}.small"
+    create_small_topic(kafka, small, 10_000)
+    ids = orders.put([placed(total, note="x" * (20_000 if total == 3 else 10)) for total in range(6)])
+
+    done = relay("run", "--once", "--topic", small)
+
+    assert done.returncode == 4
+    for part in ("seq 4", str(ids[3]), "max.message.bytes"):
+        assert part in done.stderr
+    assert cursor_seq(orders) == 3
+    found = read_topic(kafka, small, lambda messages: len(messages) >= 3)
+    assert [header(each, "seq") for each in found] == ["1", "2", "3"]
+
+
+def test_a_beginning_that_was_rolled_over_is_4_and_says_what_to_do(
+    relay: Commands, database: Database[Document]
+) -> None:
+    with new_outbox(database, capacity="8 MiB", max_message_bytes=200_000) as outbox:
+        while outbox.log.oldest() == 1:
+            outbox.put([placed(total, note="x" * 100_000) for total in range(20)])
+            outbox.sequence()
+
+    done = relay("run", "--once")
+
+    assert done.returncode == 4
+    assert "no longer holds seq 1" in done.stderr
+    assert "--start oldest" in done.stderr
 
 
 def test_a_cursor_of_another_log_is_4_and_says_what_to_do(relay: Commands, orders: Outbox) -> None:

@@ -42,7 +42,7 @@ class LogInMemory:
     def read(self) -> list[Record[Any]]:
         if self.errors:
             raise self.errors.pop(0)
-        found = [
+        found: list[Record[Any]] = [
             Record(seq, {"id": ObjectId(), "created": CREATED, "type": "t", "key": "k", "headers": {}, "data": data})
             for seq, data in enumerate(self.data[self.next - 1 : self.next + 699], start=self.next)
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from bson import ObjectId
@@ -49,7 +50,7 @@ class Ledger:
     def fill(self, padding: str, records: int) -> None:
         """Appends entries of one account straight to the log, as a sequencer would, only faster."""
         first = self.head() + 1
-        data = {"account": "account-0", "number": 0, "doomed": False, "padding": padding}
+        data = {"account": "account-0", "number": 0, "padding": padding}
         rest = staging.parse(staging.encode(ObjectId(), 0, TYPE, "account-0", {}, data)).rest
         for start in range(first, first + records, batch.MAX_RECORDS):
             count = min(batch.MAX_RECORDS, first + records - start)
@@ -107,7 +108,7 @@ class Ledger:
 def log_faults(log: Sequence[Seen]) -> list[str]:
     """A gapless log has each number once, in the order of their appending; and no message has two."""
     seqs = [record.seq for record in log]
-    breaks = [(one, other) for one, other in zip(seqs, seqs[1:], strict=False) if other != one + 1]
+    breaks = [(one, other) for one, other in pairwise(seqs) if other != one + 1]
     found = [f"the log goes from {one} to {other}" for one, other in breaks[:5]]
     twice = [id for id, count in Counter(record.id for record in log).items() if count > 1]
     return found + ([f"{len(twice)} message(s) are in the log twice, such as {twice[0]}"] if twice else [])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, disorder
@@ -81,9 +79,9 @@ def test_nothing_is_lost_or_overtaken_while_the_broker_is_away(
     """Watches over the endless message timeout, and over waiting for a broker instead of exiting."""
     load = Load(ledger, mongo_uri, ledger_topic, start)
 
+    head = ledger.head()
     goes(broker)
-    since, head = time.monotonic(), ledger.head()
-    wait_until(lambda: time.monotonic() - since > OUTAGE_SECONDS, 2 * OUTAGE_SECONDS, "the outage to last")
+    _let_pass(OUTAGE_SECONDS)
     assert ledger.head() > head + 500, "there was hardly any load"
     returns(broker)
 
@@ -100,10 +98,15 @@ def test_with_a_finite_message_timeout_later_records_overtake(
 
     for turn in range(20):
         broker.pause()
-        since = time.monotonic()
-        wait_until(lambda: time.monotonic() - since > 1 + 0.1 * turn, 10, "a moment")
+        _let_pass(1 + 0.1 * turn)  # about the timeout: then some records have timed out, and some have not
         broker.resume()
         load.wait_until_delivering(50)
         if disorder("Kafka", ledger_topic.records()):
             return
     pytest.fail("no record was overtaken")
+
+
+def _let_pass(seconds: float) -> None:
+    """An outage is a matter of time alone."""
+    since = time.monotonic()
+    wait_until(lambda: time.monotonic() - since > seconds, 2 * seconds, "time to pass")

@@ -29,7 +29,7 @@ def test_twenty_kills_leave_a_gapless_log_with_every_message_once_and_in_order(
         die = [] if way == "outside" else ["--die", way]
         sequencer = start("sequence", *place, "--lease", 0.5, "--batch", 2, *die)
         if way == "outside":
-            wait_until(lambda: ledger.head() > before, 30, "the sequencer to append")
+            wait_until(lambda before=before: ledger.head() > before, 30, "the sequencer to append")
             sequencer.kill()
         assert sequencer.wait(30) == -9, sequencer.said()
         assert ledger.head() > before or way == "deleting"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mongoengine import BooleanField, EmbeddedDocument, LongField, StringField
+from mongoengine import EmbeddedDocument, LongField, StringField
 
 from outbox import message
 
@@ -16,6 +16,4 @@ class Entry(EmbeddedDocument):
 
     account = StringField(required=True)
     number = LongField(required=True)
-    doomed = BooleanField(default=False)
-    """Put by a transaction that is going to abort: nobody may ever see it."""
     padding = StringField(default="")

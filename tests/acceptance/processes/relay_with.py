@@ -15,8 +15,8 @@ def main() -> None:
     parser.add_argument("--lease", type=float, required=True, help="seconds")
     parser.add_argument("--message-timeout", type=int, help="milliseconds, instead of for ever")
     given, arguments = parser.parse_known_args()
-    Lease.__init__.__kwdefaults__["seconds"] = given.lease  # type: ignore[index]
-    runner.Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease  # type: ignore[index]
+    Lease.__init__.__kwdefaults__["seconds"] = given.lease
+    runner.Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease
     outbox.sequencing._STANDBY_SECONDS = runner.STANDBY_SECONDS = 0.1
     if given.message_timeout is not None:
         kafka.LOCKED = {**kafka.LOCKED, "message.timeout.ms": given.message_timeout}

@@ -55,7 +55,7 @@ def freeze(collection: Collection[Any], documents: list[Any]) -> Any:
     """Past every check of its own, the driver's time limit included, and before the server has heard of it."""
     print("freezing", flush=True)
     os.kill(os.getpid(), signal.SIGSTOP)
-    Collection.insert_many = insert_many  # type: ignore[method-assign]
+    Collection.insert_many = insert_many
     appended = contextvars.Context().run(insert_many, collection, documents)
     print("thawed, and appended", flush=True)
     return appended
@@ -63,7 +63,7 @@ def freeze(collection: Collection[Any], documents: list[Any]) -> Any:
 
 def take_the_fence_out() -> None:
     outbox.sequencer.validator = lambda fence: log.validator(0)
-    Sequencer._check_fence = lambda sequencer: None  # type: ignore[method-assign]
+    Sequencer._check_fence = lambda sequencer: None
 
 
 def main() -> None:
@@ -80,11 +80,11 @@ def main() -> None:
     batch.MAX_RECORDS = given.batch
     outbox.sequencing._STANDBY_SECONDS = 0.05
     if given.die == "deleting":
-        Sequencer._delete_many = die_deleting  # type: ignore[method-assign]
+        Sequencer._delete_many = die_deleting
     elif given.die is not None:
-        Collection.insert_many = {"appending": die_appending, "appended": die_appended}[given.die]  # type: ignore[method-assign]
+        Collection.insert_many = {"appending": die_appending, "appended": die_appended}[given.die]
     if given.freeze:
-        Collection.insert_many = freeze  # type: ignore[method-assign]
+        Collection.insert_many = freeze
     if given.unfenced:
         take_the_fence_out()
     stop = threading.Event()

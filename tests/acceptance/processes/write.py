@@ -29,7 +29,7 @@ class Writer:
 
     def commit(self, account: str, size: int) -> None:
         with self._client.start_session() as session:
-            written = session.with_transaction(lambda session: self._write(session, account, size, doomed=False))
+            written = session.with_transaction(lambda session: self._write(session, account, size))
         for number, id in written.items():
             print(f"committed {account} {number} {id}", flush=True)
 
@@ -37,20 +37,20 @@ class Writer:
         written: dict[int, ObjectId] = {}
         try:
             with self._client.start_session() as session, session.start_transaction():
-                written = self._write(session, account, size, doomed=True)
+                written = self._write(session, account, size)
                 session.abort_transaction()
         except PyMongoError as error:
             print(f"a transaction ended before it was aborted: {error}", flush=True)
         for id in written.values():
             print(f"aborted {id}", flush=True)
 
-    def _write(self, session: ClientSession, account: str, size: int, *, doomed: bool) -> dict[int, ObjectId]:
+    def _write(self, session: ClientSession, account: str, size: int) -> dict[int, ObjectId]:
         # The account is written first: of two transactions on it only one commits, so its entries have one order.
         after = self._accounts.find_one_and_update(
             {"_id": account}, {"$inc": {"entries": size}}, return_document=True, session=session
         )
         numbers = range(after["entries"] - size + 1, after["entries"] + 1)
-        entries = [Entry(account=account, number=number, doomed=doomed, padding="x" * 200) for number in numbers]
+        entries = [Entry(account=account, number=number, padding="x" * 200) for number in numbers]
         return dict(zip(numbers, self._outbox.put(entries, session=session), strict=True))
 
 

@@ -58,6 +58,11 @@ class Process:
 
         wait_until(frozen, cap_seconds, f"{self.name} to freeze")
 
+    def pause(self) -> None:
+        """Freezes it (SIGSTOP)."""
+        os.kill(self._child.pid, signal.SIGSTOP)
+        self.wait_until_frozen()
+
     def resume(self) -> None:
         """Lets it go on (SIGCONT)."""
         os.kill(self._child.pid, signal.SIGCONT)

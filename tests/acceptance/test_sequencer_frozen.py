@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from outbox import Outbox
+from outbox.log import validator
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, log_faults
 from tests.acceptance.process import Process
@@ -20,13 +21,13 @@ class Thaw:
     """Three entries are put; one sequencer freezes with them in hand; another takes over, and numbers 1, 2, 3 and what
     comes after."""
 
-    def __init__(self, ledger: Ledger, uri: str, start: Start, *settings: str) -> None:
+    def __init__(self, ledger: Ledger, uri: str, start: Start) -> None:
         self.ledger = ledger
         self.outbox = Outbox(ledger.database, messages=[Entry], sequence=False)
         self._number = 0
         ledger.create(max_message_bytes=100_000, capacity="5 MiB")
         self.put(3)
-        place = (uri, ledger.database.name, "--lease", LEASE_SECONDS, *settings)
+        place = (uri, ledger.database.name, "--lease", LEASE_SECONDS)
         self.frozen: Process = start("sequence", *place, "--freeze")
         self.frozen.wait_until_frozen()
         self.working: Process = start("sequence", *place)
@@ -48,10 +49,16 @@ class Thaw:
             self.wait_until_numbered()
         assert self.ledger.oldest() > 3
 
-    def thaw(self, word: str) -> None:
+    def thaw(self, word: str, *, fenced: bool = True) -> None:
         """Lets the frozen one go on until it has said `word` of its append, and everybody a little further."""
+        if not fenced:
+            self.working.pause()  # it would put the fence up again
+            database, log = self.ledger.database, self.ledger.collections.log
+            database.command("collMod", log.name, validator=validator(0))
         self.frozen.resume()
         wait_until(lambda: word in self.frozen.said(), 30, f"{word!r} in {self.frozen.output}")
+        if not fenced:
+            self.working.resume()
         self.put(3)
         self.wait_until_numbered()
 
@@ -84,10 +91,10 @@ def test_without_the_fence_a_thawed_sequencer_damages_a_log_that_has_rolled_over
     ledger: Ledger, mongo_uri: str, start: Start
 ) -> None:
     """The same, with the fence taken out: the `_id` alone protects only as long as the log still holds it."""
-    thaw = Thaw(ledger, mongo_uri, start, "--unfenced")
+    thaw = Thaw(ledger, mongo_uri, start)
     thaw.roll()
 
-    thaw.thaw("thawed")
+    thaw.thaw("thawed, and appended", fenced=False)
 
     assert any("to 1" in fault for fault in log_faults(ledger.log()))
 
@@ -96,8 +103,8 @@ def test_without_the_fence_a_number_that_is_in_the_log_is_not_taken_twice(
     ledger: Ledger, mongo_uri: str, start: Start
 ) -> None:
     """Watches over the second barrier: `_id` is unique (11000)."""
-    thaw = Thaw(ledger, mongo_uri, start, "--unfenced")
+    thaw = Thaw(ledger, mongo_uri, start)
 
-    thaw.thaw("another sequencer appended the same number")
+    thaw.thaw("another sequencer appended the same number", fenced=False)
 
     assert log_faults(ledger.log()) == []

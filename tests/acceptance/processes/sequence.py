@@ -1,4 +1,4 @@
-"""A sequencing process, which can be made to die or freeze at the worst moment, or to work without its fence."""
+"""A sequencing process, which can be made to die or freeze at the worst moment."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-import outbox.sequencer
 import outbox.sequencing
-from outbox import batch, log
+from outbox import batch
 from outbox.collections import Collections
 from outbox.lease import Lease
 from outbox.sequencer import Sequencer
@@ -61,11 +60,6 @@ def freeze(collection: Collection[Any], documents: list[Any]) -> Any:
     return appended
 
 
-def take_the_fence_out() -> None:
-    outbox.sequencer.validator = lambda fence: log.validator(0)
-    Sequencer._check_fence = lambda sequencer: None
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("uri")
@@ -74,7 +68,6 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=batch.MAX_RECORDS, help="records in a batch at most")
     parser.add_argument("--die", choices=["appending", "appended", "deleting"])
     parser.add_argument("--freeze", action="store_true")
-    parser.add_argument("--unfenced", action="store_true")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     batch.MAX_RECORDS = given.batch
@@ -85,8 +78,6 @@ def main() -> None:
         Collection.insert_many = {"appending": die_appending, "appended": die_appended}[given.die]
     if given.freeze:
         Collection.insert_many = freeze
-    if given.unfenced:
-        take_the_fence_out()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with MongoClient(given.uri) as client:

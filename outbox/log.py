@@ -88,7 +88,9 @@ class Log:
                 f"{self._log.full_name} does not exist or was not made by create(): run Outbox(…).create()"
             )
         if not found.keys() >= {"last", "undeleted"}:
-            raise LogCorrupt(f"the document {found['_id']!r} of the log is no record batch; only a sequencer writes there")
+            raise LogCorrupt(
+                f"the document {found['_id']!r} of the log is no record batch; only a sequencer writes there"
+            )
         return Newest(found["_id"], found["last"], found["undeleted"])
 
     def head(self) -> int:
@@ -138,7 +140,9 @@ class Log:
     def since(self, first: int, limit: int, session: ClientSession | None = None) -> list[Batch]:
         """Up to `limit` batches from `_id` >= `first`, in order: one reply, so at most 16 MiB of them."""
         with call():
-            found = self._raw.find({"_id": {"$gte": first}}, sort=[("_id", 1)], limit=-limit, session=session)
+            found = self._raw.find(
+                {"_id": {"$gte": first}}, sort=[("_id", 1)], limit=-limit, batch_size=limit, session=session
+            )
             return [batch.parse(bytes(each.raw)) for each in found]
 
     def first_since(self, date: datetime) -> int:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pymongo.errors
 from bson import ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
-from pymongo.client_session import ClientSession
 
 from outbox import batch, staging
 from outbox.clock import Clock
 from outbox.collections import RAW, Collections, apart, call
-from outbox.errors import LeaseLost, OutboxError
+from outbox.errors import LeaseLost, OutboxError, OutboxNotCreated
+from outbox.fence import raise_fence
 from outbox.lease import Lease
-from outbox.log import Log, validator
+from outbox.log import Log
+from outbox.retention import Hold, Retention
 from outbox.staging import Staged
 
 logger = logging.getLogger("outbox")
@@ -41,6 +42,8 @@ class Swept(NamedTuple):
     """How many left staging, for the log or for the dead letters; 0 means staging was empty at `time`."""
     time: Timestamp
     """The server's time of the snapshot that was swept."""
+    hold: Hold | None = None
+    """Why not all of staging was taken: a durable reader would have lost what it has not read yet."""
 
 
 class Doubt(OutboxError):
@@ -63,6 +66,9 @@ class Sequencer:
         self._cap = 0
         self._window: frozenset[bytes] = frozenset()
         self._suspects: set[bytes] = set()
+        self._retention = Retention(collections)
+        self._held_bytes = 0
+        self._swept = Timestamp(0, 0)
 
     @property
     def fence(self) -> int:
@@ -83,7 +89,8 @@ class Sequencer:
             return False
         client = self._collections.client
         with client.start_session(causal_consistency=True) as session:
-            self._fence_log(session)
+            raise_fence(self._collections, self._lease, session)
+            self._cap = self._log.describe().size
             self._lease.renew()
             newest = self._log.newest(session)
             ids = self._log.ids_since(newest.undeleted, session)
@@ -91,32 +98,10 @@ class Sequencer:
         self._delete(ids)
         self._window = frozenset(each.binary for each in ids)
         self._next = newest.last + 1
+        self._retention, self._held_bytes = Retention(self._collections), 0
         self._floor = 0 if last is None else int(DatetimeMS(last.records()[-1].created))
         logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self._next, self.fence)
         return True
-
-    def _fence_log(self, session: ClientSession) -> None:
-        """From here on the server refuses whoever held the lease before. A waiting collMod would make every reader of
-        the log wait behind it (an open transaction on the log blocks it), so each try is short."""
-        patience = 0.2
-        while True:
-            try:
-                with call(patience):
-                    self._collections.database.command(
-                        "collMod",
-                        self._collections.log.name,
-                        validator=validator(self.fence),
-                        writeConcern={"w": "majority"},
-                        session=session,
-                    )
-                break
-            except pymongo.errors.PyMongoError as error:
-                if not error.timeout:
-                    raise
-                logger.warning("the log's validator is held up by an open transaction on it; trying again")
-                self._lease.renew_if_due()
-                patience = min(2 * patience, 2.0)
-        self._cap = self._log.describe().size
 
     @apart
     def sweep(self) -> Swept:
@@ -126,15 +111,29 @@ class Sequencer:
         """
         if self._lease.renew_if_due():
             self._check_fence()
-        documents, time = self._fetch()
+        hold = self._still_held()
+        if hold is not None:
+            return Swept(0, self._swept, hold)
+        documents, self._swept = self._fetch()
         staged = self._parse(documents)
+        done = [each for each in staged if each.id in self._window]
         fresh = [each for each in staged if each.id not in self._window]
-        if fresh:
-            self._append(fresh, time)
-        if staged:
-            self._delete([ObjectId(each.id) for each in staged])
-        self._window = frozenset(each.id for each in staged)
-        return Swept(len(documents), time)
+        appended, hold = self._append(fresh) if fresh else (0, None)
+        done += fresh[:appended]
+        if done:
+            self._delete([ObjectId(each.id) for each in done])
+            self._window = frozenset(each.id for each in done)
+        return Swept(len(done) + len(documents) - len(staged), self._swept, hold)
+
+    def _still_held(self) -> Hold | None:
+        """Asks before fetching what is held back, which may be 16 MiB, once more."""
+        if not self._held_bytes:
+            return None
+        spare, hold = self._retention.spare(self._held_bytes, self._cap, self._next - 1)
+        if spare >= self._held_bytes:
+            self._held_bytes = 0
+            return None
+        return hold
 
     def _parse(self, documents: list[bytes]) -> list[Staged]:
         staged = []
@@ -171,20 +170,25 @@ class Sequencer:
             if documents and budget < 0:
                 break
             documents.append(bytes(document.raw))
+        if "atClusterTime" not in reply["cursor"]:  # a collection that is not there has no snapshot
+            raise OutboxNotCreated(f"{self._collections.staging.full_name} is gone: run Outbox(…).create()")
         return documents, reply["cursor"]["atClusterTime"]
 
-    def _append(self, fresh: list[Staged], time: Timestamp) -> None:
-        records, floor = self._records(fresh, time.time)
-        alone = [each.id in self._suspects for each in fresh]
-        first = self._next
-        documents: list[RawBSONDocument] = []
-        members: list[list[Staged]] = []
-        for part in batch.cut([len(each) for each in records], alone):
-            documents.append(RawBSONDocument(batch.pack(self._next, self.fence, first, records[part])))
-            members.append(fresh[part])
-            self._next += len(members[-1])
-            if len(documents[-1].raw) > batch.MAX_DOCUMENT:
-                self._refused(members[-1], 10334, "larger than 16 MiB in the log")
+    def _append(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
+        """Appends as many as may be without a durable reader's loss, the first ones first; says how many."""
+        first, created = self._next, self._created(fresh)
+        records = [batch.record(each.id, date, each.rest) for each, date in zip(fresh, created, strict=True)]
+        parts = list(batch.cut([len(each) for each in records], [each.id in self._suspects for each in fresh]))
+        members = [fresh[part] for part in parts]
+        documents = [
+            RawBSONDocument(batch.pack(first + part.start, self.fence, first, records[part])) for part in parts
+        ]
+        for document, part in zip(documents, members, strict=True):
+            if len(document.raw) > batch.MAX_DOCUMENT:
+                self._refused(part, 10334, "larger than 16 MiB in the log")
+        hold = self._hold_back(documents)
+        if not documents:
+            return 0, hold
         self._lease.check()
         try:
             with call():
@@ -193,17 +197,33 @@ class Sequencer:
             for refusal in error.details["writeErrors"]:
                 self._refused(members[refusal["index"]], refusal["code"], refusal["errmsg"])
             raise
-        self._floor = floor
+        appended = sum(len(each) for each in members[: len(documents)])
+        self._next += appended
+        self._floor = created[appended - 1]
         self._suspects.clear()
+        return appended, hold
 
-    def _records(self, fresh: list[Staged], snapshot: int) -> tuple[list[bytes], int]:
+    def _hold_back(self, documents: list[RawBSONDocument]) -> Hold | None:
+        """Cuts off the batches that would push a durable reader's next record over the edge of the log."""
+        sizes = [len(each.raw) for each in documents]
+        spare, slowest = self._retention.spare(sum(sizes), self._cap, self._next - 1)
+        for index, size in enumerate(sizes):
+            if size > spare:
+                del documents[index:]
+                self._held_bytes = size
+                return slowest
+            spare -= size
+            self._retention.spend(size)
+        return None
+
+    def _created(self, fresh: list[Staged]) -> list[int]:
         """`created` may neither run ahead of the server's own time (by more than a second) nor behind its predecessor:
         one wrong clock among the putters must not move the others' dates."""
-        records, floor, latest = [], self._floor, (snapshot + 1) * 1000
+        created, floor, latest = [], self._floor, (self._swept.time + 1) * 1000
         for each in fresh:
             floor = max(floor, min(each.created, (each.at + 1) * 1000, latest))
-            records.append(batch.record(each.id, floor, each.rest))
-        return records, floor
+            created.append(floor)
+        return created
 
     def _refused(self, members: list[Staged], code: int, reason: str) -> None:
         """The log refused this batch. Says why it must be doubted; buries a message that the log will never take."""
@@ -225,7 +245,10 @@ class Sequencer:
         logger.error("the log refuses message %s for good (%d: %s); it goes to %s", id, code, reason, dead)
         data: RawBSONDocument | None = message["data"]
         if isinstance(data, RawBSONDocument) and len(data.raw) > batch.LARGEST_MESSAGE:
-            message, reason = {**message, "data": None}, f"{reason}; {len(data.raw)} bytes of data were too many to keep"
+            message, reason = (
+                {**message, "data": None},
+                f"{reason}; {len(data.raw)} bytes of data were too many to keep",
+            )
         letter = {
             "reader": "sequencer",
             "seq": None,

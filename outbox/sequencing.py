@@ -8,8 +8,10 @@ import threading
 from pymongo.errors import PyMongoError
 
 from outbox.bell import Bell
+from outbox.clock import Clock, SystemClock
 from outbox.collections import Collections
 from outbox.errors import LeaseLost, OutboxError
+from outbox.retention import Hold
 from outbox.sequencer import Doubt, Sequencer
 
 logger = logging.getLogger("outbox")
@@ -17,6 +19,8 @@ logger = logging.getLogger("outbox")
 IDLE_SECONDS = 1.0
 _STANDBY_SECONDS = 0.5
 _FIRST_PAUSE = 0.05
+_HELD_SECONDS = 0.05
+_SAY_SECONDS = 10.0
 
 
 def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Event) -> None:
@@ -45,10 +49,43 @@ def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Eve
 
 
 def _work(sequencer: Sequencer, bell: Bell, stop: threading.Event) -> None:
+    held = Held()
     while not stop.is_set():
         swept = sequencer.sweep()
-        if not swept.messages:
+        held.note(swept.hold)
+        if swept.messages:
+            continue
+        if swept.hold is None:
             bell.wait(swept.time, IDLE_SECONDS, stop)
+        else:
+            stop.wait(_HELD_SECONDS)
+
+
+class Held:
+    """Says who holds the sequencer back, when it begins and every 10 s while it lasts. Not thread-safe."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._since: float | None = None
+        self._said = 0.0
+
+    def note(self, hold: Hold | None) -> None:
+        """Takes what a sweep returned."""
+        now = self._clock.monotonic()
+        if hold is None:
+            self._since = None
+            return
+        if self._since is None:
+            self._since, self._said = now, now - _SAY_SECONDS
+        if now - self._said >= _SAY_SECONDS:
+            self._said = now
+            logger.warning(
+                "the log is full of what reader %r has not read yet: it is at seq %d and holds the sequencer back for "
+                "%.0f s; staging grows. Get it going, enlarge the capacity, or give it up: relay cursor forget",
+                hold.reader,
+                hold.seq,
+                now - self._since,
+            )
 
 
 def _release(sequencer: Sequencer) -> None:

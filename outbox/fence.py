@@ -1,0 +1,43 @@
+"""The fence: the log's validator, by which the server itself refuses every sequencer but the newest."""
+
+from __future__ import annotations
+
+import logging
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+
+from outbox.collections import Collections, call
+from outbox.lease import Lease
+from outbox.log import validator
+
+logger = logging.getLogger("outbox")
+
+_FIRST_SECONDS = 0.2
+_MOST_SECONDS = 2.0
+
+
+def raise_fence(collections: Collections, lease: Lease, session: ClientSession) -> None:
+    """From here on the server refuses (121) whoever held the lease before, however long it slept.
+
+    A waiting collMod makes every reader of the log wait behind it, and an open transaction on the log makes it wait: so
+    it is tried for a short time, and again. Raises LeaseLost and pymongo's errors.
+    """
+    patience = _FIRST_SECONDS
+    while True:
+        try:
+            with call(patience):
+                collections.database.command(
+                    "collMod",
+                    collections.log.name,
+                    validator=validator(lease.fence),
+                    writeConcern={"w": "majority"},
+                    session=session,
+                )
+            return
+        except PyMongoError as error:
+            if not error.timeout:
+                raise
+            logger.warning("the validator of %s is held up, trying again: %s", collections.log.full_name, error)
+            lease.renew_if_due()
+            patience = min(2 * patience, _MOST_SECONDS)

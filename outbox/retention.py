@@ -1,0 +1,90 @@
+"""Retention: how much may be appended before the log rolls over what a durable reader has not read yet."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from outbox.collections import Collections, call
+from outbox.log import Log
+
+_STEP = 2000
+
+
+class Hold(NamedTuple):
+    """What the sequencer waits for: the durable reader furthest behind, and the seq it would lose."""
+
+    reader: str
+    seq: int
+
+
+class Retention:
+    """Predicts what an append evicts, for the one process that appends. Not thread-safe.
+
+    A capped collection evicts its oldest documents, after each insert, while the sizes of all sum up to more than the
+    cap: exactly so, in bytes (measured). So a reader loses nothing as long as everything from the batch it reads next
+    to the newest fits into the cap. What is left is remembered between sweeps, for readers only advance.
+    """
+
+    def __init__(self, collections: Collections) -> None:
+        self._collections = collections
+        self._log = Log(collections)
+        self._spare = 0
+        self._position = 0
+
+    def spare(self, wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
+        """How many bytes may be appended to a log that ends at `head`, and for whose sake no more.
+
+        Exact when it is less than `wanted`; else at least that much. Raises pymongo's errors.
+        """
+        slowest = self._slowest(head)
+        if slowest is None:
+            return wanted, None
+        if slowest.seq < self._position:  # one that is further behind has come
+            self._spare = 0
+        self._position = slowest.seq
+        if wanted > self._spare:
+            self._spare = cap if slowest.seq > head else self._measure(slowest.seq, cap, wanted)
+        return self._spare, slowest
+
+    def spend(self, size: int) -> None:
+        """Notes that `size` bytes were appended."""
+        self._spare -= size
+
+    def _slowest(self, head: int) -> Hold | None:
+        """The durable reader furthest behind, of those whose next record the log still holds or will get.
+
+        One whose next record is gone has nothing left to protect, and holds nobody.
+        """
+        with call():
+            readers = [Hold(each["_id"], each["seq"] + 1) for each in self._collections.cursors.find({}, {"seq": 1})]
+        if not readers:
+            return None
+        oldest = self._log.oldest()
+        protected = [each for each in readers if oldest <= each.seq <= head + 1]
+        return min(protected, key=lambda each: each.seq, default=None)
+
+    def _measure(self, seq: int, cap: int, wanted: int) -> int:
+        with call():
+            size = self._collections.database.command("collStats", self._collections.log.name)["size"]
+        first, oldest, limit = self._log.first_of(seq), self._log.oldest(), _STEP
+        start = 0 if oldest == 1 else oldest  # genesis goes before the first record
+        while True:
+            older, documents = self._weigh(start, first, limit)
+            if cap - size + older >= wanted or documents < limit:
+                return int(cap - size + older)
+            limit *= 4
+
+    def _weigh(self, start: int, first: int, limit: int) -> tuple[int, int]:
+        """The bytes of the batches from `start` up to `first`, and how many these are; of `limit` batches at most."""
+        with call():
+            found = self._collections.log.aggregate(
+                [
+                    {"$match": {"_id": {"$gte": start, "$lt": first}}},
+                    {"$sort": {"_id": 1}},
+                    {"$limit": limit},
+                    {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}, "count": {"$sum": 1}}},
+                ]
+            )
+            for total in found:
+                return total["bytes"], total["count"]
+        return 0, 0

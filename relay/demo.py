@@ -8,11 +8,12 @@ import sys
 from typing import Annotated
 
 import typer
+from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
 
 from outbox.errors import EmbeddedUnavailable, OutboxError
+from relay.exits import PROTECTED, UNEXPECTED, UNREACHABLE, USAGE, exit_code
 
 _INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
-_INSTALL = "install it with: pip install 'mongo-outbox[all]'"
 
 
 def demo(
@@ -35,38 +36,36 @@ def demo(
     with 1 when a check fails.
     """
     try:
-        from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
         from rich.console import Console
 
         from outbox.mongod import find_mongod
         from relay.demo_display import Display
         from relay.demo_play import RelayEnded, play
-        from relay.errors import Unreachable
     except ModuleNotFoundError as missing:
-        raise _failed(f"{missing}; {_INSTALL}", 2) from None
+        raise _failed(f"{missing}; install it with: pip install 'mongo-outbox[all]'", USAGE) from None
 
     if mongo is None:
         try:
             find_mongod()
         except EmbeddedUnavailable as error:
-            raise _failed(f"{error}: relay demo --mongo URI", 2) from None
+            raise _failed(f"{error}: relay demo --mongo URI", USAGE) from None
     try:
         report, checks = play(messages, mongo, kafka, Display(Console(stderr=as_json)), keep=keep)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more could only meet Python's own end, and look like a crash
         raise _failed("interrupted; all that was started has been stopped", _INTERRUPTED) from None
     except RelayEnded as error:
-        raise _failed(error, error.code if error.code in (2, 3, 4) else 1) from None
+        raise _failed(error, error.code if error.code in (USAGE, UNREACHABLE, PROTECTED) else UNEXPECTED) from None
     except ConfigurationError as error:
-        raise _failed(f"--mongo: {error}", 2) from None
-    except (EmbeddedUnavailable, Unreachable, ConnectionFailure) as error:
-        raise _failed(error, 3) from None
+        raise _failed(f"--mongo: {error}", USAGE) from None
+    except (EmbeddedUnavailable, ConnectionFailure) as error:
+        raise _failed(error, UNREACHABLE) from None
     except (OutboxError, PyMongoError) as error:
-        raise _failed(error, 1) from None
+        raise _failed(error, exit_code(error)) from None
     if as_json:
         print(json.dumps(report.as_dict()))
     if not all(check.holds for check in checks):
-        raise typer.Exit(1)
+        raise typer.Exit(UNEXPECTED)
 
 
 def _failed(why: object, code: int) -> typer.Exit:

@@ -51,8 +51,8 @@ DEFAULTS: Mapping[str, str | int] = {
     # acknowledged after 1.1 ms at 200/s, against 2.0 and 6.5; from a full log no difference beyond the noise).
     "linger.ms": 0,
     # What the sink may hold, which bounds the process's memory however long a broker is away.
-    "queue.buffering.max.messages": 20_000,
-    "queue.buffering.max.kbytes": 32 << 10,
+    "queue.buffering.max.messages": 10_000,
+    "queue.buffering.max.kbytes": 16 << 10,
     "client.id": "mongo-outbox-relay",
 }
 """Settings of ours that may be changed."""

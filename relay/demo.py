@@ -17,7 +17,7 @@ _INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
 
 
 def demo(
-    messages: Annotated[int, typer.Option(min=1, metavar="N", help="How many messages to commit.")] = 1000,
+    messages: Annotated[int, typer.Option(min=1, metavar="N", help="How many messages to commit.")] = 500,
     mongo: Annotated[
         str | None, typer.Option(metavar="URI", help="Use this replica set, instead of an embedded MongoDB.")
     ] = None,

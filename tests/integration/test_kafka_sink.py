@@ -183,7 +183,8 @@ def test_what_is_held_while_the_broker_is_away_is_bounded() -> None:
     sink.open(lambda _: None)
 
     def offered(size: int) -> int:
-        taken = sink.send([outgoing("t", seq, size=size) for seq in range(30_000)])
+        value = b"x" * size
+        taken = sink.send([(seq, "t", "k", value, []) for seq in range(30_000)])
         sink.close()
         sink.open(lambda _: None)
         return taken

@@ -21,7 +21,7 @@ from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
 
 from outbox.collections import DECODED
 from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
-from outbox.schema import bson_schema
+from outbox.schema import bson_schema, json_schema
 
 D = TypeVar("D", bound=EmbeddedDocument)
 
@@ -196,6 +196,10 @@ class MessageTypes:
     def schemas(self) -> dict[str, dict[str, Any]]:
         """By type name, the `$jsonSchema` of its data."""
         return dict(self._schemas)
+
+    def json_schemas(self) -> dict[str, dict[str, Any]]:
+        """By type name, the JSON Schema of its value on Kafka."""
+        return {type: json_schema(cls) for type, cls in self._classes.items()}
 
 
 def _known(cls: Any, data: dict[str, Any]) -> dict[str, Any]:

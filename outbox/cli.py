@@ -15,27 +15,24 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 try:
+    import pymongo
     import typer
+    from pymongo.errors import ConnectionFailure, PyMongoError
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+
+    from outbox import errors
+    from outbox.application import InvalidApplication, load
+    from outbox.outbox import Outbox
+    from outbox.start import Start
+    from outbox.terminal import RecordPrinter, print_json, print_status, size, text
 except ModuleNotFoundError as missing:
     print(f"outbox: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
     raise SystemExit(2) from None
-
-import pymongo
-from bson import json_util
-from pymongo.errors import ConnectionFailure, PyMongoError
-
-from outbox import errors
-from outbox.application import InvalidApplication, load
-from outbox.outbox import Outbox
-from outbox.record import Record
-from outbox.start import Start
-from outbox.status import Status
+except KeyboardInterrupt:  # loading takes long enough to be interrupted
+    raise SystemExit(130) from None
 
 app = typer.Typer(
     help="Creates and shows the outbox of a service. APP is module:attribute, as web servers have it.",
@@ -97,7 +94,7 @@ def create(app: App) -> None:
         outbox.create()
         status = outbox.status()
         types = ", ".join(outbox.types()) or "no message types yet"
-        print(f"{_full_name(outbox)} is ready: a log of {_size(status.capacity)}; {types}")
+        print(f"{_full_name(outbox)} is ready: a log of {size(status.capacity)}; {types}")
 
 
 @app.command()
@@ -108,27 +105,9 @@ def status(
     with _opened(app) as outbox:
         found = outbox.status()
         if as_json:
-            print(json.dumps(asdict(found), default=_text))
+            print(json.dumps(asdict(found), default=text))
         else:
-            _print_status(_full_name(outbox), found)
-
-
-def _print_status(name: str, found: Status) -> None:
-    held = f"seq {found.oldest:,} to {found.head:,}" if found.oldest <= found.head else "no record"
-    summary = Table(box=None, show_header=False, pad_edge=False)
-    summary.add_row("log", f"{held}, in at most {_size(found.capacity)}")
-    summary.add_row("staging", f"{found.staging:,} waiting for their number")
-    summary.add_row("sequencer", f"{found.holder or 'nobody'} (fence {found.fence})")
-    readers = Table()
-    for title in ("reader", "seq", "behind", "created", "updated"):
-        readers.add_column(title, justify="right" if title in ("seq", "behind") else "left", overflow="fold")
-    for each in found.cursors:
-        dates = [_text(date) if date is not None else "" for date in (each.created, each.updated)]
-        readers.add_row(each.reader, f"{each.seq:,}", f"{max(0, found.head - each.seq):,}", *dates)
-    console = Console()
-    console.print(Text(name, style="bold"))
-    console.print(summary)
-    console.print(readers if found.cursors else "no durable reader, such as a relay, has started yet")
+            print_status(_full_name(outbox), found)
 
 
 @app.command()
@@ -157,7 +136,7 @@ def tail(
             failures.append(error)
             ended.set()
 
-        show = _print_json if as_json else _RecordPrinter(_TailConsole())
+        show = print_json if as_json else RecordPrinter()
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
         subscription = outbox.observe(start_of(start), types=type, key=key).subscribe(show, fail, ended.set)
         try:
@@ -190,58 +169,18 @@ def _check_types(types: list[str], outbox: Outbox) -> None:
 _WORDS: dict[str, Start] = {"earliest": "earliest", "latest": "latest"}
 
 
-def start_of(text: str) -> Start:
+def start_of(where: str) -> Start:
     """What `--start` says. Raises InvalidStart."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text.isdecimal():
-        return int(text)
+    if where in _WORDS:
+        return _WORDS[where]
+    if where.isdecimal():
+        return int(where)
     try:
-        return datetime.fromisoformat(text)
+        return datetime.fromisoformat(where)
     except ValueError:
         raise errors.InvalidStart(
-            f"--start {text!r} is none of: earliest, latest, a seq, a date such as 2025-01-31T12:00Z"
+            f"--start {where!r} is none of: earliest, latest, a seq, a date such as 2025-01-31T12:00Z"
         ) from None
-
-
-def _print_json(record: Record[Any]) -> None:
-    data = None if record.data is None else json.loads(json_util.dumps(record.data, json_options=_JSON))
-    fields = {
-        "seq": record.seq,
-        "id": str(record.id),
-        "created": _text(record.created),
-        "type": record.type,
-        "key": record.key,
-        "headers": record.headers,
-        "data": data,
-    }
-    print(json.dumps(fields), flush=True)
-
-
-_JSON = json_util.RELAXED_JSON_OPTIONS
-
-
-class _TailConsole(Console):
-    def on_broken_pipe(self) -> None:
-        raise  # noqa: PLE0704  # rich calls it while it handles the error, and would end the printing thread only
-
-
-class _RecordPrinter:
-    """Prints records for people: one line each, in columns as far as they are regular."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def __call__(self, record: Record[Any]) -> None:
-        line = Text.assemble(
-            (f"{record.seq:>8}", "bold"),
-            (f"  {_text(record.created)}", "dim"),
-            (f"  {record.type}", "cyan"),
-            f"  {record.key if record.key is not None else '-'}",
-            (f"  {record.headers}" if record.headers else "", "dim"),
-            f"  {json_util.dumps(record.data, json_options=_JSON, ensure_ascii=False)}",
-        )
-        self._console.print(line, soft_wrap=True)
 
 
 @app.command()
@@ -296,14 +235,3 @@ def _exit_codes() -> Iterator[None]:
 
 def _full_name(outbox: Outbox) -> str:
     return outbox.collections.log.full_name
-
-
-def _size(bytes: int) -> str:
-    return f"{bytes / 2**20:,.0f} MiB"
-
-
-def _text(value: object) -> str:
-    """Dates as everywhere else: UTC, milliseconds, Z."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return str(value)

@@ -97,7 +97,8 @@ class PutList:
     def bare(self) -> Figures:
         lists = _lists([document(each) for each in self._messages])
         with self._stage.database() as database:
-            return throughput(len(self._messages), lambda: self._insert(plain(database), lists))
+            collection = plain(database)
+            return throughput(len(self._messages), lambda: self._insert(collection, lists))
 
     def _insert(self, collection: Collection[dict[str, Any]], lists: list[list[dict[str, Any]]]) -> None:
         with self._stage.client.start_session() as session:

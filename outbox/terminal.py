@@ -25,16 +25,21 @@ def print_status(name: str, found: Status) -> None:
     summary.add_row("log", f"{held}, in at most {size(found.capacity)}")
     summary.add_row("staging", f"{found.staging:,} waiting for their number")
     summary.add_row("sequencer", f"{found.holder or 'nobody'} (fence {found.fence})")
-    readers = Table()
-    for title in ("reader", "seq", "behind", "created", "updated"):
+    readers = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for title in ("reader", "seq", "behind", "created (UTC)", "saved (UTC)"):
         readers.add_column(title, justify="right" if title in ("seq", "behind") else "left", overflow="fold")
     for each in found.cursors:
-        dates = [text(date) if date is not None else "" for date in (each.created, each.updated)]
+        dates = [_short(date) for date in (each.created, each.updated)]
         readers.add_row(each.reader, f"{each.seq:,}", f"{max(0, found.head - each.seq):,}", *dates)
     console = Console()
     console.print(Text(name, style="bold"))
     console.print(summary)
+    console.print()
     console.print(readers if found.cursors else "no durable reader, such as a relay, has started yet")
+
+
+def _short(date: datetime | None) -> str:
+    return "" if date is None else text(date)[:19].replace("T", " ")
 
 
 def print_json(record: Record[Any]) -> None:

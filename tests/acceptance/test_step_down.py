@@ -13,7 +13,6 @@ from tests.acceptance.topic import Topic
 from tests.servers.replica_set import ReplicaSet
 from tests.waiting import wait_until
 
-STEP_DOWNS = 3
 WRITERS = 3
 
 pytestmark = pytest.mark.timeout(240)
@@ -32,7 +31,28 @@ def ledger(replica_set: ReplicaSet, topic_name: str) -> Iterator[Ledger]:
         yield Ledger(client[topic_name.replace(".", "_")])
 
 
-def test_writing_sequencing_and_relaying_ride_out_step_downs(
+def _step_down(replica_set: ReplicaSet) -> None:
+    """The primary gives way in good order: connections break, and nothing is rolled back."""
+    replica_set.step_down(seconds=5)
+
+
+def _freeze(replica_set: ReplicaSet) -> None:
+    """The primary hangs with what it had not yet passed on, and is rolled back when it goes on."""
+    primary = replica_set.primary()
+    replica_set.pause(primary)
+    wait_until(lambda: replica_set.primary_besides(primary), 30, "another primary")
+    replica_set.resume(primary)
+
+
+def _kill(replica_set: ReplicaSet) -> None:
+    """The primary is gone at once, and comes back later."""
+    primary = replica_set.primary()
+    replica_set.kill(primary)
+    wait_until(lambda: replica_set.primary_besides(primary), 30, "another primary")
+    replica_set.restart(primary)
+
+
+def test_writing_sequencing_and_relaying_ride_out_another_primary(
     replica_set: ReplicaSet, ledger: Ledger, kafka: str, ledger_topic: Topic, start: Start
 ) -> None:
     """Watches over taking over after every doubt, and over reads and writes with majority."""
@@ -43,8 +63,8 @@ def test_writing_sequencing_and_relaying_ride_out_step_downs(
     to_kafka += ("--kafka", kafka, "--topic", ledger_topic.name)
     relay = start("relay_with", "--lease", 3, "run", *to_kafka)
     _wait_for_more(ledger_topic, 200)
-    for _ in range(STEP_DOWNS):
-        replica_set.step_down(seconds=5)
+    for give_another in (_step_down, _freeze, _kill, _step_down):
+        give_another(replica_set)
         _wait_for_more(ledger_topic, 300)
         replica_set.wait_until_healthy()
     assert relay.exit_code is None, relay.said()

@@ -12,7 +12,7 @@ from pymongo.change_stream import CollectionChangeStream
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from outbox.collections import Document
+from outbox.collections import Document, call
 
 logger = logging.getLogger("outbox")
 
@@ -32,8 +32,9 @@ class Bell:
         until = time.monotonic() + seconds
         try:
             while not stop.is_set() and time.monotonic() < until:
-                if self._rings(swept):
-                    return
+                with call():  # a frozen primary must not hold up the sweeps for longer than any other call
+                    if self._rings(swept):
+                        return
         except PyMongoError as error:
             logger.warning("the change stream on %s failed, sweeping by the clock: %s", self._staging.full_name, error)
             self.close()

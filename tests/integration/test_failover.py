@@ -1,0 +1,193 @@
+"""Three nodes: step-downs, deletes that are not yet everywhere, and what only one node has seen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from bson import Int64, ObjectId
+from pymongo import MongoClient, WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from outbox import Outbox, Record, batch
+from outbox.collections import Collections
+from outbox.sequencer import Sequencer
+from tests.orders import MESSAGES, new_outbox, placed, totals
+from tests.servers.replica_set import ReplicaSet
+from tests.waiting import wait_until
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[ReplicaSet]:
+    with ReplicaSet(3) as replica_set:
+        yield replica_set
+
+
+@pytest.fixture
+def database(nodes: ReplicaSet) -> Iterator[Database[Document]]:
+    nodes.wait_until_healthy()
+    with MongoClient[Document](nodes.uri, serverSelectionTimeoutMS=20_000) as client:
+        yield client[f"test_{ObjectId()}"]
+
+
+def _put_until_it_succeeds(orders: Outbox, n: int) -> None:
+    """A service that tries again: a message may be committed though its answer was lost, so it is put twice."""
+    while True:
+        try:
+            orders.put(placed(n))
+        except PyMongoError:
+            continue
+        return
+
+
+def test_step_downs_are_ridden_out_from_the_exact_next_seq(nodes: ReplicaSet, database: Database[Document]) -> None:
+    with new_outbox(database) as orders:
+        got: list[Record[Any]] = []
+        errors: list[Exception] = []
+        orders.observe("earliest").subscribe(got.append, errors.append)
+        stop = threading.Event()
+        put: list[int] = []
+
+        def write() -> None:
+            while not stop.is_set():
+                _put_until_it_succeeds(orders, len(put))
+                put.append(len(put))
+                stop.wait(0.01)
+
+        with ThreadPoolExecutor(1) as pool:
+            writer = pool.submit(write)
+            try:
+                wait_until(lambda: len(got) > 20, 20, "the first records")
+                nodes.step_down()
+                seen = len(put)
+                wait_until(lambda: len(put) > seen + 50, 40, "writing to go on")
+            finally:
+                stop.set()
+            writer.result()
+
+        wait_until(lambda: set(totals(got)) == set(put), 30, "all that was put")
+        assert [each.seq for each in got] == list(range(1, len(got) + 1))
+        assert len({each.id for each in got}) == len(got)
+        first_seen = list(dict.fromkeys(totals(got)))
+        assert first_seen == sorted(first_seen)
+        assert errors == []
+
+
+def test_a_backlog_keeps_its_order_over_a_step_down(nodes: ReplicaSet, database: Database[Document]) -> None:
+    """Goes red when a sweep relies on natural order: secondaries apply in parallel."""
+    with new_outbox(database, sequence=False) as orders:
+
+        def write(key: int) -> None:
+            for n in range(0, 300, 10):
+                orders.put([placed(n + m, str(key)) for m in range(10)])
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, range(4)))
+        nodes.step_down()
+        wait_until(lambda: _sequenced(orders), 30, "the new primary to number the backlog")
+
+        for key in range(4):
+            assert totals(orders.read(key=str(key))) == list(range(300))
+
+
+def _sequenced(orders: Outbox) -> bool:
+    try:
+        orders.sequence()
+    except PyMongoError:
+        return False
+    return orders.collections.staging.find_one() is None
+
+
+def _held_back(nodes: ReplicaSet, mode: str) -> None:
+    """Both secondaries stop, or go on, applying what they are sent; they stay reachable."""
+    for node in nodes.secondaries():
+        with node.connect() as client:
+            client.admin.command("configureFailPoint", "rsSyncApplyStop", mode=mode)
+
+
+@pytest.mark.parametrize("majority", [True, False])
+def test_a_message_whose_delete_is_not_yet_everywhere_is_not_numbered_twice(
+    nodes: ReplicaSet, database: Database[Document], monkeypatch: pytest.MonkeyPatch, majority: bool
+) -> None:
+    """With `w: 1` deletes, and without the belt that is the window, the next snapshot shows what was deleted."""
+    with new_outbox(database, sequence=False) as orders:
+        worker = Sequencer(orders.collections)
+        worker.take_over()
+        orders.put([placed(n) for n in range(10)])
+        delete_many = Collection.delete_many
+
+        def delete(self: Collection[Any], *arguments: Any, **options: Any) -> Any:
+            if not majority:  # the delete is acknowledged by the primary alone, while the others are late
+                _held_back(nodes, "alwaysOn")
+                self = self.with_options(write_concern=WriteConcern(w=1))
+            return delete_many(self, *arguments, **options)
+
+        monkeypatch.setattr(Collection, "delete_many", delete)
+        worker.sweep()
+        worker._window = frozenset()
+        reply = database.command({"find": "outbox.staging", "readConcern": {"level": "snapshot"}})
+        _held_back(nodes, "off")
+
+        assert (reply["cursor"]["firstBatch"] == []) is majority
+
+
+def test_the_window_filters_out_what_an_older_snapshot_still_shows(
+    nodes: ReplicaSet, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The belt: goes red when `sweep` appends all that it fetched."""
+    with new_outbox(database, sequence=False) as orders:
+        worker = Sequencer(orders.collections)
+        worker.take_over()
+        orders.put([placed(n) for n in range(10)])
+        fetched = worker._fetch()
+        monkeypatch.setattr(worker, "_fetch", lambda: fetched)
+        worker.sweep()
+        worker.sweep()
+
+        assert totals(orders.read()) == list(range(10))
+
+
+def test_what_only_the_primary_has_is_shown_to_nobody(nodes: ReplicaSet, database: Database[Document]) -> None:
+    """Goes red when readers read with local concern: a rollback could take back what they have seen."""
+    with new_outbox(database, sequence=False) as orders, Outbox(database, messages=MESSAGES, sequence=False) as reading:
+        orders.put(placed(1))
+        orders.sequence()
+        got: list[Record[Any]] = []
+        reading.observe("earliest").subscribe(got.append)
+        wait_until(lambda: totals(got) == [1], 20, "the first record")
+
+        _held_back(nodes, "alwaysOn")
+        rings = reading._feed.tail.rings
+        try:
+            _append(orders, 2, WriteConcern(w=1))
+            local = database.outbox.with_options(read_concern=ReadConcern("local"))
+            assert local.find_one({"_id": 2}) is not None
+            wait_until(lambda: reading._feed.tail.rings > rings, 10, "the tail to have seen it")
+            assert totals(reading.read()) == [1]
+            assert totals(got) == [1]
+        finally:
+            _held_back(nodes, "off")
+        wait_until(lambda: totals(got) == [1, 1], 30, "what the majority has now")
+
+
+def _append(orders: Outbox, seq: int, write_concern: WriteConcern) -> None:
+    record = orders.collections.log.find_one({"_id": 1})
+    assert record is not None
+    record |= {"_id": Int64(seq), "last": Int64(seq), "undeleted": Int64(seq)}
+    orders.collections.log.with_options(write_concern=write_concern).insert_one(record)
+
+
+def test_genesis_is_there_on_every_node(nodes: ReplicaSet, database: Database[Document]) -> None:
+    new_outbox(database)
+    for node in nodes.nodes:
+        with node.connect() as client:
+            log = Collections(client[database.name], "outbox").log.with_options(read_concern=ReadConcern("local"))
+            assert log.find_one() == batch.GENESIS

@@ -1,0 +1,167 @@
+"""The tail: one cursor that only wakes, opened anew whatever happens to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+from pymongo.errors import AutoReconnect
+
+from outbox import Outbox
+from outbox.bell import Bell
+from outbox.tail import Tail
+from tests.commands import watched
+from tests.orders import MESSAGES, new_outbox, placed, totals
+from tests.waiting import wait_until
+
+Document = dict[str, Any]
+
+
+@contextmanager
+def _following(orders: Outbox) -> Iterator[Tail]:
+    tail, stop = Tail(orders.collections), threading.Event()
+    thread = threading.Thread(target=tail.run, args=(stop,), name="outbox-tail-test")
+    thread.start()
+    try:
+        wait_until(lambda: tail.open, 10, "the tail to be open")
+        yield tail
+    finally:
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def orders(database: Database[Document]) -> Outbox:
+    return new_outbox(database, sequence=False)
+
+
+def test_it_rings_when_the_log_grows(orders: Outbox) -> None:
+    with _following(orders) as tail:
+        wait_until(lambda: not tail.wait(tail.rings, 0.5), 10, "silence")
+        rings = tail.rings
+        orders.put(placed(1))
+        orders.sequence()
+
+        assert tail.wait(rings, 5)
+
+
+def test_it_asks_for_nothing_but_numbers(mongo_uri: str, orders: Outbox) -> None:
+    """Goes red without its filter or projection: the client would be sent the whole log to throw it away."""
+    orders.put([placed(n) for n in range(1000)])
+    orders.sequence()
+    with watched(mongo_uri, orders.collections.database) as (database, commands):
+        with _following(Outbox(database, messages=MESSAGES)):
+            [find] = [each for each in commands.of("find") if each.get("tailable")]
+
+        assert find["filter"] == {"_id": {"$gte": 501}}
+        assert find["projection"] == {"last": 1}
+        assert find["awaitData"]
+        assert "$_resumeAfter" not in find
+
+
+def test_what_woke_a_reader_is_in_what_it_reads_next(orders: Outbox) -> None:
+    """Goes red when the reader's session is not advanced: it might read an older majority than the tail has seen."""
+    with _following(orders) as tail:
+        orders.put(placed(1))
+        orders.sequence()
+        with orders.collections.client.start_session(causal_consistency=True) as session:
+            wait_until(lambda: _advanced(tail, session), 5, "an operation time")
+            found = orders.collections.log.find_one({"_id": 1}, session=session)
+
+    assert found is not None
+
+
+def _advanced(tail: Tail, session: Any) -> bool:
+    tail.advance(session)
+    return session.operation_time is not None
+
+
+def test_an_end_of_the_cursor_counts_as_a_break(orders: Outbox) -> None:
+    with _following(orders) as tail:
+        breaks = tail.breaks
+        orders.drop()
+        orders.create()
+
+        wait_until(lambda: tail.breaks >= breaks + 2 and tail.open, 10, "the tail to be opened anew")
+
+
+def test_it_waits_for_a_log_that_is_not_there(database: Database[Document]) -> None:
+    orders = Outbox(database, messages=MESSAGES, sequence=False)
+    tail, stop = Tail(orders.collections), threading.Event()
+    thread = threading.Thread(target=tail.run, args=(stop,), name="outbox-tail-test")
+    thread.start()
+    try:
+        wait_until(lambda: tail.breaks > 1, 10, "some tries")
+        assert not tail.open
+        orders.create()
+        wait_until(lambda: tail.open, 10, "the tail to be open")
+    finally:
+        stop.set()
+        thread.join(5)
+
+
+def test_a_cursor_on_a_node_that_is_no_primary_is_left(orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when `_moved` is not asked: after a step-down the cursor lives on where nothing wakes it."""
+    with _following(orders) as tail:
+        breaks = tail.breaks
+        with monkeypatch.context() as patch:
+            patch.setattr("pymongo.MongoClient.primary", ("elsewhere", 27017))
+            wait_until(lambda: tail.breaks > breaks, 10, "the cursor to be left")
+
+        wait_until(lambda: tail.open, 10, "the tail to be open")
+
+
+def test_a_reader_is_woken_by_the_outbox_s_own_tail(orders: Outbox) -> None:
+    with orders.running():
+        reader = orders.reader("earliest")
+        assert reader.read() == []
+        orders.put(placed(1))
+        orders.sequence()
+        wait_until(lambda: reader.wait(0.2) or True, 5)
+
+        assert totals(wait_until(reader.read, 5, "the record")) == [1]
+        reader.close()
+
+
+def _snapshot(orders: Outbox) -> Any:
+    reply = orders.collections.database.command({"find": "outbox.staging", "readConcern": {"level": "snapshot"}})
+    return reply["cursor"]["atClusterTime"]
+
+
+def test_the_bell_rings_for_what_was_put_since_the_sweep(orders: Outbox) -> None:
+    bell, swept = Bell(orders.collections.staging), _snapshot(orders)
+    orders.put(placed(1))
+    stop = threading.Event()
+
+    assert bell._rings(swept) or bell._rings(swept)
+    bell.wait(swept, 0, stop)
+    bell.close()
+
+
+def test_the_bell_keeps_silent_for_what_was_swept(orders: Outbox) -> None:
+    bell = Bell(orders.collections.staging)
+    before = _snapshot(orders)
+    orders.put(placed(1))
+    assert bell._rings(before) or bell._rings(before)
+    assert not bell._rings(_snapshot(orders))
+    bell.close()
+
+
+def test_a_broken_bell_waits_by_the_clock_and_stops_at_once_when_told_to(
+    orders: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AutoReconnect("no change stream today")
+
+    monkeypatch.setattr("pymongo.synchronous.collection.Collection.watch", refuse)
+    stop = threading.Event()
+    stop.set()
+    Bell(orders.collections.staging).wait(_snapshot(orders), 60, stop)
+    Bell(orders.collections.staging).wait(_snapshot(orders), 0.1, threading.Event())
+
+    assert "sweeping by the clock" in caplog.text

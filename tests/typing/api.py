@@ -14,6 +14,7 @@ from reactivex import Observable
 
 from outbox import HistoryLost, Outbox, OutboxError, Record, Status, message
 from outbox.embedded import EmbeddedMongo
+from outbox.testing import MemoryOutbox
 from relay import KafkaSink, Relay, Topics
 
 
@@ -39,8 +40,15 @@ def observe_from_anywhere(orders: Outbox) -> None:
     orders.observe(start="earliest")
     orders.observe(start=17, types=[OrderPlaced, "order.cancelled"], key="42")
     orders.observe(start=datetime(2026, 1, 1, tzinfo=UTC), on_gap="error")
+    orders.observe(on_gap=tell)
+    orders.observe("begining")  # type: ignore[arg-type]  # none of the words
+    orders.observe(on_gap="ignore")  # type: ignore[arg-type]  # nor this
     with records.subscribe(print):
         pass
+
+
+def tell(lost: HistoryLost) -> None:
+    assert_type(lost.expected, int)
 
 
 def read_to_the_head(orders: Outbox) -> None:
@@ -81,3 +89,10 @@ def relay_in_process(orders: Outbox, stop: threading.Event) -> None:
 def embed_a_mongodb() -> None:
     with EmbeddedMongo() as mongo:
         assert_type(mongo.uri, str)
+
+
+def put_without_a_server() -> None:
+    memory = MemoryOutbox(messages=[OrderPlaced])
+    assert_type(memory.put(OrderPlaced(order_id="42")), ObjectId)
+    assert_type(memory.put([OrderPlaced(order_id="42")], headers={"tenant": "acme"}), list[ObjectId])
+    assert_type(memory.records, list[Record[Any]])

@@ -85,12 +85,12 @@ class Sequencer:
 
         Raises pymongo's errors, LeaseLost, OutboxNotCreated; call it again after any of them.
         """
+        self._cap = self._log.describe().size
         if not self._lease.acquire():
             return False
         client = self._collections.client
         with client.start_session(causal_consistency=True) as session:
             raise_fence(self._collections, self._lease, session)
-            self._cap = self._log.describe().size
             self._lease.renew()
             newest = self._log.newest(session)
             ids = self._log.ids_since(newest.undeleted, session)

@@ -31,6 +31,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((Unreachable,), UNREACHABLE),
     ((PoisonMessage, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse), PROTECTED),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
+    ((errors.IncompatibleOutbox, errors.UnsupportedServer), PROTECTED),
     ((errors.OutboxError, PyMongoError), UNEXPECTED),
 )
 

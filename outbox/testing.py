@@ -75,8 +75,8 @@ class MemoryOutbox:
         encoded = encode(listed(message), headers, self._types, self._max_message_bytes)
         with self._lock:
             for id, document in encoded.items():
-                fields = bson.decode(document, codec_options=DECODED)
-                fields["id"] = id
+                staged = bson.decode(document, codec_options=DECODED)
+                fields = {"id": id, **{name: staged[name] for name in ("created", "type", "key", "headers", "data")}}
                 self._records.append(Record(len(self._records) + 1, fields, self._types.decode))
         ids = list(encoded)
         return ids if isinstance(message, Sequence) else ids[0]

@@ -14,6 +14,7 @@ import pytest
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 from reactivex import operators as ops
@@ -211,9 +212,19 @@ def _threads() -> list[str]:
     return [each.name for each in threading.enumerate() if each.name.startswith("outbox")]
 
 
-def test_after_the_last_dispose_nothing_is_left(mongo_uri: str, orders: Outbox) -> None:
-    """No thread; and on the server no cursor and no session that is in use."""
-    with MongoClient[Document](mongo_uri, appname="leak-guard") as client:
+def test_after_the_last_dispose_nothing_is_left(
+    mongo_uri: str, orders: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thread, no session, and no cursor on the server."""
+    sessions: list[ClientSession] = []
+    start_session = MongoClient.start_session
+
+    def counting(self: MongoClient[Any], *arguments: Any, **options: Any) -> ClientSession:
+        sessions.append(start_session(self, *arguments, **options))
+        return sessions[-1]
+
+    monkeypatch.setattr(MongoClient, "start_session", counting)
+    with MongoClient[Document](mongo_uri) as client:
         observed = Outbox(client[orders.collections.database.name], messages=MESSAGES)
         subscriptions = [observed.observe("earliest").subscribe() for _ in range(5)]
         subscriber = _subscribed(observed, "earliest")
@@ -227,6 +238,8 @@ def test_after_the_last_dispose_nothing_is_left(mongo_uri: str, orders: Outbox) 
 
         wait_until(lambda: _threads() == [], 5, "the threads to end")
         wait_until(lambda: _cursors(orders) == 0, 5, "the cursors to be closed")
+        assert len(sessions) > 6
+        assert [each for each in sessions if not each.has_ended] == []
 
 
 def _cursors(orders: Outbox) -> int:

@@ -495,7 +495,7 @@ def test_puts_look_once_in_a_while_only(database: Database[Document], monkeypatc
     clock = FakeClock()
     looks: list[object] = []
     unattended = Unattended(new_outbox(database).collections, clock)
-    monkeypatch.setattr(Unattended, "_look", looks.append)
+    monkeypatch.setattr(unattended, "_look", lambda: looks.append(None))
     for _ in range(100):
         clock.advance(1)
         unattended.look()

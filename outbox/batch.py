@@ -19,7 +19,7 @@ MAX_BYTES = 1 << 20
 MAX_DOCUMENT = 16 << 20
 """The server's limit for one document."""
 LARGEST_MESSAGE = MAX_DOCUMENT - (16 << 10)
-"""The most that `max_message_bytes` can be: a message must also fit into the log and the dead letters, envelopes too."""
+"""The most `max_message_bytes` can be: a message must also fit into the log and the dead letters, envelope and all."""
 
 _RECORD = struct.Struct("<i4s12s9sq")
 _ENVELOPE = struct.Struct("<i5sq6sq7sq11sq9s")
@@ -39,9 +39,14 @@ GENESIS: dict[str, Any] = {
 }
 
 
+def record_size(rest: bytes) -> int:
+    """The bytes that `record` makes of it."""
+    return _RECORD.size + len(rest)
+
+
 def record(id: bytes, created: int, rest: bytes) -> bytes:
     """One element of `records`; `created` in milliseconds since the epoch, `rest` as `Staged` has it."""
-    return _RECORD.pack(_RECORD.size + len(rest), b"\x07id\x00", id, b"\x09created\x00", created) + rest
+    return _RECORD.pack(record_size(rest), b"\x07id\x00", id, b"\x09created\x00", created) + rest
 
 
 def pack(first: int, fence: int, undeleted: int, records: Sequence[bytes]) -> bytes:

@@ -115,7 +115,9 @@ class Sequencer:
         if hold is not None:
             return Swept(0, self._swept, hold)
         documents, self._swept = self._fetch()
+        fetched = len(documents)
         staged = self._parse(documents)
+        del documents  # 16 MiB that would otherwise live until all is appended
         done = [each for each in staged if each.id in self._window]
         fresh = [each for each in staged if each.id not in self._window]
         appended, hold = self._append(fresh) if fresh else (0, None)
@@ -123,7 +125,7 @@ class Sequencer:
         if done:
             self._delete([ObjectId(each.id) for each in done])
             self._window = frozenset(each.id for each in done)
-        return Swept(len(done) + len(documents) - len(staged), self._swept, hold)
+        return Swept(len(done) + fetched - len(staged), self._swept, hold)
 
     def _still_held(self) -> Hold | None:
         """Asks before fetching what is held back, which may be 16 MiB, once more."""
@@ -177,15 +179,17 @@ class Sequencer:
     def _append(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
         """Appends as many as may be without a durable reader's loss, the first ones first; says how many."""
         first, created = self._next, self._created(fresh)
-        records = [batch.record(each.id, date, each.rest) for each, date in zip(fresh, created, strict=True)]
-        parts = list(batch.cut([len(each) for each in records], [each.id in self._suspects for each in fresh]))
-        members = [fresh[part] for part in parts]
-        documents = [
-            RawBSONDocument(batch.pack(first + part.start, self.fence, first, records[part])) for part in parts
-        ]
-        for document, part in zip(documents, members, strict=True):
+        sizes = [batch.record_size(each.rest) for each in fresh]
+        members: list[list[Staged]] = []
+        documents: list[RawBSONDocument] = []
+        for part in batch.cut(sizes, [each.id in self._suspects for each in fresh]):
+            members.append(fresh[part])
+            dated = zip(members[-1], created[part], strict=True)
+            records = [batch.record(each.id, date, each.rest) for each, date in dated]
+            documents.append(RawBSONDocument(batch.pack(first + part.start, self.fence, first, records)))
+        for document, them in zip(documents, members, strict=True):
             if len(document.raw) > batch.MAX_DOCUMENT:
-                self._refused(part, 10334, "larger than 16 MiB in the log")
+                self._refused(them, 10334, "larger than 16 MiB in the log")
         hold = self._hold_back(documents)
         if not documents:
             return 0, hold

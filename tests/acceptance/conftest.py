@@ -29,7 +29,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield start
     for process in started:
-        process.kill()
+        process.end()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from pymongo import MongoClient
@@ -31,24 +32,28 @@ def ledger(replica_set: ReplicaSet, topic_name: str) -> Iterator[Ledger]:
         yield Ledger(client[topic_name.replace(".", "_")])
 
 
-def _step_down(replica_set: ReplicaSet) -> None:
+@contextmanager
+def stepped_down(replica_set: ReplicaSet) -> Iterator[None]:
     """The primary gives way in good order: connections break, and nothing is rolled back."""
     replica_set.step_down(seconds=5)
+    yield
 
 
-def _freeze(replica_set: ReplicaSet) -> None:
-    """The primary hangs with what it had not yet passed on, and is rolled back when it goes on."""
+@contextmanager
+def frozen(replica_set: ReplicaSet) -> Iterator[None]:
+    """The primary hangs, its connections open, with what it had not yet passed on; that is rolled back afterwards."""
     primary = replica_set.primary()
     replica_set.pause(primary)
-    wait_until(lambda: replica_set.primary_besides(primary), 30, "another primary")
+    yield
     replica_set.resume(primary)
 
 
-def _kill(replica_set: ReplicaSet) -> None:
-    """The primary is gone at once, and comes back later."""
+@contextmanager
+def killed(replica_set: ReplicaSet) -> Iterator[None]:
+    """The primary is gone at once, and comes back afterwards."""
     primary = replica_set.primary()
     replica_set.kill(primary)
-    wait_until(lambda: replica_set.primary_besides(primary), 30, "another primary")
+    yield
     replica_set.restart(primary)
 
 
@@ -63,9 +68,9 @@ def test_writing_sequencing_and_relaying_ride_out_another_primary(
     to_kafka += ("--kafka", kafka, "--topic", ledger_topic.name)
     relay = start("relay_with", "--lease", 3, "run", *to_kafka)
     _wait_for_more(ledger_topic, 200)
-    for give_another in (_step_down, _freeze, _kill, _step_down):
-        give_another(replica_set)
-        _wait_for_more(ledger_topic, 300)
+    for primary in (stepped_down, frozen, killed, stepped_down):
+        with primary(replica_set):
+            _wait_for_more(ledger_topic, 300)
         replica_set.wait_until_healthy()
     assert relay.exit_code is None, relay.said()
     for writer in writers:

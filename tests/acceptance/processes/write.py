@@ -70,7 +70,8 @@ def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     chance, left, turn = random.Random(given.seed), given.messages, 0
-    with MongoClient(given.uri) as client:
+    # A frozen primary is noticed in three seconds, not thirty.
+    with MongoClient(given.uri, heartbeatFrequencyMS=1000, connectTimeoutMS=2000) as client:
         writer = Writer(client, given.database)
         while left and not stop.is_set():
             turn += 1

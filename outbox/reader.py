@@ -18,6 +18,7 @@ from outbox.tail import Tail
 READ_BYTES = 4 << 20
 _MOST = 1000
 _FIRST = 4
+_AGAIN_SECONDS = 0.1
 
 
 class LogReader:
@@ -94,7 +95,9 @@ class LogReader:
         """
         if self._tail is None:
             return False
-        return self._tail.wait(self._rings, seconds, stop)
+        # What the tail has seen and the majority has not: it will not ring for that again.
+        is_due = self._tail.head >= self.position
+        return self._tail.wait(self._rings, min(seconds, _AGAIN_SECONDS) if is_due else seconds, stop)
 
     @apart
     def verify(self) -> None:

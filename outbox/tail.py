@@ -41,6 +41,8 @@ class Tail:
         self.breaks = 0
         """Grows whenever the cursor ends or is opened: between the two the log may have become another."""
         self.open = False
+        self.head = 0
+        """The newest seq it has seen, perhaps ahead of what the majority has; 0 while it sees nothing."""
         self._operation_time: Timestamp | None = None
         self._cluster_time: Mapping[str, Any] | None = None
 
@@ -78,6 +80,7 @@ class Tail:
 
     def _break(self, *, is_open: bool) -> None:
         self.open = is_open
+        self.head = 0
         self.breaks += 1
         self.wake()
 
@@ -95,7 +98,7 @@ class Tail:
             if not self.open:
                 self._break(is_open=True)
             if grown is not None:
-                self._ring(session)
+                self._ring(session, grown["last"])
             elif not cursor.alive or self._moved(cursor):
                 return
 
@@ -104,8 +107,9 @@ class Tail:
         primary = self._collections.client.primary
         return primary is not None and cursor.address != primary
 
-    def _ring(self, session: ClientSession) -> None:
+    def _ring(self, session: ClientSession, head: int) -> None:
         with self._woken:
+            self.head = head
             self._operation_time = session.operation_time
             self._cluster_time = session.cluster_time
             self.rings += 1

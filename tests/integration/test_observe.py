@@ -462,6 +462,31 @@ def test_a_live_tail_wakes_at_once(orders: Outbox) -> None:
     assert sorted(delays)[5] < 0.4
 
 
+def test_a_wake_up_that_comes_before_the_majority_is_not_lost(orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when a reader that was woken in vain waits for the next ring: that would cost the whole second."""
+    subscriber = _live(orders)
+    wait_until(lambda: _tails(orders) == 1, 5, "the tail to be open")
+    since, lag = Log.since, [0]
+
+    def lagging(self: Log, *arguments: Any, **options: Any) -> Any:
+        found = since(self, *arguments, **options)
+        if found and lag[0]:
+            lag[0] -= 1
+            return []
+        return found
+
+    monkeypatch.setattr(Log, "since", lagging)
+    delays = []
+    for n in range(1, 6):
+        lag[0] = 1
+        started = time.monotonic()
+        orders.put(placed(n))
+        subscriber.sees(*range(1, n + 1))
+        delays.append(time.monotonic() - started)
+
+    assert sorted(delays)[2] < 0.5
+
+
 def test_a_client_with_a_short_timeout_can_observe(mongo_uri: str, orders: Outbox) -> None:
     with (
         watched(mongo_uri, orders.collections.database, timeoutMS=2000) as (database, _),

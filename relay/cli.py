@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -118,6 +119,8 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
             Relay(outbox, _sink(given, each), topics=Topics(each.topic), name=each.name, start=each.start)
             for each, outbox in opened_outboxes(given, stack)
         ]
+        # What is loaded by now stays. Walking it at each full collection took a fifth of a record's time (measured).
+        gc.freeze()
         run_together(relays, stop, once=given.once)
 
 

@@ -68,6 +68,8 @@ class Feed:
         self._tail.wake()
 
     def join(self, seconds: float) -> None:
-        """Waits for threads that were told to stop."""
-        for thread in self._threads:
+        """Waits for threads that were told to stop; not at all while there is a reader, which may be the caller."""
+        with self._lock:
+            ending = [] if self._readers else list(self._threads)
+        for thread in ending:
             thread.join(seconds)

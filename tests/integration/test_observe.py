@@ -300,6 +300,24 @@ def test_close_completes_every_subscriber(orders: Outbox) -> None:
     assert _threads() == []
 
 
+def test_close_from_inside_on_next_completes_without_waiting_for_itself(orders: Outbox) -> None:
+    """Goes red when `Feed.join` waits for threads that run as long as this very subscriber does."""
+    closed_after: list[float] = []
+    completed = threading.Event()
+
+    def on_next(record: Record[Any]) -> None:
+        started = time.monotonic()
+        orders.close()
+        closed_after.append(time.monotonic() - started)
+
+    orders.observe("earliest").subscribe(on_next, on_completed=completed.set)
+    orders.put([placed(1), placed(2)])
+
+    assert completed.wait(10)
+    assert len(closed_after) == 1
+    assert closed_after[0] < 1
+
+
 def test_a_disposed_subscriber_is_told_nothing(orders: Outbox) -> None:
     subscriber = Subscriber()
     subscription = orders.observe("earliest").subscribe(subscriber)

@@ -150,7 +150,7 @@ class _Subscription:
                 self._deliver(tail)
             if not self._disposed:
                 self._observer.on_completed()
-        except Exception as error:  # whatever ends a subscription is the observer's to know
+        except Exception as error:  # noqa: BLE001  # whatever ends a subscription is the observer's to know
             self._fail(error)
         finally:
             self._home.ended(self)
@@ -161,7 +161,7 @@ class _Subscription:
             return
         try:
             self._observer.on_error(error)
-        except Exception:  # noqa: BLE001  # a daemon thread is its last frame: an error that nobody handles must at least be seen
+        except Exception:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
             logger.exception("a subscriber of %s failed and has no on_error", self._home.collections.log.full_name)
 
     def _deliver(self, tail: Tail) -> None:

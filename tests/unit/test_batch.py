@@ -13,7 +13,8 @@ from outbox import LogCorrupt, batch
 
 FIELDS = ("id", "created", "type", "key", "headers", "data")
 
-datas = st.none() | st.dictionaries(st.text("abc", min_size=1), st.integers(-(2**63), 2**63 - 1) | st.text(max_size=300))
+values = st.integers(-(2**63), 2**63 - 1) | st.text(max_size=300)
+datas = st.none() | st.dictionaries(st.text("abc", min_size=1), values)
 records = st.fixed_dictionaries(
     {
         "id": st.binary(min_size=12, max_size=12).map(ObjectId),
@@ -73,7 +74,9 @@ def test_genesis_is_read_as_a_batch_without_records() -> None:
     assert batch.parse(bson.encode(batch.GENESIS)).records() == []
 
 
-@pytest.mark.parametrize("document", [{"_id": 1}, {"_id": Int64(1), "last": Int64(1), "records": [], "padding": "x" * 90}])
+@pytest.mark.parametrize(
+    "document", [{"_id": 1}, {"_id": Int64(1), "last": Int64(1), "records": [], "padding": "x" * 90}]
+)
 def test_a_document_that_is_no_batch_is_called_corrupt_by_its_id(document: dict[str, object]) -> None:
     with pytest.raises(LogCorrupt, match="is no record batch"):
         batch.parse(bson.encode(document))

@@ -14,16 +14,13 @@ from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import OperationFailure, WriteError
+from pymongo.errors import OperationFailure
 
-from outbox import Outbox, Record, batch, sequencer, staging
+from outbox import Outbox, Record, sequencer
 from outbox.collections import Collections
-from outbox.lease import Lease
 from outbox.sequencer import Sequencer
 from outbox.sequencing import sequence
-from outbox.testing import FakeClock
-from outbox.unattended import LOOK_SECONDS, Unattended
-from tests.orders import MESSAGES, TreeGrown, foreign, new_outbox, placed, totals, warnings_of
+from tests.orders import foreign, new_outbox, placed, totals, unchecked, warnings_of
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
@@ -39,13 +36,6 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
 def raw_staging(orders: Outbox) -> Collection[Document]:
     """Staging as a service in another language has it."""
     return orders.collections.staging
-
-
-def _unchecked(orders: Outbox, *documents: Any) -> None:
-    """Past the validator, as only somebody with the privilege for it can."""
-    orders.collections.database.command(
-        {"insert": orders.collections.staging.name, "documents": list(documents), "bypassDocumentValidation": True}
-    )
 
 
 def _ms(record: Record[Any]) -> int:
@@ -179,7 +169,7 @@ def test_a_date_in_the_data_that_python_cannot_hold_kills_no_reader(
     orders: Outbox, raw_staging: Collection[Document]
 ) -> None:
     """Goes red when `DECODED` converts dates to datetime alone."""
-    _unchecked(orders, foreign(data={"order_id": "42", "total": 1, "when": DatetimeMS(2**62)}))
+    unchecked(orders, foreign(data={"order_id": "42", "total": 1, "when": DatetimeMS(2**62)}))
     orders.put(placed(2))
     orders.sequence()
 
@@ -225,148 +215,6 @@ def test_a_replacing_upsert_is_stamped(orders: Outbox, raw_staging: Collection[D
     raw_staging.replace_one({"_id": document["_id"]}, document, upsert=True)
 
     assert orders.sequence() == 1
-
-
-# What the log refuses
-
-
-def _nested(levels: int) -> Document:
-    tree: Document = {}
-    for _ in range(levels):
-        tree = {"n": tree}
-    return tree
-
-
-def _deepest(orders: Outbox) -> int:
-    """The most levels that staging takes, by trying."""
-    for levels in range(182, 150, -1):
-        try:
-            orders.put(TreeGrown(tree=_nested(levels)))
-        except OperationFailure:
-            continue
-        orders.collections.staging.delete_many({})
-        return levels
-    raise AssertionError("staging takes no nesting at all")
-
-
-def test_a_message_nested_too_deep_for_the_log_goes_to_the_dead_letters_and_the_rest_flows(
-    orders: Outbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Goes red when code 15 is taken out of `_REFUSED`: one such put stalled everybody's."""
-    deepest = _deepest(orders)
-    orders.put(placed(1))
-    ids = [orders.put(TreeGrown(tree=_nested(deepest - n))) for n in range(3)]
-    orders.put(placed(2))
-
-    numbered = orders.sequence()
-
-    dead = list(orders.collections.dead.find(sort=[("_id", 1)]))
-    assert dead
-    assert {each["_id"] for each in dead} < set(ids)
-    assert numbered == 5 - len(dead)
-    assert totals([each for each in orders.read() if each.type == "order.placed"]) == [1, 2]
-    assert orders.collections.staging.count_documents({}) == 0
-    assert dead[0]["data"] == {"tree": _nested(deepest)}
-    assert (dead[0]["reader"], dead[0]["seq"], dead[0]["type"], dead[0]["state"]) == (
-        "sequencer", None, "tree.grown", "dead"
-    )  # fmt: skip
-    assert dead[0]["error"]["code"] == 15
-    assert str(dead[0]["_id"]) in " ".join(warnings_of(caplog))
-
-
-def test_the_background_sequencer_gets_over_it_too(database: Database[Document], orders: Outbox) -> None:
-    orders.put(TreeGrown(tree=_nested(_deepest(orders))))
-    orders.put(placed(1))
-    got: list[Record[Any]] = []
-    orders.observe(1).subscribe(got.append)
-
-    wait_until(lambda: totals(got) == [1], 10, "the message behind the one that the log refuses")
-
-
-garbage = [
-    {"_id": 1},
-    {"_id": ObjectId()},
-    {"_id": {"a": 1}, "at": Timestamp(1, 1), "data": None},
-    foreign(key=5),
-    foreign(headers=None),
-    foreign(headers=[]),
-    foreign(data="text"),
-    foreign(type=None),
-    foreign(created="today"),
-    foreign(at="now"),
-    foreign(_id="text"),
-    {name: value for name, value in foreign().items() if name != "data"},
-    {name: value for name, value in foreign().items() if name != "type"},
-]
-
-
-@pytest.mark.parametrize("document", garbage)
-def test_a_document_that_went_past_the_validator_goes_to_the_dead_letters(
-    orders: Outbox, caplog: pytest.LogCaptureFixture, document: Document
-) -> None:
-    _unchecked(orders, document)
-    orders.put(placed(1))
-
-    assert orders.sequence() == 1
-    assert totals(orders.read(types=["order.placed"])) == [1]
-    assert orders.collections.staging.count_documents({}) == 0
-    [letter] = orders.collections.dead.find()
-    assert letter["_id"] == document["_id"]
-    assert "not a staging document" in letter["error"]["reason"]
-    assert "dead" in " ".join(warnings_of(caplog))
-
-
-def test_text_that_is_not_utf_8_stalls_nobody(orders: Outbox) -> None:
-    for names in (list(foreign()), list(reversed(foreign()))):
-        document = foreign(note=0, headers={"tenant": "acme!"})
-        del document["note"]
-        raw = bson.encode({name: document[name] for name in names}).replace(b"acme!", b"acme\xff")
-        _unchecked(orders, RawBSONDocument(raw))
-    orders.put(placed(1))
-
-    assert orders.sequence() == 3
-    assert [each.headers for each in orders.read()] == [{"tenant": "acme\ufffd"}] * 2 + [{}]
-
-
-def test_documents_up_to_the_limit_pass_and_larger_ones_are_refused(
-    orders: Outbox, raw_staging: Collection[Document]
-) -> None:
-    base = len(bson.encode(foreign(data={"order_id": "42", "note": ""})))
-    for size in (999_999, 1_000_000):
-        raw_staging.insert_one(foreign(data={"order_id": "42", "note": "x" * (size - base)}))
-    with pytest.raises(WriteError) as raised:
-        raw_staging.insert_one(foreign(data={"order_id": "42", "note": "x" * (1_000_001 - base)}))
-
-    assert raised.value.code == 121
-    assert orders.sequence() == 2
-
-
-def test_messages_near_16_mib_pass_when_the_limit_allows_them(database: Database[Document]) -> None:
-    with new_outbox(database, capacity="68 MiB", max_message_bytes=batch.LARGEST_MESSAGE) as orders:
-        base = len(staging.encode(ObjectId(), 0, "order.placed", "42", {}, {"order_id": "42", "note": ""}))
-        orders.put(placed(1))
-        note = "x" * (batch.LARGEST_MESSAGE - base)
-        orders.put(MESSAGES[0](order_id="42", note=note))
-        orders.put(placed(3))
-
-        assert orders.sequence() == 3
-        assert [each.seq for each in orders.read()] == [1, 2, 3]
-        large = next(orders.read(2))
-        assert large.data is not None
-        assert large.data["note"] == note
-
-
-def test_a_document_too_large_even_for_the_dead_letters_loses_its_data_but_stalls_nobody(orders: Outbox) -> None:
-    """Only past the validator: its limit leaves room for every envelope."""
-    document = foreign(data={"note": ""})
-    document["data"]["note"] = "x" * (batch.MAX_DOCUMENT - len(bson.encode(document)))
-    _unchecked(orders, RawBSONDocument(bson.encode(document)))
-    orders.put(placed(1))
-
-    assert orders.sequence() == 1
-    [letter] = orders.collections.dead.find()
-    assert (letter["_id"], letter["data"]) == (document["_id"], None)
-    assert "too many to keep" in letter["error"]["reason"]
 
 
 # The size of a sweep
@@ -445,67 +293,9 @@ def test_an_unexpected_document_in_the_log_stops_no_thread(orders: Outbox, caplo
         thread.join(10)
 
 
-# Nobody sequences
-
-
-def _full(database: Database[Document]) -> Outbox:
-    orders = new_outbox(database, sequence=False)
-    orders.put([placed(n) for n in range(1000)])
-    return orders
-
-
-def test_a_warning_says_that_nobody_sequences(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
-    clock = FakeClock()
-    unattended = Unattended(_full(database).collections, clock)
-    for _ in range(3):
-        unattended.look()
-        clock.advance(LOOK_SECONDS)
-        unattended.look()
-
-    assert "no process sequences them" in warnings_of(caplog)[0]
-
-
-def test_there_is_no_warning_while_somebody_sequences(
-    database: Database[Document], caplog: pytest.LogCaptureFixture
-) -> None:
-    clock, collections = FakeClock(), _full(database).collections
-    lease = Lease(collections.leases, "sequencer")
-    lease.acquire()
-    unattended = Unattended(collections, clock)
-    for _ in range(3):
-        clock.advance(LOOK_SECONDS)
-        lease.renew()
-        unattended.look()
-
-    assert warnings_of(caplog) == []
-
-
-def test_there_is_no_warning_of_a_few_messages(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
-    clock, orders = FakeClock(), new_outbox(database)
-    orders.put(placed(1))
-    unattended = Unattended(orders.collections, clock)
-    for _ in range(3):
-        clock.advance(LOOK_SECONDS)
-        unattended.look()
-
-    assert warnings_of(caplog) == []
-
-
-def test_puts_look_once_in_a_while_only(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = FakeClock()
-    looks: list[object] = []
-    unattended = Unattended(new_outbox(database).collections, clock)
-    monkeypatch.setattr(unattended, "_look", lambda: looks.append(None))
-    for _ in range(100):
-        clock.advance(1)
-        unattended.look()
-
-    assert len(looks) == 3
-
-
 def test_data_pass_untouched_whatever_their_types(orders: Outbox) -> None:
     data = {"order_id": "42", "bytes": b"\x00\xff", "list": [1, [2, {"three": None}]], "id": ObjectId(), "n": Int64(1)}
-    _unchecked(orders, foreign(data=data))
+    unchecked(orders, foreign(data=data))
     orders.sequence()
 
     [record] = orders.read()

@@ -17,6 +17,7 @@ READ_AHEAD_MIB = 128
 """One read of the log, decoded: some 18,000 records of this size. All million would take gigabytes."""
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_slow_subscriber_holds_a_million_records_with_flat_memory(
     ledger: Ledger, mongo_uri: str, start: Start
@@ -29,7 +30,7 @@ def test_a_slow_subscriber_holds_a_million_records_with_flat_memory(
     ledger.fill("", BACKLOG - 1000)
 
     subscriber.go_on()
-    subscriber.succeed(100)
+    subscriber.succeed(200)
 
     found = re.findall(r"seq (\d+) resident ([\d.]+)", subscriber.said())
     resident = {int(seq): float(mib) for seq, mib in found}

@@ -61,9 +61,7 @@ def pull(reader: LogReader, request: Request, delivered: bool) -> list[Record[An
 class Subscriptions:
     """The live subscriptions of one outbox. Thread-safe."""
 
-    def __init__(
-        self, collections: Collections, feed: Feed, decode: Decode, check_usable: Callable[[], None]
-    ) -> None:
+    def __init__(self, collections: Collections, feed: Feed, decode: Decode, check_usable: Callable[[], None]) -> None:
         self.collections = collections
         self.feed = feed
         self.decode = decode

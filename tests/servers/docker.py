@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import docker
+import docker  # type: ignore[import-untyped]  # docker ships no types
 import pymongo
-from docker.errors import DockerException
+from docker.errors import DockerException  # type: ignore[import-untyped]  # as above
 from testcontainers.core.container import DockerContainer
 
 from tests.servers.kafka import wait_until_answers

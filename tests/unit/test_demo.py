@@ -65,7 +65,7 @@ def test_a_check_that_fails_ends_with_1_and_still_prints_the_figures(stage: Stag
         (ServerSelectionTimeoutError("x: refused, Timeout: 5s, Topology Description: <…>"), 3, "x: refused\n"),
         (RelayEnded(4, "no such topic"), 4, "no such topic"),
         (RelayEnded(-9, ""), 1, "the relay ended with exit code -9, and said nothing"),
-        (UnsupportedServer("this server is a standalone"), 1, "this server is a standalone"),
+        (UnsupportedServer("this server is a standalone"), 4, "this server is a standalone"),
     ],
 )
 def test_an_error_ends_with_its_code_and_a_sentence(stage: Stage, error: BaseException, code: int, says: str) -> None:

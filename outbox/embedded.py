@@ -69,6 +69,11 @@ class EmbeddedMongo:
             raise EmbeddedUnavailable("the embedded MongoDB is not running: start() it first")
         return self._child.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """How mongod ended, if it ended by itself; negative: by that signal."""
+        return None if self._child is None else self._child.exit_code
+
     def start(self) -> None:
         """Returns when it takes writes, at the first start after 1–2 s. Raises EmbeddedUnavailable."""
         self.launch()

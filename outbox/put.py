@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -145,10 +145,14 @@ class Putter:
 
 
 def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    untyped: Mapping[object, object] = cast("Mapping[object, object]", headers)
+    untyped: object = headers
+    if not isinstance(untyped, Mapping):
+        raise InvalidHeaders(f"headers are a {type(untyped).__name__}: give a mapping of text to text")
     for name, value in untyped.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidHeaders(f"header {name!r}: {value!r} is not text to text; encode other values yourself")
+            raise InvalidHeaders(
+                f"header {name!r}: a {type(value).__name__}; names and values are text, so encode others yourself"
+            )
         if name in RESERVED_HEADERS:
             raise InvalidHeaders(f"the header name {name!r} is reserved: the relay sets it itself. Choose another name")
         if not name or "\x00" in name:

@@ -85,6 +85,7 @@ def test_the_driver_still_keeps_the_bound_session_where_it_is_looked_for(orders:
         ("text", None, UnknownMessage),
         (placed(1), {"id": "x"}, InvalidHeaders),
         (placed(1), {"tenant": 1}, InvalidHeaders),
+        (placed(1), [("tenant", "acme")], InvalidHeaders),
         (placed(1, note="x" * 1_000_000), None, MessageTooLarge),
         ([placed(1), placed(-1)], None, InvalidMessage),
     ],

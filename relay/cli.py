@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 try:
@@ -19,10 +18,11 @@ try:
     from outbox.clock import SystemClock
     from relay import cursor as cursors
     from relay import settings
-    from relay.connection import Opened, opened_outboxes
+    from relay.connection import opened_outboxes
     from relay.demo import demo
     from relay.errors import InvalidSettings
     from relay.exits import exit_codes
+    from relay.options import AsJson, Config, Database, Mongo, Name, OutboxName, outboxes
 except ModuleNotFoundError as missing:
     print(f"relay: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
     raise SystemExit(2) from None
@@ -42,16 +42,6 @@ app = typer.Typer(
 )
 cursor = typer.Typer(help="Shows and moves a relay's cursor.", no_args_is_help=True)
 app.add_typer(cursor, name="cursor")
-app.command()(demo)
-
-Config = Annotated[str | None, typer.Option(metavar="FILE", help="TOML: settings, [kafka], [[outbox]].")]
-Mongo = Annotated[str | None, typer.Option(metavar="URI", help="Better RELAY_MONGO, when it has a password.")]
-Database = Annotated[str | None, typer.Option(metavar="DB")]
-OutboxName = Annotated[str | None, typer.Option("--outbox", metavar="NAME", help="The outbox [default: outbox]")]
-Name = Annotated[str | None, typer.Option(help="The relay's name: cursor and lease [default: kafka]")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each outbox.")]
-
-
 app.command()(demo)
 
 
@@ -148,7 +138,7 @@ def status(
     """Show how far the relay is."""
     from relay.status import relay_status
 
-    with exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         found = [(each, relay_status(its, each.name)) for each, its in opened]
         if as_json:
             for _, one in found:
@@ -182,7 +172,7 @@ def health(
     """Exit 0 when a relay holds the lease and shows signs of life, else 1. Takes up to a few seconds."""
     from relay.status import unhealthy
 
-    with exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
             why = unhealthy(its, each.name, SystemClock())
             if why is not None:
@@ -203,7 +193,7 @@ def show(
     """Show the last record delivered: seq, id and date."""
     from relay.status import described
 
-    with exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
             found = cursors.Cursors(its.collections.cursors, each.name).load()
             if as_json:
@@ -227,7 +217,7 @@ def set_(
     name: Name = None,
 ) -> None:
     """Move the cursor, while no relay works with it. What comes after it is delivered, again or for the first time."""
-    with exit_codes(), _outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         try:
             target = int(to) if to.isdecimal() else settings.date(to)
         except ValueError:
@@ -237,16 +227,6 @@ def set_(
         ((each, its),) = opened
         position = cursors.move(its, each.name, target, SystemClock())
         print(f"{each.database}.{each.outbox}, relay {each.name!r}: goes on after seq {position[0]}")
-
-
-@contextlib.contextmanager
-def _outboxes(
-    config: str | None, mongo: str | None, database: str | None, outbox: str | None, name: str | None
-) -> Iterator[Opened]:
-    """The outboxes that the flags of a looking command name; it never sequences."""
-    flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "name": name}
-    with contextlib.ExitStack() as stack:
-        yield opened_outboxes(settings.load(flags), stack)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from relay.errors import DeliveryFailed, Unreachable
+from outbox.record import Record
+from relay.errors import DeliveryFailed, PoisonMessage, Unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +49,12 @@ class Failed:
     error: DeliveryFailed
 
 
-Outcome = Moved | Waiting | Idle | Unavailable | Unsaved | Failed
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """The next record will never be delivered; everything before it is, and saved. `Pump.skip` goes on behind it."""
+
+    record: Record[Any]
+    error: PoisonMessage
+
+
+Outcome = Moved | Waiting | Idle | Unavailable | Unsaved | Failed | Poisoned

@@ -14,7 +14,7 @@ from outbox.transient import is_transient
 from relay.encoding import Encoder, Position
 from relay.errors import DeliveryFailed, DeliveryRefused, PoisonMessage, Unreachable, Verdict
 from relay.inflight import InFlight
-from relay.outcome import Failed, Idle, Moved, Outcome, Unavailable, Unsaved, Waiting
+from relay.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
 from relay.saver import Saver
 from relay.sink import Outgoing, Sink
 
@@ -89,8 +89,8 @@ class Pump:
     def step(self) -> Outcome:
         """Looks at acknowledgements, sees to the cursor, reads and sends up to CHUNK records.
 
-        Raises what must stop the relay, when all before it is delivered and saved: PoisonMessage, DeliveryRefused,
-        TopicMissing, HistoryLost, LogReplaced; at once: LeaseLost, and errors of the server that do not pass.
+        Raises what must stop the relay, when all before it is delivered and saved: DeliveryRefused, TopicMissing,
+        HistoryLost, LogReplaced; at once: LeaseLost, and errors of the server that do not pass.
         """
         self._lease.check()
         self._acknowledge(0)
@@ -105,6 +105,8 @@ class Pump:
             return Unsaved(error)
         settled = not self._inflight and not self._outgoing and self._saver.saved[0] == position[0]
         if self._halt is not None and settled:
+            if isinstance(self._halt, PoisonMessage):
+                return Poisoned(self._records[0], self._halt)
             raise self._halt
         if self._saver.failing or (self._halt is not None and not self._outgoing):
             return Waiting()
@@ -182,6 +184,13 @@ class Pump:
         prefix = self._inflight.advance()
         self._reader.move(prefix[0] + 1)
         self._begin(prefix)
+
+    def skip(self) -> None:
+        """After Poisoned, when the message was put aside and the cursor saved behind it: goes on with the next."""
+        record = self._records.pop(0)
+        self._refused.pop(record.seq, None)
+        self._halt = None
+        self._inflight.prefix = self._saver.saved = record.seq, record.created, record.id
 
     def wait(self) -> None:
         """After Waiting: until something is acknowledged, or for a moment."""

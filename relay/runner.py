@@ -23,7 +23,7 @@ from outbox.transient import is_transient
 from relay.backoff import delay
 from relay.cursor import Cursors, position_at, role, verify
 from relay.encoding import Encoder, Position
-from relay.outcome import Failed, Idle, Moved, Unavailable, Unsaved, Waiting
+from relay.outcome import Failed, Idle, Moved, Poisoned, Unavailable, Unsaved, Waiting
 from relay.pump import Pump
 from relay.sink import Sink
 from relay.topics import Topics
@@ -174,6 +174,8 @@ class Relay:
                 case Failed(failed):
                     failures = self._retry(failed, failures, stop)
                     pump.rebuild()
+                case Poisoned(_, poison):
+                    raise poison
 
     def _retry(self, error: Exception, failures: int, stop: threading.Event) -> int:
         if isinstance(error, PyMongoError) and not is_transient(error):

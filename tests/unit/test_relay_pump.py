@@ -14,7 +14,7 @@ from outbox.errors import HistoryLost, LeaseLost
 from outbox.record import Record
 from relay.encoding import Encoder, Position
 from relay.errors import PoisonMessage, Unreachable, Verdict
-from relay.outcome import Failed, Idle, Moved, Unavailable, Unsaved, Waiting
+from relay.outcome import Failed, Idle, Moved, Poisoned, Unavailable, Unsaved, Waiting
 from relay.pump import CHUNK, Pump
 from relay.testing import MemorySink
 from tests.waiting import wait_until
@@ -101,6 +101,8 @@ class Scene:
             names.append(type(outcome).__name__)
             if isinstance(outcome, Failed):
                 self.pump.rebuild()
+            if isinstance(outcome, Poisoned):
+                raise outcome.error
             if isinstance(outcome, Idle):
                 self.pump.rest()
                 return outcome.settled
@@ -194,6 +196,22 @@ def test_a_message_that_cannot_be_encoded_stops_it_the_same_way(scene: Scene) ->
 
     assert scene.arrived() == list(range(1, 601))
     assert scene.saved[-1] == 600
+
+
+def test_what_is_poison_can_be_skipped_and_the_rest_goes_on(scene: Scene) -> None:
+    scene.sink.refused = {601: Verdict.POISON}
+    scene.log.data[700]["n"] = float("nan")
+    skipped = []
+    for _ in range(2):
+        with pytest.raises(PoisonMessage) as poison:
+            scene.run()
+        skipped.append(poison.value.seq)
+        scene.pump.skip()
+    scene.run()
+
+    assert skipped == [601, 701]
+    assert scene.arrived() == [seq for seq in range(1, 1201) if seq not in skipped]
+    assert scene.saved[-1] == 1200
 
 
 def test_lost_history_stops_it_after_all_that_was_read_is_delivered_and_saved(scene: Scene) -> None:

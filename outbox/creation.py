@@ -80,6 +80,12 @@ def create(
         _create_staging(collections, schemas, max_message_bytes, turn)
         for collection in (collections.cursors, collections.dead):
             _create_collection(collections, collection.name)
+        with call(30):
+            # For the keys that wait behind a dead letter, and for the letters that are to be sent again.
+            collections.dead.create_index([("reader", 1), ("key", 1), ("seq", 1)])
+            collections.dead.create_index(
+                [("reader", 1), ("seq", 1)], partialFilterExpression={"requeued": {"$exists": True}}
+            )
 
 
 class _Turn:

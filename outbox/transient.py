@@ -21,5 +21,7 @@ def is_transient(error: PyMongoError) -> bool:
     if isinstance(error, ConnectionFailure) or error.timeout:
         return True
     return isinstance(error, OperationFailure) and (
-        error.code in _CODES or error.has_error_label("RetryableWriteError")
+        error.code in _CODES
+        or error.has_error_label("RetryableWriteError")
+        or error.has_error_label("TransientTransactionError")
     )

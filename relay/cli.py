@@ -16,9 +16,10 @@ try:
     import typer
 
     from outbox.clock import SystemClock
-    from relay import cursor as cursors
     from relay import settings
     from relay.connection import opened_outboxes
+    from relay.cursor_cli import cursor
+    from relay.dead_cli import dead
     from relay.demo import demo
     from relay.errors import InvalidSettings
     from relay.exits import exit_codes
@@ -40,8 +41,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # as markup, the `[kafka]` of a help text would vanish
 )
-cursor = typer.Typer(help="Shows and moves a relay's cursor.", no_args_is_help=True)
 app.add_typer(cursor, name="cursor")
+app.add_typer(dead, name="dead")
 app.command()(demo)
 
 
@@ -83,12 +84,16 @@ def run(
         typer.Option(help="Without a cursor: beginning, oldest, latest, a seq or a date [default: beginning]"),
     ] = None,
     create_topic: Annotated[str | None, typer.Option(metavar="partitions=3,replication=1")] = None,
+    on_poison: Annotated[
+        str | None,
+        typer.Option(metavar="POLICY", help="On what cannot be delivered: stop, dead-letter, park-key [default: stop]"),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
 ) -> None:
     """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "kafka": kafka, "topic": topic}
-    flags |= {"name": name, "start": start, "create_topic": create_topic}
+    flags |= {"name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
     with exit_codes():
         try:
             given = settings.load({**flags, "once": once or None, "set": settings.pairs(set) if set else None})
@@ -106,7 +111,14 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
 
     with contextlib.ExitStack() as stack:
         relays = [
-            Relay(outbox, _sink(given, each), topics=Topics(each.topic), name=each.name, start=each.start)
+            Relay(
+                outbox,
+                _sink(given, each),
+                topics=Topics(each.topic),
+                name=each.name,
+                start=each.start,
+                on_poison=each.on_poison,
+            )
             for each, outbox in opened_outboxes(given, stack)
         ]
         # What is loaded by now stays. Walking it at each full collection took a fifth of a record's time (measured).
@@ -154,7 +166,18 @@ def _print_table(found: list[tuple[settings.OutboxSettings, RelayStatus]]) -> No
     table = Table("")
     for each, _ in found:
         table.add_column(f"{each.database}.{each.outbox}, relay {each.name}")
-    for row in ("head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder", "fence"):
+    for row in (
+        "head",
+        "oldest",
+        "cursor",
+        "lag_records",
+        "lag_seconds",
+        "staging",
+        "holder",
+        "fence",
+        "dead",
+        "parked",
+    ):
         table.add_row(row, *(_cell(getattr(one, row)) for _, one in found))
     Console().print(table)
 
@@ -179,54 +202,6 @@ def health(
                 print(f"{each.database}.{each.outbox}: {why}", file=sys.stderr)
                 raise typer.Exit(1)
             print(f"{each.database}.{each.outbox}: relay {each.name!r} is at work")
-
-
-@cursor.command()
-def show(
-    config: Config = None,
-    mongo: Mongo = None,
-    database: Database = None,
-    outbox: OutboxName = None,
-    name: Name = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the last record delivered: seq, id and date."""
-    from relay.status import described
-
-    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
-        for each, its in opened:
-            found = cursors.Cursors(its.collections.cursors, each.name).load()
-            if as_json:
-                print(json.dumps(None if found is None else described(found)))
-            else:
-                at = (
-                    "no cursor yet"
-                    if found is None
-                    else "seq {seq}, id {id}, created {created}".format(**described(found))
-                )
-                print(f"{each.database}.{each.outbox}, relay {each.name!r}: {at}")
-
-
-@cursor.command("set")
-def set_(
-    to: Annotated[str, typer.Argument(metavar="SEQ|DATE", help="The seq delivered last, or the date to go on from.")],
-    config: Config = None,
-    mongo: Mongo = None,
-    database: Database = None,
-    outbox: OutboxName = None,
-    name: Name = None,
-) -> None:
-    """Move the cursor, while no relay works with it. What comes after it is delivered, again or for the first time."""
-    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
-        try:
-            target = int(to) if to.isdecimal() else settings.date(to)
-        except ValueError:
-            raise InvalidSettings(f"{to!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
-        if len(opened) > 1:
-            raise InvalidSettings("the file has several outboxes: choose one with --outbox")
-        ((each, its),) = opened
-        position = cursors.move(its, each.name, target, SystemClock())
-        print(f"{each.database}.{each.outbox}, relay {each.name!r}: goes on after seq {position[0]}")
 
 
 def _stop_on_signals() -> threading.Event:

@@ -6,6 +6,7 @@ import threading
 from datetime import datetime
 
 from bson import Int64
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
@@ -31,15 +32,26 @@ class Cursors:
 
     def __init__(self, cursors: Collection[Document], name: str) -> None:
         self.name = name
+        self.reader = role(name)
+        """The cursor's `_id`."""
         self._cursors = cursors
-        self._id = role(name)
 
     @apart
     def load(self) -> Position | None:
         """The saved position; None before the first start. `(0, None, None)`: nothing was delivered yet."""
         with call():
-            found = self._cursors.find_one({"_id": self._id})
+            found = self._cursors.find_one({"_id": self.reader})
         return None if found is None else (found["seq"], found["created"], found["id"])
+
+    @apart
+    def claim(self, fence: int) -> None:
+        """Refuses every write of an older fence from here on; nothing before the first start. Raises LeaseLost."""
+        with call():
+            claimed = self._cursors.update_one(
+                {"_id": self.reader, "fence": {"$lte": Int64(fence)}}, {"$set": {"fence": Int64(fence)}}
+            )
+            if not claimed.matched_count and self._cursors.find_one({"_id": self.reader}, {"_id": 1}) is not None:
+                raise self._stale()
 
     def register(self, position: Position, fence: int) -> None:
         """Saves, and makes the cursor if there is none. Raises LeaseLost for a stale fence."""
@@ -48,23 +60,40 @@ class Cursors:
         except DuplicateKeyError as error:  # there is one, and the fence did not let the update match it
             raise self._stale() from error
 
-    def save(self, position: Position, fence: int) -> None:
+    def save(self, position: Position, fence: int, session: ClientSession | None = None) -> None:
         """Saves with a majority of the servers. Raises LeaseLost for a stale fence: another relay has worked since."""
-        if not self._write(position, fence, upsert=False):
+        if not self._write(position, fence, upsert=False, session=session):
             raise self._stale()
 
     @apart
-    def _write(self, position: Position, fence: int, *, upsert: bool) -> bool:
+    def touch(self, fence: int, session: ClientSession) -> None:
+        """Makes the session's transaction one that no relay of another fence can commit beside. Raises LeaseLost.
+
+        The count always changes: the server passes over a write that changes nothing, and would see no conflict.
+        """
+        touched = self._cursors.update_one(
+            {"_id": self.reader, "fence": {"$lte": Int64(fence)}},
+            {"$set": {"fence": Int64(fence)}, "$inc": {"letters": Int64(1)}},
+            session=session,
+        )
+        if not touched.matched_count:
+            raise self._stale()
+
+    @apart
+    def _write(self, position: Position, fence: int, *, upsert: bool, session: ClientSession | None = None) -> bool:
         seq, created, id = position
         values = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW", "fence": Int64(fence)}
         with call():
             written = self._cursors.update_one(
-                {"_id": self._id, "fence": {"$lte": Int64(fence)}}, [{"$set": values}], upsert=upsert
+                {"_id": self.reader, "fence": {"$lte": Int64(fence)}},
+                [{"$set": values}],
+                upsert=upsert,
+                session=session,
             )
         return written.matched_count + (written.upserted_id is not None) > 0
 
     def _stale(self) -> LeaseLost:
-        return LeaseLost(f"the cursor {self._id!r} was not saved: another relay has taken over, or it was removed")
+        return LeaseLost(f"the cursor {self.reader!r} was not saved: another relay has taken over, or it was removed")
 
 
 def position_at(seq: int, log: Log) -> Position:
@@ -109,6 +138,20 @@ def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> Positio
             raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
         Cursors(outbox.collections.cursors, name).register(position, lease.fence)
         return position
+    finally:
+        lease.release()
+
+
+def forget(outbox: Outbox, name: str, clock: Clock) -> bool:
+    """Removes the cursor of relay `name`, so that it holds the sequencer back no more; False when there is none.
+
+    A relay of that name that starts later has to be told where, as at its first start. Raises CursorInUse as `move`.
+    """
+    lease = Lease(outbox.collections.leases, role(name))
+    _take(lease, outbox.collections.leases, name, clock)
+    try:
+        with call():
+            return outbox.collections.cursors.delete_one({"_id": role(name)}).deleted_count > 0
     finally:
         lease.release()
 

@@ -42,7 +42,8 @@ class Encoder:
             try:
                 value = None if data is None else json_value(data)
             except Unencodable as error:
-                return outgoing, positions, PoisonMessage(seq, str(id), type, record.key, str(error))
+                poison = PoisonMessage(seq, str(id), type, record.key, "unencodable", str(error))
+                return outgoing, positions, poison
             if type not in known:
                 try:
                     known[type] = (self._topic(type), ("type", type))

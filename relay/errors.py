@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Literal
 
 from outbox.errors import OutboxError
+
+PoisonCode = Literal["unencodable", "refused"]
+"""Who refuses a poison message: the encoding of its value, or the broker."""
 
 
 class RelayError(OutboxError):
@@ -38,18 +42,25 @@ class CursorInUse(RelayError):
 class PoisonMessage(RelayError):
     """A message that will never be delivered, however often it is tried.
 
-    `seq` is its number, `id` its message id (24 hex digits), `reason` why it was refused.
+    `seq` is its number, `id` its message id (24 hex digits), `code` who refuses it, `reason` why; `finding` is all of
+    that in a sentence.
     """
 
-    def __init__(self, seq: int, id: str, type: str, key: str | None, reason: str) -> None:
+    def __init__(self, seq: int, id: str, type: str, key: str | None, code: PoisonCode, reason: str) -> None:
+        self.finding = f"message seq {seq} (id {id}, type {type!r}, key {key!r}) cannot be delivered: {reason}"
         super().__init__(
-            f"message seq {seq} (id {id}, type {type!r}, key {key!r}) cannot be delivered: {reason}. "
-            f"Everything before it is delivered. Remove the cause and start the relay again, or skip this message for "
-            f"good: relay cursor set {seq}"
+            f"{self.finding}. Everything before it is delivered. Remove the cause and start the relay again; or let "
+            f"it put such messages aside: --on-poison dead-letter or park-key; or skip this one for good: "
+            f"relay cursor set {seq}"
         )
         self.seq = seq
         self.id = id
+        self.code = code
         self.reason = reason
+
+
+class LetterTaken(RelayError):
+    """A message cannot be put aside: another reader already has it among its dead letters."""
 
 
 class Verdict(Enum):

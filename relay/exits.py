@@ -14,6 +14,7 @@ from relay.errors import (
     CursorMismatch,
     DeliveryRefused,
     InvalidSettings,
+    LetterTaken,
     PoisonMessage,
     TopicMissing,
     Unreachable,
@@ -29,7 +30,7 @@ PROTECTED = 4
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings, errors.InvalidStart, errors.InvalidName), USAGE),
     ((Unreachable,), UNREACHABLE),
-    ((PoisonMessage, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse), PROTECTED),
+    ((PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse), PROTECTED),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
     ((errors.IncompatibleOutbox, errors.UnsupportedServer), PROTECTED),
     ((errors.OutboxError, PyMongoError), UNEXPECTED),

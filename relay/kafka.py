@@ -225,6 +225,7 @@ class KafkaSink:
                 "If none of them is too large by itself, give --set batch.size= the topic's max.message.bytes"
             )
             return DeliveryFailed(seq, Verdict.RETRY, reason)
+        self._singly = self._singly and verdict is not Verdict.POISON  # until the one to blame is found
         return DeliveryFailed(seq, verdict, reason)
 
     def close(self) -> None:

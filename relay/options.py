@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from outbox import Outbox
 from relay import settings
 from relay.connection import Opened, opened_outboxes
+from relay.errors import InvalidSettings
 
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="TOML: settings, [kafka], [[outbox]].")]
 Mongo = Annotated[str | None, typer.Option(metavar="URI", help="Better RELAY_MONGO, when it has a password.")]
@@ -27,3 +29,10 @@ def outboxes(
     flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "name": name}
     with contextlib.ExitStack() as stack:
         yield opened_outboxes(settings.load(flags), stack)
+
+
+def only(opened: Opened) -> tuple[settings.OutboxSettings, Outbox]:
+    """The one outbox that a changing command works on. Raises InvalidSettings when several are named."""
+    if len(opened) > 1:
+        raise InvalidSettings("the file has several outboxes: choose one with --outbox")
+    return opened[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from pymongo.errors import PyMongoError
@@ -44,6 +45,8 @@ class Pump:
     """Relays from `start`, the position of what was delivered last. Not thread-safe; close it.
 
     `save` saves a position under the lease's fence; it is called on another thread, once at a time.
+    `park` puts aside those of the records that must wait behind a dead letter, and says which, by seq: they count as
+    delivered. It is called with up to CHUNK records, again with the same ones after a failure.
     """
 
     def __init__(
@@ -55,12 +58,14 @@ class Pump:
         *,
         start: Position,
         save: Callable[[Position], None],
+        park: Callable[[Sequence[Record[Any]]], Collection[int]],
         clock: Clock,
     ) -> None:
         self._reader = reader
         self._sink = sink
         self._encoder = encoder
         self._lease = lease
+        self._park = park
         self._clock = clock
         self._saver = Saver(save, start, clock)
         self._refused: dict[int, DeliveryFailed] = {}
@@ -128,9 +133,12 @@ class Pump:
         except DeliveryFailed as error:
             self._failed = error
             return Failed(error)
-        self._inflight.sent(self._positions[:taken])
-        del self._outgoing[:taken], self._positions[:taken]
-        return Waiting() if self._outgoing or not taken else Moved()
+        del self._outgoing[:taken]
+        # There may be more positions: those of parked records.
+        end = bisect_left(self._positions, self._outgoing[0][0], key=_seq) if self._outgoing else len(self._positions)
+        self._inflight.sent(self._positions[:end])
+        del self._positions[:end]
+        return Waiting() if self._outgoing or not end else Moved()
 
     def _read(self) -> bool:
         """Reads if there may be something: the tail said so, the last read found some, or a second has passed."""
@@ -149,12 +157,14 @@ class Pump:
 
     def _encode(self) -> None:
         chunk = self._records[:CHUNK]
+        parked = self._park(chunk)
+        sendable = [record for record in chunk if record.seq not in parked] if parked else chunk
         refused: Record[Any] | None = None
         if self._refused:
-            refused = next((record for record in chunk if record.seq in self._refused), None)
-            if refused is not None:
-                chunk = chunk[: refused.seq - chunk[0].seq]
-        outgoing, positions, error = self._encoder.encode(chunk)
+            at = next((at for at, record in enumerate(sendable) if record.seq in self._refused), None)
+            if at is not None:
+                refused, sendable = sendable[at], sendable[:at]
+        outgoing, positions, error = self._encoder.encode(sendable)
         if isinstance(error, Unreachable):
             if not outgoing:
                 raise error  # else it comes again, when its turn has come
@@ -162,8 +172,15 @@ class Pump:
             self._halt = error
         elif refused is not None:
             self._halt = _refusal(refused, self._refused[refused.seq])
+        if parked:
+            stopped = refused if error is None else sendable[len(outgoing)]
+            end = len(chunk) if stopped is None else chunk.index(stopped)
+            positions = [(record.seq, record.created, record.id) for record in chunk[:end]]
+            for seq, _, _ in positions:
+                if seq in parked:
+                    self._inflight.acknowledged(seq)
         self._outgoing, self._positions = outgoing, positions
-        del self._records[: len(outgoing)]
+        del self._records[: len(positions)]
 
     def _acknowledge(self, seconds: float) -> None:
         try:
@@ -221,6 +238,10 @@ class Pump:
         self._saver.close()
 
 
+def _seq(position: Position) -> int:
+    return position[0]
+
+
 def _stop_unless_transient(error: PyMongoError) -> None:
     if not is_transient(error):
         raise error
@@ -228,5 +249,5 @@ def _stop_unless_transient(error: PyMongoError) -> None:
 
 def _refusal(record: Record[Any], failed: DeliveryFailed) -> PoisonMessage | DeliveryRefused:
     if failed.verdict is Verdict.POISON:
-        return PoisonMessage(record.seq, str(record.id), record.type, record.key, failed.reason)
+        return PoisonMessage(record.seq, str(record.id), record.type, record.key, "refused", failed.reason)
     return DeliveryRefused(f"seq {record.seq} (id {record.id}, type {record.type!r}) was not taken: {failed.reason}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pymongo.errors import PyMongoError
 
@@ -18,13 +18,16 @@ from outbox.collections import call
 from outbox.errors import HistoryLost, LeaseLost, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
 from outbox.reader import LogReader
+from outbox.record import Record
 from outbox.start import Start
 from outbox.transient import is_transient
-from relay.backoff import delay
 from relay.cursor import Cursors, position_at, role, verify
+from relay.dead_letters import DeadLetters, OnPoison
+from relay.driver import Driver
 from relay.encoding import Encoder, Position
-from relay.outcome import Failed, Idle, Moved, Poisoned, Unavailable, Unsaved, Waiting
-from relay.pump import Pump
+from relay.outcome import Poisoned
+from relay.pump import Pump, Reader
+from relay.released import Released
 from relay.sink import Sink
 from relay.topics import Topics
 
@@ -32,7 +35,8 @@ log = logging.getLogger("relay")
 
 StartAt = Literal["beginning", "oldest", "latest"] | int | datetime
 STANDBY_SECONDS = 1.0
-DRAIN_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+"""Between two looks for requeued dead letters."""
 
 
 def _first_start(start: StartAt) -> Start:
@@ -49,6 +53,8 @@ class Relay:
     topics: the template for topics. name: the relay's name; its cursor and its lease are `relay:NAME`.
     start: where to begin when there is no cursor yet: "beginning" (seq 1; refused when that was rolled over), "oldest",
         "latest", a seq, or a date.
+    on_poison: what to do with a message that can never be delivered: "stop" with PoisonMessage; "dead-letter": keep it
+        in NAME.dead and go on; "park-key": and keep the later ones of its key too, until they are requeued.
     lease_seconds: after how long without a sign of life another relay of that name takes over.
     chance: floats in [0, 1) for the jitter of retries.
 
@@ -63,6 +69,7 @@ class Relay:
         topics: Topics = Topics("{type}"),  # noqa: B008  # immutable
         name: str = "kafka",
         start: StartAt = "beginning",
+        on_poison: OnPoison = "stop",
         lease_seconds: float = SECONDS,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -71,6 +78,7 @@ class Relay:
         self._sink = sink
         self._topics = topics
         self._start = start
+        self._on_poison: OnPoison = on_poison
         self._lease_seconds = lease_seconds
         self._chance = chance
         self._clock = SystemClock()
@@ -83,9 +91,9 @@ class Relay:
         once: returns as soon as staging is empty and the cursor has reached the log's head.
 
         Blocks; one thread a Relay. Raises Unreachable and TopicMissing at the start, and later only what somebody must
-        see to: PoisonMessage, DeliveryRefused, TopicMissing, HistoryLost, LogReplaced, CursorMismatch, InvalidStart,
-        OutboxNotCreated, and errors of the database that do not pass by themselves. Lost connections, elections, and a
-        broker that is away are waited for.
+        see to: PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, HistoryLost, LogReplaced, CursorMismatch,
+        InvalidStart, OutboxNotCreated, and errors of the database that do not pass by themselves. Lost connections,
+        elections, and a broker that is away are waited for.
         """
         types = self._outbox.types()
         if not types:
@@ -111,7 +119,7 @@ class Relay:
                 except LeaseLost as lost:
                     log.warning("%s; what was in flight is given up, and this relay stands by", lost)
                 except PyMongoError as error:
-                    failures = self._retry(error, failures, stop)
+                    failures = Driver(f"{self.name!r} of {self._where}", stop, self._chance).retry(error, failures)
 
     def _take(self, lease: Lease, stop: threading.Event, once: bool) -> bool:
         """One turn: relays if the lease can be had, else waits a moment. True: nothing is left to do."""
@@ -123,83 +131,76 @@ class Relay:
                 if once and self._drained(self._cursors.load()):
                     return True
         try:
-            return self._relay(lease, stop, once)
+            self._relay(lease, stop, once)
+            return True
         finally:
             try:
                 lease.release()
             except PyMongoError as error:  # it runs out by itself
                 log.warning("relay %r: the lease could not be given back: %s", self.name, error)
 
-    def _relay(self, lease: Lease, stop: threading.Event, once: bool) -> bool:
+    def _relay(self, lease: Lease, stop: threading.Event, once: bool) -> None:
+        self._cursors.claim(lease.fence)
+        letters = DeadLetters(self._outbox.collections, self._cursors, lease.fence, self._on_poison)
+        driver = Driver(f"{self.name!r} of {self._where}", stop, self._chance)
+        while True:
+            self._send_released(letters, driver, lease, stop)
+            if not self._follow(letters, driver, lease, once):
+                return
+
+    def _follow(self, letters: DeadLetters, driver: Driver, lease: Lease, once: bool) -> bool:
+        """Relays what comes in the log. True: only until somebody has requeued dead letters."""
+        waiting, looked = False, self._clock.monotonic()
+
+        def ended(position: Position, settled: bool) -> bool:
+            nonlocal waiting, looked
+            drained = once and settled and self._drained(position)
+            now = self._clock.monotonic()
+            if drained or now - looked >= LOOK_SECONDS:
+                waiting, looked = letters.requeued(), now
+            return waiting or drained
+
+        def poisoned(outcome: Poisoned) -> None:
+            if self._on_poison == "stop":
+                raise outcome.error
+            letters.bury(outcome.record, outcome.error)
+            log.error("relay %r of %s: dead-lettered: %s", self.name, self._where, outcome.error.finding)
+
         start, reader = self._resume(lease.fence)
+        with closing(reader), closing(self._pump(reader, lease, start, letters.park, self._save(lease))) as pump:
+            log.info("relay %r of %s: relaying after seq %d (fence %d)", self.name, self._where, start[0], lease.fence)
+            driver.run(pump, poisoned, ended)
+            if not pump.pending:
+                log.info("relay %r of %s: stopped after seq %d", self.name, self._where, pump.position[0])
+        return waiting
+
+    def _send_released(self, letters: DeadLetters, driver: Driver, lease: Lease, stop: threading.Event) -> None:
+        """Sends the dead letters that were requeued. Nothing of the log meanwhile: a parked key's come before it."""
+        while not stop.is_set() and letters.requeued() and (records := letters.released()):
+            released = Released(letters, records)
+
+            def poisoned(outcome: Poisoned, released: Released = released) -> None:
+                released.put_back(outcome.record, outcome.error)
+                log.error("relay %r of %s: refused again: %s", self.name, self._where, outcome.error.finding)
+
+            with closing(self._pump(released, lease, released.start, released.park, released.save)) as pump:
+                log.info("relay %r of %s: sending %d requeued message(s)", self.name, self._where, len(records))
+                driver.run(pump, poisoned, lambda _, settled: settled)
+
+    def _pump(
+        self,
+        reader: Reader,
+        lease: Lease,
+        start: Position,
+        park: Callable[[Sequence[Record[Any]]], Collection[int]],
+        save: Callable[[Position], None],
+    ) -> Pump:
+        encoder = Encoder(self._checked_topic)
+        return Pump(reader, self._sink, encoder, lease, start=start, save=save, park=park, clock=self._clock)
+
+    def _save(self, lease: Lease) -> Callable[[Position], None]:
         fence = lease.fence
-        with (
-            closing(reader),
-            closing(
-                Pump(
-                    reader,
-                    self._sink,
-                    Encoder(self._checked_topic),
-                    lease,
-                    start=start,
-                    save=lambda position: self._cursors.save(position, fence),
-                    clock=self._clock,
-                )
-            ) as pump,
-        ):
-            log.info("relay %r of %s: relaying after seq %d (fence %d)", self.name, self._where, start[0], fence)
-            self._loop(pump, stop, once)
-            self._drain(pump)
-        return True
-
-    def _loop(self, pump: Pump, stop: threading.Event, once: bool) -> None:
-        failures, position = 0, pump.position
-        while not stop.is_set():
-            outcome = pump.step()
-            if pump.position is not position:
-                failures, position = 0, pump.position
-            match outcome:
-                case Moved():
-                    pass
-                case Waiting():
-                    pump.wait()
-                case Idle(settled):
-                    if settled:
-                        failures = 0
-                        if once and self._drained(position):
-                            return
-                    pump.rest()
-                case Unavailable(error) | Unsaved(error):
-                    failures = self._retry(error, failures, stop)
-                case Failed(failed):
-                    failures = self._retry(failed, failures, stop)
-                    pump.rebuild()
-                case Poisoned(_, poison):
-                    raise poison
-
-    def _retry(self, error: Exception, failures: int, stop: threading.Event) -> int:
-        if isinstance(error, PyMongoError) and not is_transient(error):
-            raise error
-        seconds = delay(failures + 1, self._chance)
-        log.warning("relay %r of %s: %s; again in %.1f s", self.name, self._where, error, seconds)
-        stop.wait(seconds)
-        return failures + 1
-
-    def _drain(self, pump: Pump) -> None:
-        if pump.pending:
-            seconds = f"{DRAIN_SECONDS:g} s"
-            log.info("relay %r: waiting up to %s for %d record(s) in flight", self.name, seconds, pump.pending)
-        try:
-            pump.drain(DRAIN_SECONDS)
-        except (PyMongoError, LeaseLost) as error:
-            log.warning("relay %r: delivered up to seq %d, but not saved: %s", self.name, pump.position[0], error)
-        if pump.pending:
-            log.warning(
-                "relay %r: %d record(s) after seq %d were not acknowledged in time; the next start sends them again",
-                self.name, pump.pending, pump.position[0],
-            )  # fmt: skip
-        else:
-            log.info("relay %r of %s: stopped after seq %d", self.name, self._where, pump.position[0])
+        return lambda position: self._cursors.save(position, fence)
 
     def _resume(self, fence: int) -> tuple[Position, LogReader]:
         """The position to go on from, saved in any case before the first read, and a reader that stands after it."""

@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from relay.dead_letters import OnPoison
 from relay.errors import InvalidSettings
 
 # Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
@@ -79,6 +80,7 @@ class OutboxSettings(BaseModel):
     name: str = Field(default="kafka", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     start: Annotated[Literal["beginning", "oldest", "latest"] | int | datetime, BeforeValidator(_start)] = "beginning"
     create_topic: Annotated[TopicLayout, BeforeValidator(_from_text)] | None = None
+    on_poison: OnPoison = "stop"
 
 
 class _Given(BaseSettings):
@@ -96,6 +98,7 @@ class _Given(BaseSettings):
     name: str | None = None
     start: str | None = None
     create_topic: str | None = None
+    on_poison: str | None = None
     once: bool = False
 
     @classmethod

@@ -13,6 +13,7 @@ from outbox.collections import DECODED, call
 from outbox.lease import SECONDS, holder
 from relay import dates
 from relay.cursor import Cursors, role
+from relay.disposal import DeadLetterOffice
 from relay.encoding import Position
 
 _LOOK_SECONDS = 0.2
@@ -38,6 +39,10 @@ class RelayStatus:
     """Which process holds the relay's lease; None when none does. A killed one still does until another takes over."""
     fence: int
     """How often the lease was taken so far."""
+    dead: int
+    """Messages put aside, by this relay or by the sequencer, because they cannot be delivered."""
+    parked: int
+    """Messages put aside by this relay because an earlier one of their key is dead."""
 
     def as_dict(self) -> dict[str, Any]:
         """What `relay status --json` prints."""
@@ -49,6 +54,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     status = outbox.status()
     cursor = Cursors(outbox.collections.cursors, name).load()
     lease = holder(outbox.collections.leases, role(name))
+    office = DeadLetterOffice(outbox, name)
     return RelayStatus(
         head=status.head,
         oldest=status.oldest,
@@ -58,6 +64,8 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         staging=status.staging,
         holder=None if lease is None else lease["owner"],
         fence=0 if lease is None else lease["fence"],
+        dead=office.count("dead"),
+        parked=office.count("parked"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -80,14 +80,25 @@ class Scene:
         self.lease = Held()
         self.saved: list[int] = []
         self.save_errors: list[Exception] = []
+        self.parked: set[int] = set()
         self.pump = Pump(
-            self.log, self.sink, Encoder(str), self.lease, start=(0, None, None), save=self.save, clock=Clock()
+            self.log,
+            self.sink,
+            Encoder(str),
+            self.lease,
+            start=(0, None, None),
+            save=self.save,
+            park=self.park,
+            clock=Clock(),
         )
 
     def save(self, position: Position) -> None:
         if self.save_errors:
             raise self.save_errors.pop(0)
         self.saved.append(position[0])
+
+    def park(self, records: Sequence[Record[Any]]) -> list[int]:
+        return [record.seq for record in records if record.seq in self.parked]
 
     def arrived(self) -> list[int]:
         return [each.seq for each in self.sink.records]
@@ -139,7 +150,14 @@ def test_a_full_sink_is_waited_for(scene: Scene) -> None:
     scene.sink = MemorySink(capacity=90)
     scene.pump.close()
     scene.pump = Pump(
-        scene.log, scene.sink, Encoder(str), scene.lease, start=(0, None, None), save=scene.save, clock=Clock()
+        scene.log,
+        scene.sink,
+        Encoder(str),
+        scene.lease,
+        start=(0, None, None),
+        save=scene.save,
+        park=scene.park,
+        clock=Clock(),
     )
 
     assert scene.run() == ["Waiting", "Moved", "Waiting", "Moved", "Waiting", "Moved", "Idle"]
@@ -214,6 +232,60 @@ def test_what_is_poison_can_be_skipped_and_the_rest_goes_on(scene: Scene) -> Non
     assert scene.saved[-1] == 1200
 
 
+def test_what_is_parked_counts_as_delivered_and_is_not_sent(scene: Scene) -> None:
+    scene.parked = {1, 2, 300, 500, 501, 1199, 1200}
+
+    scene.run()
+
+    assert scene.arrived() == [seq for seq in range(1, 1201) if seq not in scene.parked]
+    assert scene.saved[-1] == 1200
+
+
+def test_the_cursor_passes_a_parked_record_only_after_all_before_it(scene: Scene) -> None:
+    scene.parked = set(range(101, 1201))
+    scene.sink.away = True
+    for _ in range(10):
+        scene.pump.step()
+    away = scene.pump.position[0], list(scene.saved)
+    scene.sink.away = False
+    scene.run()
+
+    assert away == (0, [])
+    assert scene.saved[-1] == 1200
+
+
+def test_poison_between_parked_records_is_found_and_skipped(scene: Scene) -> None:
+    scene.parked = {599, 600, 602, 603, 701}
+    scene.sink.refused = {601: Verdict.POISON}
+    scene.log.data[699]["n"] = float("nan")
+    skipped = []
+    for _ in range(2):
+        with pytest.raises(PoisonMessage) as poison:
+            scene.run()
+        skipped.append((poison.value.seq, scene.saved[-1]))
+        scene.pump.skip()
+    scene.run()
+
+    assert skipped == [(601, 600), (700, 699)]
+    assert scene.arrived() == [seq for seq in range(1, 1201) if seq not in {*scene.parked, 601, 700}]
+    assert scene.saved[-1] == 1200
+
+
+def test_a_full_sink_takes_the_rest_also_between_parked_records(scene: Scene) -> None:
+    scene.sink = MemorySink(capacity=90)
+    scene.parked = set(range(1, 1201, 3))
+    scene.pump.close()
+    scene.pump = Pump(
+        scene.log, scene.sink, Encoder(str), scene.lease, start=(0, None, None), save=scene.save, park=scene.park,
+        clock=Clock(),
+    )  # fmt: skip
+
+    scene.run()
+
+    assert scene.arrived() == [seq for seq in range(1, 1201) if seq not in scene.parked]
+    assert scene.saved[-1] == 1200
+
+
 def test_lost_history_stops_it_after_all_that_was_read_is_delivered_and_saved(scene: Scene) -> None:
     scene.pump.step()
     scene.log.errors = [HistoryLost(701, 900)]
@@ -281,7 +353,14 @@ def test_a_broker_that_does_not_answer_for_a_new_topic_is_asked_again(scene: Sce
 
     scene.pump.close()
     scene.pump = Pump(
-        scene.log, scene.sink, Encoder(topic), scene.lease, start=(0, None, None), save=scene.save, clock=Clock()
+        scene.log,
+        scene.sink,
+        Encoder(topic),
+        scene.lease,
+        start=(0, None, None),
+        save=scene.save,
+        park=scene.park,
+        clock=Clock(),
     )
 
     assert isinstance(scene.pump.step(), Unavailable)

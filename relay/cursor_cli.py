@@ -1,0 +1,81 @@
+"""The commands `relay cursor …`: where a relay is, and putting it elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from outbox.clock import SystemClock
+from relay import cursor as cursors
+from relay import settings
+from relay.errors import InvalidSettings
+from relay.exits import exit_codes
+from relay.options import AsJson, Config, Database, Mongo, Name, OutboxName, only, outboxes
+
+cursor = typer.Typer(help="Shows, moves and removes a relay's cursor.", no_args_is_help=True)
+
+
+@cursor.command()
+def show(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last record delivered: seq, id and date."""
+    from relay.status import described
+
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
+        for each, its in opened:
+            found = cursors.Cursors(its.collections.cursors, each.name).load()
+            if as_json:
+                print(json.dumps(None if found is None else described(found)))
+            else:
+                at = (
+                    "no cursor yet"
+                    if found is None
+                    else "seq {seq}, id {id}, created {created}".format(**described(found))
+                )
+                print(f"{each.database}.{each.outbox}, relay {each.name!r}: {at}")
+
+
+@cursor.command("set")
+def set_(
+    to: Annotated[str, typer.Argument(metavar="SEQ|DATE", help="The seq delivered last, or the date to go on from.")],
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+) -> None:
+    """Move the cursor, while no relay works with it. What comes after it is delivered, again or for the first time."""
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
+        try:
+            target = int(to) if to.isdecimal() else settings.date(to)
+        except ValueError:
+            raise InvalidSettings(f"{to!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
+        each, its = only(opened)
+        position = cursors.move(its, each.name, target, SystemClock())
+        print(f"{each.database}.{each.outbox}, relay {each.name!r}: goes on after seq {position[0]}")
+
+
+@cursor.command()
+def forget(
+    relay_name: Annotated[str, typer.Argument(metavar="NAME", help="The relay that will not come back.")],
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+) -> None:
+    """Remove a relay's cursor, while none works with it, so that it holds the sequencer back no more."""
+    with exit_codes(), outboxes(config, mongo, database, outbox, relay_name) as opened:
+        each, its = only(opened)
+        if not cursors.forget(its, relay_name, SystemClock()):
+            print(f"{each.database}.{each.outbox}: relay {relay_name!r} has no cursor", file=sys.stderr)
+            raise typer.Exit(1)
+        print(f"{each.database}.{each.outbox}: the cursor of relay {relay_name!r} is forgotten")

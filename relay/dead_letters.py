@@ -1,0 +1,181 @@
+"""A relay's dead letters: the messages it has put aside, in `NAME.dead`, and the keys that wait behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal, TypeVar
+
+from bson import ObjectId
+from pymongo import WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.read_concern import ReadConcern
+
+from outbox.collections import Collections, Document, apart, call
+from outbox.record import Record
+from relay import letter
+from relay.cursor import Cursors
+from relay.errors import LetterTaken, PoisonMessage
+
+T = TypeVar("T")
+
+OnPoison = Literal["stop", "dead-letter", "park-key"]
+"""What a relay does with a message that can never be delivered; see docs/poison.md."""
+
+BATCH = 500
+"""Released letters that are sent at a time; fewer when they take more than 16 MiB."""
+_TRANSACTION_SECONDS = 15.0  # a chunk of large messages may be 16 MiB
+REQUEUED: Document = {"requeued": {"$exists": True}}
+UNMARKED: Document = {"requeued": {"$exists": False}}
+MARK: list[Document] = [{"$set": {"requeued": "$$NOW"}}]
+"""How an operator's wish to have a letter sent stands in it, beside the fields of the contract."""
+
+
+class DeadLetters:
+    """What one relay puts aside while it holds its lease under `fence`. Not thread-safe. Raises pymongo's errors.
+
+    The collection is the only truth: which keys are parked is asked of it for each chunk, so nothing is remembered
+    that a crash could lose, that an operator's command could make wrong, or that could outgrow the memory. Only a
+    relay adds letters, one at a time by its lease, so "there are none" is safe to remember until it adds one.
+    """
+
+    def __init__(self, collections: Collections, cursors: Cursors, fence: int, on_poison: OnPoison) -> None:
+        self._client = collections.client
+        self._dead = collections.dead
+        self._cursors = cursors
+        self._fence = fence
+        self._own = {"reader": cursors.reader}
+        # A key that was parked stays so under any policy. Under `park-key`, a dead letter alone parks its key too.
+        self._parking = self._own if on_poison == "park-key" else {**self._own, "state": "parked"}
+        self._some = True  # until a look says otherwise
+
+    @apart
+    def bury(self, record: Record[Any], poison: PoisonMessage) -> None:
+        """Keeps a poison message and moves the cursor behind it, both or neither, so a crash loses nothing.
+
+        Raises LeaseLost when another relay has worked since, LetterTaken.
+        """
+
+        def work(session: ClientSession) -> None:
+            if not self._refused_again(record.id, poison, session):
+                self._add([letter.dead(record, self._cursors.reader, poison)], session)
+            self._cursors.save((record.seq, record.created, record.id), self._fence, session)
+
+        self._some = True
+        self._fenced(work)
+
+    @apart
+    def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
+        """Keeps those of the records whose key is parked, and returns their seqs. Again with the same: no change.
+
+        Raises LeaseLost when another relay has worked since, LetterTaken.
+        """
+        if not self._some:
+            return ()
+        keys = list({record.key for record in records if record.key is not None})
+        if not self._parked(keys, None):
+            return ()
+
+        def work(session: ClientSession) -> Collection[int]:
+            parked = self._parked(keys, session)  # an operator may have released some since
+            behind = [record for record in records if record.key in parked]
+            self._add([letter.parked(record, self._cursors.reader) for record in behind], session)
+            return frozenset(record.seq for record in behind)
+
+        return self._fenced(work)
+
+    def _parked(self, keys: Sequence[str], session: ClientSession | None) -> set[str]:
+        with call():
+            return set(self._dead.distinct("key", {**self._parking, "key": {"$in": keys}}, session=session))
+
+    def _add(self, letters: Sequence[Document], session: ClientSession) -> None:
+        ids = [each["_id"] for each in letters]
+        found = self._dead.find({"_id": {"$in": ids}}, {"reader": 1}, session=session)
+        known = {each["_id"]: each["reader"] for each in found}
+        for id, reader in known.items():
+            if reader != self._cursors.reader:
+                raise LetterTaken(
+                    f"message {id} cannot be put aside for {self._cursors.reader!r}: {self._dead.full_name} has it for "
+                    f"{reader!r}. Requeue or discard it there first: relay dead requeue {id}"
+                )
+        new = [each for each in letters if each["_id"] not in known]
+        if new:
+            self._dead.insert_many(new, session=session)
+
+    def _refused_again(self, id: ObjectId, poison: PoisonMessage, session: ClientSession | None) -> bool:
+        """Notes one more failed attempt of a letter; False when there is none."""
+        change: list[Document] = [
+            {
+                "$set": {
+                    "state": "dead",
+                    "error": {"$literal": letter.error(poison)},
+                    "attempts": {"$add": ["$attempts", 1]},
+                    "last": "$$NOW",
+                }
+            },
+            {"$unset": "requeued"},
+        ]
+        return self._dead.update_one({"_id": id, **self._own}, change, session=session).matched_count > 0
+
+    def _fenced(self, work: Callable[[ClientSession], T]) -> T:
+        """A transaction that also writes the cursor: no relay of an older fence can commit one, and of two that decide
+        by the same letters, this one and an operator's, the later one has to look again."""
+
+        def fenced(session: ClientSession) -> T:
+            self._cursors.touch(self._fence, session)
+            return work(session)
+
+        with call(_TRANSACTION_SECONDS), self._client.start_session() as session:
+            return session.with_transaction(
+                fenced, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
+            )
+
+    @apart
+    def requeued(self) -> bool:
+        """Whether an operator wants some of them sent."""
+        if not self._some:
+            return False
+        with call():
+            if self._dead.find_one(self._own, {"_id": 1}) is None:
+                self._some = False
+                return False
+            return self._dead.find_one({**self._own, **REQUEUED}, {"_id": 1}) is not None
+
+    @apart
+    def released(self) -> list[Record[Any]]:
+        """The requeued ones of the lowest seqs, in order; a parked key's all or none. Call it while none is parked.
+
+        What was parked between an operator's command and now belongs to its key, and is requeued here.
+        """
+        whole: set[str] = set()
+        while True:
+            with call():
+                found = [
+                    letter.record(each)
+                    for each in self._dead.find({**self._own, **REQUEUED}, sort=[("seq", 1)], limit=-BATCH)
+                ]
+                keys = {record.key for record in found if record.key is not None}
+                if keys <= whole:
+                    return found
+                self._dead.update_many(
+                    {**self._own, "key": {"$in": list(keys)}, "state": "parked", **UNMARKED},
+                    MARK,
+                )
+            whole = keys
+
+    @apart
+    def delivered(self, ids: Sequence[ObjectId]) -> None:
+        """Removes letters whose messages have been delivered after all."""
+        if ids:
+            with call():
+                self._dead.delete_many({"_id": {"$in": ids}, **self._own})
+
+    @apart
+    def put_back(self, record: Record[Any], poison: PoisonMessage) -> None:
+        """Keeps a requeued letter that was refused once more, and what is parked behind it."""
+        behind = {**self._own, "key": record.key, "state": "parked"}
+        with call(_TRANSACTION_SECONDS):
+            # The ones behind first: after a crash in between, the dead one's mark still speaks for the whole key.
+            if record.key is not None:
+                self._dead.update_many({**behind, **REQUEUED}, {"$unset": {"requeued": 1}})
+            if not self._refused_again(record.id, poison, None) and record.key is not None:
+                self._dead.update_many(behind, MARK)  # it was discarded meanwhile

@@ -1,0 +1,91 @@
+"""The driver of a pump: steps it, and waits by what each step came to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from pymongo.errors import PyMongoError
+
+from outbox.errors import LeaseLost
+from outbox.transient import is_transient
+from relay.backoff import delay
+from relay.encoding import Position
+from relay.outcome import Failed, Idle, Moved, Poisoned, Unavailable, Unsaved, Waiting
+from relay.pump import Pump
+
+log = logging.getLogger("relay")
+
+DRAIN_SECONDS = 10.0
+
+
+class Driver:
+    """Drives the pumps of the relay `label`, one at a time, until `stop` is set.
+
+    chance: floats in [0, 1) for the jitter of retries.
+    """
+
+    def __init__(self, label: str, stop: threading.Event, chance: Callable[[], float]) -> None:
+        self._label = label
+        self._stop = stop
+        self._chance = chance
+
+    def run(self, pump: Pump, poisoned: Callable[[Poisoned], None], ended: Callable[[Position, bool], bool]) -> None:
+        """Steps until `ended(position, settled)`, or `stop`; then delivers what is in flight, 10 s at most, and saves.
+
+        `settled`: the last step found nothing more to read, and all is delivered and saved. `poisoned` puts a message
+        aside, or raises. Raises what the pump's steps raise.
+        """
+        failures, position = 0, pump.position
+        while not self._stop.is_set():
+            try:
+                outcome = pump.step()
+                if pump.position is not position:
+                    failures, position = 0, pump.position
+                settled = isinstance(outcome, Idle) and outcome.settled
+                if settled:
+                    failures = 0
+                if ended(position, settled):
+                    break
+                match outcome:
+                    case Moved():
+                        pass
+                    case Waiting():
+                        pump.wait()
+                    case Idle():
+                        pump.rest()
+                    case Unavailable(error) | Unsaved(error):
+                        failures = self.retry(error, failures)
+                    case Failed(failed):
+                        failures = self.retry(failed, failures)
+                        pump.rebuild()
+                    case Poisoned():
+                        poisoned(outcome)
+                        pump.skip()
+            except PyMongoError as error:  # of `ended` or `poisoned`: the next step comes to the same again
+                failures = self.retry(error, failures)
+        self._drain(pump)
+
+    def retry(self, error: Exception, failures: int) -> int:
+        """Waits, the longer the more failures came before; returns one more. Raises an error that does not pass."""
+        if isinstance(error, PyMongoError) and not is_transient(error):
+            raise error
+        seconds = delay(failures + 1, self._chance)
+        log.warning("relay %s: %s; again in %.1f s", self._label, error, seconds)
+        self._stop.wait(seconds)
+        return failures + 1
+
+    def _drain(self, pump: Pump) -> None:
+        if pump.pending:
+            seconds = f"{DRAIN_SECONDS:g} s"
+            log.info("relay %s: waiting up to %s for %d record(s) in flight", self._label, seconds, pump.pending)
+        try:
+            pump.drain(DRAIN_SECONDS)
+        except (PyMongoError, LeaseLost) as error:
+            log.warning("relay %s: delivered up to seq %d, but not saved: %s", self._label, pump.position[0], error)
+        if pump.pending:
+            log.warning(
+                "relay %s: %d record(s) after seq %d were not acknowledged in time; they are sent again later",
+                self._label, pump.pending, pump.position[0],
+            )  # fmt: skip

@@ -1,0 +1,70 @@
+"""A dead letter: a message put aside, whole, with the reason. A document of `NAME.dead`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from bson import Int64, json_util
+
+from outbox.collections import Document
+from outbox.record import Record
+from relay import dates
+from relay.errors import PoisonMessage
+
+LONGEST_REASON = 2000  # characters; a broker's words go into it
+
+State = Literal["dead", "parked"]
+"""Refused itself, or waiting behind one of its key that was."""
+
+
+def dead(record: Record[Any], reader: str, poison: PoisonMessage) -> Document:
+    """The letter of a record that was refused for the first time."""
+    return _letter(record, reader, error(poison), 1, "dead")
+
+
+def parked(record: Record[Any], reader: str) -> Document:
+    """The letter of a record that was never tried: one of its key before it is dead."""
+    return _letter(record, reader, {"code": "parked", "reason": "an earlier message of its key is dead"}, 0, "parked")
+
+
+def _letter(record: Record[Any], reader: str, error: Document, attempts: int, state: State) -> Document:
+    now = datetime.now(UTC)
+    return {
+        "_id": record.id,
+        "reader": reader,
+        "seq": Int64(record.seq),
+        "created": record.created,
+        "type": record.type,
+        "key": record.key,
+        "headers": record.headers,
+        "data": record.data,
+        "error": error,
+        "attempts": attempts,
+        "first": now,
+        "last": now,
+        "state": state,
+    }
+
+
+def error(poison: PoisonMessage) -> Document:
+    """Why a message was refused, as its letter has it."""
+    return {"code": poison.code, "reason": poison.reason[:LONGEST_REASON]}
+
+
+def record(letter: Document) -> Record[Any]:
+    """The message of a letter as it was read from the log: same seq, same id, same data."""
+    return Record(
+        letter["seq"],
+        {"id": letter["_id"], **{name: letter[name] for name in ("created", "type", "key", "headers", "data")}},
+    )
+
+
+def as_json(letter: Document) -> dict[str, Any]:
+    """A letter as `relay dead` prints it: ids and dates as text; data, if there, as MongoDB's relaxed Extended JSON."""
+    shown = {"id": str(letter["_id"]), **{name: value for name, value in letter.items() if name != "_id"}}
+    for name in ("created", "first", "last", "requeued"):
+        if shown.get(name) is not None:
+            shown[name] = dates.text(shown[name])
+    return dict(json.loads(json_util.dumps(shown, json_options=json_util.RELAXED_JSON_OPTIONS)))

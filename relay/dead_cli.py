@@ -22,7 +22,7 @@ from relay.options import Config, Database, Mongo, Name, OutboxName, only, outbo
 dead = typer.Typer(help="Shows dead letters, sends them again, or gives them up.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The message id, 24 hex digits.")]
-OptionalId = Annotated[str | None, typer.Argument(metavar="[ID]", help="The message id, 24 hex digits.")]
+OptionalId = Annotated[str | None, typer.Argument(metavar="ID", help="The message id, 24 hex digits.")]
 Key = Annotated[str | None, typer.Option(help="All of this key.")]
 Type = Annotated[str | None, typer.Option(help="All of this message type.")]
 All = Annotated[bool, typer.Option("--all", help="All there are.")]

@@ -40,8 +40,8 @@ def from_file(tmp_path: Path, text: str, **flags: object) -> Settings:
 def test_the_defaults_are_the_documented_ones() -> None:
     (one,) = load(BASICS).outboxes
 
-    assert (one.outbox, one.topic, one.name, one.start, one.create_topic) == (
-        "outbox", "{type}", "kafka", "beginning", None,
+    assert (one.outbox, one.topic, one.name, one.start, one.create_topic, one.on_poison) == (
+        "outbox", "{type}", "kafka", "beginning", None, "stop",
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     given = {
         "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
         "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me",
-        "ONCE": "true",
+        "ONCE": "true", "ON_POISON": "park-key",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"RELAY_{name}", value)
@@ -69,7 +69,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     (one,) = settings.outboxes
     assert one.model_dump(exclude={"mongo"}) == {
         "database": "shop", "outbox": "orders", "topic": "t", "name": "n", "start": "latest",
-        "create_topic": {"partitions": 3, "replication": 2},
+        "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key",
     }  # fmt: skip
     assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)
 

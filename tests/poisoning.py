@@ -1,0 +1,60 @@
+"""A service whose messages some sinks refuse, for the tests of what a relay then does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+from mongoengine import EmbeddedDocument, FloatField, StringField  # type: ignore[import-untyped]  # has no types
+from pymongo.database import Database
+
+from outbox import Outbox, message
+from relay.testing import MemoryRecord, MemorySink
+from tests.orders import foreign
+from tests.waiting import wait_until
+
+Document = dict[str, Any]
+
+
+@message("price.set", key="sku")
+class PriceSet(EmbeddedDocument):  # type: ignore[misc]  # mongoengine ships no types
+    sku = StringField()
+    price = FloatField()
+
+
+def new_prices(database: Database[Document], name: str = "outbox", **options: Any) -> Outbox:
+    """A created outbox for prices."""
+    prices = Outbox(database, name, messages=[PriceSet], **options)
+    prices.create()
+    return prices
+
+
+def put(prices: Outbox, *skus: str | None, price: float = 1.0) -> list[ObjectId]:
+    """Puts a price for each and numbers them, while no relay is at work; returns the message ids, in order of seq."""
+    wanted = prices.log.head() + len(skus)
+    documents = [
+        foreign(type="price.set", key=sku, data={"price": price} if sku is None else {"sku": sku, "price": price})
+        for sku in skus
+    ]
+    prices.collections.staging.insert_many(documents)
+
+    def done() -> bool:
+        prices.sequence()  # 0 as long as the sequencer of a relay that has just ended still has the lease
+        return prices.log.head() >= wanted
+
+    wait_until(done, 10, "the messages to be numbered")
+    return [each["_id"] for each in documents]
+
+
+def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:
+    """Key and seq of each record, in order of arrival."""
+    return [(_key(each), each.seq) for each in sink.records]
+
+
+def _key(record: MemoryRecord) -> str | None:
+    return None if record.key is None else record.key.decode()
+
+
+def states(prices: Outbox, reader: str = "relay:kafka") -> dict[int, str]:
+    """seq → state of a reader's letters."""
+    return {each["seq"]: each["state"] for each in prices.collections.dead.find({"reader": reader}, sort=[("seq", 1)])}

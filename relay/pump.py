@@ -183,6 +183,8 @@ class Pump:
         del self._records[: len(positions)]
 
     def _acknowledge(self, seconds: float) -> None:
+        if self._failed is not None:  # a sink that has failed is not asked again: its next answer would be another
+            return
         try:
             self._sink.poll(seconds)
         except DeliveryFailed as error:

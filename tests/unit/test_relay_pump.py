@@ -196,6 +196,19 @@ def test_after_a_failure_it_goes_on_from_the_contiguous_prefix(scene: Scene) -> 
     assert scene.saved[-1] == 1200
 
 
+def test_a_sink_that_has_failed_is_not_asked_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.sink.away = True
+    scene.pump.step()
+    scene.sink.away, scene.sink.refused = False, {1: Verdict.RETRY}
+    scene.pump.wait()
+    monkeypatch.setattr(scene.sink, "poll", lambda _: pytest.fail("asked again"))
+
+    outcome = scene.pump.step()
+
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.seq, outcome.error.verdict) == (1, Verdict.RETRY)
+
+
 def test_a_record_refused_for_good_stops_it_with_everything_before_it_delivered_and_saved(scene: Scene) -> None:
     scene.sink.refused = {601: Verdict.POISON}
 

@@ -1,0 +1,249 @@
+"""A relay that ends at any moment while it puts messages aside or sends them again: nothing lost, each key in order."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.database import Database
+
+from outbox import Outbox
+from relay import Relay
+from relay.cursor import Cursors
+from relay.dead_letters import DeadLetters
+from relay.disposal import DeadLetterOffice, Selection
+from relay.errors import Verdict
+from relay.testing import MemorySink
+from tests.poisoning import arrived, new_prices, put, states
+from tests.relaying import run_once
+
+Document = dict[str, Any]
+
+STEPS = [
+    *((Cursors, name) for name in ("claim", "save", "touch")),
+    *((DeadLetters, name) for name in ("bury", "park", "_add", "_refused_again", "released", "delivered", "put_back")),
+    *((DeadLetterOffice, name) for name in ("_mark", "_discard")),
+    (MemorySink, "poll"),
+]
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+class Crashing:
+    """Ends the process just before the step of a given number, counted from 0."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._left: int | None = None
+        for owner, name in STEPS:
+            monkeypatch.setattr(owner, name, self._counted(getattr(owner, name)))
+
+    def _counted(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self._step()
+            return method(*arguments, **named)
+
+        return counted
+
+    def _step(self) -> None:
+        if self._left is None:
+            return
+        self._left -= 1
+        if self._left < 0:
+            raise Crash
+
+    def at(self, step: int, work: Callable[[], object]) -> bool:
+        """Does the work; True when it ended in the middle."""
+        self._left = step
+        try:
+            work()
+        except Crash:
+            return True
+        finally:
+            self._left = None
+        return False
+
+
+@pytest.fixture
+def crashing(monkeypatch: pytest.MonkeyPatch) -> Crashing:
+    return Crashing(monkeypatch)
+
+
+def relay(prices: Outbox, sink: MemorySink) -> Relay:
+    return Relay(prices, sink, on_poison="park-key", chance=lambda: 0.0)
+
+
+def refuse(sink: MemorySink, seqs: Sequence[int]) -> None:
+    sink.refused = dict.fromkeys(seqs, Verdict.POISON)
+
+
+def first_seqs(sink: MemorySink, key: str | None) -> list[int]:
+    """The seqs of a key by their first appearance."""
+    return list(dict.fromkeys(seq for its, seq in arrived(sink) if its == key))
+
+
+def check_nothing_lost(prices: Outbox, sink: MemorySink, discarded: set[int]) -> None:
+    """What the cursor has passed has arrived, or is a letter."""
+    cursor = prices.collections.cursors.find_one({"_id": "relay:kafka"})
+    passed = set() if cursor is None else set(range(1, cursor["seq"] + 1))
+    assert passed <= {seq for _, seq in arrived(sink)} | set(states(prices)) | discarded
+
+
+def crashes_at_every_step(
+    crashing: Crashing, scene: Callable[[], tuple[Callable[[], object], Callable[[], None]]]
+) -> int:
+    """Runs the scene's work once for each of its steps, ends it there, and has the scene checked; says how many."""
+    for step in itertools.count():
+        work, check = scene()
+        crashed = crashing.at(step, work)
+        check()
+        if not crashed:
+            return step
+    raise AssertionError("never reached")
+
+
+@pytest.fixture
+def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
+    """New outboxes, one after the other."""
+    with contextlib.ExitStack() as stack:
+        names = (f"outbox{number}" for number in itertools.count())
+        yield lambda: stack.enter_context(new_prices(database, next(names), capacity="8 MiB", sequence=False))
+
+
+def test_a_crash_at_any_step_of_putting_aside_loses_nothing_and_keeps_the_order(
+    outboxes: Callable[[], Outbox], crashing: Crashing
+) -> None:
+    def scene() -> tuple[Callable[[], object], Callable[[], None]]:
+        prices, sink = outboxes(), MemorySink()
+        put(prices, "a", "b", "a", "b")
+        refuse(sink, [1])
+
+        def check() -> None:
+            check_nothing_lost(prices, sink, set())
+            run_once(relay(prices, sink))
+            assert states(prices) == {1: "dead", 3: "parked"}
+            assert first_seqs(sink, "a") == []
+            assert first_seqs(sink, "b") == [2, 4]
+
+        return lambda: run_once(relay(prices, sink)), check
+
+    assert crashes_at_every_step(crashing, scene) > 8
+
+
+@pytest.mark.parametrize("stubborn", [[], [2]])
+def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
+    outboxes: Callable[[], Outbox], crashing: Crashing, stubborn: list[int]
+) -> None:
+    def scene() -> tuple[Callable[[], object], Callable[[], None]]:
+        prices, sink = outboxes(), MemorySink()
+        put(prices, "a", "a", "a")
+        refuse(sink, [1])
+        run_once(relay(prices, sink))
+        put(prices, "a")
+        refuse(sink, stubborn)
+
+        def work() -> None:
+            DeadLetterOffice(prices, "kafka").requeue(Selection(key="a"))
+            run_once(relay(prices, sink))
+
+        def check() -> None:
+            check_nothing_lost(prices, sink, set())
+            refuse(sink, [])
+            DeadLetterOffice(prices, "kafka").requeue(Selection())
+            run_once(relay(prices, sink))
+            assert states(prices) == {}
+            assert first_seqs(sink, "a") == [1, 2, 3, 4]
+
+        return work, check
+
+    assert crashes_at_every_step(crashing, scene) > 8
+
+
+def test_a_crash_at_any_step_of_discarding_leaves_the_key_parked_or_released(
+    outboxes: Callable[[], Outbox], crashing: Crashing
+) -> None:
+    def scene() -> tuple[Callable[[], object], Callable[[], None]]:
+        prices, sink = outboxes(), MemorySink()
+        ids = put(prices, "a", "a", "a")
+        refuse(sink, [1])
+        run_once(relay(prices, sink))
+        office = DeadLetterOffice(prices, "kafka")
+
+        def check() -> None:
+            run_once(relay(prices, sink))
+            assert (states(prices), first_seqs(sink, "a")) in (
+                ({1: "dead", 2: "parked", 3: "parked"}, []), ({}, [2, 3]),
+            )  # fmt: skip
+
+        return lambda: office.discard(Selection(id=ids[0])), check
+
+    assert crashes_at_every_step(crashing, scene) >= 2
+
+
+KEYS = st.sampled_from(["a", "a", "b", None])  # few keys, so that their fates meet
+ACTS = st.one_of(
+    st.tuples(st.just("put"), st.lists(st.tuples(KEYS, st.booleans()), min_size=3, max_size=6)),
+    st.tuples(st.just("cure"), st.sampled_from(["a", "b"])),
+    st.tuples(st.just("requeue"), st.sampled_from(["a", "all"])),
+    st.tuples(st.just("discard"), st.sampled_from(["a", "b"])),
+)
+CRASHES = st.none() | st.integers(0, 25)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=st.lists(st.tuples(ACTS, CRASHES), min_size=3, max_size=7))
+@pytest.mark.timeout(300)
+def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
+    outboxes: Callable[[], Outbox], crashing: Crashing, story: list[tuple[tuple[str, Any], int | None]]
+) -> None:
+    prices, sink = outboxes(), MemorySink()
+    office = DeadLetterOffice(prices, "kafka")
+    keys: dict[int, str | None] = {}
+    poison: set[int] = set()
+    discarded: set[int] = set()
+
+    def act(name: str, what: Any) -> None:
+        nonlocal poison
+        if name == "put":
+            first = len(keys) + 1
+            put(prices, *(key for key, _ in what))
+            keys.update(enumerate((key for key, _ in what), start=first))
+            poison |= {seq for seq, (_, bad) in enumerate(what, start=first) if bad}
+        elif name == "cure":
+            poison -= {seq for seq, key in keys.items() if key == what}
+        elif name == "requeue":
+            office.requeue(Selection(key=None if what == "all" else what))
+        else:
+            before = set(states(prices))
+            office.discard(Selection(key=what))
+            discarded.update(before - set(states(prices)))
+
+    for (name, what), crash in story:
+        act(name, what)
+        refuse(sink, sorted(poison))
+        if crash is not None:
+            crashing.at(crash, lambda: run_once(relay(prices, sink)))
+            check_nothing_lost(prices, sink, discarded)
+        else:
+            run_once(relay(prices, sink))
+            check_nothing_lost(prices, sink, discarded)
+
+    refuse(sink, [])
+    for _ in range(2):  # what was already dead, and what the first run still finds dead
+        run_once(relay(prices, sink))
+        office.requeue(Selection())
+    run_once(relay(prices, sink))
+
+    assert states(prices) == {}
+    assert {seq for _, seq in arrived(sink)} | discarded == set(keys)
+    for key in "ab":
+        seqs = first_seqs(sink, key)
+        assert seqs == sorted(seqs)

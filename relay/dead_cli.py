@@ -55,7 +55,10 @@ def _print_table(each: settings.OutboxSettings, letters: list[Document]) -> None
     if not letters:
         print(f"{title}: no dead letters")
         return
-    table = Table("id", "seq", "state", "type", "key", "attempts", "last", "reason", title=title)
+    table = Table(title=title)
+    table.add_column("id", no_wrap=True)  # to be copied into the next command
+    for name in ("seq", "state", "type", "key", "attempts", "last", "reason"):
+        table.add_column(name, overflow="fold")
     for one in letters:
         state = f"{one['state']}, requeued" if one.get("requeued") else one["state"]
         cells = (one["id"], one["seq"], state, one["type"], one["key"], one["attempts"], one["last"])

@@ -55,13 +55,13 @@ def _print_table(each: settings.OutboxSettings, letters: list[Document]) -> None
     if not letters:
         print(f"{title}: no dead letters")
         return
-    table = Table(title=title)
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     table.add_column("id", no_wrap=True)  # to be copied into the next command
-    for name in ("seq", "state", "type", "key", "attempts", "last", "reason"):
+    for name in ("seq", "state", "type", "key", "attempts", "reason"):
         table.add_column(name, overflow="fold")
     for one in letters:
         state = f"{one['state']}, requeued" if one.get("requeued") else one["state"]
-        cells = (one["id"], one["seq"], state, one["type"], one["key"], one["attempts"], one["last"])
+        cells = (one["id"], one["seq"], state, one["type"], one["key"], one["attempts"])
         table.add_row(*("" if cell is None else str(cell) for cell in cells), one["error"]["reason"])
     Console().print(table, markup=False)
 

@@ -399,7 +399,9 @@ def test_status_says_how_far_it_is(orders: Outbox) -> None:
     third = orders.log.at(3)
     assert third is not None
     assert (before["cursor"], before["lag_records"], before["lag_seconds"]) == (None, None, None)
-    assert list(after) == ["head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder", "fence"]
+    assert list(after) == [
+        "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder", "fence", "dead", "parked"
+    ]  # fmt: skip
     assert after["cursor"]["id"] == str(third.id)
     assert (after["head"], after["oldest"], after["cursor"]["seq"], after["lag_records"]) == (5, 1, 3, 2)
     assert 0 <= after["lag_seconds"] < 60

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -25,6 +26,10 @@ from tests.servers.replica_set import TEST_COMMANDS
 from tests.waiting import wait_until
 
 CI = os.environ.get("CI") == "true"
+
+# How fast an example runs says something of the machine, and nothing of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

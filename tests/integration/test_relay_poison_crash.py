@@ -200,7 +200,9 @@ ACTS = st.one_of(
 CRASHES = st.none() | st.integers(0, 25)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(story=st.lists(st.tuples(ACTS, CRASHES), min_size=3, max_size=7))
 @pytest.mark.timeout(300)
 def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(

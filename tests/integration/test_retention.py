@@ -114,7 +114,9 @@ def test_a_reader_that_comes_later_and_further_behind_is_protected_too(outbox: O
     assert hold == Hold("consumer:billing", 1)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(seed=st.integers(0, 10_000), position=st.integers(0, 12), largest=st.sampled_from([100, 800, 3000]))
 def test_it_is_exact_at_the_edge_whatever_the_sizes(outbox: Outbox, seed: int, position: int, largest: int) -> None:
     """Goes red when the spare bytes are taken as one too many (a loss), or the first held batch would have fitted."""

@@ -192,7 +192,7 @@ def relatives(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
     return one, changed(one)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(relatives(), st.lists(values, min_size=5))
 def test_a_schema_without_differences_accepts_all_the_other_does(
     pair: tuple[dict[str, Any], dict[str, Any]], documents: list[Any]

@@ -20,14 +20,16 @@ from typing import Annotated
 try:
     import pymongo
     import typer
-    from pymongo.errors import ConnectionFailure, PyMongoError
+    from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
     from rich.console import Console
 
     from outbox import errors
     from outbox.application import InvalidApplication, load
+    from outbox.creation import check_server
     from outbox.outbox import Outbox
     from outbox.start import Start
     from outbox.terminal import RecordPrinter, print_json, print_status, size, text
+    from outbox.wording import in_short
 except ModuleNotFoundError as missing:
     print(f"outbox: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
     raise SystemExit(2) from None
@@ -216,9 +218,11 @@ def _opened(app: str) -> Iterator[Outbox]:
         try:
             with pymongo.timeout(CONNECT_SECONDS):
                 outbox.collections.client.admin.command("ping")
-        except ConnectionFailure as error:
-            # The rest of a selection timeout's text describes the whole topology; the first part has the reason.
-            raise ConnectionFailure(f"MongoDB did not answer: {str(error).split(', Timeout: ')[0]}") from error
+        except (ConnectionFailure, OperationFailure) as error:
+            if isinstance(error, OperationFailure) and not error.timeout:
+                raise InvalidApplication(f"{app}: MongoDB refused the user or password: {in_short(error)}") from None
+            raise ConnectionFailure(f"MongoDB did not answer: {in_short(error)}") from error
+        check_server(outbox.collections)
         yield outbox
 
 
@@ -228,7 +232,7 @@ def _exit_codes() -> Iterator[None]:
     try:
         yield
     except (errors.OutboxError, PyMongoError) as error:
-        print(f"outbox: {str(error).split(', full error: ')[0]}", file=sys.stderr)
+        print(f"outbox: {in_short(error)}", file=sys.stderr)
         code = next(code for classes, code in _EXITS if isinstance(error, classes))
         raise typer.Exit(code) from None
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from typing import Any
 
 import pymongo
 from pymongo import MongoClient
-from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError
 
 from outbox import Outbox
+from outbox.creation import check_server
+from outbox.wording import in_short
 from relay.errors import InvalidSettings, Unreachable
 from relay.settings import OutboxSettings, Settings
 
@@ -20,28 +23,71 @@ Opened = list[tuple[OutboxSettings, Outbox]]
 
 
 def opened_outboxes(settings: Settings, stack: contextlib.ExitStack) -> Opened:
-    """Opens the outboxes; `stack` closes them and their clients. Raises InvalidSettings, InvalidName, Unreachable."""
+    """Opens the outboxes; `stack` closes them and their clients.
+
+    Raises InvalidSettings, outbox's InvalidName, Unreachable, UnsupportedServer.
+    """
     clients: dict[str, MongoClient[dict[str, Any]]] = {}
     opened = []
     for each in settings.outboxes:
         uri = each.mongo.get_secret_value()
         if uri not in clients:
-            clients[uri] = stack.enter_context(_connected(uri))
-        opened.append((each, stack.enter_context(Outbox(clients[uri][each.database], each.outbox))))
+            clients[uri] = stack.enter_context(connected(uri, appname="mongo-outbox relay"))
+        try:
+            database = clients[uri][each.database]
+        except InvalidName as error:
+            raise InvalidSettings(f"the database's name {each.database!r}: {error}") from None
+        outbox = stack.enter_context(Outbox(database, each.outbox))
+        check_server(outbox.collections)
+        opened.append((each, outbox))
     return opened
 
 
-def _connected(uri: str) -> MongoClient[dict[str, Any]]:
-    try:
-        client: MongoClient[dict[str, Any]] = MongoClient(uri, appname="mongo-outbox relay")
-    except (ConfigurationError, InvalidURI, ValueError) as error:
-        raise InvalidSettings(f"--mongo: {error}") from None
+def connected(uri: str, **options: Any) -> MongoClient[dict[str, Any]]:
+    """A client whose server answers; `options` are MongoClient's. Raises InvalidSettings, Unreachable.
+
+    No error shows a part of the address that may be secret.
+    """
+    client = _client(uri, options)
     try:
         with pymongo.timeout(CONNECT_SECONDS):
             client.admin.command("ping")
     except PyMongoError as error:
         client.close()
-        # What follows the reason describes the whole topology and the client's own settings.
-        reason = re.split(r", Timeout: | \(configured timeouts", str(error))[0]
-        raise Unreachable(f"MongoDB did not answer: {reason}") from error
+        if isinstance(error, OperationFailure) and not error.timeout:
+            raise InvalidSettings(f"MongoDB refused the user or password of --mongo: {in_short(error)}") from None
+        raise Unreachable(f"MongoDB did not answer: {in_short(error)}") from error
+    except BaseException:
+        client.close()
+        raise
     return client
+
+
+def _client(uri: str, options: dict[str, Any]) -> MongoClient[dict[str, Any]]:
+    # The driver ends user and password at the first `/`, so it would take a part of them for something to show.
+    if re.search(r"(?s)[/?#].*@", uri.partition("://")[2]):
+        raise InvalidSettings(
+            "--mongo: user name and password must be percent-encoded (urllib.parse.quote_plus), "
+            "and so must any @ behind the host"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # the driver would go on without the option
+            return MongoClient(uri, **options)
+    except UserWarning as warning:
+        raise InvalidSettings(
+            f"--mongo: the option {_named(uri, str(warning))} cannot be used: its name or its value is wrong, or it "
+            "stands there twice"
+        ) from None
+    except OSError as error:  # a certificate's file
+        raise InvalidSettings(f"--mongo: {error.filename}: {error.strerror}") from None
+    except (ConfigurationError, ValueError) as error:
+        raise InvalidSettings(f"--mongo: {error}") from None
+
+
+def _named(uri: str, warning: str) -> str:
+    """Which of the address's options a warning is about: without their values, one of which it may quote."""
+    names = [option.partition("=")[0] for option in re.split("[&;]", uri.partition("?")[2])]
+    said = warning.lower()
+    found = dict.fromkeys(name for name in names if re.search(rf"\b{re.escape(name.lower())}\b", said))
+    return " or ".join(found or dict.fromkeys(names))

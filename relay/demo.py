@@ -8,9 +8,10 @@ import sys
 from typing import Annotated
 
 import typer
-from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from outbox.errors import EmbeddedUnavailable, OutboxError
+from outbox.wording import in_short
 from relay.exits import PROTECTED, UNEXPECTED, UNREACHABLE, USAGE, exit_code
 
 _INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
@@ -56,8 +57,6 @@ def demo(
         raise _failed("interrupted; all that was started has been stopped", _INTERRUPTED) from None
     except RelayEnded as error:
         raise _failed(error, error.code if error.code in (USAGE, UNREACHABLE, PROTECTED) else UNEXPECTED) from None
-    except ConfigurationError as error:
-        raise _failed(f"--mongo: {error}", USAGE) from None
     except (EmbeddedUnavailable, ConnectionFailure) as error:
         raise _failed(error, UNREACHABLE) from None
     except (OutboxError, PyMongoError) as error:
@@ -68,7 +67,6 @@ def demo(
         raise typer.Exit(UNEXPECTED)
 
 
-def _failed(why: object, code: int) -> typer.Exit:
-    # The rest of a selection timeout's text describes the whole topology; the first part has the reason.
-    print(f"relay demo: {str(why).split(', Timeout: ')[0]}", file=sys.stderr)
+def _failed(why: Exception | str, code: int) -> typer.Exit:
+    print(f"relay demo: {why if isinstance(why, str) else in_short(why)}", file=sys.stderr)
     return typer.Exit(code)

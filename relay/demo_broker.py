@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -14,6 +16,7 @@ from relay.errors import RelayError, Unreachable
 
 _QUIET: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
 _SECONDS = 10.0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class MockBroker:
 
     def __init__(self) -> None:
         # The cluster lives and dies with this client, and `bootstrap.servers` is ignored.
-        self._owner = Producer({"test.mock.num.brokers": 1, **_QUIET})
+        self._owner = _made(Producer, {"test.mock.num.brokers": 1})
         self.bootstrap = ",".join(f"{each.host}:{each.port}" for each in self._metadata().brokers.values())
 
     def make_topic(self, topic: str) -> None:
@@ -55,18 +58,17 @@ class MockBroker:
         self._owner.close()
 
 
-def ping(bootstrap: str) -> None:
-    """Returns when a broker answers. Raises Unreachable."""
-    try:
-        AdminClient({"bootstrap.servers": bootstrap, **_QUIET}).list_topics(timeout=5)
-    except KafkaException as error:
-        raise Unreachable(f"Kafka at {bootstrap} did not answer: {error.args[0].str()}") from error
+def _made(client: Callable[[dict[str, Any]], T], settings: dict[str, Any]) -> T:
+    """Makes a client on another thread, where Python handles no signals: confluent-kafka turns a Ctrl-C that comes while
+    it reads its settings into a TypeError about them."""
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(client, {**settings, **_QUIET}).result()
 
 
 def read_back(bootstrap: str, topic: str) -> list[Delivered]:
     """All records of a topic, each partition in its order. Raises RelayError when that takes too long."""
     settings = {"bootstrap.servers": bootstrap, "group.id": "outbox-demo", "enable.auto.commit": False}
-    with closing(Consumer({**settings, "allow.auto.create.topics": False, **_QUIET})) as consumer:
+    with closing(_made(Consumer, {**settings, "allow.auto.create.topics": False})) as consumer:
         numbers = consumer.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
         partitions = [TopicPartition(topic, number, 0) for number in numbers]
         left = {each.partition: consumer.get_watermark_offsets(each, timeout=_SECONDS)[1] for each in partitions}
@@ -93,7 +95,7 @@ def _delivered(message: Any) -> tuple[int, Delivered]:  # Any: their types allow
 
 def delete_topic(bootstrap: str, topic: str) -> None:
     """Nothing happens when there is none. Raises RelayError."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **_QUIET})
+    admin = _made(AdminClient, {"bootstrap.servers": bootstrap})
     try:
         admin.delete_topics([topic], operation_timeout=_SECONDS)[topic].result(_SECONDS)
     except KafkaException as error:

@@ -17,19 +17,19 @@ from typing import Any
 
 import pymongo
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
 
 import relay
 from outbox import Outbox, Record
 from outbox.child import Child
 from outbox.embedded import EmbeddedMongo
-from relay.demo_broker import MockBroker, delete_topic, ping, read_back
+from relay.connection import CONNECT_SECONDS, connected
+from relay.demo_broker import MockBroker, delete_topic, read_back
 from relay.demo_display import Counts, Display
 from relay.demo_report import Check, Report, Seen, examine
 from relay.demo_shop import MESSAGES, Shop
-from relay.errors import RelayError, Unreachable
+from relay.errors import RelayError
+from relay.kafka import KafkaSink
 
-CONNECT_SECONDS = 5.0
 _STALL_SECONDS = 20.0
 _POLL_SECONDS = 0.1
 
@@ -71,13 +71,13 @@ def play(
     """Runs the demo, and takes down what it put up, whatever ends it. Only in the main thread: it handles Ctrl-C.
 
     mongo, kafka: addresses of servers to use; None starts one. keep: stays, when all is checked, until Ctrl-C.
-    Raises KeyboardInterrupt, EmbeddedUnavailable, Unreachable, RelayEnded, other errors of outbox and relay, and
-    pymongo's.
+    Raises KeyboardInterrupt, EmbeddedUnavailable, InvalidSettings, Unreachable, RelayEnded, other errors of outbox and
+    relay, and pymongo's.
     """
     began = time.monotonic()
     with _tidy() as stack:
         stage = _stage(stack, mongo, kafka, display)
-        client = stack.enter_context(_client(stage.mongo))
+        client = stack.enter_context(_connected(stage.mongo))
         outbox = stack.enter_context(Outbox(client[stage.database], messages=MESSAGES, capacity="64 MiB"))
         outbox.create()
         display.step("Outbox", f"{stage.database}.outbox, a capped log of 64 MiB, with its staging collection")
@@ -135,25 +135,21 @@ def _stage(stack: contextlib.ExitStack, mongo: str | None, kafka: str | None, di
         display.step("Kafka", f"{bootstrap}, librdkafka's mock broker")
     else:
         bootstrap = kafka
-        ping(bootstrap)
+        KafkaSink(bootstrap).check([])
         display.step("Kafka", f"yours, with the topic {topic}, which goes at the end")
         stack.callback(delete_topic, bootstrap, topic)
     return Stage(uri, database, bootstrap, topic, own_mongo=mongo is None, own_kafka=kafka is None)
 
 
-def _client(uri: str) -> MongoClient[dict[str, Any]]:
+def _connected(uri: str) -> MongoClient[dict[str, Any]]:
     # A demo whose server has gone should end soon, not after the driver's usual 30 s.
-    return MongoClient(uri, appname="relay demo", serverSelectionTimeoutMS=int(CONNECT_SECONDS * 1000))
+    return connected(uri, appname="relay demo", serverSelectionTimeoutMS=int(CONNECT_SECONDS * 1000))
 
 
 @contextlib.contextmanager
 def _borrowed(uri: str, database: str) -> Iterator[None]:
     """The user's own server: it must answer, and gets its database dropped in the end."""
-    with _client(uri) as client:
-        try:
-            client.admin.command("ping")
-        except PyMongoError as error:
-            raise Unreachable(f"MongoDB did not answer: {str(error).split(', Timeout: ')[0]}") from error
+    with _connected(uri) as client:
         try:
             yield
         finally:

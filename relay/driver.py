@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.errors import LeaseLost
 from outbox.transient import is_transient
+from outbox.wording import in_short
 from relay.backoff import delay
 from relay.encoding import Position
 from relay.outcome import Failed, Idle, Moved, Poisoned, Unavailable, Unsaved, Waiting
@@ -72,7 +73,7 @@ class Driver:
         if isinstance(error, PyMongoError) and not is_transient(error):
             raise error
         seconds = delay(failures + 1, self._chance)
-        log.warning("relay %s: %s; again in %.1f s", self._label, error, seconds)
+        log.warning("relay %s: %s; again in %.1f s", self._label, in_short(error), seconds)
         self._stop.wait(seconds)
         return failures + 1
 
@@ -83,7 +84,9 @@ class Driver:
         try:
             pump.drain(DRAIN_SECONDS)
         except (PyMongoError, LeaseLost) as error:
-            log.warning("relay %s: delivered up to seq %d, but not saved: %s", self._label, pump.position[0], error)
+            log.warning(
+                "relay %s: delivered up to seq %d, but not saved: %s", self._label, pump.position[0], in_short(error)
+            )
         if pump.pending:
             log.warning(
                 "relay %s: %d record(s) after seq %d were not acknowledged in time; they are sent again later",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pymongo.errors import PyMongoError
 
 from outbox import errors
+from outbox.wording import in_short
 from relay.errors import (
     CursorInUse,
     CursorMismatch,
@@ -49,5 +50,5 @@ def exit_codes() -> Iterator[None]:
         yield
     except (errors.OutboxError, PyMongoError) as error:
         notes = getattr(error, "__notes__", [])
-        sys.stderr.write("".join(f"{line}\n" for line in (f"relay: {error}", *notes)))
+        sys.stderr.write("".join(f"{line}\n" for line in (f"relay: {in_short(error)}", *notes)))
         raise SystemExit(exit_code(error)) from None

@@ -18,8 +18,10 @@ from pymongo.database import Database
 
 import outbox
 import relay
+from outbox.child import Child
 from outbox.embedded import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
+from outbox.mongod import find_mongod
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
 from tests.servers.replica_set import TEST_COMMANDS
@@ -76,6 +78,23 @@ def database(mongo: MongoClient[dict[str, Any]]) -> Iterator[Database[dict[str, 
     name = f"test_{uuid.uuid4().hex}"
     yield mongo[name]
     mongo.drop_database(name)
+
+
+@pytest.fixture
+def standalone(tmp_path: Path) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A mongod that belongs to no replica set."""
+    with EmbeddedMongo() as mongo:  # for a port that is free
+        port = str(mongo.port)
+    log = tmp_path / "mongod.log"
+    (tmp_path / "data").mkdir()
+    arguments = ["--bind_ip", "127.0.0.1", "--port", port, "--dbpath", tmp_path / "data", "--nounixsocket"]
+    child = Child([find_mongod(), *arguments], log=log, scratch=None)
+    try:
+        wait_until(lambda: "Waiting for connections" in log.read_text(), 30, "mongod to listen")
+        with MongoClient[dict[str, Any]]("127.0.0.1", int(port), directConnection=True) as client:
+            yield client
+    finally:
+        child.kill()
 
 
 @pytest.fixture(scope="session")

@@ -176,3 +176,11 @@ def test_a_server_that_does_not_answer_ends_it_with_3(start: Start, servers: tup
     assert "did not answer: " in demo.output
     assert "Traceback" not in demo.output
     assert demo.left() == []
+
+
+def test_an_address_that_cannot_be_used_ends_it_with_2_and_shows_no_part_of_it(start: Start) -> None:
+    demo = start("--mongo", "mongodb://ann:123/sekret@127.0.0.1:1/")
+    assert demo.ended() == 2, demo.output
+    assert "must be percent-encoded" in demo.output
+    assert "sekret" not in demo.output
+    assert "Traceback" not in demo.output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,10 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from outbox import IncompatibleOutbox, InvalidName, Outbox, UnsupportedServer, batch, creation
-from outbox.child import Child
 from outbox.creation import least_capacity
-from outbox.embedded import EmbeddedMongo
-from outbox.mongod import find_mongod
 from tests.commands import watched
 from tests.orders import MESSAGES, OrderCancelled, OrderPlaced, StockCounted, new_outbox, placed, totals
 from tests.waiting import wait_until
@@ -154,23 +150,6 @@ def test_staging_documents_that_nobody_vouches_for_are_refused(database: Databas
 
     with pytest.raises(IncompatibleOutbox, match="nobody vouches"):
         new_outbox(database)
-
-
-@pytest.fixture
-def standalone(tmp_path: Any) -> Iterator[MongoClient[Document]]:
-    """A mongod that belongs to no replica set."""
-    with EmbeddedMongo() as mongo:  # for a port that is free
-        port = str(mongo.port)
-    log = tmp_path / "mongod.log"
-    (tmp_path / "data").mkdir()
-    arguments = ["--bind_ip", "127.0.0.1", "--port", port, "--dbpath", tmp_path / "data", "--nounixsocket"]
-    child = Child([find_mongod(), *arguments], log=log, scratch=None)
-    try:
-        wait_until(lambda: "Waiting for connections" in log.read_text(), 30, "mongod to listen")
-        with MongoClient[Document]("127.0.0.1", int(port), directConnection=True) as client:
-            yield client
-    finally:
-        child.kill()
 
 
 def test_a_standalone_server_is_refused(standalone: MongoClient[Document]) -> None:

@@ -31,6 +31,7 @@ from tests.orders import MESSAGES
 
 orders = Outbox(MongoClient({uri!r})[{database!r}], messages=MESSAGES, capacity="64 MiB")
 away = Outbox(MongoClient("mongodb://127.0.0.1:1")[{database!r}])
+stranger = Outbox(MongoClient({stranger!r})[{database!r}])
 """
 
 
@@ -70,7 +71,8 @@ class Shell:
 
 @pytest.fixture
 def shell(mongo_uri: str, database: Database[Any], tmp_path: Path) -> Iterator[Shell]:
-    (tmp_path / "shop.py").write_text(APPLICATION.format(uri=mongo_uri, database=database.name))
+    stranger = mongo_uri.replace("://", "://nobody:hunter2@")
+    (tmp_path / "shop.py").write_text(APPLICATION.format(uri=mongo_uri, stranger=stranger, database=database.name))
     shell = Shell(tmp_path)
     yield shell
     for process in shell.started:
@@ -207,6 +209,25 @@ def test_an_outbox_that_was_never_created_ends_with_4_and_says_what_to_do(shell:
     assert (refused.returncode, refused.stdout) == (4, "")
     assert refused.stderr.count("\n") == 1
     assert "`outbox create APP`" in refused.stderr
+
+
+def test_a_wrong_password_ends_with_2_and_says_who_refused_it(shell: Shell) -> None:
+    refused = shell.run("create", "shop:stranger")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "outbox: shop:stranger: MongoDB refused the user or password: Authentication failed.\n",
+    )
+
+
+def test_a_standalone_server_ends_with_4_and_is_called_what_it_is(
+    shell: Shell, standalone: MongoClient[Any], tmp_path: Path
+) -> None:
+    assert standalone.address is not None
+    alone = "mongodb://{}:{}/?directConnection=true".format(*standalone.address)
+    (tmp_path / "alone.py").write_text(APPLICATION.format(uri=alone, stranger=alone, database="shop"))
+    refused = shell.run("status", "alone:orders")
+    assert refused.returncode == 4
+    assert refused.stderr.startswith("outbox: this server is a standalone")
 
 
 def test_a_server_that_does_not_answer_ends_with_3(shell: Shell) -> None:

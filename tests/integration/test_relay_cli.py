@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from pymongo.database import Database
 
 from outbox import Outbox
@@ -259,6 +260,32 @@ def test_a_server_that_does_not_answer_at_the_start_is_3(relay: Commands, orders
     assert "did not answer" in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_password_is_usage_and_says_who_refused_it(relay: Commands, mongo_uri: str) -> None:
+    done = relay("status", "--mongo", mongo_uri.replace("://", "://nobody:hunter2@"))
+
+    assert (done.returncode, done.stderr) == (
+        2, "relay: MongoDB refused the user or password of --mongo: Authentication failed.\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["run", "status", "health"])
+def test_a_standalone_server_is_4_and_called_what_it_is(
+    relay: Commands, standalone: MongoClient[Document], command: str
+) -> None:
+    assert standalone.address is not None
+    done = relay(command, "--mongo", "mongodb://{}:{}/?directConnection=true".format(*standalone.address))
+
+    assert done.returncode == 4
+    assert done.stderr.startswith("relay: this server is a standalone")
+
+
+def test_a_name_that_no_database_can_have_is_usage(relay: Commands) -> None:
+    done = relay("status", "--database", "a b")
+
+    assert done.returncode == 2
+    assert "'a b'" in done.stderr
 
 
 def test_a_missing_topic_is_4_unless_it_may_be_created(relay: Commands, orders: Outbox, topic: str) -> None:

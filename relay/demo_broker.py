@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from relay.errors import RelayError, Unreachable
 
 _QUIET: dict[str, Any] = {"log_level": 0, "error_cb": lambda _: None}
 _SECONDS = 10.0
+_INTERRUPTING = (signal.SIGINT, signal.SIGTERM)
 T = TypeVar("T")
 
 
@@ -59,10 +60,19 @@ class MockBroker:
 
 
 def _made(client: Callable[[dict[str, Any]], T], settings: dict[str, Any]) -> T:
-    """Makes a client on another thread, where Python handles no signals: confluent-kafka turns a Ctrl-C that comes while
-    it reads its settings into a TypeError about them."""
-    with ThreadPoolExecutor(1) as other:
-        return other.submit(client, {**settings, **_QUIET}).result()
+    """Makes a client; a Ctrl-C that comes meanwhile counts afterwards.
+
+    confluent-kafka would turn it, while it reads its settings, into a TypeError about them.
+    """
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _INTERRUPTING}
+    try:
+        return client({**settings, **_QUIET})
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for each in came:
+            signal.raise_signal(each)
 
 
 def read_back(bootstrap: str, topic: str) -> list[Delivered]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -20,6 +18,7 @@ from pydantic_settings import (
 
 from relay.dead_letters import OnPoison
 from relay.errors import InvalidSettings
+from relay.mistakes import sentences
 
 # Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -136,30 +135,78 @@ class Settings(BaseModel):
 
 def load(flags: Mapping[str, Any]) -> Settings:
     """Puts flags (None: not given), environment and file together. Raises InvalidSettings, with a line a mistake."""
-    with _readable(""):
-        given = _Given(**{name: value for name, value in flags.items() if value is not None})
+    flags = {name: value for name, value in flags.items() if value is not None}
+    try:
+        given = _Given(**flags)
+    except ValidationError as error:
+        raise InvalidSettings("\n".join(sentences(error, lambda name: _spoken(name, flags)))) from None
     file = {} if given.config is None else _read(Path(given.config))
-    kafka = dict(_flat(file.pop("kafka", {})))
+    kafka_table = file.pop("kafka", {})
+    if not isinstance(kafka_table, dict):
+        raise InvalidSettings(
+            "kafka: write a table: [kafka], and below it bootstrap.servers and librdkafka's other names"
+        )
+    kafka = dict(_flat(kafka_table))
     tables = file.pop("outbox", [{}])
-    if not isinstance(tables, list):
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise InvalidSettings("outbox: write [[outbox]], once for each outbox")
     unknown = file.keys() - OutboxSettings.model_fields.keys()
     if unknown:
-        raise InvalidSettings(f"{', '.join(sorted(unknown))}: no such setting in {given.config}")
-    if given.outbox is not None and len(tables) > 1:
-        tables = _only(given.outbox, tables)
-    strong = {name: value for name in OutboxSettings.model_fields if (value := getattr(given, name)) is not None}
-    outboxes = []
-    for number, table in enumerate(tables, start=1):
-        with _readable("" if len(tables) == 1 else f"[[outbox]] {number}: "):
-            outboxes.append(OutboxSettings.model_validate({**file, **table, **strong}))
+        raise InvalidSettings(f"{', '.join(sorted(unknown))} in {given.config}: no such setting")
+    outboxes = _checked(tables, file, given, flags)
+    _check_distinct(outboxes)
     bootstrap = kafka.pop("bootstrap.servers", None)
     return Settings(
         kafka=bootstrap if given.kafka is None else given.kafka,
         set={**kafka, **given.set},
-        outboxes=tuple(outboxes),
+        outboxes=tuple(outboxes.values()),
         once=given.once,
     )
+
+
+def _checked(
+    tables: list[dict[str, Any]], file: Mapping[str, Any], given: _Given, flags: Mapping[str, Any]
+) -> dict[int, OutboxSettings]:
+    """The outboxes by the number of their table. Raises InvalidSettings."""
+    strong = {name: value for name in OutboxSettings.model_fields if (value := getattr(given, name)) is not None}
+    numbered = dict(enumerate(tables, start=1))
+    if given.outbox is not None and len(tables) > 1:
+        numbered = _only(given.outbox, numbered)
+    outboxes = {}
+    mistakes: list[str] = []
+    for number, table in numbered.items():
+        at = f"[[outbox]] {number}"
+        places = {
+            **dict.fromkeys(file, f"in {given.config}"),
+            **dict.fromkeys(table, f"in {given.config}, {at}"),
+        }
+        sources = {name: f"{name} {place}" for name, place in places.items()}
+        sources |= {name: _spoken(name, flags) for name in strong}
+        try:
+            outboxes[number] = OutboxSettings.model_validate({**file, **table, **strong})
+        except ValidationError as error:
+            mistakes += sentences(error, sources.__getitem__, f"{at}: " if len(numbered) > 1 else "")
+    if mistakes:
+        raise InvalidSettings("\n".join(dict.fromkeys(mistakes)))
+    return outboxes
+
+
+def _spoken(name: str, flags: Mapping[str, Any]) -> str:
+    """What was written to give the setting `name`: its flag, else its variable."""
+    return f"--{name.replace('_', '-')}" if name in flags else f"RELAY_{name.upper()}"
+
+
+def _check_distinct(outboxes: Mapping[int, OutboxSettings]) -> None:
+    """Raises InvalidSettings for two relays that would share a cursor: one of them would only ever stand by."""
+    seen: dict[tuple[str, ...], int] = {}
+    for number, each in outboxes.items():
+        identity = (each.mongo.get_secret_value(), each.database, each.outbox, each.name)
+        if identity in seen:
+            raise InvalidSettings(
+                f"[[outbox]] {seen[identity]} and {number} are the same: relay {each.name!r} of "
+                f"{each.database}.{each.outbox}. Remove one, or give it another `name`"
+            )
+        seen[identity] = number
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -171,10 +218,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise InvalidSettings(f"--config {path}: {error}") from error
 
 
-def _only(name: str, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    chosen = [table for table in tables if table.get("outbox", "outbox") == name]
+def _only(name: str, tables: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    chosen = {number: table for number, table in tables.items() if table.get("outbox", "outbox") == name}
     if not chosen:
-        known = ", ".join(str(table.get("outbox", "outbox")) for table in tables)
+        known = ", ".join(str(table.get("outbox", "outbox")) for table in tables.values())
         raise InvalidSettings(f"--outbox {name}: the file has tables for {known}")
     return chosen
 
@@ -186,21 +233,3 @@ def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield from _flat(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@contextmanager
-def _readable(where: str) -> Iterator[None]:
-    """Turns pydantic's errors into lines that name the flag, and never the value."""
-    try:
-        yield
-    except ValidationError as error:
-        lines = (f"{where}{_line(each)}" for each in error.errors(include_input=False, include_url=False))
-        raise InvalidSettings("\n".join(lines)) from None
-
-
-def _line(error: ErrorDetails) -> str:
-    name = ".".join(str(part) for part in error["loc"])
-    flag = f"--{name.replace('_', '-')}"
-    if error["type"] == "missing":
-        return f"{flag} is missing; or give RELAY_{name.upper()}, or `{name}` in the file"
-    return f"{flag}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,60 @@
+"""What is wrong with settings, in sentences: where each value came from and what would do, and never the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+_EXAMPLES = {"create_topic": "write partitions=3,replication=1"}
+_PATTERNS = {"name": "give 1 to 64 letters, digits, '.', '_' or '-'"}
+_ADVICE = {
+    "string_type": "give text, in quotes",
+    "string_too_short": "it is empty",
+    "int_type": "give a whole number",
+    "int_parsing": "give a whole number",
+    "bool_type": "give true or false",
+    "bool_parsing": "give true or false",
+}
+
+
+def sentences(error: ValidationError, source: Callable[[str], str], where: str = "") -> Iterator[str]:
+    """A line a mistake. `source` says where a value came from: "--name", "RELAY_NAME", "name in relay.toml".
+
+    `where` stands before what is missing.
+    """
+    for each in error.errors(include_input=False, include_url=False):
+        name, *inner = map(str, each["loc"])
+        if inner:
+            yield f"{source(name)}: {_of_part('.'.join(inner), each)}: {_EXAMPLES[name]}"
+        elif each["type"] == "missing":
+            yield f"{where}--{name} is missing; or give RELAY_{name.upper()}, or `{name}` in the file"
+        elif each["type"] == "extra_forbidden":
+            yield f"{source(name)}: no such setting"
+        else:
+            yield f"{source(name)}: {_advice(name, each)}"
+
+
+def _of_part(part: str, error: ErrorDetails) -> str:
+    if error["type"] == "missing":
+        return f"{part} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"there is no {part}"
+    return f"{part} cannot be that ({_advice(part, error)})"
+
+
+def _advice(name: str, error: ErrorDetails) -> str:
+    match error["type"]:
+        case "string_pattern_mismatch":
+            return _PATTERNS[name]
+        case "literal_error":
+            return f"give {error['ctx']['expected']}".replace("'", "")
+        case "greater_than_equal":
+            return f"give {error['ctx']['ge']} or more"
+        case "model_type" | "model_attributes_type":
+            return _EXAMPLES[name]
+        case known if known in _ADVICE:
+            return _ADVICE[known]
+        case _:
+            return error["msg"].removeprefix("Value error, ")

@@ -109,11 +109,16 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
     from relay.together import run_together
     from relay.topics import Topics
 
+    if given.kafka is None or not given.kafka.strip():
+        raise InvalidSettings(
+            f"--kafka is {'missing' if given.kafka is None else 'empty'}; or give RELAY_KAFKA, or `bootstrap.servers` "
+            "under [kafka] in the file"
+        )
     with contextlib.ExitStack() as stack:
         relays = [
             Relay(
                 outbox,
-                _sink(given, each),
+                _sink(given.kafka, given, each),
                 topics=Topics(each.topic),
                 name=each.name,
                 start=each.start,
@@ -126,16 +131,12 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
         run_together(relays, stop, once=given.once)
 
 
-def _sink(given: settings.Settings, each: settings.OutboxSettings) -> KafkaSink:
+def _sink(bootstrap: str, given: settings.Settings, each: settings.OutboxSettings) -> KafkaSink:
     from relay.kafka import KafkaSink, NewTopics
 
-    if given.kafka is None:
-        raise InvalidSettings(
-            "--kafka is missing; or give RELAY_KAFKA, or `bootstrap.servers` under [kafka] in the file"
-        )
     layout = each.create_topic
     create = None if layout is None else NewTopics(layout.partitions, layout.replication)
-    return KafkaSink(given.kafka, given.set, create=create)
+    return KafkaSink(bootstrap, given.set, create=create)
 
 
 @app.command()

@@ -99,9 +99,9 @@ class KafkaSink:
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check. One request a topic, and one more to create what is missing."""
-        latest = [""]  # librdkafka says by callback why it cannot connect; the timed-out call itself does not know
-        admin = self._client(AdminClient, {"error_cb": lambda error: latest.__setitem__(0, f": {error.str()}")})
-        missing = self._missing(admin, sorted(topics), latest)
+        faults: list[KafkaError] = []
+        admin = self._client(AdminClient, {"error_cb": faults.append})
+        missing = self._missing(admin, sorted(topics), faults)
         if missing and self._create is not None:
             self._make(admin, missing, self._create)
         elif missing:
@@ -110,13 +110,13 @@ class KafkaSink:
                 f"--create-topic partitions=3,replication=1"
             )
 
-    def _missing(self, admin: AdminClient, topics: list[str], latest: list[str]) -> list[str]:
+    def _missing(self, admin: AdminClient, topics: list[str], faults: list[KafkaError]) -> list[str]:
         if not topics:
             # No message type yet; that a broker answers is still worth knowing.
             try:
                 admin.list_topics(timeout=CHECK_SECONDS)
             except KafkaException as error:
-                raise self._unreachable(error, latest) from error
+                raise self._unreachable(admin, error.args[0], faults) from error
             return []
         missing = []
         for topic in topics:
@@ -124,7 +124,7 @@ class KafkaSink:
             try:
                 fault = admin.list_topics(topic, timeout=CHECK_SECONDS).topics[topic].error
             except KafkaException as error:
-                raise self._unreachable(error, latest) from error
+                raise self._unreachable(admin, error.args[0], faults) from error
             if fault is None or fault.name() == "LEADER_NOT_AVAILABLE":  # the latter: it was made a moment ago
                 continue
             if fault.name() in {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"}:
@@ -132,11 +132,15 @@ class KafkaSink:
             elif kafka_errors.verdict(fault.name()) is Verdict.CONFIG:
                 raise TopicMissing(f"topic {topic}: {kafka_errors.explanation(fault.name(), fault.str())}")
             else:
-                raise self._unreachable(KafkaException(fault), latest)
+                raise self._unreachable(admin, fault, faults)
         return missing
 
-    def _unreachable(self, error: KafkaException, latest: list[str]) -> Unreachable:
-        return Unreachable(f"Kafka at {self.bootstrap} did not answer: {error.args[0].str()}{latest[0]}")
+    def _unreachable(self, admin: AdminClient, error: KafkaError, faults: list[KafkaError]) -> Unreachable:
+        """The call itself only knows that its time was over: librdkafka says by callback why it cannot connect."""
+        admin.poll(0)
+        causes = [fault.str() for fault in faults if fault.name() != "_ALL_BROKERS_DOWN"]
+        why = causes[-1] if causes else "check host, port and security.protocol"
+        return Unreachable(f"Kafka at {self.bootstrap} did not answer: {error.str()}: {why}")
 
     def _make(self, admin: AdminClient, topics: list[str], create: NewTopics) -> None:
         new = [NewTopic(topic, create.partitions, create.replication) for topic in topics]

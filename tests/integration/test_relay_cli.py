@@ -235,6 +235,14 @@ def test_a_missing_setting_is_usage(relay: Commands) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_kafka_is_usage_before_any_server_is_asked(relay: Commands, value: str) -> None:
+    done = relay("run", "--kafka", value, "--mongo", "mongodb://127.0.0.1:1")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("relay: --kafka is empty")
+
+
 def test_an_unknown_flag_is_usage(relay: Commands) -> None:
     assert relay("run", "--fast").returncode == 2
 

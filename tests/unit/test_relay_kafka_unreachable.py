@@ -1,0 +1,27 @@
+"""A Kafka that cannot be reached: what is said of the reason."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from relay import kafka
+from relay.errors import Unreachable
+from relay.kafka import KafkaSink
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "CHECK_SECONDS", 1.0)
+
+
+def test_what_the_client_knows_of_the_fault_is_said() -> None:
+    with pytest.raises(Unreachable, match="Connection refused"):
+        KafkaSink("127.0.0.1:1").check([])
+
+
+def test_a_listener_that_says_nothing_leaves_what_to_look_at() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with pytest.raises(Unreachable, match="check host, port and security.protocol"):
+            KafkaSink(f"127.0.0.1:{silent.getsockname()[1]}").check([])

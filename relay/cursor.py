@@ -121,8 +121,10 @@ def verify(cursor: Position, log: Log, name: str) -> None:
         raise HistoryLost(seq + 1, oldest)
 
 
-def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> Position:
+def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> tuple[Position | None, Position]:
     """Sets the cursor of relay `name`: to seq `to` as the last delivered one, or so that a date's first record is next.
+
+    Returns where it was and where it is now; None: there was none.
 
     Raises CursorInUse while a relay works with it, which takes up to a third of the lease time to see, and up to the
     lease time after a relay was killed; InvalidStart for a seq that the log does not hold.
@@ -136,8 +138,10 @@ def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> Positio
         oldest, head = log.oldest(), log.head()
         if position[2] is None and seq != oldest - 1:  # just before the oldest nothing is skipped and nothing is lost
             raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
-        Cursors(outbox.collections.cursors, name).register(position, lease.fence)
-        return position
+        cursors = Cursors(outbox.collections.cursors, name)
+        before = cursors.load()
+        cursors.register(position, lease.fence)
+        return before, position
     finally:
         lease.release()
 

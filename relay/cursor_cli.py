@@ -60,8 +60,9 @@ def set_(
         except ValueError:
             raise InvalidSettings(f"{to!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
         each, its = only(opened)
-        position = cursors.move(its, each.name, target, SystemClock())
-        print(f"{each.database}.{each.outbox}, relay {each.name!r}: goes on after seq {position[0]}")
+        before, now = cursors.move(its, each.name, target, SystemClock())
+        was = "had no cursor" if before is None else f"was seq {before[0]}"
+        print(f"{each.database}.{each.outbox}, relay {each.name!r}: {was}, now {now[0]}; seq {now[0] + 1} comes next")
 
 
 @cursor.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, TypeVar
 
-from bson import ObjectId
+from bson import Int64, ObjectId
 from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
@@ -139,6 +139,14 @@ class DeadLetters:
                 self._some = False
                 return False
             return self._dead.find_one({**self._own, **REQUEUED}, {"_id": 1}) is not None
+
+    @apart
+    def put_aside(self, after: int, last: int) -> int:
+        """How many of the messages with a seq above `after`, up to `last`, are among them."""
+        if not self._some:
+            return 0
+        with call():
+            return self._dead.count_documents({**self._own, "seq": {"$gt": Int64(after), "$lte": Int64(last)}})
 
     @apart
     def released(self) -> list[Record[Any]]:

@@ -48,11 +48,7 @@ class PoisonMessage(RelayError):
 
     def __init__(self, seq: int, id: str, type: str, key: str | None, code: PoisonCode, reason: str) -> None:
         self.finding = f"message seq {seq} (id {id}, type {type!r}, key {key!r}) cannot be delivered: {reason}"
-        super().__init__(
-            f"{self.finding}. Everything before it is delivered. Remove the cause and start the relay again; or let "
-            f"it put such messages aside: --on-poison dead-letter or park-key; or skip this one for good: "
-            f"relay cursor set {seq}"
-        )
+        super().__init__(f"{self.finding}. Everything before it is delivered")
         self.seq = seq
         self.id = id
         self.code = code

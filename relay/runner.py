@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shlex
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
@@ -25,6 +26,7 @@ from relay.cursor import Cursors, position_at, role, verify
 from relay.dead_letters import DeadLetters, OnPoison
 from relay.driver import Driver
 from relay.encoding import Encoder, Position
+from relay.errors import PoisonMessage
 from relay.outcome import Poisoned
 from relay.pump import Pump, Reader
 from relay.released import Released
@@ -112,7 +114,7 @@ class Relay:
                     failures = 0
                 except HistoryLost as lost:
                     lost.add_note(
-                        f"To go on with what is left: relay cursor set {lost.oldest - 1}; or, if this relay has no "
+                        f"To go on with what is left: {self._cursor_set(lost.oldest - 1)}; or, if this relay has no "
                         f"cursor yet, relay run --start oldest"
                     )
                     raise
@@ -162,16 +164,22 @@ class Relay:
 
         def poisoned(outcome: Poisoned) -> None:
             if self._on_poison == "stop":
+                outcome.error.add_note(self._advice(outcome.error))
                 raise outcome.error
             letters.bury(outcome.record, outcome.error)
             log.error("relay %r of %s: dead-lettered: %s", self.name, self._where, outcome.error.finding)
 
+        began = self._clock.monotonic()
         start, reader = self._resume(lease.fence)
         with closing(reader), closing(self._pump(reader, lease, start, letters.park, self._save(lease))) as pump:
             log.info("relay %r of %s: relaying after seq %d (fence %d)", self.name, self._where, start[0], lease.fence)
             driver.run(pump, poisoned, ended)
             if not pump.pending:
-                log.info("relay %r of %s: stopped after seq %d", self.name, self._where, pump.position[0])
+                seconds, last = self._clock.monotonic() - began, pump.position[0]
+                log.info("relay %r of %s: stopped after seq %d", self.name, self._where, last)
+                if once:
+                    sent = last - start[0] - letters.put_aside(start[0], last)
+                    log.info("relay %r of %s: delivered %d message(s) in %.1f s", self.name, self._where, sent, seconds)
         return waiting
 
     def _send_released(self, letters: DeadLetters, driver: Driver, lease: Lease, stop: threading.Event) -> None:
@@ -186,6 +194,18 @@ class Relay:
             with closing(self._pump(released, lease, released.start, released.park, released.save)) as pump:
                 log.info("relay %r of %s: sending %d requeued message(s)", self.name, self._where, len(records))
                 driver.run(pump, poisoned, lambda _, settled: settled)
+
+    def _advice(self, error: PoisonMessage) -> str:
+        aside = "let the relay put such messages aside: --on-poison dead-letter or park-key"
+        skip = f"skip this one for good: {self._cursor_set(error.seq)}"
+        if error.code == "unencodable":  # what is in the log stays as it is
+            return f"Start the relay again as it is, and it stops here again. Either {aside}; or {skip}"
+        return f"Remove the cause and start the relay again; or {aside}; or {skip}"
+
+    def _cursor_set(self, seq: int) -> str:
+        """The command as it can be pasted, but for the address, which may have a password."""
+        names = ["--database", self._outbox.collections.database.name, "--outbox", self._outbox.name]
+        return shlex.join(["relay", "cursor", "set", str(seq), *names, "--name", self.name])
 
     def _pump(
         self,

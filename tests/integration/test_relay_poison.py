@@ -81,6 +81,18 @@ def test_a_refused_message_becomes_a_dead_letter_and_the_rest_flows(
     assert str(ids[1]) in " ".join(each.getMessage() for each in caplog.records if each.levelno == logging.ERROR)
 
 
+def test_what_is_put_aside_does_not_count_as_delivered(
+    prices: Outbox, sink: MemorySink, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "relay")
+    put(prices, "a", "b", "a", None)
+    refuse(sink, 1)
+
+    run_once(relay(prices, sink, "park-key"))
+
+    assert any("delivered 2 message(s) in " in each.getMessage() for each in caplog.records)
+
+
 def test_so_does_one_that_cannot_be_encoded_with_its_data_as_it_was(prices: Outbox, sink: MemorySink) -> None:
     put(prices, "a")
     put(prices, "a", price=float("inf"))

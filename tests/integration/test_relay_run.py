@@ -274,6 +274,18 @@ def test_a_poison_message_stops_it_and_the_cursor_stays_before_it(orders: Outbox
     assert saved_seq(orders) == 1
 
 
+def test_what_can_never_be_encoded_is_not_to_be_tried_again(orders: Outbox, database: Database[Document]) -> None:
+    bad = foreign(type="price.set", key="9", data={"sku": "9", "price": float("nan")})
+    orders.collections.staging.insert_one(bad)
+
+    with pytest.raises(PoisonMessage) as poison:
+        run_once(Relay(orders, MemorySink(), name="mine"))
+
+    [advice] = poison.value.__notes__
+    assert "Remove the cause" not in advice + str(poison.value)
+    assert advice.endswith(f"relay cursor set 1 --database {database.name} --outbox outbox --name mine")
+
+
 def test_a_missing_topic_is_an_error_at_the_start(orders: Outbox) -> None:
     with pytest.raises(TopicMissing, match=r"order\.cancelled"):
         run_once(Relay(orders, MemorySink({"order.placed", "stock.counted"})))
@@ -369,7 +381,16 @@ def test_the_cursor_can_be_moved_back_and_its_records_come_again(orders: Outbox)
 def test_the_cursor_can_be_moved_to_a_date(orders: Outbox) -> None:
     numbered(orders, 3)
 
-    assert move(orders, "kafka", datetime(2020, 1, 1, tzinfo=UTC), SystemClock()) == (0, None, None)
+    assert move(orders, "kafka", datetime(2020, 1, 1, tzinfo=UTC), SystemClock()) == (None, (0, None, None))
+
+
+def test_moving_the_cursor_says_where_it_was(orders: Outbox) -> None:
+    numbered(orders, 3)
+    started(orders, "beginning")
+
+    before, now = move(orders, "kafka", 1, SystemClock())
+
+    assert (before and before[0], now[0]) == (3, 1)
 
 
 @pytest.mark.parametrize("seq", [4, 1000])

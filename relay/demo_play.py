@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,8 @@ def _stage(stack: contextlib.ExitStack, mongo: str | None, kafka: str | None, di
         display.step("Kafka", f"{bootstrap}, librdkafka's mock broker")
     else:
         bootstrap = kafka
-        KafkaSink(bootstrap).check([])
+        with ThreadPoolExecutor(1) as other:  # where no Ctrl-C interrupts the making of a Kafka client
+            other.submit(KafkaSink(bootstrap).check, []).result()
         display.step("Kafka", f"yours, with the topic {topic}, which goes at the end")
         stack.callback(delete_topic, bootstrap, topic)
     return Stage(uri, database, bootstrap, topic, own_mongo=mongo is None, own_kafka=kafka is None)

@@ -22,6 +22,8 @@ def test_what_the_client_knows_of_the_fault_is_said() -> None:
 
 
 def test_a_listener_that_says_nothing_leaves_what_to_look_at() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with pytest.raises(Unreachable, match="check host, port and security.protocol"):
-            KafkaSink(f"127.0.0.1:{silent.getsockname()[1]}").check([])
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(Unreachable, match=r"check host, port and security\.protocol"),
+    ):
+        KafkaSink(f"127.0.0.1:{silent.getsockname()[1]}").check([])

@@ -30,44 +30,44 @@ class Retention:
         self._log = Log(collections)
         self._spare = 0
         self._position = 0
+        self._oldest = 0  # or less than it is by now, which only counts readers in that have nothing to protect
 
     def spare(self, wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
         """How many bytes may be appended to a log that ends at `head`, and for whose sake no more.
 
         Exact when it is less than `wanted`; else at least that much. Raises pymongo's errors.
         """
-        slowest = self._slowest(head)
+        readers = self._readers(head)
+        slowest = self._slowest(readers)
+        if slowest is not None and (slowest.seq < self._position or wanted > self._spare):
+            self._oldest = self._log.oldest()
+            slowest = self._slowest(readers)
+            if slowest is not None:
+                self._spare = cap if slowest.seq > head else self._measure(slowest.seq, cap, wanted)
         if slowest is None:
             return wanted, None
-        if slowest.seq < self._position:  # one that is further behind has come
-            self._spare = 0
         self._position = slowest.seq
-        if wanted > self._spare:
-            self._spare = cap if slowest.seq > head else self._measure(slowest.seq, cap, wanted)
         return self._spare, slowest
 
     def spend(self, size: int) -> None:
         """Notes that `size` bytes were appended."""
         self._spare -= size
 
-    def _slowest(self, head: int) -> Hold | None:
-        """The durable reader furthest behind, of those whose next record the log still holds or will get.
-
-        One whose next record is gone has nothing left to protect, and holds nobody.
-        """
+    def _readers(self, head: int) -> list[Hold]:
         with call():
-            readers = [Hold(each["_id"], each["seq"] + 1) for each in self._collections.cursors.find({}, {"seq": 1})]
-        if not readers:
-            return None
-        oldest = self._log.oldest()
-        protected = [each for each in readers if oldest <= each.seq <= head + 1]
+            found = self._collections.cursors.find({"seq": {"$lte": head}}, {"seq": 1})
+            return [Hold(each["_id"], each["seq"] + 1) for each in found]
+
+    def _slowest(self, readers: list[Hold]) -> Hold | None:
+        """The durable reader furthest behind. One whose next record is gone has nothing to lose, and holds nobody."""
+        protected = [each for each in readers if each.seq >= self._oldest]
         return min(protected, key=lambda each: each.seq, default=None)
 
     def _measure(self, seq: int, cap: int, wanted: int) -> int:
         with call():
             size = self._collections.database.command("collStats", self._collections.log.name)["size"]
-        first, oldest, limit = self._log.first_of(seq), self._log.oldest(), _STEP
-        start = 0 if oldest == 1 else oldest  # genesis goes before the first record
+        first, limit = self._log.first_of(seq), _STEP
+        start = 0 if self._oldest == 1 else self._oldest  # genesis goes before the first record
         while True:
             older, documents = self._weigh(start, first, limit)
             if cap - size + older >= wanted or documents < limit:

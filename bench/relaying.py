@@ -1,4 +1,4 @@
-"""The relay in a process of its own, with the command line loaded, whose memory is part of a relay's."""
+"""The relay in a process of its own, set up as the command does; what that loads is part of a relay's memory."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bench.benchmark import Figures
 from bench.process import SPAWN, resident_mib
 from outbox import Outbox
 from relay import KafkaSink, Relay, Topics
+from relay.collector import collect_rarely
 
 _STOP_SECONDS = 20.0
 
@@ -38,6 +39,7 @@ class _Timed(KafkaSink):
 
 def relay_all(mongo: str, database: str, kafka: str, topic: str, sequence: bool) -> Figures:
     """Relays a whole outbox, under a name that has no cursor yet; for a process of its own."""
+    collect_rarely()
     sink = _Timed(kafka)
     name = f"bench-{uuid.uuid4().hex[:8]}"
     with MongoClient[dict[str, Any]](mongo) as client, Outbox(client[database], sequence=sequence) as outbox:
@@ -67,6 +69,7 @@ def relaying(mongo: str, database: str, kafka: str, topic: str) -> Iterator[None
 
 
 def _relay_until_told(told: Connection, mongo: str, database: str, kafka: str, topic: str) -> None:
+    collect_rarely()
     stop = threading.Event()
 
     def listen() -> None:

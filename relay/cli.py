@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import logging
 import os
@@ -105,6 +104,7 @@ def run(
 
 
 def _relay(given: settings.Settings, stop: threading.Event) -> None:
+    from relay.collector import collect_rarely
     from relay.runner import Relay  # here, as it loads a Kafka client that `relay health` does without
     from relay.together import run_together
     from relay.topics import Topics
@@ -126,10 +126,7 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
             )
             for each, outbox in opened_outboxes(given, stack)
         ]
-        # Messages are trees, freed as they go: looking for cycles among them, and through all that is loaded, took a
-        # third of a record's time (measured).
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        collect_rarely()
         run_together(relays, stop, once=given.once)
 
 

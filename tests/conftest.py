@@ -43,8 +43,8 @@ def pytest_configure() -> None:
             pytest.exit(f"{package.__name__} was imported from {here}, not from the installed wheel in {installed}", 3)
 
 
-def _unavailable(what: str, reason: Exception, variable: str) -> NoReturn:
-    message = f"no {what} for the tests: {reason}. Or name one in {variable}, or start Docker"
+def _unavailable(what: str, reason: Exception, instead: str = "") -> NoReturn:
+    message = f"no {what} for the tests: {reason}{instead}"
     if CI:
         pytest.fail(message)
     pytest.skip(message)
@@ -62,7 +62,7 @@ def mongo_uri() -> Iterator[str]:
             try:
                 server = stack.enter_context(EmbeddedMongo(cache_gb=0.5, arguments=TEST_COMMANDS))
             except EmbeddedUnavailable as error:
-                _unavailable("MongoDB", error, "OUTBOX_TEST_MONGO")
+                _unavailable("MongoDB", error, ". Or name one in OUTBOX_TEST_MONGO, or start Docker")
             yield server.uri
 
 
@@ -97,6 +97,17 @@ def standalone(tmp_path: Path) -> Iterator[MongoClient[dict[str, Any]]]:
         child.kill()
 
 
+@pytest.fixture
+def broker() -> Iterator[KafkaBroker]:
+    """A broker of the test's own, to be stopped and frozen."""
+    with contextlib.ExitStack() as stack:
+        try:
+            broker = stack.enter_context(KafkaBroker())
+        except KafkaUnavailable as error:
+            _unavailable("Kafka of the test's own", error)
+        yield broker
+
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
     """The bootstrap address of a broker that creates no topic by itself, shared by the whole session."""
@@ -109,7 +120,7 @@ def kafka() -> Iterator[str]:
             try:
                 broker = stack.enter_context(KafkaBroker())
             except KafkaUnavailable as error:
-                _unavailable("Kafka", error, "OUTBOX_TEST_KAFKA")
+                _unavailable("Kafka", error, ". Or name one in OUTBOX_TEST_KAFKA, or start Docker")
             yield broker.bootstrap
 
 

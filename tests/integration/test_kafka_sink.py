@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +10,7 @@ from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
 from relay.kafka import KafkaSink, NewTopics
 from relay.sink import Outgoing
 from tests.consuming import create_small_topic, header, read_topic, topic_exists
-from tests.servers.kafka import KafkaBroker, KafkaUnavailable, admin_client, create_topic
+from tests.servers.kafka import KafkaBroker, admin_client, create_topic
 from tests.waiting import wait_until
 
 LIMIT = 10_000
@@ -23,16 +22,6 @@ def small_topic(kafka: str, topic_name: str) -> str:
     """One partition, which takes batches of LIMIT bytes at most."""
     create_small_topic(kafka, topic_name, LIMIT)
     return topic_name
-
-
-@pytest.fixture
-def broker() -> Iterator[KafkaBroker]:
-    """A broker of the test's own, to be stopped."""
-    try:
-        with KafkaBroker() as running:
-            yield running
-    except KafkaUnavailable as error:
-        pytest.skip(str(error))
 
 
 def outgoing(topic: str, seq: int, size: int = 10) -> Outgoing:

@@ -18,7 +18,7 @@ from pymongo.database import Database
 from outbox import Outbox
 from tests.consuming import create_small_topic, header, read_topic
 from tests.orders import new_outbox, placed
-from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
+from tests.servers.kafka import KafkaBroker, create_topic
 from tests.waiting import wait_until
 
 RELAY = [sys.executable, "-c", "from relay.cli import main; main()"]
@@ -206,24 +206,21 @@ def without(name: str, relay: Commands) -> dict[str, str]:
     return {}
 
 
-def test_a_second_ctrl_c_does_not_wait_for_the_draining(relay: Commands, orders: Outbox, topic: str) -> None:
-    try:
-        broker = KafkaBroker()
-    except KafkaUnavailable as error:
-        pytest.skip(str(error))
-    with broker:
-        create_topic(broker.bootstrap, topic)
-        process = relay.start("run", "--kafka", broker.bootstrap)
-        wait_until(lambda: cursor_seq(orders) is not None, 20, "the relay to work")
-        broker.pause()
-        orders.put(placed(1))
-        wait_until(lambda: orders.log.head() == 1, 20, "the message in the log")
-        process.send_signal(signal.SIGINT)
-        wait_until(lambda: "waiting up to 10 s for 1 record" in relay.log, 20, "the draining")
+def test_a_second_ctrl_c_does_not_wait_for_the_draining(
+    relay: Commands, orders: Outbox, topic: str, broker: KafkaBroker
+) -> None:
+    create_topic(broker.bootstrap, topic)
+    process = relay.start("run", "--kafka", broker.bootstrap)
+    wait_until(lambda: cursor_seq(orders) is not None, 20, "the relay to work")
+    broker.pause()
+    orders.put(placed(1))
+    wait_until(lambda: orders.log.head() == 1, 20, "the message in the log")
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: "waiting up to 10 s for 1 record" in relay.log, 20, "the draining")
 
-        process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
 
-        assert process.wait(5) == 130
+    assert process.wait(5) == 130
 
 
 # ---- exit codes

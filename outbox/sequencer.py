@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import pymongo.errors
 from bson import ObjectId, Timestamp
-from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 
 from outbox import batch, staging
@@ -99,7 +98,7 @@ class Sequencer:
         self._window = frozenset(each.binary for each in ids)
         self._next = newest.last + 1
         self._retention, self._held_bytes = Retention(self._collections), 0
-        self._floor = 0 if last is None else int(DatetimeMS(last.records()[-1].created))
+        self._floor = 0 if last is None else last.records()[-1].created_ms
         logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self._next, self.fence)
         return True
 

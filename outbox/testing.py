@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import bson
 from bson import ObjectId
+from bson.datetime_ms import DatetimeMS
 from pymongo.client_session import ClientSession
 
 from outbox.collections import DECODED
@@ -76,7 +77,8 @@ class MemoryOutbox:
         with self._lock:
             for id, document in encoded.items():
                 staged = bson.decode(document, codec_options=DECODED)
-                fields = {"id": id, **{name: staged[name] for name in ("created", "type", "key", "headers", "data")}}
-                self._records.append(Record(len(self._records) + 1, fields, self._types.decode))
+                fields = {name: staged[name] for name in ("type", "key", "headers", "data")}
+                created = int(DatetimeMS(staged["created"]))
+                self._records.append(Record(len(self._records) + 1, id.binary, created, fields, self._types.decode))
         ids = list(encoded)
         return ids if isinstance(message, Sequence) else ids[0]

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
-from outbox.record import Record
+from outbox.record import Record, moment
 from relay import dates
 from relay.errors import PoisonMessage, RelayError
 from relay.sink import Headers, Outgoing
@@ -17,6 +17,8 @@ from relay.values import Unencodable, json_value
 
 Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
 """`(seq, created, id)` of a record: what a cursor saves."""
+Mark = tuple[int, int, bytes]
+"""The same of a record that was sent, as BSON has it: only every thousandth becomes a Position."""
 
 
 class Encoder:
@@ -29,33 +31,33 @@ class Encoder:
         self._topic = topic
         self._known: dict[str, tuple[str, tuple[str, str]]] = {}
 
-    def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Position], RelayError | None]:
-        """The records up to the first that cannot go out, their positions, and that one's error."""
+    def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Mark], RelayError | None]:
+        """The records up to the first that cannot go out, their marks, and that one's error."""
         outgoing: list[Outgoing] = []
-        positions: list[Position] = []
+        marks: list[Mark] = []
         known = self._known
-        latest: datetime | None = None
-        latest_text = ""
+        latest: int | None = None
+        created_header = ("created", "")
         # One flat loop: at 70,000 records a second each call more would be seen in the figures.
         for record in records:
-            seq, id, type, created, data = record.seq, record.id, record.type, record.created, record.data
+            seq, id, type, created, data = record.seq, record.id_bytes, record.type, record.created_ms, record.data
             try:
                 value = None if data is None else json_value(data)
             except Unencodable as error:
-                poison = PoisonMessage(seq, str(id), type, record.key, "unencodable", str(error))
-                return outgoing, positions, poison
+                poison = PoisonMessage(seq, id.hex(), type, record.key, "unencodable", str(error))
+                return outgoing, marks, poison
             if type not in known:
                 try:
                     known[type] = (self._topic(type), ("type", type))
                 except RelayError as error:
-                    return outgoing, positions, error
+                    return outgoing, marks, error
             topic, type_header = known[type]
             if created != latest:
-                latest, latest_text = created, dates.text(created)
-            headers: Headers = [("id", str(id)), ("seq", str(seq)), ("created", latest_text), type_header]
+                latest, created_header = created, ("created", dates.text(moment(created)))
+            headers: Headers = [("id", id.hex()), ("seq", str(seq)), created_header, type_header]
             own = record.headers
             if own:
                 headers.extend(own.items())
             outgoing.append((seq, topic, record.key, value, headers))
-            positions.append((seq, created, id))
-        return outgoing, positions, None
+            marks.append((seq, created, id))
+        return outgoing, marks, None

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from relay.encoding import Position
+from bson import ObjectId
+
+from outbox.record import moment
+from relay.encoding import Mark, Position
 
 
 class InFlight:
@@ -16,7 +19,7 @@ class InFlight:
 
     def __init__(self, prefix: Position) -> None:
         self.prefix = prefix
-        self._sent: deque[Position] = deque()
+        self._sent: deque[Mark] = deque()
         self._acknowledged: set[int] = set()
         self.acknowledged = self._acknowledged.add
         """Call with the seq of each record that was delivered. A bound method of the set itself: it is called once a
@@ -26,14 +29,18 @@ class InFlight:
         """Records sent and not yet part of the prefix."""
         return len(self._sent)
 
-    def sent(self, positions: Iterable[Position]) -> None:
+    def sent(self, marks: Iterable[Mark]) -> None:
         """Adds records, in the order they were sent in."""
-        self._sent.extend(positions)
+        self._sent.extend(marks)
 
     def advance(self) -> Position:
         """Moves the prefix over all that is acknowledged without a gap, and returns it."""
         sent, acknowledged = self._sent, self._acknowledged
+        last: Mark | None = None
         while sent and sent[0][0] in acknowledged:
-            self.prefix = sent.popleft()
-            acknowledged.remove(self.prefix[0])
+            last = sent.popleft()
+            acknowledged.remove(last[0])
+        if last is not None:
+            seq, created, id = last
+            self.prefix = seq, moment(created), ObjectId(id)
         return self.prefix

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from bson import Int64, json_util
+from bson.datetime_ms import DatetimeMS
 
 from outbox.collections import Document
 from outbox.record import Record
@@ -55,10 +56,8 @@ def error(poison: PoisonMessage) -> Document:
 
 def record(letter: Document) -> Record[Any]:
     """The message of a letter as it was read from the log: same seq, same id, same data."""
-    return Record(
-        letter["seq"],
-        {"id": letter["_id"], **{name: letter[name] for name in ("created", "type", "key", "headers", "data")}},
-    )
+    fields = {name: letter[name] for name in ("type", "key", "headers", "data")}
+    return Record(letter["seq"], letter["_id"].binary, int(DatetimeMS(letter["created"])), fields)
 
 
 def as_json(letter: Document) -> dict[str, Any]:

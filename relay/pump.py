@@ -12,7 +12,7 @@ from outbox.clock import Clock
 from outbox.errors import LeaseLost, OutboxError
 from outbox.record import Record
 from outbox.transient import is_transient
-from relay.encoding import Encoder, Position
+from relay.encoding import Encoder, Mark, Position
 from relay.errors import DeliveryFailed, DeliveryRefused, PoisonMessage, Unreachable, Verdict
 from relay.inflight import InFlight
 from relay.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
@@ -75,7 +75,7 @@ class Pump:
         self._inflight = InFlight(start)
         self._records: list[Record[Any]] = []
         self._outgoing: list[Outgoing] = []
-        self._positions: list[Position] = []
+        self._marks: list[Mark] = []
         self._halt: Exception | None = None
         self._failed: DeliveryFailed | None = None
         self._read_at: float | None = None
@@ -134,10 +134,10 @@ class Pump:
             self._failed = error
             return Failed(error)
         del self._outgoing[:taken]
-        # There may be more positions: those of parked records.
-        end = bisect_left(self._positions, self._outgoing[0][0], key=_seq) if self._outgoing else len(self._positions)
-        self._inflight.sent(self._positions[:end])
-        del self._positions[:end]
+        # There may be more marks: those of parked records.
+        end = bisect_left(self._marks, self._outgoing[0][0], key=_seq) if self._outgoing else len(self._marks)
+        self._inflight.sent(self._marks[:end])
+        del self._marks[:end]
         return Waiting() if self._outgoing or not end else Moved()
 
     def _read(self) -> bool:
@@ -164,7 +164,7 @@ class Pump:
             at = next((at for at, record in enumerate(sendable) if record.seq in self._refused), None)
             if at is not None:
                 refused, sendable = sendable[at], sendable[:at]
-        outgoing, positions, error = self._encoder.encode(sendable)
+        outgoing, marks, error = self._encoder.encode(sendable)
         if isinstance(error, Unreachable):
             if not outgoing:
                 raise error  # else it comes again, when its turn has come
@@ -175,12 +175,12 @@ class Pump:
         if parked:
             stopped = refused if error is None else sendable[len(outgoing)]
             end = len(chunk) if stopped is None else chunk.index(stopped)
-            positions = [(record.seq, record.created, record.id) for record in chunk[:end]]
-            for seq, _, _ in positions:
+            marks = [(record.seq, record.created_ms, record.id_bytes) for record in chunk[:end]]
+            for seq, _, _ in marks:
                 if seq in parked:
                     self._inflight.acknowledged(seq)
-        self._outgoing, self._positions = outgoing, positions
-        del self._records[: len(positions)]
+        self._outgoing, self._marks = outgoing, marks
+        del self._records[: len(marks)]
 
     def _acknowledge(self, seconds: float) -> None:
         if self._failed is not None:  # a sink that has failed is not asked again: its next answer would be another
@@ -240,8 +240,8 @@ class Pump:
         self._saver.close()
 
 
-def _seq(position: Position) -> int:
-    return position[0]
+def _seq(mark: Mark) -> int:
+    return mark[0]
 
 
 def _stop_unless_transient(error: PyMongoError) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outbox import LogCorrupt, batch
+from outbox.collections import DECODED
 
 FIELDS = ("id", "created", "type", "key", "headers", "data")
 
@@ -60,7 +61,20 @@ def test_a_batch_is_parsed_back_with_a_seq_for_each_record(written: list[dict[st
     assert (parsed.first, parsed.last, parsed.fence, parsed.undeleted) == (first, first + len(written) - 1, 7, 3)
     assert [each.seq for each in parsed.records()] == list(range(first, first + len(written)))
     assert [each.id for each in parsed.records()] == [each["id"] for each in written]
-    assert [each.data for each in parsed.records()] == [each["data"] for each in written]
+    decoded = [bson.decode(bson.encode(each), codec_options=DECODED) for each in written]
+    assert [{name: getattr(each, name) for name in FIELDS} for each in parsed.records()] == decoded
+
+
+def test_a_record_that_does_not_begin_with_its_id_is_called_corrupt() -> None:
+    packed = batch.pack(
+        5,
+        1,
+        1,
+        [_packed({"id": ObjectId(), "created": DatetimeMS(0), "type": "t", "key": None, "headers": {}, "data": {}})],
+    )
+
+    with pytest.raises(LogCorrupt, match="record 0 of the batch 5"):
+        batch.parse(packed.replace(b"\x07id\x00", b"\x07di\x00")).records()
 
 
 def test_a_full_batch_keeps_its_500_indexes_in_order() -> None:

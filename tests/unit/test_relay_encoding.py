@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
+from bson.datetime_ms import DatetimeMS
 
 from outbox.record import Record
 from relay.encoding import Encoder
@@ -16,21 +17,21 @@ CREATED = datetime(2025, 1, 2, 3, 4, 5, 678000, UTC)
 
 
 def record(seq: int = 1, **fields: Any) -> Record[Any]:
-    basics = {"id": ID, "created": CREATED, "type": "order", "key": "k", "headers": {}, "data": {"a": 1}}
-    return Record(seq, {**basics, **fields})
+    created = int(DatetimeMS(fields.pop("created", CREATED)))
+    return Record(seq, ID.binary, created, {"type": "order", "key": "k", "headers": {}, "data": {"a": 1}, **fields})
 
 
 def test_a_record_carries_the_four_headers_and_then_its_own() -> None:
     encoder = Encoder(lambda type: f"topic.{type}")
 
-    ((seq, topic, key, value, headers),), positions, error = encoder.encode([record(7, headers={"b": "1", "a": "2"})])
+    ((seq, topic, key, value, headers),), marks, error = encoder.encode([record(7, headers={"b": "1", "a": "2"})])
 
     assert (seq, topic, key, value, error) == (7, "topic.order", "k", b'{"a":1}', None)
     assert headers == [
         ("id", "65a000000000000000000001"), ("seq", "7"), ("created", "2025-01-02T03:04:05.678Z"), ("type", "order"),
         ("b", "1"), ("a", "2"),
     ]  # fmt: skip
-    assert positions == [(7, CREATED, ID)]
+    assert marks == [(7, 1735787045678, ID.binary)]
 
 
 def test_each_record_has_its_own_date() -> None:
@@ -50,9 +51,9 @@ def test_a_tombstone_has_no_value() -> None:
 def test_what_cannot_be_encoded_is_named_and_what_comes_before_it_is_encoded() -> None:
     bad = record(2, type="price", key="k9", data={"a": [float("nan")]})
 
-    outgoing, positions, error = Encoder(str).encode([record(1), bad, record(3)])
+    outgoing, marks, error = Encoder(str).encode([record(1), bad, record(3)])
 
-    assert [each[0] for each in outgoing] == [each[0] for each in positions] == [1]
+    assert [each[0] for each in outgoing] == [each[0] for each in marks] == [1]
     assert isinstance(error, PoisonMessage)
     assert error.seq == 2
     for part in ("seq 2", str(ID), "'price'", "'k9'", "data.a[0] is nan"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from relay.pump import CHUNK, Pump
 from relay.testing import MemorySink
 from tests.waiting import wait_until
 
-CREATED = datetime(2025, 1, 2, tzinfo=UTC)
+CREATED = 1_735_776_000_000
 
 
 class Clock:
@@ -43,7 +42,7 @@ class LogInMemory:
         if self.errors:
             raise self.errors.pop(0)
         found: list[Record[Any]] = [
-            Record(seq, {"id": ObjectId(), "created": CREATED, "type": "t", "key": "k", "headers": {}, "data": data})
+            Record(seq, ObjectId().binary, CREATED, {"type": "t", "key": "k", "headers": {}, "data": data})
             for seq, data in enumerate(self.data[self.next - 1 : self.next + 699], start=self.next)
         ]
         self.next += len(found)

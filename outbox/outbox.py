@@ -267,7 +267,7 @@ class Outbox:
 def _drained(sequencer: Sequencer) -> bool:
     """Sweeps until staging is empty; False when the sequencer must take over again first."""
     try:
-        while sequencer.sweep().messages:
+        while not (swept := sequencer.sweep()).is_last and swept.hold is None:
             pass
     except Doubt as reason:
         logger.info("sequencing starts over: %s", reason)

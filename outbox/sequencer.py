@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import NamedTuple
 
 import pymongo.errors
 from bson import ObjectId, Timestamp
 from bson.raw_bson import RawBSONDocument
 
-from outbox import batch, staging
+from outbox import batch, snapshot, staging
+from outbox.burial import bury
+from outbox.clearing import Clearing
 from outbox.clock import Clock
-from outbox.collections import RAW, Collections, apart, call
-from outbox.errors import LeaseLost, OutboxError, OutboxNotCreated
+from outbox.collections import Collections, apart, call
+from outbox.errors import LeaseLost, OutboxError
 from outbox.fence import raise_fence
 from outbox.lease import Lease
 from outbox.log import Log
 from outbox.retention import Hold, Retention
+from outbox.snapshot import Snapshot
 from outbox.staging import Staged
 
 logger = logging.getLogger("outbox")
 
-SWEEP_RECORDS = 10_000
-SWEEP_BYTES = 16 << 20
-_WORTH_HALVING = 1000
-DELETE_SECONDS = 15.0  # 10,000 deletes take 0.3 s on three nodes that share two cores; a slow disk may need far more
+APPEND_BYTES = 16 << 20
+_FEW = 100
 _FENCED = 121  # DocumentValidationFailure
 _DUPLICATE = 11000
 # What the log says of a document it will never take, whoever sends it and however often: deeper than 180 levels
@@ -38,9 +39,11 @@ class Swept(NamedTuple):
     """What one sweep did."""
 
     messages: int
-    """How many left staging, for the log or for the dead letters; 0 means staging was empty at `time`."""
+    """How many were taken from staging, to the log or to the dead letters."""
     time: Timestamp
     """The server's time of the snapshot that was swept."""
+    is_last: bool = False
+    """Nothing is left of what staging held at `time`: only what is committed after it is to come."""
     hold: Hold | None = None
     """Why not all of staging was taken: a durable reader would have lost what it has not read yet."""
 
@@ -53,17 +56,31 @@ class Sequencer:
     """Moves messages from staging to the log, in the order of the server's stamps. Passive, not thread-safe.
 
     Call `take_over()` until it is True, then `sweep()` again and again. Whatever `sweep` raises, call `take_over()`
-    before the next sweep: there is one way back from every error and every doubt.
+    before the next sweep: there is one way back from every error and every doubt. `release()` at the end.
+
+    While it appends, what comes next is fetched and what went before is deleted, on `threads` (its own when None):
+    of the time that one message takes, half is the server's for the delete (measured).
     """
 
-    def __init__(self, collections: Collections, lease: Lease | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        collections: Collections,
+        lease: Lease | None = None,
+        clock: Clock | None = None,
+        threads: Executor | None = None,
+    ) -> None:
         self._collections = collections
+        self._threads = ThreadPoolExecutor(3, "outbox-sequencer") if threads is None else threads
+        self._clearing = Clearing(collections.staging, self._threads)
+        self._snapshot: Snapshot | None = None
+        self._bite = snapshot.FIRST_RECORDS
         self._log = Log(collections)
         self._lease = Lease(collections.leases, "sequencer", clock=clock) if lease is None else lease
         self._next = 0
         self._floor = 0  # the newest record's `created`, in ms
         self._cap = 0
         self._window: frozenset[bytes] = frozenset()
+        self._taken: set[bytes] = set()
         self._suspects: set[bytes] = set()
         self._retention = Retention(collections)
         self._held_bytes = 0
@@ -84,6 +101,8 @@ class Sequencer:
 
         Raises pymongo's errors, LeaseLost, OutboxNotCreated; call it again after any of them.
         """
+        self._clearing.forget()
+        self._leave_snapshot()
         self._cap = self._log.describe().size
         if not self._lease.acquire():
             return False
@@ -94,8 +113,8 @@ class Sequencer:
             newest = self._log.newest(session)
             ids = self._log.ids_since(newest.undeleted, session)
             last = self._log.holding(newest.last, session)
-        self._delete(ids)
-        self._window = frozenset(each.binary for each in ids)
+        self._taken = {each.binary for each in ids}
+        self._clearing.delete(self._taken)
         self._next = newest.last + 1
         self._retention, self._held_bytes = Retention(self._collections), 0
         self._floor = 0 if last is None else last.records()[-1].created_ms
@@ -104,7 +123,7 @@ class Sequencer:
 
     @apart
     def sweep(self) -> Swept:
-        """Moves what staging holds now, up to 10,000 messages, 16 MiB or a quarter of the cap, but at least one.
+        """Moves what staging holds, up to some thousand messages or a few MiB of them: one bite of a snapshot.
 
         Raises LeaseLost, Doubt and pymongo's errors: take over again then.
         """
@@ -112,19 +131,36 @@ class Sequencer:
             self._check_fence()
         hold = self._still_held()
         if hold is not None:
-            return Swept(0, self._swept, hold)
-        documents, self._swept = self._fetch()
+            return Swept(0, self._swept, hold=hold)
+        shown = self._open_snapshot() if self._snapshot is None else self._snapshot
+        documents = shown.bite()
         fetched = len(documents)
         staged = self._parse(documents)
-        del documents  # 16 MiB that would otherwise live until all is appended
-        done = [each for each in staged if each.id in self._window]
+        del documents  # MiBs that would otherwise live until all is appended
         fresh = [each for each in staged if each.id not in self._window]
-        appended, hold = self._append(fresh) if fresh else (0, None)
-        done += fresh[:appended]
-        if done:
-            self._delete([ObjectId(each.id) for each in done])
-            self._window = frozenset(each.id for each in done)
-        return Swept(len(done) + fetched - len(staged), self._swept, hold)
+        again = [each.id for each in staged if each.id in self._window]
+        if again:
+            self._clearing.delete(frozenset(again) - self._clearing.ids)
+        kept, hold = self._append_all(fresh)
+        is_last = False
+        if hold is not None or shown.is_done:
+            is_last = hold is None and shown.is_whole
+            self._leave_snapshot()
+        return Swept(fetched - len(again) - kept, self._swept, is_last, hold)
+
+    def _open_snapshot(self) -> Snapshot:
+        # What is being deleted would only show again; at a low rate it is too little to wait for.
+        self._clearing.settle(_FEW)
+        if self._taken:
+            self._window, self._taken = self._clearing.ids | self._taken, set()
+        self._snapshot = Snapshot(self._collections, self._threads, self._bite)
+        self._swept = self._snapshot.time
+        return self._snapshot
+
+    def _leave_snapshot(self) -> None:
+        if self._snapshot is not None:
+            self._bite = self._snapshot.records
+            self._snapshot = None
 
     def _still_held(self) -> Hold | None:
         """Asks before fetching what is held back, which may be 16 MiB, once more."""
@@ -142,7 +178,7 @@ class Sequencer:
             try:
                 staged.append(staging.parse(document))
             except staging.Malformed as error:
-                self._bury(staging.salvage(document), _FENCED, str(error))
+                bury(self._collections, staging.salvage(document), _FENCED, str(error))
         return staged
 
     def _check_fence(self) -> None:
@@ -151,33 +187,42 @@ class Sequencer:
         if live.fence < self.fence:
             raise Doubt(f"the log's validator lets in fence {live.fence}, below this sequencer's {self.fence}")
 
-    def _fetch(self) -> tuple[list[bytes], Timestamp]:
-        """One command, in a snapshot of its own: a session would pin its first snapshot for life."""
-        with call():
-            reply = self._collections.database.command(
-                {
-                    "find": self._collections.staging.name,
-                    "sort": {"at": 1},
-                    "batchSize": SWEEP_RECORDS,
-                    "singleBatch": True,
-                    "readConcern": {"level": "snapshot"},
-                },
-                codec_options=RAW,
-            )
-        budget = min(SWEEP_BYTES, self._cap // 4)
-        documents: list[bytes] = []
-        for document in reply["cursor"]["firstBatch"]:
-            budget -= len(document.raw) + batch.ENVELOPE_BYTES
-            if documents and budget < 0:
-                break
-            documents.append(bytes(document.raw))
-        if "atClusterTime" not in reply["cursor"]:  # a collection that is not there has no snapshot
-            raise OutboxNotCreated(f"{self._collections.staging.full_name} is gone: run Outbox(…).create()")
-        return documents, reply["cursor"]["atClusterTime"]
+    def _append_all(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
+        """Appends in parts of at most 16 MiB or a quarter of the cap. Says how many are left, and for whose sake.
+
+        With two more parts being deleted from staging that is three quarters: whoever takes over finds them all.
+        """
+        left = len(fresh)
+        for part in self._parts(fresh):
+            first = self._next
+            appended, hold = self._append(part)
+            if appended:
+                ids = [each.id for each in part[:appended]]
+                self._taken.update(ids)
+                self._clearing.begin(first, ids)
+                left -= appended
+            if hold is not None:
+                return left, hold
+        return 0, None
+
+    def _parts(self, fresh: list[Staged]) -> Iterator[list[Staged]]:
+        most = min(APPEND_BYTES, self._cap // 4)
+        part: list[Staged] = []
+        size = 0
+        for each in fresh:
+            weight = batch.record_size(each.rest) + batch.ENVELOPE_BYTES
+            if part and size + weight > most:
+                yield part
+                part, size = [], 0
+            part.append(each)
+            size += weight
+        if part:
+            yield part
 
     def _append(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
         """Appends as many as may be without a durable reader's loss, the first ones first; says how many."""
         first, created = self._next, self._created(fresh)
+        undeleted = self._clearing.undeleted(first)
         sizes = [batch.record_size(each.rest) for each in fresh]
         members: list[list[Staged]] = []
         documents: list[RawBSONDocument] = []
@@ -185,7 +230,7 @@ class Sequencer:
             members.append(fresh[part])
             dated = zip(members[-1], created[part], strict=True)
             records = [batch.record(each.id, date, each.rest) for each, date in dated]
-            documents.append(RawBSONDocument(batch.pack(first + part.start, self.fence, first, records)))
+            documents.append(RawBSONDocument(batch.pack(first + part.start, self.fence, undeleted, records)))
         for document, them in zip(documents, members, strict=True):
             if len(document.raw) > batch.MAX_DOCUMENT:
                 self._refused(them, 10334, "larger than 16 MiB in the log")
@@ -238,50 +283,18 @@ class Sequencer:
             self._suspects.update(each.id for each in members)
             raise Doubt(f"the log refuses one of {len(members)} messages ({reason}); each is tried alone")
         if code in _REFUSED:
-            self._bury(staging.fields(members[0]), code, reason)
+            bury(self._collections, staging.fields(members[0]), code, reason)
             raise Doubt(f"the log refuses message {ObjectId(members[0].id)}; it is dead-lettered now")
-
-    def _bury(self, message: dict[str, Any], code: int, reason: str) -> None:
-        """Moves a message the log will never take to the dead letters: one bad put must not stall everybody's."""
-        id, now = message["_id"], datetime.now(UTC)
-        dead = self._collections.dead.full_name
-        logger.error("the log refuses message %s for good (%d: %s); it goes to %s", id, code, reason, dead)
-        data: RawBSONDocument | None = message["data"]
-        if isinstance(data, RawBSONDocument) and len(data.raw) > batch.LARGEST_MESSAGE:
-            message, reason = (
-                {**message, "data": None},
-                f"{reason}; {len(data.raw)} bytes of data were too many to keep",
-            )
-        letter = {
-            "reader": "sequencer",
-            "seq": None,
-            **{name: value for name, value in message.items() if name != "_id"},
-            "error": {"code": code, "reason": reason},
-            "attempts": 1,
-            "first": now,
-            "last": now,
-            "state": "dead",
-        }
-        with call():
-            self._collections.dead.replace_one({"_id": id}, letter, upsert=True)
-        self._delete([id])
-
-    def _delete(self, ids: list[ObjectId]) -> None:
-        """By id, never by a range of `at`: a transaction that commits late may stand inside the range. With majority:
-        a snapshot may be older than a `w: 1` delete, and would show the message again."""
-        if len(ids) < _WORTH_HALVING:
-            self._delete_many(ids)
-            return
-        half = len(ids) // 2  # two at once take 7 µs a message, one takes 11 (measured, one node)
-        with ThreadPoolExecutor(2) as both:
-            list(both.map(self._delete_many, (ids[:half], ids[half:])))
-
-    def _delete_many(self, ids: list[ObjectId]) -> None:
-        if ids:
-            with call(DELETE_SECONDS):
-                self._collections.staging.delete_many({"_id": {"$in": ids}})
 
     @apart
     def release(self) -> None:
-        """Gives the lease back, so that another process can sequence at once. Raises pymongo's errors."""
-        self._lease.release()
+        """Waits for what is being deleted and gives the lease back, so that another process can sequence at once.
+
+        Raises pymongo's errors.
+        """
+        try:
+            self._leave_snapshot()
+            self._clearing.settle()
+        finally:
+            self._threads.shutdown(wait=False)
+            self._lease.release()

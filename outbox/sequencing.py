@@ -53,11 +53,9 @@ def _work(sequencer: Sequencer, bell: Bell, stop: threading.Event) -> None:
     while not stop.is_set():
         swept = sequencer.sweep()
         held.note(swept.hold)
-        if swept.messages:
-            continue
-        if swept.hold is None:
+        if swept.is_last:
             bell.wait(swept.time, IDLE_SECONDS, stop)
-        else:
+        elif swept.hold is not None and not swept.messages:
             stop.wait(_HELD_SECONDS)
 
 

@@ -79,6 +79,16 @@ def parse(document: bytes) -> Staged:
     return _reordered(document)
 
 
+def stamp(document: bytes) -> Timestamp | None:
+    """The server's stamp `at` of a staging document; None when something else is there."""
+    if len(document) > _HEAD.size:
+        _, id_name, _, at_name, increment, seconds, created_name, _ = _HEAD.unpack_from(document)
+        if (id_name, at_name, created_name) == _NAMES:
+            return Timestamp(seconds, increment)
+    at = bson.decode(document, codec_options=_SHALLOW).get("at")
+    return at if isinstance(at, Timestamp) else None
+
+
 def _is_whole(rest: bytes) -> bool:
     """Whether these are the four fields that every reader of the log relies on, in our order and of the right types."""
     front = _FRONT.match(rest)

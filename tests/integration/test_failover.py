@@ -18,6 +18,8 @@ from pymongo.read_concern import ReadConcern
 from outbox import Outbox, Record, batch
 from outbox.collections import Collections
 from outbox.sequencer import Sequencer
+from outbox.snapshot import Snapshot
+from tests.executors import Now
 from tests.orders import MESSAGES, new_outbox, placed, totals
 from tests.servers.replica_set import ReplicaSet
 from tests.waiting import wait_until
@@ -132,7 +134,7 @@ def test_a_message_whose_delete_is_not_yet_everywhere_is_not_numbered_twice(
 
         monkeypatch.setattr(Collection, "delete_many", delete)
         worker.sweep()
-        worker._window = frozenset()
+        worker._clearing.settle()
         reply = database.command({"find": "outbox.staging", "readConcern": {"level": "snapshot"}})
         _held_back(nodes, "off")
 
@@ -147,8 +149,8 @@ def test_the_window_filters_out_what_an_older_snapshot_still_shows(
         worker = Sequencer(orders.collections)
         worker.take_over()
         orders.put([placed(n) for n in range(10)])
-        fetched = worker._fetch()
-        monkeypatch.setattr(worker, "_fetch", lambda: fetched)
+        fetched = Snapshot(orders.collections, Now()).bite()
+        monkeypatch.setattr(Snapshot, "_fetch", lambda _: fetched)
         worker.sweep()
         worker.sweep()
 

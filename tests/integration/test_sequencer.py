@@ -16,7 +16,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from outbox import Outbox, Record, sequencer
+from outbox import Outbox, Record, snapshot
 from outbox.collections import Collections
 from outbox.sequencer import Sequencer
 from outbox.sequencing import sequence
@@ -221,22 +221,35 @@ def test_a_replacing_upsert_is_stamped(orders: Outbox, raw_staging: Collection[D
 
 
 def test_a_sweep_takes_no_more_than_its_records(orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequencer, "SWEEP_RECORDS", 10)
+    monkeypatch.setattr(snapshot, "FIRST_RECORDS", 10)
+    monkeypatch.setattr(snapshot, "BITE_RECORDS", 10)
     orders.put([placed(n) for n in range(25)])
     worker = Sequencer(orders.collections)
     worker.take_over()
 
-    assert [worker.sweep().messages for _ in range(4)] == [10, 10, 5, 0]
+    swept = [worker.sweep() for _ in range(4)]
+    assert [each.messages for each in swept] == [10, 10, 5, 0]
+    assert [each.is_last for each in swept] == [False, False, True, True]
 
 
-def test_a_sweep_takes_no_more_than_a_quarter_of_the_cap_but_at_least_one(database: Database[Document]) -> None:
+def test_a_sweep_appends_no_more_than_a_quarter_of_the_cap_at_once_but_at_least_one(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else what is needed to recover from a death would have rolled away before it was deleted from staging."""
+    insert_many, at_once = Collection.insert_many, []
+
+    def insert(self: Collection[Any], documents: list[RawBSONDocument], **options: Any) -> Any:
+        at_once.append(sum(each["last"] - each["_id"] + 1 for each in documents))
+        return insert_many(self, documents, **options)
+
     with new_outbox(database, capacity="8 MiB") as orders:
         orders.put([placed(n, note="x" * 900_000) for n in range(5)])
         worker = Sequencer(orders.collections)
         worker.take_over()
+        monkeypatch.setattr(Collection, "insert_many", insert)
 
-        assert [worker.sweep().messages for _ in range(4)] == [2, 2, 1, 0]
+        assert worker.sweep().messages == 5
+        assert at_once == [2, 2, 1]
 
 
 def test_at_a_low_rate_a_batch_is_one_record_and_a_backlog_is_packed(orders: Outbox) -> None:

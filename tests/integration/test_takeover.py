@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any
 
 import pytest
@@ -14,12 +15,13 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, PyMongoError
 
-from outbox import LeaseLost, batch, sequencer
+from outbox import LeaseLost, batch, snapshot
 from outbox.collections import Collections
 from outbox.lease import Lease
 from outbox.log import Log, validator
 from outbox.sequencer import Doubt, Sequencer
 from outbox.testing import FakeClock
+from tests.executors import Later, Now
 from tests.orders import foreign
 
 Document = dict[str, Any]
@@ -38,6 +40,7 @@ class Fate:
         self.countdown: int | None = None
         self.kind = ""
         self.meanwhile: Callable[[str], None] = lambda kind: None
+        self.appended: Callable[[], None] = lambda: None
 
     def set(self, countdown: int | None, kind: str) -> None:
         self.countdown, self.kind = countdown, kind
@@ -65,7 +68,14 @@ class Faulty:
             return lambda **options: Faulty(attribute(**options), self._fate)
         if name not in CALLS:
             return attribute
-        return lambda *arguments, **options: self._call(attribute, *arguments, **options)
+        return lambda *arguments, **options: self._looked_at(name, attribute, *arguments, **options)
+
+    def _looked_at(self, name: str, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return self._call(method, *arguments, **options)
+        finally:
+            if name == "insert_many":
+                self._fate.appended()
 
     def _call(self, method: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         if not self._fate.strikes():
@@ -87,14 +97,14 @@ class Faulty:
 class Process:
     """One that may sequence, with a clock and a fate of its own."""
 
-    def __init__(self, database: Database[Document]) -> None:
+    def __init__(self, database: Database[Document], threads: Executor) -> None:
         self.fate, self.clock = Fate(), FakeClock()
         collections: Any = Collections(database, "outbox")
         lease = Lease(collections.leases, "sequencer", clock=self.clock)
         for name in ("staging", "log", "leases", "dead", "database"):
             setattr(collections, name, Faulty(getattr(collections, name), self.fate))
         lease._leases = collections.leases
-        self.sequencer = Sequencer(collections, lease)
+        self.sequencer = Sequencer(collections, lease, threads=threads)
 
     def takes_over(self) -> bool:
         """Waits as long as it must, if the lease is another's."""
@@ -126,7 +136,9 @@ class World:
         database.create_collection("outbox.staging").create_index("at")
         self.staging: Collection[Document] = database["outbox.staging"]
         self.log = Log(Collections(database, "outbox"))
-        self.processes = [Process(database), Process(database)]
+        self.processes = [Process(database, Now()), Process(database, Later())]
+        for process in self.processes:
+            process.fate.appended = self.look  # at once: what is appended next may push it over the edge
         self.processes[0].fate.meanwhile = lambda kind: self._interlude(self.processes[1], kind)
         self.processes[1].fate.meanwhile = lambda kind: self._interlude(self.processes[0], kind)
         self.put_in_order: list[ObjectId] = []
@@ -195,7 +207,8 @@ steps = st.lists(
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few messages a sweep and fewer a batch, so that one sweep is several of everything."""
-    monkeypatch.setattr(sequencer, "SWEEP_RECORDS", 7)
+    monkeypatch.setattr(snapshot, "FIRST_RECORDS", 7)
+    monkeypatch.setattr(snapshot, "BITE_RECORDS", 7)
     monkeypatch.setattr(batch, "MAX_RECORDS", 3)
 
 

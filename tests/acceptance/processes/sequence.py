@@ -8,21 +8,21 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
 import outbox.sequencing
 from outbox import batch
+from outbox.clearing import Clearing
 from outbox.collections import Collections
 from outbox.lease import Lease
 from outbox.sequencer import Sequencer
 
 insert_many: Callable[..., Any] = Collection.insert_many
-delete_many: Callable[..., Any] = Sequencer._delete_many
+delete: Callable[..., Any] = Clearing.delete
 
 
 def die() -> None:
@@ -43,10 +43,11 @@ def die_appended(collection: Collection[Any], documents: list[Any]) -> None:
     die()
 
 
-def die_deleting(sequencer: Sequencer, ids: list[ObjectId]) -> None:
+def die_deleting(clearing: Clearing, ids: Iterable[bytes]) -> None:
     """All is in the log, and a part of it still in staging."""
-    delete_many(sequencer, ids[: len(ids) // 2])
-    if ids:
+    wanted = list(ids)
+    delete(clearing, wanted[: len(wanted) // 2])
+    if wanted:
         die()
 
 
@@ -73,7 +74,7 @@ def main() -> None:
     batch.MAX_RECORDS = given.batch
     outbox.sequencing._STANDBY_SECONDS = 0.05
     if given.die == "deleting":
-        Sequencer._delete_many = die_deleting
+        Clearing.delete = die_deleting
     elif given.die is not None:
         Collection.insert_many = {"appending": die_appending, "appended": die_appended}[given.die]
     if given.freeze:

@@ -13,6 +13,7 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from outbox.collections import Document, call
+from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
 
@@ -36,7 +37,9 @@ class Bell:
                     if self._rings(swept):
                         return
         except PyMongoError as error:
-            logger.warning("the change stream on %s failed, sweeping by the clock: %s", self._staging.full_name, error)
+            logger.warning(
+                "the change stream on %s failed, sweeping by the clock: %s", self._staging.full_name, in_short(error)
+            )
             self.close()
             stop.wait(max(0.0, until - time.monotonic()))
 

@@ -27,6 +27,7 @@ try:
     from outbox.application import InvalidApplication, load
     from outbox.creation import check_server
     from outbox.outbox import Outbox
+    from outbox.privileges import is_unauthorized
     from outbox.start import Start
     from outbox.terminal import RecordPrinter, print_json, print_status, size, text
     from outbox.wording import in_short
@@ -49,7 +50,7 @@ _EXITS: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidApplication, errors.InvalidStart, errors.UnknownMessage), 2),
     ((ConnectionFailure,), 3),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), 4),
-    ((errors.IncompatibleOutbox, errors.UnsupportedServer), 4),
+    ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), 4),
     ((errors.OutboxError, PyMongoError), 1),
 )
 
@@ -233,8 +234,13 @@ def _exit_codes() -> Iterator[None]:
         yield
     except (errors.OutboxError, PyMongoError) as error:
         print(f"outbox: {in_short(error)}", file=sys.stderr)
-        code = next(code for classes, code in _EXITS if isinstance(error, classes))
-        raise typer.Exit(code) from None
+        raise typer.Exit(_exit_code(error)) from None
+
+
+def _exit_code(error: Exception) -> int:
+    if is_unauthorized(error):
+        return 4
+    return next(code for classes, code in _EXITS if isinstance(error, classes))
 
 
 def _full_name(outbox: Outbox) -> str:

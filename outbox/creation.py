@@ -17,7 +17,9 @@ from outbox.batch import ENVELOPE_BYTES, GENESIS
 from outbox.collections import Collections, Document, call
 from outbox.errors import IncompatibleOutbox, UnsupportedServer
 from outbox.lease import Lease, holder
+from outbox.privileges import is_unauthorized
 from outbox.validator import max_message_bytes_of, merge, schemas_of, staging_validator
+from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
 
@@ -171,8 +173,11 @@ def _grow(collections: Collections, live: int, asked: int | None, least: int) ->
         with call(30):
             collections.database.command("collMod", collections.log.name, cappedSize=asked)
     except pymongo.errors.OperationFailure as error:
+        if is_unauthorized(error):
+            raise
         raise IncompatibleOutbox(
-            f"the cap could not grow from {live} to {asked} bytes; a server older than 6.0 cannot do that: {error}"
+            f"the cap could not grow from {live} to {asked} bytes; a server older than 6.0 cannot do that: "
+            f"{in_short(error)}"
         ) from error
 
 

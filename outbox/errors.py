@@ -47,6 +47,10 @@ class UnsupportedServer(OutboxError):
     """The server is older than 5.0, a standalone, or a mongos."""
 
 
+class MissingPrivilege(OutboxError):
+    """The database's user may not do what this kind of process has to do; see docs/security.md."""
+
+
 class InvalidStart(OutboxError):
     """A start position that is none: a wrong type, below 1, or beyond the head of the log."""
 

@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 from outbox.collections import Collections, call
 from outbox.lease import Lease
 from outbox.log import validator
+from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
 
@@ -38,6 +39,8 @@ def raise_fence(collections: Collections, lease: Lease, session: ClientSession) 
         except PyMongoError as error:
             if not error.timeout:
                 raise
-            logger.warning("the validator of %s is held up, trying again: %s", collections.log.full_name, error)
+            logger.warning(
+                "the validator of %s is held up, trying again: %s", collections.log.full_name, in_short(error)
+            )
             lease.renew_if_due()
             patience = min(2 * patience, _MOST_SECONDS)

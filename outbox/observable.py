@@ -22,6 +22,7 @@ from outbox.record import Decode, Record
 from outbox.start import Start, resolve
 from outbox.tail import Tail
 from outbox.transient import is_transient
+from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
 
@@ -189,6 +190,6 @@ class _Subscription:
             except PyMongoError as error:
                 if not is_transient(error):
                     raise
-                logger.info("reading %s goes on in a moment: %s", self._home.collections.log.full_name, error)
+                logger.info("reading %s goes on in a moment: %s", self._home.collections.log.full_name, in_short(error))
                 self._stop.wait(_RETRY_SECONDS)
         return None

@@ -11,12 +11,15 @@ from outbox.bell import Bell
 from outbox.clock import Clock, SystemClock
 from outbox.collections import Collections
 from outbox.errors import LeaseLost, OutboxError
+from outbox.privileges import is_unauthorized
 from outbox.retention import Hold
 from outbox.sequencer import Doubt, Sequencer
+from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
 
 IDLE_SECONDS = 1.0
+UNAUTHORIZED_SECONDS = 30.0
 _STANDBY_SECONDS = 0.5
 _FIRST_PAUSE = 0.05
 _HELD_SECONDS = 0.05
@@ -38,7 +41,15 @@ def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Eve
                 logger.warning("sequencing %s starts over: %s", collections.log.full_name, reason)
                 pause = _FIRST_PAUSE
             except (PyMongoError, OutboxError) as error:
-                logger.warning("sequencing %s starts over in %.2f s: %s", collections.log.full_name, pause, error)
+                if is_unauthorized(error):
+                    # Not this process's work, then. Without the lease, so that one that may do it can.
+                    logger.error("cannot sequence %s: %s", collections.log.full_name, _advised(error))  # noqa: TRY400
+                    _release(sequencer)
+                    stop.wait(UNAUTHORIZED_SECONDS)
+                    continue
+                logger.warning(
+                    "sequencing %s starts over in %.2f s: %s", collections.log.full_name, pause, in_short(error)
+                )
                 stop.wait(pause)
                 pause = min(2 * pause, IDLE_SECONDS)
             else:
@@ -86,8 +97,14 @@ class Held:
             )
 
 
+def _advised(error: Exception) -> str:
+    return f"{in_short(error)}, or leave sequencing to others: Outbox(…, sequence=False)"
+
+
 def _release(sequencer: Sequencer) -> None:
     try:
         sequencer.release()
     except PyMongoError as error:
-        logger.warning("the sequencer's lease could not be given back; others wait until it runs out: %s", error)
+        logger.warning(
+            "the sequencer's lease could not be given back; others wait until it runs out: %s", in_short(error)
+        )

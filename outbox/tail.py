@@ -17,6 +17,7 @@ from pymongo.read_concern import ReadConcern
 from outbox.collections import Collections, Document
 from outbox.errors import OutboxNotCreated
 from outbox.log import Log
+from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
 
@@ -74,7 +75,7 @@ class Tail:
                 with self._collections.client.start_session() as session, self._opened(session) as cursor:
                     self._follow(cursor, session, stop)
             except (PyMongoError, OutboxNotCreated) as error:
-                logger.info("the tail of %s is opened anew: %s", self._collections.log.full_name, error)
+                logger.info("the tail of %s is opened anew: %s", self._collections.log.full_name, in_short(error))
             self._break(is_open=False)
             stop.wait(_REOPEN_SECONDS)
 

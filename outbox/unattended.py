@@ -9,6 +9,7 @@ from pymongo.errors import PyMongoError
 from outbox.clock import Clock, SystemClock
 from outbox.collections import Collections, apart, call
 from outbox.lease import holder
+from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
 
@@ -37,7 +38,9 @@ class Unattended:
         try:
             self._look()
         except PyMongoError as error:
-            logger.info("could not look whether anybody sequences %s: %s", self._collections.log.full_name, error)
+            logger.info(
+                "could not look whether anybody sequences %s: %s", self._collections.log.full_name, in_short(error)
+            )
 
     @apart
     def _look(self) -> None:

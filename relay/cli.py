@@ -15,6 +15,7 @@ try:
     import typer
 
     from outbox.clock import SystemClock
+    from outbox.privileges import RELAYING, check_privileges
     from relay import settings
     from relay.connection import opened_outboxes
     from relay.cursor_cli import cursor
@@ -115,6 +116,9 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
             "under [kafka] in the file"
         )
     with contextlib.ExitStack() as stack:
+        opened = opened_outboxes(given, stack)
+        for _, outbox in opened:
+            check_privileges(outbox.collections, RELAYING)
         relays = [
             Relay(
                 outbox,
@@ -124,7 +128,7 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
                 start=each.start,
                 on_poison=each.on_poison,
             )
-            for each, outbox in opened_outboxes(given, stack)
+            for each, outbox in opened
         ]
         collect_rarely()
         run_together(relays, stop, once=given.once)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pymongo.errors import PyMongoError
 
 from outbox import errors
+from outbox.privileges import is_unauthorized
 from outbox.wording import in_short
 from relay.errors import (
     CursorInUse,
@@ -33,13 +34,15 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((Unreachable,), UNREACHABLE),
     ((PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse), PROTECTED),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
-    ((errors.IncompatibleOutbox, errors.UnsupportedServer), PROTECTED),
+    ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), PROTECTED),
     ((errors.OutboxError, PyMongoError), UNEXPECTED),
 )
 
 
 def exit_code(error: errors.OutboxError | PyMongoError) -> int:
     """The code for an error; the first row it belongs to counts."""
+    if is_unauthorized(error):
+        return PROTECTED
     return next(code for classes, code in _CODES if isinstance(error, classes))
 
 

@@ -22,6 +22,7 @@ from outbox.reader import LogReader
 from outbox.record import Record
 from outbox.start import Start
 from outbox.transient import is_transient
+from outbox.wording import in_short
 from relay.cursor import Cursors, position_at, role, verify
 from relay.dead_letters import DeadLetters, OnPoison
 from relay.driver import Driver
@@ -139,7 +140,7 @@ class Relay:
             try:
                 lease.release()
             except PyMongoError as error:  # it runs out by itself
-                log.warning("relay %r: the lease could not be given back: %s", self.name, error)
+                log.warning("relay %r: the lease could not be given back: %s", self.name, in_short(error))
 
     def _relay(self, lease: Lease, stop: threading.Event, once: bool) -> None:
         self._cursors.claim(lease.fence)

@@ -25,6 +25,7 @@ from outbox.mongod import find_mongod
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
 from tests.servers.replica_set import TEST_COMMANDS
+from tests.servers.secured_mongo import SecuredMongo, secured_mongo
 from tests.waiting import wait_until
 
 CI = os.environ.get("CI") == "true"
@@ -95,6 +96,17 @@ def standalone(tmp_path: Path) -> Iterator[MongoClient[dict[str, Any]]]:
             yield client
     finally:
         child.kill()
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredMongo]:
+    """A replica set with access control that speaks only TLS, shared by the whole session."""
+    with contextlib.ExitStack() as stack:
+        try:
+            mongo = stack.enter_context(secured_mongo(tmp_path_factory.mktemp("secured")))
+        except (EmbeddedUnavailable, FileNotFoundError) as error:
+            _unavailable("MongoDB with access control", error)
+        yield mongo
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from outbox.mongod import find_mongod
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
 from tests.servers.replica_set import TEST_COMMANDS
+from tests.servers.secured_kafka import SecuredKafka
 from tests.servers.secured_mongo import SecuredMongo, secured_mongo
 from tests.waiting import wait_until
 
@@ -107,6 +108,17 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredMongo]:
         except (EmbeddedUnavailable, FileNotFoundError) as error:
             _unavailable("MongoDB with access control", error)
         yield mongo
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(secured: SecuredMongo) -> Iterator[SecuredKafka]:
+    """A broker that wants TLS and a user, shared by the whole session. Its authority is `secured`'s."""
+    with contextlib.ExitStack() as stack:
+        try:
+            broker = stack.enter_context(SecuredKafka(secured.certificates))
+        except KafkaUnavailable as error:
+            _unavailable("Kafka with TLS", error)
+        yield broker
 
 
 @pytest.fixture

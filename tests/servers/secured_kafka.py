@@ -1,0 +1,89 @@
+"""A Kafka broker as in production: TLS, passwords or client certificates, and rights for each user."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from tests.servers.certificates import Certificates
+from tests.servers.kafka import KafkaBroker, admin_client
+
+PASSWORD = "of,the=relay/user"
+
+
+class SecuredKafka(KafkaBroker):
+    """Has two listeners more: SASL_SSL (user `relay` with PASSWORD), and SSL for the client certificate.
+
+    The plain one stays, for the tests themselves: whoever comes that way may do everything.
+    """
+
+    def __init__(self, certificates: Certificates) -> None:
+        super().__init__()
+        self.certificates = certificates
+        password_port, certificate_port = _free_ports(2)
+        self.for_password = f"127.0.0.1:{password_port}"
+        self.for_certificate = f"127.0.0.1:{certificate_port}"
+        plain = f"PLAINTEXT://{self.bootstrap}"
+        secured = f"SASL_SSL://{self.for_password},SSL://{self.for_certificate}"
+        jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        self._properties = {
+            "listeners": f"{plain},{secured},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"{plain},{secured}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_ssl.plain.sasl.jaas.config": f'{jaas} user_relay="{PASSWORD}" user_stranger="s";',
+            "listener.name.ssl.ssl.client.auth": "required",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(certificates.server),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(certificates.ca),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+        }
+
+    @property
+    def password_settings(self) -> dict[str, str]:
+        """What a client of librdkafka's needs for the user `relay`."""
+        return {
+            "security.protocol": "SASL_SSL",
+            "ssl.ca.location": str(self.certificates.ca),
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": "relay",
+            "sasl.password": PASSWORD,
+        }
+
+    @property
+    def certificate_settings(self) -> dict[str, str]:
+        """The same for the client certificate."""
+        return {
+            "security.protocol": "SSL",
+            "ssl.ca.location": str(self.certificates.ca),
+            "ssl.certificate.location": str(self.certificates.client),
+            "ssl.key.location": str(self.certificates.client),
+        }
+
+    def allow(self, user: str, topic: str, *operations: AclOperation) -> None:
+        """Lets `user` do this with one topic."""
+        pattern, allow = ResourcePatternType.LITERAL, AclPermissionType.ALLOW
+        bindings = [
+            AclBinding(ResourceType.TOPIC, topic, pattern, f"User:{user}", "*", each, allow) for each in operations
+        ]
+        admin = admin_client(self.bootstrap)
+        for future in admin.create_acls(bindings).values():
+            future.result(30)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -17,6 +17,7 @@ try:
     from outbox.clock import SystemClock
     from outbox.privileges import RELAYING, check_privileges
     from relay import settings
+    from relay.command import Command
     from relay.connection import opened_outboxes
     from relay.cursor_cli import cursor
     from relay.dead_cli import dead
@@ -43,7 +44,7 @@ app = typer.Typer(
 )
 app.add_typer(cursor, name="cursor")
 app.add_typer(dead, name="dead")
-app.command()(demo)
+app.command(cls=Command)(demo)
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def common(
     """Has what all commands have in common."""
 
 
-@app.command()
+@app.command(cls=Command)
 def run(
     config: Config = None,
     mongo: Mongo = None,
@@ -142,7 +143,7 @@ def _sink(bootstrap: str, given: settings.Settings, each: settings.OutboxSetting
     return KafkaSink(bootstrap, given.set, create=create)
 
 
-@app.command()
+@app.command(cls=Command)
 def status(
     config: Config = None,
     mongo: Mongo = None,
@@ -192,7 +193,7 @@ def _cell(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-@app.command()
+@app.command(cls=Command)
 def health(
     config: Config = None, mongo: Mongo = None, database: Database = None, outbox: OutboxName = None, name: Name = None
 ) -> None:

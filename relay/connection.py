@@ -6,6 +6,7 @@ import contextlib
 import re
 import warnings
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pymongo
 from pymongo import MongoClient
@@ -18,6 +19,7 @@ from relay.errors import InvalidSettings, Unreachable
 from relay.settings import OutboxSettings, Settings
 
 CONNECT_SECONDS = 5.0
+_SHORTEST = 4  # to blank out shorter parts would garble the sentence
 
 Opened = list[tuple[OutboxSettings, Outbox]]
 
@@ -82,7 +84,16 @@ def _client(uri: str, options: dict[str, Any]) -> MongoClient[dict[str, Any]]:
     except OSError as error:  # a certificate's file
         raise InvalidSettings(f"--mongo: {error.filename}: {error.strerror}") from None
     except (ConfigurationError, ValueError) as error:
-        raise InvalidSettings(f"--mongo: {error}") from None
+        raise InvalidSettings(f"--mongo: {_unquoting(uri, str(error))}") from None
+
+
+def _unquoting(uri: str, said: str) -> str:
+    """The driver's sentence without what it quotes of the address: in one that it cannot read, all may be secret."""
+    parts = {part for text in (uri, unquote_plus(uri)) for part in re.split(r"[:/@?&=,;\s]+", text)}
+    for part in sorted(parts - {"mongodb", "mongodb+srv"}, key=len, reverse=True):
+        if len(part) >= _SHORTEST:
+            said = said.replace(part, "…")
+    return said
 
 
 def _named(uri: str, warning: str) -> str:

@@ -11,6 +11,7 @@ import typer
 from outbox.clock import SystemClock
 from relay import cursor as cursors
 from relay import settings
+from relay.command import Command
 from relay.errors import InvalidSettings
 from relay.exits import exit_codes
 from relay.options import AsJson, Config, Database, Mongo, Name, OutboxName, only, outboxes
@@ -18,7 +19,7 @@ from relay.options import AsJson, Config, Database, Mongo, Name, OutboxName, onl
 cursor = typer.Typer(help="Shows, moves and removes a relay's cursor.", no_args_is_help=True)
 
 
-@cursor.command()
+@cursor.command(cls=Command)
 def show(
     config: Config = None,
     mongo: Mongo = None,
@@ -44,7 +45,7 @@ def show(
                 print(f"{each.database}.{each.outbox}, relay {each.name!r}: {at}")
 
 
-@cursor.command("set")
+@cursor.command("set", cls=Command)
 def set_(
     to: Annotated[str, typer.Argument(metavar="SEQ|DATE", help="The seq delivered last, or the date to go on from.")],
     config: Config = None,
@@ -65,7 +66,7 @@ def set_(
         print(f"{each.database}.{each.outbox}, relay {each.name!r}: {was}, now {now[0]}; seq {now[0] + 1} comes next")
 
 
-@cursor.command()
+@cursor.command(cls=Command)
 def forget(
     relay_name: Annotated[str, typer.Argument(metavar="NAME", help="The relay that will not come back.")],
     config: Config = None,

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from outbox.collections import Document
 from relay import letter, settings
+from relay.command import Command
 from relay.disposal import DeadLetterOffice, Selection
 from relay.errors import InvalidSettings
 from relay.exits import exit_codes
@@ -28,7 +29,7 @@ Type = Annotated[str | None, typer.Option(help="All of this message type.")]
 All = Annotated[bool, typer.Option("--all", help="All there are.")]
 
 
-@dead.command("list")
+@dead.command("list", cls=Command)
 def list_(
     config: Config = None,
     mongo: Mongo = None,
@@ -66,7 +67,7 @@ def _print_table(each: settings.OutboxSettings, letters: list[Document]) -> None
     Console().print(table, markup=False)
 
 
-@dead.command()
+@dead.command(cls=Command)
 def show(
     id: Id,
     config: Config = None,
@@ -85,7 +86,7 @@ def show(
         print(json.dumps(letter.as_json(found), indent=2, ensure_ascii=False))
 
 
-@dead.command()
+@dead.command(cls=Command)
 def requeue(
     id: OptionalId = None,
     config: Config = None,
@@ -109,7 +110,7 @@ def requeue(
             raise typer.Exit(1)
 
 
-@dead.command()
+@dead.command(cls=Command)
 def discard(
     id: OptionalId = None,
     config: Config = None,

@@ -16,6 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # NewTopic is
 
 from relay import kafka_errors
 from relay.errors import DeliveryFailed, InvalidSettings, TopicMissing, Unreachable, Verdict
+from relay.secrets import Secrets
 from relay.sink import Outgoing
 
 log = logging.getLogger("relay.kafka")
@@ -91,6 +92,7 @@ class KafkaSink:
         check_settings(given)
         self.bootstrap = bootstrap
         self._create = create
+        self._secrets = Secrets(given)
         self._settings: dict[str, Any] = {**DEFAULTS, **given, **LOCKED, "bootstrap.servers": bootstrap}
         self._producer: Producer | None = None
         self._acknowledged: Callable[[int], object] = _nobody
@@ -140,7 +142,7 @@ class KafkaSink:
         admin.poll(0)
         causes = [fault.str() for fault in faults if fault.name() != "_ALL_BROKERS_DOWN"]
         why = causes[-1] if causes else "check host, port and security.protocol"
-        return Unreachable(f"Kafka at {self.bootstrap} did not answer: {error.str()}: {why}")
+        return Unreachable(f"Kafka at {self.bootstrap} did not answer: {error.str()}: {self._secrets.hide(why)}")
 
     def _make(self, admin: AdminClient, topics: list[str], create: NewTopics) -> None:
         new = [NewTopic(topic, create.partitions, create.replication) for topic in topics]
@@ -161,11 +163,17 @@ class KafkaSink:
 
     def _client(self, client: Callable[..., Any], more: dict[str, Any]) -> Any:
         try:
-            return client({**self._settings, **more}, logger=_librdkafka_log())
+            return client({**self._settings, **more}, logger=self._log())
         except KafkaException as error:
-            raise InvalidSettings(f"Kafka settings: {error.args[0].str()}") from error
-        except (TypeError, ValueError) as error:  # a name that the Python client reserves for a callback
-            raise InvalidSettings(f"Kafka settings: {error}") from error
+            raise InvalidSettings(f"Kafka settings: {self._secrets.hide(error.args[0].str())}") from None
+        except (TypeError, ValueError, AttributeError) as error:  # a name that the Python client has for a callback
+            raise InvalidSettings(f"Kafka settings: {self._secrets.hide(str(error))}") from None
+
+    def _log(self) -> logging.Logger:
+        logger = logging.getLogger("relay.librdkafka")
+        logger.addFilter(_worth_reading)
+        logger.addFilter(self._secrets)
+        return logger
 
     def send(self, batch: Sequence[Outgoing]) -> int:
         """See Sink.send."""
@@ -257,9 +265,3 @@ def _nobody(_: int) -> None:
 def _worth_reading(line: logging.LogRecord) -> bool:
     # Said at every start: librdkafka still calls the setting experimental, seven years and many releases on.
     return "enable.gapless.guarantee is experimental" not in line.getMessage()
-
-
-def _librdkafka_log() -> logging.Logger:
-    logger = logging.getLogger("relay.librdkafka")
-    logger.addFilter(_worth_reading)
-    return logger

@@ -44,12 +44,12 @@ def _start(value: object) -> object:
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """`["a=b", …]` as a mapping, split at the first `=`. Raises ValueError, which never shows what is after it."""
+    """`["a=b", …]` as a mapping, split at the first `=`. Raises ValueError, which never shows any of it."""
     found = {}
-    for text in texts:
+    for number, text in enumerate(texts, start=1):
         key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise ValueError(f"{key.strip()!r} has no value: write KEY=VALUE")
+        if not equals or not key.strip():  # not even that: it may be the rest of a password with a comma in it
+            raise ValueError(f"number {number} is not KEY=VALUE")
         found[key.strip()] = value.strip()
     return found
 
@@ -89,8 +89,8 @@ class _Given(BaseSettings):
 
     config: str | None = None
     kafka: str | None = None
-    set: dict[str, str] = Field(default_factory=dict)
-    mongo: str | None = None
+    set: dict[str, str] = Field(default_factory=dict, repr=False)
+    mongo: str | None = Field(default=None, repr=False)
     database: str | None = None
     outbox: str | None = None
     topic: str | None = None
@@ -121,14 +121,14 @@ class _Environment(EnvSettingsSource):
         try:
             return _from_text(value)
         except ValueError as error:
-            raise InvalidSettings(f"RELAY_SET: {error}") from None
+            raise InvalidSettings(f"RELAY_SET: {error}; a value with a comma in it goes into the file") from None
 
 
 class Settings(BaseModel):
     """What a command works with: the outboxes, at least one, and one Kafka."""
 
     kafka: str | None
-    set: dict[str, str]
+    set: dict[str, str] = Field(repr=False)
     outboxes: tuple[OutboxSettings, ...]
     once: bool
 

@@ -17,15 +17,15 @@ from pymongo.synchronous import client_session
 from outbox import staging
 from outbox.collections import Collections, apart, call
 from outbox.errors import (
-    InvalidHeaders,
     InvalidMessage,
     MessageTooLarge,
     OutboxNotCreated,
     TransactionRequired,
     UnknownMessage,
 )
+from outbox.limits import check_key, checked_headers
 from outbox.messages import MessageTypes
-from outbox.validator import RESERVED_HEADERS, schemas_of
+from outbox.validator import schemas_of
 
 _INVALID = 121  # DocumentValidationFailure
 _OWN_TRANSACTION_SECONDS = 30.0
@@ -61,12 +61,13 @@ def encode(
     messages: Sequence[object], headers: Mapping[str, str] | None, types: MessageTypes, max_message_bytes: int
 ) -> dict[ObjectId, bytes]:
     """The staging document of each message, by its new id. Raises what `Outbox.put` raises before asking the server."""
-    checked = {} if headers is None else _checked_headers(headers)
+    checked = {} if headers is None else checked_headers(headers)
     created = time.time_ns() // 1_000_000
     documents = {}
     for message in messages:
         id = ObjectId()
         type, key, data = types.encode(message)
+        check_key(type, key)
         document = staging.encode(id, created, type, key, checked, data)
         if len(document) > max_message_bytes:
             raise MessageTooLarge(
@@ -142,22 +143,6 @@ class Putter:
                 + ": run Outbox(…).create() once at deployment, or `outbox create APP`"
             )
         self._checked = True
-
-
-def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    untyped: object = headers
-    if not isinstance(untyped, Mapping):
-        raise InvalidHeaders(f"headers are a {type(untyped).__name__}: give a mapping of text to text")
-    for name, value in untyped.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidHeaders(
-                f"header {name!r}: a {type(value).__name__}; names and values are text, so encode others yourself"
-            )
-        if name in RESERVED_HEADERS:
-            raise InvalidHeaders(f"the header name {name!r} is reserved: the relay sets it itself. Choose another name")
-        if not name or "\x00" in name:
-            raise InvalidHeaders(f"the header name {name!r} is empty or holds a zero character")
-    return dict(headers)
 
 
 def _is_invalid(error: OperationFailure) -> bool:

@@ -9,9 +9,7 @@ from bson import Timestamp
 
 from outbox.compatibility import differences
 from outbox.errors import IncompatibleOutbox
-
-RESERVED_HEADERS = ("id", "seq", "created", "type")
-"""Header names that the Kafka record fills itself."""
+from outbox.limits import HEADERS_SCHEMA, KEY_SCHEMA
 
 _FORBIDDEN: dict[str, Any] = {"not": {}}
 
@@ -30,12 +28,8 @@ def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: 
             "at": {"bsonType": "timestamp"},
             "created": {"bsonType": "date"},
             "type": {"enum": list(schemas)} if schemas else _FORBIDDEN,
-            "key": {"bsonType": ["string", "null"]},
-            "headers": {
-                "bsonType": "object",
-                "properties": dict.fromkeys(RESERVED_HEADERS, _FORBIDDEN),
-                "additionalProperties": {"bsonType": "string"},
-            },
+            "key": KEY_SCHEMA,
+            "headers": HEADERS_SCHEMA,
             "data": {"bsonType": "object"},
         },
     }

@@ -9,11 +9,14 @@ from typing import Any
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
+from outbox.limits import RESERVED_HEADERS
 from outbox.record import Record, moment
 from relay import dates
 from relay.errors import PoisonMessage, RelayError
 from relay.sink import Headers, Outgoing
 from relay.values import Unencodable, json_value
+
+_OURS = frozenset(RESERVED_HEADERS)
 
 Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
 """`(seq, created, id)` of a record: what a cursor saves."""
@@ -57,7 +60,18 @@ class Encoder:
             headers: Headers = [("id", id.hex()), ("seq", str(seq)), created_header, type_header]
             own = record.headers
             if own:
+                if not _are_text(own):
+                    reason = "its headers are not text by name, or take a name that the relay sets"
+                    poison = PoisonMessage(seq, id.hex(), type, record.key, "unencodable", reason)
+                    return outgoing, marks, poison
                 headers.extend(own.items())
             outgoing.append((seq, topic, record.key, value, headers))
             marks.append((seq, created, id))
         return outgoing, marks, None
+
+
+def _are_text(headers: object) -> bool:
+    """False for what only a writer past staging's validator can have put; a document with `$ref` is none to Python."""
+    if type(headers) is not dict or not _OURS.isdisjoint(headers):
+        return False
+    return all(type(value) is str for value in headers.values())

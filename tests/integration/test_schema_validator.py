@@ -65,7 +65,7 @@ def refused(staging: Staging, one: dict[str, Any]) -> None:
         {"key": None},
         {"key": ""},
         {"headers": {}},
-        {"headers": {"Id": "x", "trace id": ""}},
+        {"headers": {"Id": "x", "trace-id": ""}},
         {"type": "two", "data": {}},
         {"created": datetime(1, 1, 1, tzinfo=UTC)},
     ],

@@ -62,8 +62,10 @@ class Collections:
     """
 
     def __init__(self, database: Database[Any], name: str) -> None:
-        if not NAME.fullmatch(name):
-            raise InvalidName(f"{name!r} is not an outbox name: a letter, then up to 63 letters, digits, '_' or '-'")
+        if not NAME.fullmatch(name) or name == "system":  # MongoDB's own collections begin with that
+            raise InvalidName(
+                f"{name!r} is not an outbox name: a letter, then up to 63 letters, digits, '_' or '-'; not 'system'"
+            )
         self.name = name
         self.database: Database[Document] = database.client.get_database(
             database.name,

@@ -8,7 +8,7 @@ class OutboxError(Exception):
 
 
 class InvalidName(OutboxError):
-    """The outbox's name is not `[A-Za-z][A-Za-z0-9_-]{0,63}`."""
+    """The outbox's name is not `[A-Za-z][A-Za-z0-9_-]{0,63}`, or it is `system`, which is MongoDB's own."""
 
 
 class InvalidMessageClass(OutboxError):

@@ -135,9 +135,10 @@ def test_a_message_limit_is_never_lowered_for_others(database: Database[Document
     assert orders.sequence() == 1
 
 
-def test_a_bad_name_is_refused_before_the_server_is_asked(database: Database[Document]) -> None:
+@pytest.mark.parametrize("name", ["", "orders.eu", "a" * 65, "1st", "a/b", "$a", "a\n", "größe", "..", "system"])
+def test_a_bad_name_is_refused_before_the_server_is_asked(database: Database[Document], name: str) -> None:
     with pytest.raises(InvalidName, match="is not an outbox name"):
-        Outbox(database, "orders.eu")
+        Outbox(database, name)
 
 
 def test_a_new_outbox_without_message_classes_is_refused(database: Database[Document]) -> None:

@@ -6,6 +6,7 @@ import io
 import logging
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -14,8 +15,13 @@ from urllib.parse import quote_plus
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pymongo import MongoClient
+from pymongo.errors import BulkWriteError
 
 from outbox import cli as outbox_cli
+from outbox.collections import Collections
+from outbox.sequencer import Sequencer
+from outbox.sequencing import sequence
 from relay import cli, connection, kafka
 from relay.errors import InvalidSettings
 from relay.kafka import KafkaSink
@@ -28,6 +34,7 @@ COMMANDS = [
     ["cursor", "set", "0"], ["cursor", "forget", "kafka"], ["dead", "list"], ["dead", "show", "0" * 24],
     ["dead", "requeue", "--all"], ["dead", "discard", "--all", "--yes"],
 ]  # fmt: skip
+SHOP = Collections(MongoClient(connect=False).shop, "outbox")
 NOBODY = "127.0.0.1:1"  # where nobody listens
 
 
@@ -220,6 +227,27 @@ def test_the_command_outbox_keeps_the_application_s_secrets(
 
     assert "outbox: " in text
     assert SECRET not in text
+
+
+class Refused(Sequencer):
+    """One whose every append the server refuses, with the words that the driver has for it."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        super().__init__(SHOP)
+        self._told = stop
+
+    def take_over(self) -> bool:
+        self._told.set()
+        raise BulkWriteError({"writeErrors": [{"code": 1, "errmsg": "no", "op": {"data": SECRET}}]})
+
+
+def test_an_append_that_fails_is_logged_without_the_messages(caplog: pytest.LogCaptureFixture) -> None:
+    stop = threading.Event()
+
+    sequence(SHOP, Refused(stop), stop)
+
+    assert "starts over" in caplog.text
+    assert SECRET not in caplog.text
 
 
 def test_an_error_about_the_address_has_no_chain_that_a_traceback_would_show() -> None:

@@ -84,6 +84,7 @@ addresses = st.builds(
 @given(command=st.sampled_from(COMMANDS), address=addresses, by_flag=st.booleans())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(command=["run"], address=f"mongodb://ann:{SECRET}@{NOBODY}", by_flag=True)
+@example(command=["run"], address=f"mongodb://ann:{SECRET}%3A", by_flag=False)
 @example(command=["run"], address=f"mongodb://ann:12/{SECRET}@{NOBODY}", by_flag=False)
 def test_no_password_of_mongodb_whatever_the_address(
     monkeypatch: pytest.MonkeyPatch, command: list[str], address: str, by_flag: bool

@@ -113,6 +113,7 @@ ends = st.lists(st.integers(0, 12), max_size=2)
 """Before which of its calls the process ends; then the next one, and at last one that lives."""
 commands = st.lists(st.integers(1, 5), min_size=1, max_size=2)
 """The same of an operator's command, which takes few."""
+some = st.integers(0, 3).map(lambda number: number == 0)
 names = st.sampled_from(["a", "a", "a", "b"])  # one whose messages are many
 
 
@@ -131,7 +132,7 @@ class ParkedKeys(RuleBasedStateMachine):
 
     @rule(
         messages=st.lists(
-            st.tuples(st.sampled_from(["a", "a", "a", "b", None]), st.integers(0, 3).map(lambda one: one == 0)),
+            st.tuples(st.sampled_from(["a", "a", "a", "b", None]), some),
             min_size=1,
             max_size=6,
         )

@@ -20,13 +20,16 @@ from outbox.errors import (
     UnknownMessage,
     UnsupportedServer,
 )
+from outbox.headroom import Headroom
 from outbox.messages import message
 from outbox.outbox import Outbox
 from outbox.record import Record
-from outbox.status import CursorStatus, Status
+from outbox.status import CursorStatus, Held, Status
 
 __all__ = [
     "CursorStatus",
+    "Headroom",
+    "Held",
     "HistoryLost",
     "IncompatibleOutbox",
     "InvalidHeaders",

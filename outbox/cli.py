@@ -29,8 +29,8 @@ try:
     from outbox.outbox import Outbox
     from outbox.privileges import is_unauthorized
     from outbox.start import Start
-    from outbox.terminal import RecordPrinter, print_json, print_status, size, text
-    from outbox.wording import in_short
+    from outbox.terminal import RecordPrinter, print_json, print_status, text
+    from outbox.wording import in_short, size
 except ModuleNotFoundError as missing:
     print(f"outbox: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
     raise SystemExit(2) from None

@@ -18,6 +18,7 @@ from outbox import creation
 from outbox.collections import Collections, apart, call
 from outbox.errors import IncompatibleOutbox, OutboxClosed
 from outbox.feed import Feed
+from outbox.holding import Holding
 from outbox.lease import Lease
 from outbox.log import Log
 from outbox.messages import MessageTypes
@@ -190,8 +191,8 @@ class Outbox:
         try:
             if not sequencer.take_over():
                 return 0
-            first = sequencer.next
-            while not _drained(sequencer) and sequencer.take_over():
+            first, holding = sequencer.next, Holding(self.collections)
+            while not _drained(sequencer, holding) and sequencer.take_over():
                 pass
             return sequencer.next - first
         finally:
@@ -264,12 +265,14 @@ class Outbox:
             raise OutboxClosed("this Outbox was closed; make a new one")
 
 
-def _drained(sequencer: Sequencer) -> bool:
+def _drained(sequencer: Sequencer, holding: Holding) -> bool:
     """Sweeps until staging is empty; False when the sequencer must take over again first."""
     try:
-        while not (swept := sequencer.sweep()).is_last and swept.hold is None:
-            pass
+        while True:
+            swept = sequencer.sweep()
+            holding.note(swept.hold, sequencer.fence)
+            if swept.is_last or swept.hold is not None:
+                return True
     except Doubt as reason:
         logger.info("sequencing starts over: %s", reason)
         return False
-    return True

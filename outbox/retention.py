@@ -28,6 +28,8 @@ class Retention:
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
         self._log = Log(collections)
+        self.left = 1.0
+        """As a share of the cap, what may surely be appended before a reader holds the sequencer back."""
         self._spare = 0
         self._position = 0
         self._oldest = 0  # or less than it is by now, which only counts readers in that have nothing to protect
@@ -45,8 +47,9 @@ class Retention:
             if slowest is not None:
                 self._spare = cap if slowest.seq > head else self._measure(slowest.seq, cap, wanted)
         if slowest is None:
+            self.left = 1.0
             return wanted, None
-        self._position = slowest.seq
+        self._position, self.left = slowest.seq, self._spare / cap
         return self._spare, slowest
 
     def spend(self, size: int) -> None:

@@ -82,7 +82,7 @@ class Sequencer:
         self._window: frozenset[bytes] = frozenset()
         self._taken: set[bytes] = set()
         self._suspects: set[bytes] = set()
-        self._retention = Retention(collections)
+        self.retention = Retention(collections)
         self._held_bytes = 0
         self._swept = Timestamp(0, 0)
 
@@ -116,7 +116,7 @@ class Sequencer:
         self._taken = {each.binary for each in ids}
         self._clearing.delete(self._taken)
         self._next = newest.last + 1
-        self._retention, self._held_bytes = Retention(self._collections), 0
+        self.retention, self._held_bytes = Retention(self._collections), 0
         self._floor = 0 if last is None else last.records()[-1].created_ms
         logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self._next, self.fence)
         return True
@@ -166,7 +166,7 @@ class Sequencer:
         """Asks before fetching what is held back, which may be 16 MiB, once more."""
         if not self._held_bytes:
             return None
-        spare, hold = self._retention.spare(self._held_bytes, self._cap, self._next - 1)
+        spare, hold = self.retention.spare(self._held_bytes, self._cap, self._next - 1)
         if spare >= self._held_bytes:
             self._held_bytes = 0
             return None
@@ -254,14 +254,14 @@ class Sequencer:
     def _hold_back(self, documents: list[RawBSONDocument]) -> Hold | None:
         """Cuts off the batches that would push a durable reader's next record over the edge of the log."""
         sizes = [len(each.raw) for each in documents]
-        spare, slowest = self._retention.spare(sum(sizes), self._cap, self._next - 1)
+        spare, slowest = self.retention.spare(sum(sizes), self._cap, self._next - 1)
         for index, size in enumerate(sizes):
             if size > spare:
                 del documents[index:]
                 self._held_bytes = size
                 return slowest
             spare -= size
-            self._retention.spend(size)
+            self.retention.spend(size)
         return None
 
     def _created(self, fresh: list[Staged]) -> list[int]:

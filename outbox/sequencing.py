@@ -8,11 +8,11 @@ import threading
 from pymongo.errors import PyMongoError
 
 from outbox.bell import Bell
-from outbox.clock import Clock, SystemClock
 from outbox.collections import Collections
+from outbox.early_warning import EarlyWarning
 from outbox.errors import LeaseLost, OutboxError
+from outbox.holding import Holding
 from outbox.privileges import is_unauthorized
-from outbox.retention import Hold
 from outbox.sequencer import Doubt, Sequencer
 from outbox.wording import in_short
 
@@ -23,7 +23,6 @@ UNAUTHORIZED_SECONDS = 30.0
 _STANDBY_SECONDS = 0.5
 _FIRST_PAUSE = 0.05
 _HELD_SECONDS = 0.05
-_SAY_SECONDS = 10.0
 
 
 def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Event) -> None:
@@ -36,7 +35,7 @@ def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Eve
                 if not sequencer.take_over():
                     stop.wait(_STANDBY_SECONDS)
                     continue
-                _work(sequencer, bell, stop)
+                _work(collections, sequencer, bell, stop)
             except (Doubt, LeaseLost) as reason:
                 logger.warning("sequencing %s starts over: %s", collections.log.full_name, reason)
                 pause = _FIRST_PAUSE
@@ -59,42 +58,17 @@ def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Eve
         _release(sequencer)
 
 
-def _work(sequencer: Sequencer, bell: Bell, stop: threading.Event) -> None:
-    held = Held()
+def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: threading.Event) -> None:
+    holding, early = Holding(collections), EarlyWarning(collections)
     while not stop.is_set():
         swept = sequencer.sweep()
-        held.note(swept.hold)
+        holding.note(swept.hold, sequencer.fence)
+        if swept.hold is None:
+            early.note(sequencer.retention.left)
         if swept.is_last:
             bell.wait(swept.time, IDLE_SECONDS, stop)
         elif swept.hold is not None and not swept.messages:
             stop.wait(_HELD_SECONDS)
-
-
-class Held:
-    """Says who holds the sequencer back, when it begins and every 10 s while it lasts. Not thread-safe."""
-
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._clock: Clock = SystemClock() if clock is None else clock
-        self._since: float | None = None
-        self._said = 0.0
-
-    def note(self, hold: Hold | None) -> None:
-        """Takes what a sweep returned."""
-        now = self._clock.monotonic()
-        if hold is None:
-            self._since = None
-            return
-        if self._since is None:
-            self._since, self._said = now, now - _SAY_SECONDS
-        if now - self._said >= _SAY_SECONDS:
-            self._said = now
-            logger.warning(
-                "the log is full of what reader %r has not read yet: it is at seq %d and holds the sequencer back for "
-                "%.0f s; staging grows. Get it going, enlarge the capacity, or give it up: relay cursor forget",
-                hold.reader,
-                hold.seq,
-                now - self._since,
-            )
 
 
 def _advised(error: Exception) -> str:

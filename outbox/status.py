@@ -8,8 +8,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from outbox.collections import Collections, call
-from outbox.lease import holder
+from outbox.collections import Collections, Document, call
+from outbox.headroom import Gauge, Headroom
 from outbox.log import Log
 
 
@@ -23,6 +23,22 @@ class CursorStatus:
     id: ObjectId | None
     created: datetime | None
     updated: datetime | None
+    lag: int
+    """Records in the log that it has not acknowledged."""
+    headroom: Headroom | None
+    """What may be appended before the sequencer waits for it; None when it never will: the log does not hold what this
+    reader would read next, nor is that the next to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whom the sequencer waits for, or had to a few seconds ago."""
+
+    reader: str
+    seq: int
+    """What the reader would read next, and would be rolled over; at most 3 s old."""
+    seconds: float
+    """For how long, by the server's clock; several short waits for the same reader are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +50,91 @@ class Status:
     oldest: int
     """The oldest seq the log still holds; head + 1 when it holds none."""
     staging: int
-    """Messages that are committed and not yet numbered. Approximate, from the collection's metadata."""
+    """Messages that are committed and not yet numbered. Approximate, from the collection's metadata, as its bytes."""
+    staging_bytes: int
+    staging_seconds: float | None
+    """How long the oldest of them has waited, by the server's clock; None when there is none."""
     holder: str | None
     """Who sequences, as `host:pid:…`; None when nobody does."""
     fence: int
     """The sequencer's fence: how often the role was taken, so far."""
+    held: Held | None
+    """None when the sequencer waits for nobody, or nobody sequences."""
     capacity: int
     """The log's cap, in bytes."""
+    size: int
+    """What the log's batches take of it."""
+    dead: int
+    """Messages in `NAME.dead` that could not be delivered, of all relays and of the sequencer."""
+    parked: int
+    """Messages there that wait behind a dead one of their key."""
     cursors: tuple[CursorStatus, ...]
 
 
 def status(collections: Collections) -> Status:
-    """Raises OutboxNotCreated and pymongo's errors."""
-    log = Log(collections)
-    capacity = log.describe().size
-    lease: dict[str, Any] | None = holder(collections.leases, "sequencer")
+    """Raises OutboxNotCreated and pymongo's errors. A few hundred small reads at most, however large the log is."""
+    capacity = Log(collections).describe().size
+    lease = _lease(collections)
+    staged, staged_bytes, staged_seconds = _staging(collections)
+    letters = _letters(collections)
     with call():
-        staged = collections.staging.estimated_document_count()
-        cursors = tuple(
-            CursorStatus(each["_id"], each["seq"], each["id"], each["created"], each.get("updated"))
-            for each in collections.cursors.find(sort=[("_id", 1)])
-        )
+        found = list(collections.cursors.find(sort=[("_id", 1)]))
+    gauge = Gauge(collections, capacity)
+    headrooms = gauge.headrooms({each["_id"]: each["seq"] for each in found})
     return Status(
-        head=log.head(),
-        oldest=log.oldest(),
+        head=gauge.head,
+        oldest=gauge.oldest,
         staging=staged,
-        holder=None if lease is None else lease["owner"],
-        fence=0 if lease is None else lease["fence"],
+        staging_bytes=staged_bytes,
+        staging_seconds=staged_seconds,
+        holder=lease.get("owner"),
+        fence=lease.get("fence", 0),
+        held=_held(lease),
         capacity=capacity,
-        cursors=cursors,
+        size=gauge.size,
+        dead=letters.get("dead", 0),
+        parked=letters.get("parked", 0),
+        cursors=tuple(_cursor(each, gauge.head, headrooms[each["_id"]]) for each in found),
     )
+
+
+def _cursor(found: Document, head: int, headroom: Headroom | None) -> CursorStatus:
+    return CursorStatus(
+        found["_id"],
+        found["seq"],
+        found["id"],
+        found["created"],
+        found.get("updated"),
+        max(0, head - found["seq"]),
+        headroom,
+    )
+
+
+def _lease(collections: Collections) -> Document:
+    """The sequencer's lease, and for how long it is held; empty when the role was never taken."""
+    age: Document = {"$set": {"held_ms": {"$subtract": ["$$NOW", "$holding.since"]}}}
+    with call():
+        return next(iter(collections.leases.aggregate([{"$match": {"_id": "sequencer"}}, age])), {})
+
+
+def _held(lease: Document) -> Held | None:
+    holding: dict[str, Any] | None = lease.get("holding")
+    if holding is None or lease["owner"] is None:
+        return None
+    return Held(holding["reader"], holding["seq"], max(0.0, lease["held_ms"] / 1000))
+
+
+def _staging(collections: Collections) -> tuple[int, int, float | None]:
+    """How many messages wait there, their bytes, and the oldest one's age in seconds."""
+    with call():
+        stats = collections.database.command("collStats", collections.staging.name)
+        age = {"age": {"$subtract": ["$$NOW", {"$toDate": "$at"}]}}
+        oldest = list(collections.staging.aggregate([{"$sort": {"at": 1}}, {"$limit": 1}, {"$project": age}]))
+    return stats["count"], stats["size"], max(0.0, oldest[0]["age"] / 1000) if oldest else None
+
+
+def _letters(collections: Collections) -> dict[str, int]:
+    """How many dead letters there are, by their state."""
+    with call():
+        found = collections.dead.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
+        return {each["_id"]: each["count"] for each in found}

@@ -12,30 +12,51 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from outbox.headroom import Headroom
 from outbox.record import Record
 from outbox.status import Status
+from outbox.wording import size, span
 
 _JSON = json_util.RELAXED_JSON_OPTIONS
 
 
 def print_status(name: str, found: Status) -> None:
     """The status of the outbox `name`, as tables."""
-    held = f"seq {found.oldest:,} to {found.head:,}" if found.oldest <= found.head else "no record"
+    inside = f"seq {found.oldest:,} to {found.head:,}" if found.oldest <= found.head else "no record"
+    waiting = (
+        "" if found.staging_seconds is None else f", {size(found.staging_bytes)}, for {span(found.staging_seconds)}"
+    )
     summary = Table(box=None, show_header=False, pad_edge=False)
-    summary.add_row("log", f"{held}, in at most {size(found.capacity)}")
-    summary.add_row("staging", f"{found.staging:,} waiting for their number")
+    summary.add_row("log", f"{inside}, {size(found.size)} of at most {size(found.capacity)}")
+    summary.add_row("staging", f"{found.staging:,} waiting for their number{waiting}")
     summary.add_row("sequencer", f"{found.holder or 'nobody'} (fence {found.fence})")
-    readers = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for title in ("reader", "seq", "behind", "created (UTC)", "saved (UTC)"):
-        readers.add_column(title, justify="right" if title in ("seq", "behind") else "left", overflow="fold")
-    for each in found.cursors:
-        dates = [_short(date) for date in (each.created, each.updated)]
-        readers.add_row(each.reader, f"{each.seq:,}", f"{max(0, found.head - each.seq):,}", *dates)
+    if found.held is not None:
+        reader, since = found.held.reader, span(found.held.seconds)
+        summary.add_row("", Text(f"waits for {reader} to read seq {found.held.seq:,}, for {since}", style="bold red"))
+    summary.add_row("dead letters", f"{found.dead:,} dead, {found.parked:,} parked")
     console = Console()
     console.print(Text(name, style="bold"))
     console.print(summary)
     console.print()
-    console.print(readers if found.cursors else "no durable reader, such as a relay, has started yet")
+    console.print(_readers(found) if found.cursors else "no durable reader, such as a relay, has started yet")
+
+
+def _readers(found: Status) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("reader", "seq", "behind", "headroom", "created (UTC)", "saved (UTC)"):
+        table.add_column(title, justify="right" if title in ("seq", "behind") else "left", overflow="fold")
+    for each in found.cursors:
+        dates = [_short(date) for date in (each.created, each.updated)]
+        table.add_row(each.reader, f"{each.seq:,}", f"{each.lag:,}", headroom(each.headroom, each.lag), *dates)
+    return table
+
+
+def headroom(found: Headroom | None, lag: int) -> str:
+    """The headroom of a reader that is `lag` records behind, in two short lines."""
+    if found is None:
+        return "none: its next record is gone" if lag else "none: it is beyond this log's end"
+    time = "" if found.seconds is None else f", {span(found.seconds)}"
+    return size(found.bytes) + time + ("" if found.records is None else f"\n{found.records:,} records")
 
 
 def _short(date: datetime | None) -> str:
@@ -79,11 +100,6 @@ class RecordPrinter:
             f"  {json_util.dumps(record.data, json_options=_JSON, ensure_ascii=False)}",
         )
         self._console.print(line, soft_wrap=True)
-
-
-def size(count: int) -> str:
-    """A count of bytes, in MiB."""
-    return f"{count / 2**20:,.0f} MiB"
 
 
 def text(value: object) -> str:

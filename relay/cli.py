@@ -156,41 +156,41 @@ def status(
     from relay.status import relay_status
 
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
-        found = [(each, relay_status(its, each.name)) for each, its in opened]
+        found = [relay_status(its, each.name) for each, its in opened]
         if as_json:
-            for _, one in found:
+            for one in found:
                 print(json.dumps(one.as_dict()))
         else:
             _print_table(found)
 
 
-def _print_table(found: list[tuple[settings.OutboxSettings, RelayStatus]]) -> None:
+def _print_table(found: list[RelayStatus]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("")
-    for each, _ in found:
+    for each in found:
         table.add_column(f"{each.database}.{each.outbox}, relay {each.name}")
-    for row in (
-        "head",
-        "oldest",
-        "cursor",
-        "lag_records",
-        "lag_seconds",
-        "staging",
-        "holder",
-        "fence",
-        "dead",
-        "parked",
-    ):
-        table.add_row(row, *(_cell(getattr(one, row)) for _, one in found))
+    rows = [_cells(each) for each in found]
+    for row in rows[0]:
+        table.add_row(row, *(cells[row] for cells in rows))
     Console().print(table)
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{name} {each}" for name, each in value.items())
-    return "none" if value is None else str(value)
+def _cells(found: RelayStatus) -> dict[str, str]:
+    """By the names that the JSON has."""
+    from outbox.terminal import headroom
+    from outbox.wording import span
+
+    cells: dict[str, Any] = {**found.as_dict()}
+    for name in ("database", "outbox", "name"):
+        del cells[name]
+    if found.cursor is not None:
+        cells["cursor"] = "\n".join(f"{name} {each}" for name, each in found.cursor.items())
+        cells["headroom"] = headroom(found.headroom, found.lag_records or 0)
+    if found.held is not None:
+        cells["held"] = f"{found.held['reader']}, for {span(found.held['seconds'])}"
+    return {name: "none" if value is None else str(value) for name, value in cells.items()}
 
 
 @app.command(cls=Command)

@@ -10,6 +10,7 @@ from typing import Any
 from outbox import Outbox
 from outbox.clock import Clock
 from outbox.collections import DECODED, call
+from outbox.headroom import Headroom
 from outbox.lease import SECONDS, holder
 from relay import dates
 from relay.cursor import Cursors, role
@@ -23,6 +24,10 @@ _LOOK_SECONDS = 0.2
 class RelayStatus:
     """A moment's view; its parts are read one after the other."""
 
+    database: str
+    outbox: str
+    name: str
+    """The relay's."""
     head: int
     """The log's newest seq; 0 when nothing was ever appended."""
     oldest: int
@@ -43,6 +48,11 @@ class RelayStatus:
     """Messages put aside, by this relay or by the sequencer, because they cannot be delivered."""
     parked: int
     """Messages put aside by this relay because an earlier one of their key is dead."""
+    headroom: Headroom | None
+    """What may be appended before the sequencer waits for this relay; None when it never will: there is no cursor, or
+    the log does not hold what comes after it."""
+    held: dict[str, Any] | None
+    """`{reader, seconds}`: whom the sequencer waits for, this relay or another reader, and for how long."""
 
     def as_dict(self) -> dict[str, Any]:
         """What `relay status --json` prints."""
@@ -55,7 +65,11 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     cursor = Cursors(outbox.collections.cursors, name).load()
     lease = holder(outbox.collections.leases, role(name))
     office = DeadLetterOffice(outbox, name)
+    headrooms = {each.reader: each.headroom for each in status.cursors}
     return RelayStatus(
+        database=outbox.collections.database.name,
+        outbox=outbox.name,
+        name=name,
         head=status.head,
         oldest=status.oldest,
         cursor=None if cursor is None else described(cursor),
@@ -66,6 +80,8 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         fence=0 if lease is None else lease["fence"],
         dead=office.count("dead"),
         parked=office.count("parked"),
+        headroom=headrooms.get(role(name)),
+        held=None if status.held is None else {"reader": status.held.reader, "seconds": status.held.seconds},
     )
 
 

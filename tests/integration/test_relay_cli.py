@@ -120,7 +120,8 @@ def test_status_as_json_has_the_documented_keys(relay: Commands, orders: Outbox)
     status = json.loads(relay("status", "--json").stdout)
 
     assert list(status) == [
-        "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder", "fence", "dead", "parked"
+        "database", "outbox", "name", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder",
+        "fence", "dead", "parked", "headroom", "held"
     ]  # fmt: skip
     assert list(status["cursor"]) == ["seq", "id", "created"]
     assert (status["head"], status["cursor"]["seq"], status["lag_records"]) == (1, 1, 0)

@@ -421,7 +421,8 @@ def test_status_says_how_far_it_is(orders: Outbox) -> None:
     assert third is not None
     assert (before["cursor"], before["lag_records"], before["lag_seconds"]) == (None, None, None)
     assert list(after) == [
-        "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder", "fence", "dead", "parked"
+        "database", "outbox", "name", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder",
+        "fence", "dead", "parked", "headroom", "held"
     ]  # fmt: skip
     assert after["cursor"]["id"] == str(third.id)
     assert (after["head"], after["oldest"], after["cursor"]["seq"], after["lag_records"]) == (5, 1, 3, 2)

@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import random
 
 import pytest
-from bson import Int64
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.database import Database
 
 from outbox import Outbox
-from outbox.batch import GENESIS
-from outbox.log import validator
 from outbox.retention import Hold, Retention
 from outbox.sequencer import Sequencer
-from outbox.sequencing import Held
-from outbox.testing import FakeClock
-from tests.orders import Document, new_outbox, placed, totals, warnings_of
-
-CAP = 256 * 64
+from tests.orders import Document, placed, totals
+from tests.small_log import CAP, empty, put_large, register, small_outbox
 
 
 @pytest.fixture
 def outbox(database: Database[Document]) -> Outbox:
-    """An outbox whose log is smaller than create() would make it, so that a few messages fill it."""
-    outbox = new_outbox(database)
-    empty(outbox)
-    return outbox
-
-
-def empty(outbox: Outbox) -> None:
-    for collection in (outbox.collections.log, outbox.collections.cursors):
-        collection.drop()
-    outbox.collections.staging.delete_many({})
-    database = outbox.collections.database
-    database.create_collection("outbox", capped=True, size=CAP, validator=validator(0)).insert_one(dict(GENESIS))
-
-
-def register(outbox: Outbox, reader: str, seq: int) -> None:
-    values = {"seq": Int64(seq), "created": None, "id": None, "updated": None, "fence": Int64(1)}
-    outbox.collections.cursors.replace_one({"_id": reader}, values, upsert=True)
-
-
-def put_large(outbox: Outbox, count: int, size: int = 2000) -> None:
-    """Each in a batch of its own in the log: swept one by one."""
-    for number in range(count):
-        outbox.put(placed(number, note="x" * size))
-        outbox.sequence()
+    return small_outbox(database)
 
 
 def staged(outbox: Outbox) -> int:
@@ -145,19 +115,6 @@ def test_it_is_exact_at_the_edge_whatever_the_sizes(outbox: Outbox, seed: int, p
 def put_and_sweep(outbox: Outbox, sequencer: Sequencer, size: int) -> Hold | None:
     outbox.put(placed(1, note="x" * size))
     return sequencer.sweep().hold
-
-
-def test_a_hold_is_warned_of_when_it_begins_and_every_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
-    clock = FakeClock()
-    held = Held(clock)
-    with caplog.at_level(logging.WARNING, "outbox"):
-        for _ in range(21):
-            held.note(Hold("relay:kafka", 7))
-            clock.advance(1)
-
-    assert len(warnings_of(caplog)) == 3
-    assert "'relay:kafka'" in warnings_of(caplog)[0]
-    assert "seq 7" in warnings_of(caplog)[0]
 
 
 def test_measuring_weighs_more_batches_than_one_step_holds(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:

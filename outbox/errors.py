@@ -63,8 +63,8 @@ class HistoryLost(OutboxError):
 
     def __init__(self, expected: int, oldest: int) -> None:
         super().__init__(
-            f"the log no longer holds seq {expected}; the oldest it holds is {oldest}, so "
-            f"{oldest - expected} record(s) were rolled over unread. Enlarge the capacity, or start from 'earliest'"
+            f"the log no longer holds seq {expected}; the oldest it holds is {oldest}, so {oldest - expected} "
+            "record(s) were rolled over unread. A larger capacity keeps more; a reader goes on from 'earliest'"
         )
         self.expected = expected
         self.oldest = oldest

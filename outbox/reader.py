@@ -105,7 +105,7 @@ class LogReader:
         if self._live_uuid() != self._uuid:
             raise LogReplaced(
                 "the log was dropped, and perhaps made anew, while it was being read; a position in the old one means "
-                "nothing in another. Start again from 'earliest'"
+                "nothing in another. A subscriber starts again from 'earliest'"
             )
         if self._last is None:
             return
@@ -114,7 +114,7 @@ class LogReader:
         if (record is None and self._log.head() < seq) or (record is not None and record.id != id):
             raise LogReplaced(
                 f"the log holds another record at seq {seq} than the one that was read there ({id}): it was restored "
-                "from a backup, or replaced. Start again from 'earliest'"
+                "from a backup, or replaced. A subscriber starts again from 'earliest'"
             )
 
     def _live_uuid(self) -> Binary | None:

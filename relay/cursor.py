@@ -175,8 +175,6 @@ def _take(lease: Lease, leases: Collection[Document], name: str, clock: Clock) -
 
 def _mismatch(name: str, finding: str) -> str:
     return (
-        f"the cursor of relay {name!r} belongs to another log: {finding}. The log was made anew or restored from a "
-        f"backup, or the cursor comes from another database. Choose what was delivered last: "
-        f"`relay cursor set 0` delivers all that this log holds from seq 1 on, `relay cursor set DATE` what was put "
-        f"since DATE, `relay cursor set SEQ` what comes after SEQ"
+        f"the cursor of relay {name!r} belongs to another log: {finding}. The log was restored from a backup or made "
+        f"anew, or the cursor comes from another database"
     )

@@ -32,7 +32,8 @@ class DeliveryRefused(RelayError):
 
 
 class CursorMismatch(RelayError):
-    """The saved cursor points at another message than the log holds at that seq, or beyond the log's head."""
+    """The saved cursor points at another message than the log holds at that seq, or beyond the log's head; or it is
+    gone though the relay is running."""
 
 
 class CursorInUse(RelayError):

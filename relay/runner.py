@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-import shlex
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
@@ -16,18 +15,19 @@ from pymongo.errors import PyMongoError
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.collections import call
-from outbox.errors import HistoryLost, LeaseLost, OutboxNotCreated
+from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
 from outbox.reader import LogReader
 from outbox.record import Record
 from outbox.start import Start
 from outbox.transient import is_transient
 from outbox.wording import in_short
+from relay.advice import Advice
 from relay.cursor import Cursors, position_at, role, verify
 from relay.dead_letters import DeadLetters, OnPoison
 from relay.driver import Driver
 from relay.encoding import Encoder, Position
-from relay.errors import PoisonMessage
+from relay.errors import CursorMismatch
 from relay.outcome import Poisoned
 from relay.pump import Pump, Reader
 from relay.released import Released
@@ -86,7 +86,9 @@ class Relay:
         self._chance = chance
         self._clock = SystemClock()
         self._cursors = Cursors(outbox.collections.cursors, name)
+        self._advice = Advice(outbox, name)
         self._checked: set[str] = set()
+        self._has_worked = False
 
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Relays until `stop` is set, then delivers what is in flight (10 s at most), saves, and gives the lease back.
@@ -113,11 +115,8 @@ class Relay:
                     if self._take(lease, stop, once):
                         return
                     failures = 0
-                except HistoryLost as lost:
-                    lost.add_note(
-                        f"To go on with what is left: {self._cursor_set(lost.oldest - 1)}; or, if this relay has no "
-                        f"cursor yet, relay run --start oldest"
-                    )
+                except (HistoryLost, LogReplaced, CursorMismatch) as lost:
+                    lost.add_note(self._advice.on_a_lost_place(lost))
                     raise
                 except LeaseLost as lost:
                     log.warning("%s; what was in flight is given up, and this relay stands by", lost)
@@ -165,7 +164,7 @@ class Relay:
 
         def poisoned(outcome: Poisoned) -> None:
             if self._on_poison == "stop":
-                outcome.error.add_note(self._advice(outcome.error))
+                outcome.error.add_note(self._advice.on_poison(outcome.error))
                 raise outcome.error
             letters.bury(outcome.record, outcome.error)
             log.error("relay %r of %s: dead-lettered: %s", self.name, self._where, outcome.error.finding)
@@ -196,18 +195,6 @@ class Relay:
                 log.info("relay %r of %s: sending %d requeued message(s)", self.name, self._where, len(records))
                 driver.run(pump, poisoned, lambda _, settled: settled)
 
-    def _advice(self, error: PoisonMessage) -> str:
-        aside = "let the relay put such messages aside: --on-poison dead-letter or park-key"
-        skip = f"skip this one for good: {self._cursor_set(error.seq)}"
-        if error.code == "unencodable":  # what is in the log stays as it is
-            return f"Start the relay again as it is, and it stops here again. Either {aside}; or {skip}"
-        return f"Remove the cause and start the relay again; or {aside}; or {skip}"
-
-    def _cursor_set(self, seq: int) -> str:
-        """The command as it can be pasted, but for the address, which may have a password."""
-        names = ["--database", self._outbox.collections.database.name, "--outbox", self._outbox.name]
-        return shlex.join(["relay", "cursor", "set", str(seq), *names, "--name", self.name])
-
     def _pump(
         self,
         reader: Reader,
@@ -228,10 +215,16 @@ class Relay:
         cursor = self._cursors.load()
         if cursor is not None:
             verify(cursor, self._outbox.log, self.name)
+            self._has_worked = True
             return cursor, self._outbox.reader(cursor[0] + 1)
+        if self._has_worked:  # --start is for a relay that has delivered nothing yet
+            raise CursorMismatch(
+                f"the cursor of relay {self.name!r} was removed while the relay was running, with its log or alone"
+            )
         reader = self._outbox.reader(_first_start(self._start))
         cursor = position_at(reader.position - 1, self._outbox.log)
         self._cursors.register(cursor, fence)
+        self._has_worked = True
         return cursor, reader
 
     def _drained(self, position: Position | None) -> bool:

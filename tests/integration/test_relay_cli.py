@@ -16,6 +16,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.batch import GENESIS
 from tests.consuming import create_small_topic, header, read_topic
 from tests.orders import new_outbox, placed
 from tests.servers.kafka import KafkaBroker, create_topic
@@ -125,6 +126,40 @@ def test_status_as_json_has_the_documented_keys(relay: Commands, orders: Outbox)
     ]  # fmt: skip
     assert list(status["cursor"]) == ["seq", "id", "created"]
     assert (status["head"], status["cursor"]["seq"], status["lag_records"]) == (1, 1, 0)
+
+
+def test_status_as_json_says_of_which_outbox_each_line_is(
+    relay: Commands, orders: Outbox, database: Database[Document], tmp_path: Path
+) -> None:
+    with new_outbox_called(database, "other"):
+        file = tmp_path / "relay.toml"
+        file.write_text('[[outbox]]\noutbox = "outbox"\n[[outbox]]\noutbox = "other"\nname = "search"')
+
+        shown = relay("status", "--json", "--config", str(file))
+
+    lines = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [(each["database"], each["outbox"], each["name"]) for each in lines] == [
+        (database.name, "outbox", "kafka"),
+        (database.name, "other", "search"),
+    ]
+    assert [each["headroom"] for each in lines] == [None, None]
+
+
+def test_status_shows_the_headroom_and_who_holds_the_sequencer(relay: Commands, orders: Outbox) -> None:
+    orders.put([placed(1), placed(2)])
+    relay("run", "--once")
+    orders.collections.leases.update_one(
+        {"_id": "sequencer"},
+        [{"$set": {"owner": "other", "holding": {"reader": "relay:search", "seq": 7, "since": "$$NOW"}}}],
+    )
+
+    status = json.loads(relay("status", "--json").stdout)
+    shown = relay("status").stdout
+
+    assert status["headroom"] == {"bytes": 256 << 20, "records": status["headroom"]["records"], "seconds": None}
+    assert (status["held"]["reader"], status["held"]["seconds"] >= 0) == ("relay:search", True)
+    assert "256 MiB" in shown
+    assert "relay:search, for" in shown
 
 
 def test_status_is_a_table_for_people(relay: Commands, orders: Outbox) -> None:
@@ -356,7 +391,29 @@ def test_a_cursor_of_another_log_is_4_and_says_what_to_do(relay: Commands, order
     done = relay("run", "--once")
 
     assert done.returncode == 4
-    assert "relay cursor set" in done.stderr
+    assert "belongs to another log" in done.stderr
+    name = orders.collections.database.name
+    command = f"relay cursor set 3 --database {name} --outbox outbox --name kafka"
+    assert f"\n  {command}\n" in done.stderr
+    assert relay(*command.split()[1:]).returncode == 0
+    assert relay("run", "--once").returncode == 0
+
+
+def test_a_log_made_anew_under_a_running_relay_is_4_and_says_what_to_do(relay: Commands, orders: Outbox) -> None:
+    orders.put(placed(1))
+    process = relay.start("run")
+    wait_until(lambda: cursor_seq(orders) == 1, 20, "the relay to work")
+
+    options = orders.collections.log.options()
+    orders.collections.log.drop()
+    orders.collections.database.create_collection("outbox", **options)
+    orders.collections.log.insert_one(dict(GENESIS), bypass_document_validation=True)
+
+    assert process.wait(30) == 4
+    name = orders.collections.database.name
+    assert "relay: the log was dropped, and perhaps made anew" in relay.log
+    assert f"\n  relay cursor set 0 --database {name} --outbox outbox --name kafka\n" in relay.log
+    assert "Traceback" not in relay.log
 
 
 def test_moving_the_cursor_under_a_working_relay_is_4(relay: Commands, orders: Outbox) -> None:

@@ -31,24 +31,32 @@ class Advice:
             return f"Start the relay again as it is, and it stops here again. Either {aside}; or {skip}"
         return f"Remove the cause and start the relay again; or {aside}; or {skip}"
 
-    def on_a_lost_place(self, error: HistoryLost | LogReplaced | CursorMismatch) -> str:
+    def on_a_lost_place(self, error: HistoryLost | LogReplaced | CursorMismatch | OutboxNotCreated) -> str:
         """Where the relay can go on, when the log does not hold what it would deliver next. Asks the server."""
         try:
             cursor = self._cursors.load()
-            if isinstance(error, HistoryLost):
-                return self._on_lost_history(error, cursor)
-            return self._on_another_log(cursor)
+            match error:
+                case HistoryLost():
+                    return self._on_lost_history(error, cursor)
+                case OutboxNotCreated():
+                    return self._on_no_log()
+                case _:
+                    return self._on_another_log(cursor)
         except OutboxNotCreated:
-            forget = shlex.join(["relay", "cursor", "forget", self._cursors.name, *self._where])
-            return (
-                "There is no log now. To make it anew, remove the cursor, create the outbox again, and start the relay "
-                f"with --start beginning; the numbers begin at 1 again:\n  {forget}\n  outbox create APP"
-            )
+            return self._on_no_log()
         except PyMongoError as unavailable:
             return (
                 f"What the log holds cannot be said just now: {in_short(unavailable)}. When `relay status` shows it, "
                 f"choose the seq that counts as delivered last, or a date: {self._cursor_set('SEQ')}"
             )
+
+    def _on_no_log(self) -> str:
+        forget = shlex.join(["relay", "cursor", "forget", self._cursors.name, *self._where])
+        return (
+            "There is no log now. To make it anew, remove the cursor of this relay, if it has one, and create the "
+            "outbox; then start the relay with --start beginning. The numbers begin at 1 again:\n"
+            f"  {forget}\n  outbox create APP"
+        )
 
     def _on_lost_history(self, lost: HistoryLost, cursor: Position | None) -> str:
         if cursor is None:
@@ -73,14 +81,16 @@ class Advice:
         else:
             created = f"created {dates.text(first.created)} to {dates.text(last.created)}"
             facts.append(f"This log holds seq {oldest} to {head}, {created}.")
-            choices.append((str(head), "nothing of it, only what comes: a backup, all of which was delivered before"))
+            choices.append((str(head), "what is put from now on: the log is a backup, and was delivered before"))
             if (
                 delivered is not None
                 and isinstance(last.created, datetime)
                 and first.created < delivered <= last.created
             ):
-                choices.append((dates.text(delivered), "what was put from that moment on"))
-        choices.append((str(oldest - 1), "all that it holds: it was made anew"))
+                choices.append(
+                    (dates.text(delivered), "what was put from that moment on: the backup has been written to since")
+                )
+        choices.append((str(oldest - 1), "all that it holds: the log was made anew"))
         facts.append("Choose where to go on, then start the relay again:")
         return "\n".join([" ".join(facts), *(f"  {self._cursor_set(to)}\n      {why}" for to, why in choices)])
 

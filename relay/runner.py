@@ -115,7 +115,7 @@ class Relay:
                     if self._take(lease, stop, once):
                         return
                     failures = 0
-                except (HistoryLost, LogReplaced, CursorMismatch) as lost:
+                except (HistoryLost, LogReplaced, CursorMismatch, OutboxNotCreated) as lost:
                     lost.add_note(self._advice.on_a_lost_place(lost))
                     raise
                 except LeaseLost as lost:

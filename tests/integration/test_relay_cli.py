@@ -404,10 +404,9 @@ def test_a_log_made_anew_under_a_running_relay_is_4_and_says_what_to_do(relay: C
     process = relay.start("run")
     wait_until(lambda: cursor_seq(orders) == 1, 20, "the relay to work")
 
-    options = orders.collections.log.options()
-    orders.collections.log.drop()
-    orders.collections.database.create_collection("outbox", **options)
-    orders.collections.log.insert_one(dict(GENESIS), bypass_document_validation=True)
+    anew = orders.collections.database.create_collection("anew", **orders.collections.log.options())
+    anew.insert_one(dict(GENESIS), bypass_document_validation=True)
+    anew.rename("outbox", dropTarget=True)
 
     assert process.wait(30) == 4
     name = orders.collections.database.name

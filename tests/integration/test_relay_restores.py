@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, BulkWriteError
 
-from outbox import HistoryLost, LogReplaced, Outbox, OutboxError
+from outbox import HistoryLost, LogReplaced, Outbox, OutboxError, OutboxNotCreated
 from outbox.batch import GENESIS
 from outbox.clock import SystemClock
 from outbox.log import Log
@@ -52,12 +52,14 @@ def backup(orders: Outbox) -> list[Document]:
 
 
 def restore(orders: Outbox, documents: list[Document]) -> None:
-    """As `mongorestore --drop --bypassDocumentValidation` does: a new collection with the old one's options."""
-    log = orders.collections.log
-    options = log.options()
-    log.drop()
-    orders.collections.database.create_collection(log.name, **options)
-    log.insert_many(documents, bypass_document_validation=True)
+    """As `mongorestore --drop --bypassDocumentValidation` does: a new collection with the old one's options.
+
+    But in one moment, so that a running relay never looks while there is none.
+    """
+    database, log = orders.collections.database, orders.collections.log
+    restored = database.create_collection("restored", **log.options())
+    restored.insert_many(documents, bypass_document_validation=True)
+    restored.rename(log.name, dropTarget=True)
 
 
 def make_anew(orders: Outbox) -> None:
@@ -237,7 +239,7 @@ def test_a_log_made_anew_under_a_running_relay_stops_it(orders: Outbox) -> None:
 
     [advice] = replaced.value.__notes__
     assert len(sink.records) == 2
-    assert "This log holds seq 1 to" in advice
+    assert "Delivered last was seq 2" in advice
     assert commands(orders, advice)[-1] == "0"
 
 
@@ -257,6 +259,19 @@ def test_a_log_that_was_only_dropped_stops_it_too_and_is_to_be_made_anew(orders:
     orders.create()
     put(orders, 3)
     assert delivered(orders) == ["3"]
+
+
+def test_a_relay_that_finds_no_log_says_how_to_make_it_anew(orders: Outbox) -> None:
+    put(orders, 1, 2)
+    delivered(orders)
+    orders.collections.log.drop()
+
+    with pytest.raises(OutboxNotCreated) as missing:
+        run_once(Relay(orders, MemorySink()))
+
+    [advice] = missing.value.__notes__
+    assert "\n  relay cursor forget kafka --database" in advice
+    assert "\n  outbox create APP" in advice
 
 
 def test_an_outbox_that_was_dropped_and_created_under_a_running_relay_stops_it(orders: Outbox) -> None:

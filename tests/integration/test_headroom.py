@@ -21,7 +21,7 @@ Batches = list[tuple[int, int]]
 
 batches = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 1500)), max_size=25)
 few_examples = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -12,7 +12,7 @@ from mongoengine import EmbeddedDocument, StringField  # type: ignore[import-unt
 from pymongo import MongoClient
 from reactivex import Observable
 
-from outbox import HistoryLost, Outbox, OutboxError, Record, Status, message
+from outbox import Headroom, Held, HistoryLost, Outbox, OutboxError, Record, Status, message
 from outbox.embedded import EmbeddedMongo
 from outbox.testing import MemoryOutbox
 from relay import KafkaSink, Relay, Topics
@@ -68,6 +68,8 @@ def take_a_record_apart(record: Record[Any]) -> None:
 def look_after_it(orders: Outbox) -> None:
     assert_type(orders.sequence(), int)
     assert_type(orders.status(), Status)
+    assert_type(orders.status().held, Held | None)
+    assert_type(orders.status().cursors[0].headroom, Headroom | None)
     orders.drop()
 
 

@@ -217,7 +217,7 @@ def test_status_names_the_holder_of_a_living_sequencer(outbox: Outbox, caplog: p
     assert cursor.headroom is not None
     assert 0 <= cursor.headroom.bytes < status.capacity / 4
     assert status.size <= status.capacity
-    assert outbox.status().held is None  # nobody sequences any more
+    wait_until(lambda: outbox.status().held is None, 20, "the lease given back: nobody sequences any more")
 
 
 def test_status_forgets_a_hold_once_the_reader_has_gone_on(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,9 +95,9 @@ def create(app: App) -> None:
     """
     with _opened(app) as outbox:
         outbox.create()
-        status = outbox.status()
+        capacity = outbox.log.describe().size
         types = ", ".join(outbox.types()) or "no message types yet"
-        print(f"{_full_name(outbox)} is ready: a log of {size(status.capacity)}; {types}")
+        print(f"{_full_name(outbox)} is ready: a log of {size(capacity)}; {types}")
 
 
 @app.command()

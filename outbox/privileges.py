@@ -19,12 +19,12 @@ Privileges = Mapping[str, tuple[str, ...]]
 RELAYING: Privileges = {
     "*": ("listCollections",),
     "": ("collMod", "collStats", "find", "insert"),
-    ".staging": ("changeStream", "find", "remove"),
+    ".staging": ("changeStream", "collStats", "find", "remove"),
     ".cursors": ("find", "insert", "update"),
     ".leases": ("find", "insert", "update"),
     ".dead": ("find", "insert", "remove", "update"),
 }
-"""What `relay run` does; it sequences, too."""
+"""What `relay run` does, which sequences, too, and what `relay status` looks at."""
 
 
 def is_unauthorized(error: Exception) -> bool:

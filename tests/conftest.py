@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,9 +27,8 @@ from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
 from tests.servers.replica_set import TEST_COMMANDS
 from tests.servers.secured_kafka import SecuredKafka
 from tests.servers.secured_mongo import SecuredMongo, secured_mongo
+from tests.servers.unavailable import CI, unavailable
 from tests.waiting import wait_until
-
-CI = os.environ.get("CI") == "true"
 
 # How fast an example runs says something of the machine, and nothing of the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,13 +44,6 @@ def pytest_configure() -> None:
             pytest.exit(f"{package.__name__} was imported from {here}, not from the installed wheel in {installed}", 3)
 
 
-def _unavailable(what: str, reason: Exception, instead: str = "") -> NoReturn:
-    message = f"no {what} for the tests: {reason}{instead}"
-    if CI:
-        pytest.fail(message)
-    pytest.skip(message)
-
-
 @pytest.fixture(scope="session")
 def mongo_uri() -> Iterator[str]:
     """A replica set, shared by the whole session."""
@@ -64,7 +56,7 @@ def mongo_uri() -> Iterator[str]:
             try:
                 server = stack.enter_context(EmbeddedMongo(cache_gb=0.5, arguments=TEST_COMMANDS))
             except EmbeddedUnavailable as error:
-                _unavailable("MongoDB", error, ". Or name one in OUTBOX_TEST_MONGO, or start Docker")
+                unavailable("MongoDB", error, ". Or name one in OUTBOX_TEST_MONGO, or start Docker")
             yield server.uri
 
 
@@ -106,7 +98,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredMongo]:
         try:
             mongo = stack.enter_context(secured_mongo(tmp_path_factory.mktemp("secured")))
         except (EmbeddedUnavailable, FileNotFoundError) as error:
-            _unavailable("MongoDB with access control", error)
+            unavailable("MongoDB with access control", error)
         yield mongo
 
 
@@ -117,7 +109,7 @@ def secured_kafka(secured: SecuredMongo) -> Iterator[SecuredKafka]:
         try:
             broker = stack.enter_context(SecuredKafka(secured.certificates))
         except KafkaUnavailable as error:
-            _unavailable("Kafka with TLS", error)
+            unavailable("Kafka with TLS", error)
         yield broker
 
 
@@ -128,7 +120,7 @@ def broker() -> Iterator[KafkaBroker]:
         try:
             broker = stack.enter_context(KafkaBroker())
         except KafkaUnavailable as error:
-            _unavailable("Kafka of the test's own", error)
+            unavailable("Kafka of the test's own", error)
         yield broker
 
 
@@ -144,7 +136,7 @@ def kafka() -> Iterator[str]:
             try:
                 broker = stack.enter_context(KafkaBroker())
             except KafkaUnavailable as error:
-                _unavailable("Kafka", error, ". Or name one in OUTBOX_TEST_KAFKA, or start Docker")
+                unavailable("Kafka", error, ". Or name one in OUTBOX_TEST_KAFKA, or start Docker")
             yield broker.bootstrap
 
 

@@ -76,7 +76,9 @@ class KafkaBroker:
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-kafka-")
         self._properties = {} if properties is None else dict(properties)
         self._child: Child | None = None
-        self.port, self._controller_port = _free_ports()
+        self.port, self._controller_port, self.far_port = _free_ports()
+        self.far_address: str | None = None
+        """Set before start(): where clients who ask at `far_port` are sent, such as to a proxy before that port."""
 
     @property
     def bootstrap(self) -> str:
@@ -151,14 +153,17 @@ class KafkaBroker:
 
     def _format(self) -> None:
         address, controller = self.bootstrap, f"127.0.0.1:{self._controller_port}"
+        far, far_advertised = "", ""
+        if self.far_address is not None:
+            far, far_advertised = f",FAR://127.0.0.1:{self.far_port}", f",FAR://{self.far_address}"
         properties = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@{controller}",
-            "listeners": f"PLAINTEXT://{address},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{address}",
+            "listeners": f"PLAINTEXT://{address},CONTROLLER://{controller}{far}",
+            "advertised.listeners": f"PLAINTEXT://{address}{far_advertised}",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,FAR:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": str(Path(self._folder.name, "data")),
             "offsets.topic.replication.factor": "1",
@@ -211,12 +216,12 @@ def admin_client(bootstrap: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": bootstrap, "allow.auto.create.topics": False, **quiet})
 
 
-def _free_ports() -> tuple[int, int]:
-    # Both are held until both are known, else they could be the same.
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+def _free_ports() -> tuple[int, int, int]:
+    # All are held until all are known, else two could be the same.
+    with socket.socket() as first, socket.socket() as second, socket.socket() as third:
+        for each in (first, second, third):
+            each.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1], third.getsockname()[1]
 
 
 def _listens(port: int) -> bool:

@@ -47,15 +47,15 @@ class Ledger:
         Outbox(self.database, messages=[Entry], **settings).create()
         self.database.accounts.insert_many({"_id": f"account-{index}", "entries": 0} for index in range(accounts))
 
-    def fill(self, padding: str, records: int) -> None:
-        """Appends entries of one account straight to the log, as a sequencer would, only faster."""
+    def fill(self, padding: str, records: int, fence: int = 0) -> None:
+        """Appends entries of one account straight to the log, as the sequencer of `fence` would, only faster."""
         first = self.head() + 1
         data = {"account": "account-0", "number": 0, "padding": padding}
         rest = staging.parse(staging.encode(ObjectId(), 0, TYPE, "account-0", {}, data)).rest
         for start in range(first, first + records, batch.MAX_RECORDS):
             count = min(batch.MAX_RECORDS, first + records - start)
             packed = [batch.record(ObjectId().binary, 0, rest) for _ in range(count)]
-            self.collections.log.insert_one(RawBSONDocument(batch.pack(start, 0, start, packed)))
+            self.collections.log.insert_one(RawBSONDocument(batch.pack(start, fence, start, packed)))
 
     def written(self, writers: Iterable[Process]) -> Written:
         """What the writers reported; and every commit is in the accounts, whatever they reported."""

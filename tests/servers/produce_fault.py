@@ -1,4 +1,4 @@
-"""Answers of a broker to a producer, changed on their way through a proxy: errors that a real one gives rarely."""
+"""Requests of a producer that are refused on their way through a proxy, with errors that a broker gives rarely."""
 
 from __future__ import annotations
 
@@ -8,58 +8,64 @@ from tests.servers.proxy import Traffic
 
 PRODUCE = 0  # Kafka's number of the request
 FLEXIBLE = 9  # from this version on, lengths are varints
+INSIDE_THE_RECORDS = 20  # bytes from the end; tags and lengths take the last few
+
+CORRUPT_MESSAGE = 2
 
 OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 INVALID_PRODUCER_EPOCH = 47
 UNKNOWN_PRODUCER_ID = 59
 PRODUCER_FENCED = 90
-NOT_ENOUGH_REPLICAS = 19
 
 
 class ProduceFault:
-    """Give `traffic` to a Proxy before a broker. Records are appended all the same: only the answer is false."""
+    """Give `traffic` to a Proxy before a broker. What is refused is not appended: it does not arrive in one piece."""
 
     def __init__(self) -> None:
-        self.changed = 0
-        """How many answers were changed so far."""
+        self.refused = 0
+        """How many requests were refused so far."""
         self._code = 0
-        self._left = 0
 
-    def answer_with(self, code: int, answers: int = 1) -> None:
-        """The next answers to a producer carry this error."""
-        self._code, self._left = code, answers
+    def refuse_with(self, code: int) -> None:
+        """Refuses the next request of a producer, with this error."""
+        self._code = code
 
     def traffic(self) -> Traffic:
+        """What watches over one connection."""
         return _Conversation(self)
 
-    def change(self, answer: bytearray, version: int) -> None:
-        """Sets the error code of the answer's first partition."""
-        if self._left:
-            struct.pack_into(">h", answer, _place_of_the_error(answer, version), self._code)
-            self._left -= 1
-            self.changed += 1
+    def take(self) -> int:
+        """The error for the request that is on its way; 0: none."""
+        code, self._code = self._code, 0
+        return code
 
 
 class _Conversation(Traffic):
     def __init__(self, fault: ProduceFault) -> None:
         self._fault = fault
         self._requests, self._answers = _Frames(), _Frames()
-        self._produced: dict[int, int] = {}
+        self._refused: dict[int, tuple[int, int]] = {}
 
     def request(self, chunk: bytes) -> bytes:
+        passed = bytearray()
         for frame in self._requests.add(chunk):
             key, version, correlation = struct.unpack_from(">hhi", frame, 4)
-            if key == PRODUCE:
-                self._produced[correlation] = version
-        return chunk
+            if key == PRODUCE and (code := self._fault.take()):
+                self._refused[correlation] = version, code
+                frame[-INSIDE_THE_RECORDS] ^= 0xFF  # the broker sees by the checksum
+            passed += frame
+        return bytes(passed)
 
     def answer(self, chunk: bytes) -> bytes:
         passed = bytearray()
         for frame in self._answers.add(chunk):
             [correlation] = struct.unpack_from(">i", frame, 4)
-            version = self._produced.pop(correlation, None)
-            if version is not None:
-                self._fault.change(frame, version)
+            if correlation in self._refused:
+                version, code = self._refused.pop(correlation)
+                place = _place_of_the_error(frame, version)
+                assert struct.unpack_from(">h", frame, place) == (CORRUPT_MESSAGE,)
+                struct.pack_into(">h", frame, place, code)
+                self._fault.refused += 1
             passed += frame
         return bytes(passed)
 

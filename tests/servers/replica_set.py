@@ -30,18 +30,26 @@ class ReplicaSet:
 
     @property
     def uri(self) -> str:
-        return f"mongodb://{','.join(node.address for node in self.nodes)}/?replicaSet={REPLICA_SET}"
+        return f"mongodb://{','.join(map(self.address, self.nodes))}/?replicaSet={REPLICA_SET}"
+
+    def address(self, node: EmbeddedMongo) -> str:
+        """Where clients and the other nodes find it."""
+        return node.address
 
     def start(self) -> None:
         """Returns when there is a primary and every other node is a secondary that has all the data."""
-        for node in self.nodes:
-            node.launch()
-        members = [{"_id": index, "host": node.address} for index, node in enumerate(self.nodes)]
+        self.launch()
+        members = [{"_id": index, "host": self.address(node)} for index, node in enumerate(self.nodes)]
         settings = {"electionTimeoutMillis": self._election_ms, "heartbeatIntervalMillis": 250}
         config = {"_id": REPLICA_SET, "members": members, "settings": settings}
         with self.nodes[0].connect() as client:
             client.admin.command("replSetInitiate", config)
         self.wait_until_healthy()
+
+    def launch(self) -> None:
+        """Starts the processes alone."""
+        for node in self.nodes:
+            node.launch()
 
     def stop(self) -> None:
         for node in self.nodes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def _has_end(node: EmbeddedMongo, port: int) -> bool:
     with contextlib.suppress(EmbeddedUnavailable, FileNotFoundError):  # it does not run
         for descriptor in Path(f"/proc/{node.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-                if os.readlink(descriptor) in sockets:
+                if str(descriptor.readlink()) in sockets:
                     return True
     return False
 

@@ -18,7 +18,7 @@ from tests.acceptance.ledger import Ledger
 from tests.acceptance.process import Process
 from tests.acceptance.topic import Topic
 from tests.faults.service import Service
-from tests.servers.moved_clock import HOUR_SECONDS, MovedClock, NoCompiler
+from tests.servers.tampered import HOUR_SECONDS, NoCompiler, Tampered
 from tests.servers.unavailable import unavailable
 from tests.waiting import wait_until
 
@@ -33,15 +33,15 @@ pytestmark = [
 
 
 @pytest.fixture
-def clocks(tmp_path: Path) -> list[MovedClock]:
+def clocks(tmp_path: Path) -> list[Tampered]:
     """Two, right so far."""
     try:
-        return [MovedClock(tmp_path, name) for name in ("one", "other")]
+        return [Tampered(tmp_path, name) for name in ("one", "other")]
     except NoCompiler as error:
         unavailable("moved clocks", error)
 
 
-def two(service: Service, *clocks: MovedClock) -> tuple[Process, Process]:
+def two(service: Service, *clocks: Tampered) -> tuple[Process, Process]:
     """A relay at work and one that stands by, each with its own of the clocks, if there are any."""
     started = []
     for index in range(2):
@@ -74,7 +74,7 @@ def dates(service: Service) -> list[datetime]:
 
 
 def test_a_relay_whose_clock_jumps_is_neither_succeeded_nor_kept_from_succeeding(
-    service: Service, clocks: list[MovedClock]
+    service: Service, clocks: list[Tampered]
 ) -> None:
     """Goes red when a lease, or `created`, is reckoned by a process's wall clock."""
     begun = datetime.now(UTC)
@@ -83,13 +83,13 @@ def test_a_relay_whose_clock_jumps_is_neither_succeeded_nor_kept_from_succeeding
     service.wait_until_delivered(100)
     held = holders(service)
     for seconds in JUMPS:
-        clocks[0].move(seconds)
-        clocks[1].move(-seconds)
+        clocks[0].move_clock(seconds)
+        clocks[1].move_clock(-seconds)
         wait_for_beats(service)
         service.wait_until_delivered(50)
     assert holders(service) == held, "a jump of the clock made another relay take over"
 
-    clocks[1].move(-HOUR_SECONDS)
+    clocks[1].move_clock(-HOUR_SECONDS)
     working.kill()
     service.wait_until_held(standby)
     service.wait_until_delivered(100)
@@ -104,7 +104,7 @@ def test_a_relay_whose_clock_jumps_is_neither_succeeded_nor_kept_from_succeeding
 
 
 @pytest.fixture
-def moved_server(clocks: list[MovedClock], mongo_uri: str) -> Iterator[str]:
+def moved_server(clocks: list[Tampered], mongo_uri: str) -> Iterator[str]:
     """A replica set of one node, with the first of the clocks."""
     with clocks[0].given():
         server = EmbeddedMongo()
@@ -116,7 +116,7 @@ def moved_server(clocks: list[MovedClock], mongo_uri: str) -> Iterator[str]:
 
 
 def test_a_server_whose_clock_jumps_makes_nobody_take_over_and_moves_no_date(
-    clocks: list[MovedClock], moved_server: str, ledger_topic: Topic, start: Start
+    clocks: list[Tampered], moved_server: str, ledger_topic: Topic, start: Start
 ) -> None:
     """Goes red when a lease is reckoned by the server's clock, as by its `renewed`."""
     begun = datetime.now(UTC)
@@ -127,12 +127,12 @@ def test_a_server_whose_clock_jumps_makes_nobody_take_over_and_moves_no_date(
         service.wait_until_delivered(100)
         held = holders(service)
         for seconds in JUMPS:
-            clocks[0].move(seconds)
+            clocks[0].move_clock(seconds)
             wait_for_beats(service)
             service.wait_until_delivered(50)
         assert holders(service) == held, "a jump of the server's clock made another relay take over"
 
-        clocks[0].move(-HOUR_SECONDS)
+        clocks[0].move_clock(-HOUR_SECONDS)
         working.kill()
         service.wait_until_held(standby)
         service.wait_until_delivered(100)

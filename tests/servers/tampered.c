@@ -1,7 +1,9 @@
-// Preloaded into a process: its wall clock is off by as many seconds as the file CLOCK_OFFSET says, at any moment.
-// Monotonic clocks are left alone, and waits until a wall-clock time last as long as they would have.
+// Preloaded into a process, whose world is what the file TAMPERED says, at any moment: how many seconds its wall clock
+// is off, and whether the disk is full. Monotonic clocks are left alone, and waits until a wall-clock time last as long
+// as they would have.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -13,18 +15,23 @@
 #include <time.h>
 #include <unistd.h>
 
-static const volatile int64_t *offset;
+static const volatile struct {
+    int64_t seconds_off;
+    int64_t disk_is_full;
+} *world;
 
-__attribute__((constructor)) static void open_offset(void) {
-    const char *path = getenv("CLOCK_OFFSET");
+__attribute__((constructor)) static void open_world(void) {
+    const char *path = getenv("TAMPERED");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) return;
-    void *page = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
+    void *page = mmap(NULL, sizeof *world, PROT_READ, MAP_SHARED, file, 0);
     close(file);
-    if (page != MAP_FAILED) offset = page;
+    if (page != MAP_FAILED) world = page;
 }
 
-static int64_t shift(void) { return offset ? *offset : 0; }
+// ---- the clock
+
+static int64_t shift(void) { return world ? world->seconds_off : 0; }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     int failed = (int)syscall(SYS_clock_gettime, clock, now);
@@ -72,3 +79,15 @@ int sem_timedwait(sem_t *semaphore, const struct timespec *until) {
     struct timespec real = unshifted(until);
     return wait(semaphore, &real);
 }
+
+// ---- the disk: a database writes its files so, and its log of events otherwise
+
+ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t at) {
+    if (world && world->disk_is_full) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, file, bytes, count, at);
+}
+
+ssize_t pwrite(int file, const void *bytes, size_t count, off_t at) { return pwrite64(file, bytes, count, at); }

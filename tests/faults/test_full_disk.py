@@ -54,7 +54,7 @@ def server(world: Tampered, data: Path) -> Iterator[EmbeddedMongo]:
 def test_a_put_fails_loudly_and_nothing_acknowledged_is_lost(
     server: EmbeddedMongo, world: Tampered, data: Path
 ) -> None:
-    """Goes red when writes are acknowledged before they are in the journal, as with w=1 and journal=False."""
+    """Goes red when writes are acknowledged before they are in the journal, as with `w: 1`."""
     acknowledged: list[ObjectId] = []
     refused: list[PyMongoError] = []
     stop = threading.Event()
@@ -66,7 +66,7 @@ def test_a_put_fails_loudly_and_nothing_acknowledged_is_lost(
         def write() -> None:
             while not stop.is_set():
                 try:
-                    acknowledged.extend(orders.put([placed(len(acknowledged)), placed(len(acknowledged) + 1)]))
+                    acknowledged.append(orders.put(placed(len(acknowledged))))
                 except PyMongoError as error:
                     refused.append(error)
 

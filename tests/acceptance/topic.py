@@ -7,8 +7,10 @@ import json
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.acceptance.ledger import Seen
+from tests.waiting import wait_until
 
 PARTITIONS = 3
+NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}  # said of a topic, or by a broker, that is very new
 
 
 class Topic:
@@ -55,7 +57,15 @@ class Topic:
         return found
 
     def _end(self, partition: TopicPartition) -> int:
-        return int(self._consumer.get_watermark_offsets(partition, timeout=10)[1])
+        return wait_until(lambda: self._watermarks(partition), 30, f"a leader of {partition}")[1]
+
+    def _watermarks(self, partition: TopicPartition) -> tuple[int, int] | None:
+        try:
+            return self._consumer.get_watermark_offsets(partition, timeout=10)
+        except KafkaException as error:
+            if error.args[0].name() not in NOT_YET:
+                raise
+            return None
 
     def close(self) -> None:
         """Leaves the broker."""

@@ -156,7 +156,7 @@ FAULTS = (
 
 
 def drawn(chance: random.Random) -> list[Fault]:
-    """One fault; sometimes two at once, in different parts."""
+    """One fault, or two at once, in different parts."""
     first = chance.choice(FAULTS)
     second = chance.choice([fault for fault in FAULTS if fault.part != first.part])
-    return [first, second] if chance.random() < 0.3 else [first]
+    return [first, second] if chance.random() < 0.5 else [first]

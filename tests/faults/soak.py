@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import random
 import sys
 import tempfile
@@ -62,18 +63,21 @@ def account(stage: Stage, written: Written, seen: Sequence[Seen]) -> Account:
 
 def soak(seconds: float, seed: int, folder: Path, say: Say) -> Account:
     """Runs it all; `folder` keeps what the processes say."""
-    chance = random.Random(seed)
     with Stage(folder, writers=3, rate=40) as stage:
         stage.service.wait_until_delivered(50)
         began = time.monotonic()
-        while (now := time.monotonic() - began) < seconds:
-            faults = drawn(chance)
-            broken_seconds, well_seconds = chance.uniform(0.2, 5), chance.uniform(0, 2)
+        for turn in itertools.count():
+            now = time.monotonic() - began
+            if now >= seconds:
+                break
+            chance = random.Random(f"{seed} {turn}")  # so that no turn depends on what happened in those before
+            faults, broken_seconds, well_seconds = drawn(chance), chance.uniform(0.2, 4), chance.uniform(0, 1)
             say(f"{now:7.1f} s  {', and '.join(fault.name for fault in faults)}, for {broken_seconds:.1f} s")
             _break(stage, faults, chance, broken_seconds)
             _pass(well_seconds)
         say(f"{time.monotonic() - began:7.1f} s  all is well again; the rest is delivered")
         written = stage.finish()
+        say(f"{time.monotonic() - began:7.1f} s  all is delivered")
         return account(stage, written, stage.service.topic.records())
 
 

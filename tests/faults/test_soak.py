@@ -13,7 +13,7 @@ from tests.servers.kafka import KafkaUnavailable
 from tests.servers.unavailable import unavailable
 
 SECONDS = 40
-SEED = 7
+SEED = 2339  # has most of the faults in its first turns
 
 
 @pytest.mark.timeout(400)

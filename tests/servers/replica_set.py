@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,13 +20,17 @@ TEST_COMMANDS = ("--setParameter", "enableTestCommands=1")  # fail points
 class ReplicaSet:
     """`size` mongods with quick elections; with `with`, or start() and stop(). Nodes are told apart by their place.
 
-    Test fail points can be set on every node. Data outlive kill() and go at stop().
+    `parameters` are the server's. Test fail points can be set on every node. Data outlive kill() and go at stop().
     """
 
-    def __init__(self, size: int = 3, *, oplog_mb: int = 64, election_ms: int = 1500) -> None:
+    def __init__(
+        self, size: int = 3, *, oplog_mb: int = 64, election_ms: int = 1500, parameters: Mapping[str, int] | None = None
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-replica-set-")
         self._election_ms = election_ms
-        arguments = (*TEST_COMMANDS, "--oplogSize", str(oplog_mb))
+        arguments = [*TEST_COMMANDS, "--oplogSize", str(oplog_mb)]
+        for name, value in ({} if parameters is None else parameters).items():
+            arguments += ["--setParameter", f"{name}={value}"]
         self.nodes = [EmbeddedMongo(Path(self._folder.name, str(index)), arguments=arguments) for index in range(size)]
 
     @property

@@ -93,9 +93,9 @@ class Log:
             )
         return Newest(found["_id"], found["last"], found["undeleted"])
 
-    def head(self) -> int:
+    def head(self, session: ClientSession | None = None) -> int:
         """The newest seq; 0 when nothing was ever appended."""
-        return self.newest().last
+        return self.newest(session).last
 
     def oldest(self) -> int:
         """The oldest seq the log still holds; 1 when nothing was ever appended. Raises OutboxNotCreated.
@@ -115,9 +115,9 @@ class Log:
             found = self._log.find({"_id": {"$gte": seq}}, {"records.id": 1}, session=session)
             return [each["id"] for document in found for each in document["records"]]
 
-    def at(self, seq: int) -> Record[Any] | None:
+    def at(self, seq: int, session: ClientSession | None = None) -> Record[Any] | None:
         """One record; None when the log does not hold it (any more)."""
-        found = self.holding(seq)
+        found = self.holding(seq, session)
         if found is None or not found.first <= seq <= found.last:
             return None
         return found.records()[seq - found.first]

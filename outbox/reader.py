@@ -110,8 +110,9 @@ class LogReader:
         if self._last is None:
             return
         seq, id = self._last
-        record = self._log.at(seq)
-        if (record is None and self._log.head() < seq) or (record is not None and record.id != id):
+        # Causally after what was read: the majority of a new primary may lag behind the old one's for a moment.
+        record = self._log.at(seq, self._session)
+        if (record is None and self._log.head(self._session) < seq) or (record is not None and record.id != id):
             raise LogReplaced(
                 f"the log holds another record at seq {seq} than the one that was read there ({id}): it was restored "
                 "from a backup, or replaced. A subscriber starts again from 'earliest'"

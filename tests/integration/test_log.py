@@ -15,6 +15,7 @@ from pymongo.database import Database
 from outbox import HistoryLost, InvalidStart, LogReplaced, Outbox, OutboxNotCreated
 from outbox.log import Log
 from outbox.start import resolve
+from tests.commands import watched
 from tests.orders import OrderCancelled, OrderPlaced, StockCounted, foreign, new_outbox, placed, totals
 
 Document = dict[str, Any]
@@ -256,3 +257,21 @@ def test_the_status_counts_what_is_there(orders: Outbox) -> None:
     assert (status.head, status.oldest, status.staging, status.holder) == (2, 1, 1, None)
     assert (status.fence, status.capacity) == (1, 8 << 20)
     assert [(each.reader, each.seq) for each in status.cursors] == [("consumer:billing", 1)]
+
+
+def test_whether_it_is_still_the_same_log_is_asked_causally_after_what_was_read(
+    database: Database[Document], mongo_uri: str, orders: Outbox
+) -> None:
+    """Goes red without the reader's session: a new primary, whose majority lags behind the old one's for a moment,
+    would seem to hold another log."""
+    _put_at(orders, 1, 2)
+    with watched(mongo_uri, database) as (same, commands), Outbox(same, sequence=False) as reading:
+        reader = reading.reader("earliest")
+        assert totals(reader.read()) == [1, 2]
+        commands.clear()
+        reader.verify()
+        reader.close()
+
+    asked = [find["readConcern"] for find in commands.of("find")]
+    assert asked
+    assert all("afterClusterTime" in each for each in asked)

@@ -146,6 +146,8 @@ class Proxy:
             return
         connection, traffic = _Connection(to_client, to_server), self.traffic()
         self._connections.add(connection)
+        if self._is_refused(to_client):  # since it was asked for
+            connection.reset()
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(from_client, to_server, self._requests, traffic.request))

@@ -23,8 +23,7 @@ class PartitionedSet(ReplicaSet):
         # A client whose connection was cut leaves its transaction open, and what it has written locked, for so long.
         super().__init__(size, election_ms=election_ms, parameters={"transactionLifetimeLimitSeconds": 3})
         self._isolated: EmbeddedMongo | None = None
-        self._owners: dict[int, EmbeddedMongo | None] = {}
-        self._looked = 0.0
+        self._owners: tuple[float, dict[int, EmbeddedMongo | None]] = 0.0, {}
         self._stack = contextlib.ExitStack()
         self.networks = {
             node: self._stack.enter_context(Proxy(0, refuses=partial(self._is_apart, node))) for node in self.nodes
@@ -55,14 +54,19 @@ class PartitionedSet(ReplicaSet):
         isolated = self._isolated
         if isolated is None:
             return False
-        if port not in self._owners or time.monotonic() - self._looked > FRESH_SECONDS:
-            self._looked, self._owners = time.monotonic(), _owners(self.nodes)
-        owner = self._owners.get(port)
+        looked, owners = self._owners
+        if port not in owners or time.monotonic() - looked > FRESH_SECONDS:
+            looked = time.monotonic()
+            owners = _owners(self.nodes)
+            self._owners = looked, owners  # at once: each proxy has a thread
+        owner = owners.get(port)
         return owner is not None and (owner is isolated) != (target is isolated)
 
 
 def _owners(nodes: list[EmbeddedMongo]) -> dict[int, EmbeddedMongo | None]:
     """The ports of 127.0.0.1 that connections have, and which node each belongs to; None: to another process."""
+    # The ports first: what connects while the processes are looked through must not count as another's.
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     sockets: dict[str, EmbeddedMongo] = {}
     for node in nodes:
         with contextlib.suppress(EmbeddedUnavailable, FileNotFoundError):  # it does not run
@@ -70,8 +74,4 @@ def _owners(nodes: list[EmbeddedMongo]) -> dict[int, EmbeddedMongo | None]:
             for descriptor in os.listdir(folder):  # noqa: PTH208  # pathlib takes ten times as long
                 with contextlib.suppress(FileNotFoundError):  # closed meanwhile
                     sockets[os.readlink(f"{folder}/{descriptor}")] = node  # noqa: PTH115  # as above
-    found = {}
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        found[int(fields[1].partition(":")[2], 16)] = sockets.get(f"socket:[{fields[9]}]")
-    return found
+    return {int(fields[1].partition(":")[2], 16): sockets.get(f"socket:[{fields[9]}]") for fields in lines}

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,6 +70,13 @@ static struct timespec unshifted(const struct timespec *until) {
 int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until) {
     static int (*wait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
     if (!wait) *(void **)&wait = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+    struct timespec real = unshifted(until);
+    return wait(cond, mutex, &real);
+}
+
+int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until) {
+    static int (*wait)(cnd_t *, mtx_t *, const struct timespec *);
+    if (!wait) *(void **)&wait = dlsym(RTLD_NEXT, "cnd_timedwait");
     struct timespec real = unshifted(until);
     return wait(cond, mutex, &real);
 }

@@ -23,7 +23,7 @@ class PartitionedSet(ReplicaSet):
         # A client whose connection was cut leaves its transaction open, and what it has written locked, for so long.
         super().__init__(size, election_ms=election_ms, parameters={"transactionLifetimeLimitSeconds": 3})
         self._isolated: EmbeddedMongo | None = None
-        self._owners: tuple[float, dict[int, EmbeddedMongo | None]] = 0.0, {}
+        self._owners: tuple[float, dict[tuple[int, int], EmbeddedMongo | None]] = 0.0, {}
         self._stack = contextlib.ExitStack()
         self.networks = {
             node: self._stack.enter_context(Proxy(0, refuses=partial(self._is_apart, node))) for node in self.nodes
@@ -55,17 +55,18 @@ class PartitionedSet(ReplicaSet):
         if isolated is None:
             return False
         looked, owners = self._owners
-        if port not in owners or time.monotonic() - looked > FRESH_SECONDS:
+        ends = port, self.networks[target].port
+        if ends not in owners or time.monotonic() - looked > FRESH_SECONDS:
             looked = time.monotonic()
             owners = _owners(self.nodes)
             self._owners = looked, owners  # at once: each proxy has a thread
-        owner = owners.get(port)
+        owner = owners.get(ends)
         return owner is not None and (owner is isolated) != (target is isolated)
 
 
-def _owners(nodes: list[EmbeddedMongo]) -> dict[int, EmbeddedMongo | None]:
-    """The ports of 127.0.0.1 that connections have, and which node each belongs to; None: to another process."""
-    # The ports first: what connects while the processes are looked through must not count as another's.
+def _owners(nodes: list[EmbeddedMongo]) -> dict[tuple[int, int], EmbeddedMongo | None]:
+    """Which node has each connection on this machine, by its near and its far port; None: another process has it."""
+    # The connections first: one made while the processes are looked through must not count as another's.
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     sockets: dict[str, EmbeddedMongo] = {}
     for node in nodes:
@@ -74,4 +75,10 @@ def _owners(nodes: list[EmbeddedMongo]) -> dict[int, EmbeddedMongo | None]:
             for descriptor in os.listdir(folder):  # noqa: PTH208  # pathlib takes ten times as long
                 with contextlib.suppress(FileNotFoundError):  # closed meanwhile
                     sockets[os.readlink(f"{folder}/{descriptor}")] = node  # noqa: PTH115  # as above
-    return {int(fields[1].partition(":")[2], 16): sockets.get(f"socket:[{fields[9]}]") for fields in lines}
+    return {
+        (_port(near), _port(far)): sockets.get(f"socket:[{line[9]}]") for line in lines for near, far in [line[1:3]]
+    }
+
+
+def _port(address: str) -> int:
+    return int(address.partition(":")[2], 16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 
@@ -12,7 +11,7 @@ from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, disorder
 from tests.acceptance.process import Process
 from tests.acceptance.topic import Topic
-from tests.servers.kafka import KafkaBroker, create_topic
+from tests.servers.kafka import KafkaBroker
 from tests.waiting import wait_until
 
 OUTAGE_SECONDS = 20.0
@@ -28,12 +27,10 @@ def broker() -> Iterator[KafkaBroker]:
         yield broker
 
 
-@pytest.fixture
-def ledger_topic(broker: KafkaBroker, topic_name: str) -> Iterator[Topic]:
-    """A new, empty topic on it."""
-    create_topic(broker.bootstrap, topic_name)
-    with contextlib.closing(Topic(broker.bootstrap, topic_name)) as topic:
-        yield topic
+@pytest.fixture(scope="module")
+def kafka(broker: KafkaBroker) -> str:
+    """The ledger's topic is on that broker."""
+    return broker.bootstrap
 
 
 class Load:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tests.acceptance.ledger import Seen
+from tests.waiting import wait_until
 
 PARTITIONS = 3
+BETWEEN_LEADERS = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+"""What a broker says for a moment after it was frozen, until the controller counts it in again."""
 
 
 class Topic:
@@ -42,7 +45,7 @@ class Topic:
             self._consumer.assign([partition])
             offset = -1
             while offset < end - 1:
-                message = self._consumer.poll(10)
+                message = self._consumer.poll(30)
                 assert message is not None, f"{partition} gave nothing at {offset} of {end}"
                 if message.error() is not None:
                     raise KafkaException(message.error())
@@ -55,7 +58,15 @@ class Topic:
         return found
 
     def _end(self, partition: TopicPartition) -> int:
-        return int(self._consumer.get_watermark_offsets(partition, timeout=10)[1])
+        def watermarks() -> tuple[int, int] | None:
+            try:
+                return self._consumer.get_watermark_offsets(partition, timeout=30)
+            except KafkaException as error:
+                if error.args[0].code() not in BETWEEN_LEADERS:
+                    raise
+                return None
+
+        return wait_until(watermarks, 60, f"a leader of {partition}")[1]
 
     def close(self) -> None:
         """Leaves the broker."""

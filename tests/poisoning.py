@@ -42,7 +42,7 @@ def put(prices: Outbox, *skus: str | None, price: float = 1.0) -> list[ObjectId]
         prices.sequence()  # 0 as long as the sequencer of a relay that has just ended still has the lease
         return prices.log.head() >= wanted
 
-    wait_until(done, 10, "the messages to be numbered")
+    wait_until(done, 30, "the messages to be numbered")
     return [each["_id"] for each in documents]
 
 

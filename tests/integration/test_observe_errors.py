@@ -71,7 +71,7 @@ def test_an_error_that_nobody_handles_is_logged(orders: Outbox, caplog: pytest.L
     orders.observe("earliest").subscribe(_fails_at(1))
     orders.put(placed(1))
 
-    wait_until(lambda: "has no on_error" in " ".join(warnings_of(caplog)), 5, "the log's line")
+    wait_until(lambda: "has no on_error" in " ".join(warnings_of(caplog)), 30, "the log's line")
 
 
 def test_on_next_is_called_serially_by_one_thread(orders: Outbox) -> None:

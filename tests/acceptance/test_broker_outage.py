@@ -17,8 +17,6 @@ from tests.waiting import wait_until
 OUTAGE_SECONDS = 20.0
 WRITERS = 2
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[KafkaBroker]:

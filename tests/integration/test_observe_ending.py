@@ -92,7 +92,7 @@ def test_after_the_last_dispose_nothing_is_left(
         subscriber = subscribed(observed, "earliest")
         orders.put(placed(1))
         subscriber.sees(1)
-        assert cursors(orders) > 0
+        wait_until(lambda: tails(orders) == 1, 30, "the tail to be open")
 
         for each in subscriptions:
             each.dispose()
@@ -113,10 +113,10 @@ def test_one_subscriber_and_fifty_share_one_tailable_cursor(orders: Outbox) -> N
     for each in many:
         each.sees(1)
 
-    assert tails(orders) == 1
     orders.put(placed(2))
     for each in many:
         each.sees(1, 2)
+    wait_until(lambda: tails(orders) == 1, 30, "no other tail")
 
 
 def test_dispose_from_inside_on_next_delivers_no_more(orders: Outbox) -> None:

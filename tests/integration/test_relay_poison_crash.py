@@ -194,7 +194,6 @@ CRASHES = st.none() | st.integers(0, 25)
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(story=st.lists(st.tuples(ACTS, CRASHES), min_size=3, max_size=7))
-@pytest.mark.timeout(300)
 def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
     outboxes: Callable[[], Outbox], crashing: Crashing, story: list[tuple[tuple[str, Any], int | None]]
 ) -> None:

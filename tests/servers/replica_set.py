@@ -48,7 +48,7 @@ class ReplicaSet:
             node.kill()
         self._folder.cleanup()
 
-    def wait_until_healthy(self, cap_seconds: float = 60.0) -> None:
+    def wait_until_healthy(self, cap_seconds: float = 120.0) -> None:
         """Waits until every node says the same: who is primary, since which term, and that all the others follow it."""
         wait_until(self._healthy, cap_seconds, "a healthy replica set")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -18,14 +18,7 @@ OUTAGE_SECONDS = 20.0
 WRITERS = 2
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[KafkaBroker]:
-    """A broker of this module's own, to be stopped."""
-    with KafkaBroker() as broker:
-        yield broker
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def kafka(broker: KafkaBroker) -> str:
     """The ledger's topic is on that broker."""
     return broker.bootstrap

@@ -40,26 +40,24 @@ def test_a_topic_takes_records(kafka: str, topic: str) -> None:
     assert _read_one(kafka, topic) == b"value"
 
 
-def test_a_killed_broker_comes_back_on_its_port_with_its_data() -> None:
-    with KafkaBroker({"log.retention.hours": "1"}) as broker:
-        create_topic(broker.bootstrap, "kept")
-        broker.kill()
-        broker.start()
+def test_a_killed_broker_comes_back_on_its_port_with_its_data(broker: KafkaBroker) -> None:
+    create_topic(broker.bootstrap, "kept")
+    broker.kill()
+    broker.start()
 
-        assert "kept" in admin_client(broker.bootstrap).list_topics(timeout=30).topics
+    assert "kept" in admin_client(broker.bootstrap).list_topics(timeout=30).topics
 
 
-def test_a_paused_broker_answers_again_when_resumed() -> None:
-    with KafkaBroker() as broker:
-        admin = admin_client(broker.bootstrap)
-        broker.pause()
-        try:
-            with pytest.raises(KafkaException, match=r"_TRANSPORT|_TIMED_OUT"):
-                admin.list_topics(timeout=0.5)
-        finally:
-            broker.resume()
+def test_a_paused_broker_answers_again_when_resumed(broker: KafkaBroker) -> None:
+    admin = admin_client(broker.bootstrap)
+    broker.pause()
+    try:
+        with pytest.raises(KafkaException, match=r"_TRANSPORT|_TIMED_OUT"):
+            admin.list_topics(timeout=0.5)
+    finally:
+        broker.resume()
 
-        wait_until_answers(broker.bootstrap)
+    wait_until_answers(broker.bootstrap)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,6 @@ def test_dispose_stops_a_waiting_subscriber_within_300_ms(orders: Outbox, monkey
 
 
 def test_dispose_stops_a_busy_subscriber_within_300_ms(orders: Outbox) -> None:
-    """Goes red when it passes on all that it has read: a thousand records of 50 ms."""
     orders.put([placed(n) for n in range(1000)])
     orders.sequence()
     busy = threading.Event()

@@ -30,7 +30,8 @@ Document = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[ReplicaSet]:
-    with ReplicaSet(3) as replica_set:
+    # Here a primary steps down or stays: one that is merely slow, on a busy machine, must not be succeeded.
+    with ReplicaSet(3, election_ms=5000) as replica_set:
         yield replica_set
 
 

@@ -19,6 +19,10 @@ READ_BYTES = 4 << 20
 _MOST = 1000
 _FIRST = 4
 _AGAIN_SECONDS = 0.1
+_DROPPED = (
+    "the log was dropped, and perhaps made anew, while it was being read; a position in the old one means nothing in "
+    "another. A subscriber starts again from 'earliest'"
+)
 
 
 class LogReader:
@@ -102,11 +106,14 @@ class LogReader:
     @apart
     def verify(self) -> None:
         """Raises LogReplaced unless this is the very log that was read so far. Also pymongo's errors."""
-        if self._live_uuid() != self._uuid:
-            raise LogReplaced(
-                "the log was dropped, and perhaps made anew, while it was being read; a position in the old one means "
-                "nothing in another. A subscriber starts again from 'earliest'"
-            )
+        try:
+            if self._log.describe().uuid != self._uuid:
+                raise LogReplaced(_DROPPED)
+            self._verify_last()
+        except OutboxNotCreated as gone:
+            raise LogReplaced(_DROPPED) from gone
+
+    def _verify_last(self) -> None:
         if self._last is None:
             return
         seq, id = self._last
@@ -117,12 +124,6 @@ class LogReader:
                 f"the log holds another record at seq {seq} than the one that was read there ({id}): it was restored "
                 "from a backup, or replaced. A subscriber starts again from 'earliest'"
             )
-
-    def _live_uuid(self) -> Binary | None:
-        try:
-            return self._log.describe().uuid
-        except OutboxNotCreated:
-            return None
 
     def move(self, position: int) -> None:
         """Goes on from another seq."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sysconfig
 import threading
 import uuid
@@ -37,6 +38,9 @@ settings.load_profile("patient")
 
 def pytest_configure() -> None:
     """In CI the built wheel is tested: a checkout that shadows it would prove nothing of what users install."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in the background of a script. The programs whose Ctrl-C is tested would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     installed = Path(sysconfig.get_paths()["purelib"]).resolve()
     for package in (outbox, relay):
         here = Path(package.__path__[0]).resolve()
@@ -162,4 +166,4 @@ def no_thread_is_left() -> Iterator[None]:
     """Whatever a test starts in this process must have ended with it."""
     before = _our_threads()
     yield
-    wait_until(lambda: _our_threads() <= before, 5, f"threads left over: {_our_threads() - before}")
+    wait_until(lambda: _our_threads() <= before, 30, f"threads left over: {_our_threads() - before}")

@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 
 
 def read_topic(
-    bootstrap: str, topic: str, until: Callable[[list[Message]], bool], cap_seconds: float = 20
+    bootstrap: str, topic: str, until: Callable[[list[Message]], bool], cap_seconds: float = 60
 ) -> list[Message]:
     """All of a topic's records, partition by partition in order, as soon as `until` says that they are enough.
 
@@ -22,7 +22,7 @@ def read_topic(
     settings = {"bootstrap.servers": bootstrap, "group.id": "tests", "enable.auto.commit": False, "log_level": 0}
     consumer = Consumer({**settings, "allow.auto.create.topics": False, "fetch.wait.max.ms": 20})
     try:
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
         consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
         found: list[Message] = []
         deadline = time.monotonic() + cap_seconds
@@ -49,7 +49,7 @@ def header(message: Message, name: str) -> str:
 
 def topic_exists(bootstrap: str, topic: str) -> bool:
     """Whether the broker has it; asking does not create it."""
-    return topic in admin_client(bootstrap).list_topics(timeout=10).topics
+    return topic in admin_client(bootstrap).list_topics(timeout=30).topics
 
 
 def create_small_topic(bootstrap: str, topic: str, limit: int) -> None:

@@ -9,6 +9,10 @@ from mongoengine import EmbeddedDocument, FloatField, StringField  # type: ignor
 from pymongo.database import Database
 
 from outbox import Outbox, message
+from relay import Relay
+from relay.dead_letters import OnPoison
+from relay.disposal import DeadLetterOffice
+from relay.errors import Verdict
 from relay.testing import MemoryRecord, MemorySink
 from tests.orders import foreign
 from tests.waiting import wait_until
@@ -42,8 +46,23 @@ def put(prices: Outbox, *skus: str | None, price: float = 1.0) -> list[ObjectId]
         prices.sequence()  # 0 as long as the sequencer of a relay that has just ended still has the lease
         return prices.log.head() >= wanted
 
-    wait_until(done, 10, "the messages to be numbered")
+    wait_until(done, 30, "the messages to be numbered")
     return [each["_id"] for each in documents]
+
+
+def relay(prices: Outbox, sink: MemorySink, on_poison: OnPoison = "park-key", **options: Any) -> Relay:
+    """A relay that never waits longer than it must."""
+    return Relay(prices, sink, on_poison=on_poison, chance=lambda: 0.0, **options)
+
+
+def refuse(sink: MemorySink, *seqs: int) -> None:
+    """From now on the sink refuses these for good, and no others."""
+    sink.refused = dict.fromkeys(seqs, Verdict.POISON)
+
+
+def office(prices: Outbox) -> DeadLetterOffice:
+    """What `relay dead` does its work with."""
+    return DeadLetterOffice(prices, "kafka")
 
 
 def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:

@@ -1,12 +1,17 @@
-"""A relay on a thread of the test's own."""
+"""A relay on a thread of the test's own, and what it has done."""
 
 from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from outbox import Outbox
 from relay import Relay
+from relay.runner import StartAt
+from relay.testing import MemorySink
+from tests.orders import placed
+from tests.waiting import wait_until
 
 
 class Relaying:
@@ -32,7 +37,7 @@ class Relaying:
     def stop(self) -> None:
         """Stops it and waits for its end, draining included."""
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(60)
         assert self.ended, "the relay did not stop"
 
     def __enter__(self) -> Self:
@@ -50,3 +55,38 @@ class Relaying:
 def run_once(relay: Relay) -> None:
     """Relays all that is committed; raises what the relay raises."""
     relay.run(threading.Event(), once=True)
+
+
+def numbered(orders: Outbox, count: int, **fields: Any) -> None:
+    """Puts `count` messages into the log; while no relay is at work, for it sequences itself."""
+    wanted = orders.log.head() + count
+    orders.put([placed(total, **fields) for total in range(count)])
+
+    def done() -> bool:
+        orders.sequence()  # 0 as long as the sequencer of a relay that has just ended still has the lease
+        return orders.log.head() >= wanted and orders.collections.staging.find_one() is None
+
+    wait_until(done, 30, "the messages to be numbered")
+
+
+def seqs(sink: MemorySink) -> list[int]:
+    """What arrived, in order of arrival."""
+    return [each.seq for each in sink.records]
+
+
+def cursor_of(orders: Outbox) -> dict[str, Any] | None:
+    """The saved cursor of the relay `kafka`."""
+    return orders.collections.cursors.find_one({"_id": "relay:kafka"})
+
+
+def saved_seq(orders: Outbox) -> int | None:
+    """Where the relay `kafka` is; None before it has a cursor."""
+    cursor = cursor_of(orders)
+    return None if cursor is None else cursor["seq"]
+
+
+def started(orders: Outbox, start: StartAt) -> list[int]:
+    """What a relay delivers that is told to start there."""
+    sink = MemorySink()
+    run_once(Relay(orders, sink, start=start))
+    return seqs(sink)

@@ -33,7 +33,7 @@ class Subscriber(ObserverBase[Record[Any]]):
         self.completions += 1
 
     def sees(self, *expected: int) -> None:
-        wait_until(lambda: totals(self.records) == list(expected), 10, f"{expected}")
+        wait_until(lambda: totals(self.records) == list(expected), 30, f"{expected}")
 
 
 def subscribed(orders: Outbox, start: Any = "latest", **options: Any) -> Subscriber:

@@ -11,7 +11,7 @@ T = TypeVar("T")
 POLL_SECONDS = 0.02
 
 
-def wait_until(condition: Callable[[], T | None], cap_seconds: float = 10.0, why: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T | None], cap_seconds: float = 30.0, why: str = "the condition") -> T:
     """Calls `condition` until it returns something true, and returns that. Fails the test after `cap_seconds`.
 
     What `condition` raises is raised: say in it what may happen meanwhile.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -12,28 +11,17 @@ from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, disorder
 from tests.acceptance.process import Process
 from tests.acceptance.topic import Topic
-from tests.servers.kafka import KafkaBroker, create_topic
+from tests.servers.kafka import KafkaBroker
 from tests.waiting import wait_until
 
 OUTAGE_SECONDS = 20.0
 WRITERS = 2
 
-pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[KafkaBroker]:
-    """A broker of this module's own, to be stopped."""
-    with KafkaBroker() as broker:
-        yield broker
-
 
 @pytest.fixture
-def ledger_topic(broker: KafkaBroker, topic_name: str) -> Iterator[Topic]:
-    """A new, empty topic on it."""
-    create_topic(broker.bootstrap, topic_name)
-    with contextlib.closing(Topic(broker.bootstrap, topic_name)) as topic:
-        yield topic
+def kafka(broker: KafkaBroker) -> str:
+    """The ledger's topic is on that broker."""
+    return broker.bootstrap
 
 
 class Load:

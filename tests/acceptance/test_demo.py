@@ -140,7 +140,7 @@ def test_nothing_outlives_it_when_it_is_killed(start: Start) -> None:
     assert len(demo.left()) == 6, "two temporary folders; mongod and the relay, each with its watchdog"
     demo.kill()
     demo.ended()
-    wait_until(lambda: demo.left() == [], 10, "processes and files to go")
+    wait_until(lambda: demo.left() == [], 30, "processes and files to go")
 
 
 def test_keep_stays_and_relays_what_is_put_by_hand(start: Start) -> None:
@@ -150,7 +150,7 @@ def test_keep_stays_and_relays_what_is_put_by_hand(start: Start) -> None:
     by_hand = {"at": Timestamp(0, 0), "created": datetime.now(UTC), "type": "order.paid", "key": "mine", "headers": {}}
     with MongoClient[dict[str, Any]](uri) as client:
         client.shop["outbox.staging"].insert_one({**by_hand, "data": {"order": "mine", "method": "card"}})
-    wait_until(lambda: "mine" in {each.key for each in read_back(kafka, topic)}, 10, "the message on Kafka")
+    wait_until(lambda: "mine" in {each.key for each in read_back(kafka, topic)}, 30, "the message on Kafka")
     demo.send_signal(signal.SIGINT)
     assert demo.ended() == 0, demo.output
     assert "Traceback" not in demo.output
@@ -165,7 +165,7 @@ def test_on_servers_of_ones_own_it_leaves_neither_database_nor_topic(
     topic = demo.read_until("the topic ([^ ,]+)")[1]
     assert demo.ended() == 0, demo.output
     assert database not in mongo.list_database_names()
-    assert topic not in AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=10).topics
+    assert topic not in AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=30).topics
     assert demo.left() == []
 
 

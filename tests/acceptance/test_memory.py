@@ -17,7 +17,6 @@ READ_AHEAD_MIB = 128
 """One read of the log, decoded: some 18,000 records of this size. All million would take gigabytes."""
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_slow_subscriber_holds_a_million_records_with_flat_memory(
     ledger: Ledger, mongo_uri: str, start: Start

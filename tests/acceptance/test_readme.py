@@ -41,7 +41,7 @@ class Reader:
         """Runs a block, and waits until it has printed all that it should."""
         self._seen = ""
         exec(compile(code, "guide", "exec"), self.names)  # noqa: S102  # the page's own code is what is tested
-        wait_until(lambda: set(prints) <= set(self._printed()), 10, f"the lines {prints} to be printed")
+        wait_until(lambda: set(prints) <= set(self._printed()), 30, f"the lines {prints} to be printed")
 
     def _printed(self) -> list[str]:
         self._seen += self._capsys.readouterr().out

@@ -18,7 +18,7 @@ WRITERS = 4
 A_RECORD_A_REQUEST = ("--set", "batch.num.messages=1")  # slow enough to be caught in the middle
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_twenty_kills_lose_nothing_and_keep_each_keys_order(
     ledger: Ledger, mongo_uri: str, kafka: str, ledger_topic: Topic, start: Start
 ) -> None:

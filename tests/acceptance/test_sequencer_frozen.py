@@ -72,14 +72,14 @@ def test_the_server_refuses_what_a_thawed_sequencer_appends(
     seen: list[int] = []
     errors: list[Exception] = []
     thaw.outbox.observe(start=1).subscribe(lambda record: seen.append(record.seq), errors.append)
-    wait_until(lambda: len(seen) == 3, 10, "the first three")
+    wait_until(lambda: len(seen) == 3, 30, "the first three")
     if rolled:
         thaw.roll()
 
     thaw.thaw(REFUSED)
 
     head = ledger.head()
-    wait_until(lambda: errors or seen[-1] == head, 10, "the subscriber to be at the head")
+    wait_until(lambda: errors or seen[-1] == head, 30, "the subscriber to be at the head")
     thaw.outbox.close()
     assert errors == []
     assert seen == list(range(1, head + 1))

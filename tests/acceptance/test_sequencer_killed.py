@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import cycle, islice
 
-import pytest
-
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger
 from tests.waiting import wait_until
@@ -14,7 +12,6 @@ KILLS = 20
 WRITERS = 2
 
 
-@pytest.mark.timeout(240)
 def test_twenty_kills_leave_a_gapless_log_with_every_message_once_and_in_order(
     ledger: Ledger, mongo_uri: str, start: Start
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from pymongo import MongoClient
@@ -16,7 +17,7 @@ from tests.waiting import wait_until
 
 WRITERS = 3
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +26,11 @@ def replica_set() -> Iterator[ReplicaSet]:
         yield replica_set
 
 
-@pytest.fixture
-def ledger(replica_set: ReplicaSet, topic_name: str) -> Iterator[Ledger]:
-    """The accounts and the outbox, on three nodes."""
-    with MongoClient(replica_set.uri) as client:
-        yield Ledger(client[topic_name.replace(".", "_")])
+@pytest.fixture(scope="module")
+def mongo(replica_set: ReplicaSet) -> Iterator[MongoClient[dict[str, Any]]]:
+    """The ledger is on these three nodes."""
+    with MongoClient[dict[str, Any]](replica_set.uri) as client:
+        yield client
 
 
 @contextmanager
@@ -44,8 +45,10 @@ def frozen(replica_set: ReplicaSet) -> Iterator[None]:
     """The primary hangs, its connections open, with what it had not yet passed on; that is rolled back afterwards."""
     primary = replica_set.primary()
     replica_set.pause(primary)
-    yield
-    replica_set.resume(primary)
+    try:
+        yield
+    finally:
+        replica_set.resume(primary)
 
 
 @contextmanager
@@ -105,4 +108,4 @@ def test_a_backlog_in_staging_keeps_its_order_through_a_step_down(
 
 def _wait_for_more(topic: Topic, records: int) -> None:
     enough = topic.end() + records
-    wait_until(lambda: topic.end() >= enough, 60, f"{records} more records in Kafka")
+    wait_until(lambda: topic.end() >= enough, 120, f"{records} more records in Kafka")

@@ -44,7 +44,7 @@ class Topic:
             self._consumer.assign([partition])
             offset = -1
             while offset < end - 1:
-                message = self._consumer.poll(10)
+                message = self._consumer.poll(30)
                 assert message is not None, f"{partition} gave nothing at {offset} of {end}"
                 if message.error() is not None:
                     raise KafkaException(message.error())

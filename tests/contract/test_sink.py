@@ -99,7 +99,7 @@ def send_all(sink: Sink, batch: list[Outgoing], acknowledged: list[int]) -> None
         sink.poll(0.01)
         return not rest and len(acknowledged) == expected
 
-    wait_until(done, 20, "all to be acknowledged")
+    wait_until(done, 30, "all to be acknowledged")
 
 
 def test_every_record_sent_is_acknowledged_once(bench: Bench) -> None:
@@ -174,7 +174,7 @@ def test_a_full_sink_takes_the_first_ones_and_the_rest_after_a_poll(bench: Bench
         rest = rest[sink.send(rest) :]
         return len(acknowledged) == 250
 
-    wait_until(done, 20, "the rest")
+    wait_until(done, 30, "the rest")
     sink.close()
     assert sorted(acknowledged) == list(range(250))
 
@@ -230,4 +230,4 @@ def test_a_record_too_large_for_any_broker_is_poison_and_the_ones_before_it_are_
         bench.sink.poll(0.01)
         return acknowledged == [1]
 
-    wait_until(first_arrived, 20, "the first record")
+    wait_until(first_arrived, 30, "the first record")

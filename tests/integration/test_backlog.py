@@ -79,7 +79,7 @@ def test_a_slow_subscriber_is_read_no_further_ahead_than_one_read(database: Data
 
             patch.setattr(LogReader, "read", counting)
             orders.observe("earliest").subscribe(slow)
-            assert first.wait(10)
+            assert first.wait(30)
             assert reads == [1]
             go_on.set()
             wait_until(lambda: len(subscriber.records) == 20_000, 30, "the backlog")

@@ -82,7 +82,7 @@ def test_the_background_sequencer_gets_over_it_too(database: Database[Document],
     got: list[Record[Any]] = []
     orders.observe(1).subscribe(got.append)
 
-    wait_until(lambda: totals(got) == [1], 10, "the message behind the one that the log refuses")
+    wait_until(lambda: totals(got) == [1], 30, "the message behind the one that the log refuses")
 
 
 garbage = [

@@ -80,8 +80,8 @@ def test_it_dies_with_a_process_that_is_killed_and_leaves_no_data_behind() -> No
         pid, path = process.stdout.readline().split()
         process.send_signal(signal.SIGKILL)
 
-    wait_until(lambda: not _runs(int(pid)), 10, "the mongod to end")
-    wait_until(lambda: not Path(path).exists(), 10, "its folder to go")
+    wait_until(lambda: not _runs(int(pid)), 30, "the mongod to end")
+    wait_until(lambda: not Path(path).exists(), 30, "its folder to go")
 
 
 def _runs(pid: int) -> bool:

@@ -159,5 +159,5 @@ def test_taking_over_waits_for_a_transaction_that_reads_the_log(database: Databa
             for _ in range(5):
                 assert totals(orders.read()) == []
             assert not done.wait(0.5)
-        wait_until(done.is_set, 10, "the sequencer to get through")
-    worker.join(5)
+        wait_until(done.is_set, 30, "the sequencer to get through")
+    worker.join(30)

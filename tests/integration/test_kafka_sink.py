@@ -35,7 +35,7 @@ def deliver(sink: KafkaSink, batch: list[Outgoing], acknowledged: list[int]) -> 
         sink.poll(0.05)
         return len(acknowledged) == len(batch)
 
-    wait_until(done, 20, "all to be acknowledged")
+    wait_until(done, 30, "all to be acknowledged")
 
 
 def fails(sink: KafkaSink) -> DeliveryFailed:
@@ -46,7 +46,7 @@ def fails(sink: KafkaSink) -> DeliveryFailed:
             return failed
         return None
 
-    found = wait_until(failure, 20, "the delivery to fail")
+    found = wait_until(failure, 30, "the delivery to fail")
     sink.close()
     return found
 
@@ -105,7 +105,7 @@ def test_without_the_gapless_setting_later_records_of_the_key_overtake_the_refus
             return any(seq > 3 for seq in acknowledged)
         return any(seq > 3 for seq in acknowledged)
 
-    wait_until(overtaken, 20, "a later record to be acknowledged")
+    wait_until(overtaken, 30, "a later record to be acknowledged")
     sink.close()
 
 
@@ -116,7 +116,7 @@ def test_a_missing_topic_is_created_when_asked(kafka: str, topic_name: str) -> N
     sink.check([topic_name])
 
     wait_until(lambda: topic_exists(kafka, topic_name), 30, "the topic")
-    assert len(admin_client(kafka).list_topics(topic_name, timeout=10).topics[topic_name].partitions) == 2
+    assert len(admin_client(kafka).list_topics(topic_name, timeout=30).topics[topic_name].partitions) == 2
 
 
 def test_more_replicas_than_brokers_is_an_error_that_says_so(kafka: str, topic_name: str) -> None:

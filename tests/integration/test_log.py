@@ -246,6 +246,25 @@ def test_another_record_at_the_last_seen_seq_is_another_log(orders: Outbox) -> N
     reader.close()
 
 
+def test_a_log_that_is_dropped_while_a_reader_looks_whether_it_is_the_same_is_another_log(
+    orders: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put_at(orders, 1, 2)
+    reader = orders.reader()
+    reader.read()
+    at = Log.at
+
+    def dropped_before(self: Log, seq: int) -> Any:
+        orders.collections.log.drop()
+        return at(self, seq)
+
+    monkeypatch.setattr(Log, "at", dropped_before)
+
+    with pytest.raises(LogReplaced, match="dropped"):
+        reader.verify()
+    reader.close()
+
+
 def test_the_status_counts_what_is_there(orders: Outbox) -> None:
     _put_at(orders, 1, 2)
     orders.put(placed(3))

@@ -52,7 +52,7 @@ def test_the_start_is_a_word_a_seq_or_a_date(
     waiting = threading.Event()
     monkeypatch.setattr(LogReader, "wait", telling(waiting))
     subscriber = subscribed(orders, start)
-    assert waiting.wait(10)
+    assert waiting.wait(30)
     orders.put(placed(9))
 
     subscriber.sees(*expected)
@@ -100,7 +100,7 @@ def test_no_process_sequences_when_told_not_to(database: Database[Document]) -> 
     with new_outbox(database, sequence=False) as orders:
         orders.put(placed(1))
         subscriber = subscribed(orders, "earliest")
-        wait_until(lambda: tails(orders) == 1, 5, "the tail to be open")
+        wait_until(lambda: tails(orders) == 1, 30, "the tail to be open")
 
         assert orders.status().holder is None
         orders.sequence()

@@ -27,12 +27,12 @@ def test_a_subscriber_that_was_overrun_gets_history_lost_with_exact_numbers(data
             assert go_on.wait(30)
 
         orders.observe("earliest").subscribe(slow, errors.append)
-        assert first.wait(10)
+        assert first.wait(30)
         roll(orders)
         oldest = orders.log.oldest()
         go_on.set()
 
-        wait_until(lambda: errors, 10, "the error")
+        wait_until(lambda: errors, 30, "the error")
         assert isinstance(errors[0], HistoryLost)
         assert (errors[0].expected, errors[0].oldest) == (3, oldest)
 
@@ -42,7 +42,7 @@ def test_on_gap_lets_a_subscriber_go_on(database: Database[Document]) -> None:
         roll(orders)
         gaps: list[HistoryLost] = []
         subscriber = subscribed(orders, 1, on_gap=gaps.append)
-        wait_until(lambda: subscriber.records and subscriber.records[-1].seq == 14, 10, "the newest")
+        wait_until(lambda: subscriber.records and subscriber.records[-1].seq == 14, 30, "the newest")
 
         assert [(each.expected, each.oldest) for each in gaps] == [(1, orders.log.oldest())]
         assert subscriber.errors == []
@@ -56,7 +56,7 @@ def test_on_gap_that_raises_ends_the_subscription(database: Database[Document]) 
             raise KeyError(lost.expected)
 
         subscriber = subscribed(orders, 1, on_gap=refuse)
-        wait_until(lambda: [type(each) for each in subscriber.errors] == [KeyError])
+        assert type(wait_until(lambda: subscriber.errors, 30, "an error")[0]) is KeyError
 
 
 def test_a_log_made_anew_under_a_live_subscriber_is_an_error(database: Database[Document]) -> None:
@@ -71,7 +71,7 @@ def test_a_log_made_anew_under_a_live_subscriber_is_an_error(database: Database[
         other.put(placed(1))
         other.sequence()
 
-        wait_until(lambda: [type(each) for each in subscriber.errors] == [LogReplaced], 10, "LogReplaced")
+        assert type(wait_until(lambda: subscriber.errors, 30, "an error")[0]) is LogReplaced
         assert len(subscriber.records) == 20
 
 
@@ -81,7 +81,7 @@ def test_a_log_that_was_only_dropped_is_an_error_too(database: Database[Document
         orders.sequence()
         subscriber = subscribed(orders, "earliest")
         subscriber.sees(1)
-        wait_until(lambda: tails(orders) == 1, 5, "the tail to be open")
+        wait_until(lambda: tails(orders) == 1, 30, "the tail to be open")
         database.outbox.drop()
 
-        wait_until(lambda: [type(each) for each in subscriber.errors] == [LogReplaced], 10, "LogReplaced")
+        assert type(wait_until(lambda: subscriber.errors, 30, "an error")[0]) is LogReplaced

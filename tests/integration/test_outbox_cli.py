@@ -179,7 +179,7 @@ def test_tail_prints_what_is_there_and_what_comes_until_ctrl_c(shell: Shell, ord
     orders.put(placed(2))
     assert lines_of(tail, 1)[0].split()[0] == "2"
     tail.send_signal(signal.SIGINT)
-    assert tail.communicate(timeout=10) == ("", "")
+    assert tail.communicate(timeout=30) == ("", "")
     assert tail.returncode == 0
     assert orders.status().holder is None
 
@@ -209,7 +209,7 @@ def test_tail_into_a_reader_that_has_enough_ends_quietly(shell: Shell, orders: O
     assert tail.stderr is not None
     tail.stdout.close()
     orders.put([placed(2), placed(3)])
-    wait_until(lambda: tail.poll() is not None, 10, "the command to notice that nobody reads")
+    wait_until(lambda: tail.poll() is not None, 30, "the command to notice that nobody reads")
     assert (tail.returncode, tail.stderr.read()) == (0, "")
     assert orders.status().holder is None
 

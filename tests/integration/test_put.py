@@ -268,7 +268,7 @@ def test_a_forked_process_must_make_its_own(orders: Outbox) -> None:
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
-    process.join(20)
+    process.join(30)
 
     assert process.exitcode == 0
     assert [answers.get() for _ in range(5)] == [True] * 5

@@ -218,7 +218,7 @@ def test_a_cursor_is_forgotten_and_holds_nobody_back(relay: Command, prices: Out
 
 def test_a_cursor_is_not_forgotten_while_its_relay_works(prices: Outbox) -> None:
     with Relaying(Relay(prices, MemorySink())):
-        wait_until(prices.collections.cursors.find_one, 10, "the relay to work")
+        wait_until(prices.collections.cursors.find_one, 30, "the relay to work")
 
         with pytest.raises(CursorInUse, match="stop it first"):
             forget(prices, "kafka", SystemClock())

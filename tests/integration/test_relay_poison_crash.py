@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +15,11 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from outbox import Outbox
-from relay import Relay
 from relay.cursor import Cursors
 from relay.dead_letters import DeadLetters
 from relay.disposal import DeadLetterOffice, Selection
-from relay.errors import Verdict
 from relay.testing import MemorySink
-from tests.poisoning import arrived, new_prices, put, states
+from tests.poisoning import arrived, new_prices, office, put, refuse, relay, states
 from tests.relaying import run_once
 
 Document = dict[str, Any]
@@ -79,14 +77,6 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Crashing:
     return Crashing(monkeypatch)
 
 
-def relay(prices: Outbox, sink: MemorySink) -> Relay:
-    return Relay(prices, sink, on_poison="park-key", chance=lambda: 0.0)
-
-
-def refuse(sink: MemorySink, seqs: Sequence[int]) -> None:
-    sink.refused = dict.fromkeys(seqs, Verdict.POISON)
-
-
 def first_seqs(sink: MemorySink, key: str | None) -> list[int]:
     """The seqs of a key by their first appearance."""
     return list(dict.fromkeys(seq for its, seq in arrived(sink) if its == key))
@@ -126,7 +116,7 @@ def test_a_crash_at_any_step_of_putting_aside_loses_nothing_and_keeps_the_order(
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
         prices, sink = outboxes(), MemorySink()
         put(prices, "a", "b", "a", "b")
-        refuse(sink, [1])
+        refuse(sink, 1)
 
         def check() -> None:
             check_nothing_lost(prices, sink, set())
@@ -147,19 +137,19 @@ def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
         prices, sink = outboxes(), MemorySink()
         put(prices, "a", "a", "a")
-        refuse(sink, [1])
+        refuse(sink, 1)
         run_once(relay(prices, sink))
         put(prices, "a")
-        refuse(sink, stubborn)
+        refuse(sink, *stubborn)
 
         def work() -> None:
-            DeadLetterOffice(prices, "kafka").requeue(Selection(key="a"))
+            office(prices).requeue(Selection(key="a"))
             run_once(relay(prices, sink))
 
         def check() -> None:
             check_nothing_lost(prices, sink, set())
-            refuse(sink, [])
-            DeadLetterOffice(prices, "kafka").requeue(Selection())
+            refuse(sink)
+            office(prices).requeue(Selection())
             run_once(relay(prices, sink))
             assert states(prices) == {}
             assert first_seqs(sink, "a") == [1, 2, 3, 4]
@@ -175,9 +165,9 @@ def test_a_crash_at_any_step_of_discarding_leaves_the_key_parked_or_released(
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
         prices, sink = outboxes(), MemorySink()
         ids = put(prices, "a", "a", "a")
-        refuse(sink, [1])
+        refuse(sink, 1)
         run_once(relay(prices, sink))
-        office = DeadLetterOffice(prices, "kafka")
+        letters = office(prices)
 
         def check() -> None:
             run_once(relay(prices, sink))
@@ -185,7 +175,7 @@ def test_a_crash_at_any_step_of_discarding_leaves_the_key_parked_or_released(
                 ({1: "dead", 2: "parked", 3: "parked"}, []), ({}, [2, 3]),
             )  # fmt: skip
 
-        return lambda: office.discard(Selection(id=ids[0])), check
+        return lambda: letters.discard(Selection(id=ids[0])), check
 
     assert crashes_at_every_step(crashing, scene) == 3
 
@@ -204,12 +194,11 @@ CRASHES = st.none() | st.integers(0, 25)
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(story=st.lists(st.tuples(ACTS, CRASHES), min_size=3, max_size=7))
-@pytest.mark.timeout(300)
 def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
     outboxes: Callable[[], Outbox], crashing: Crashing, story: list[tuple[tuple[str, Any], int | None]]
 ) -> None:
     prices, sink = outboxes(), MemorySink()
-    office = DeadLetterOffice(prices, "kafka")
+    letters = office(prices)
     keys: dict[int, str | None] = {}
     poison: set[int] = set()
     discarded: set[int] = set()
@@ -224,15 +213,15 @@ def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
         elif name == "cure":
             poison -= {seq for seq, key in keys.items() if key == what}
         elif name == "requeue":
-            office.requeue(Selection(key=None if what == "all" else what))
+            letters.requeue(Selection(key=None if what == "all" else what))
         else:
             before = set(states(prices))
-            office.discard(Selection(key=what))
+            letters.discard(Selection(key=what))
             discarded.update(before - set(states(prices)))
 
     for (name, what), crash in story:
         act(name, what)
-        refuse(sink, sorted(poison))
+        refuse(sink, *poison)
         if crash is not None:
             crashing.at(crash, lambda: run_once(relay(prices, sink)))
             check_nothing_lost(prices, sink, discarded)
@@ -240,10 +229,10 @@ def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
             run_once(relay(prices, sink))
             check_nothing_lost(prices, sink, discarded)
 
-    refuse(sink, [])
+    refuse(sink)
     for _ in range(2):  # what was already dead, and what the first run still finds dead
         run_once(relay(prices, sink))
-        office.requeue(Selection())
+        letters.requeue(Selection())
     run_once(relay(prices, sink))
 
     assert states(prices) == {}

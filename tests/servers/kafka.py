@@ -24,7 +24,7 @@ from tests.waiting import wait_until
 
 FOLDER = Path(__file__).parent.parent / "kafka"
 JVM = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 class KafkaUnavailable(Exception):
@@ -185,7 +185,7 @@ class KafkaBroker:
         format_ = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings))
         command = ["java", *JVM, *format_]
         java = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_SECONDS, check=False
         )
         assert java.returncode == 0, f"Kafka's storage could not be formatted:\n{java.stdout}{java.stderr}"
 

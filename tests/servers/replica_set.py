@@ -61,8 +61,8 @@ class ReplicaSet:
             node.kill()
         self._folder.cleanup()
 
-    def wait_until_healthy(self, cap_seconds: float = 60.0) -> None:
-        """Waits until one node is primary and all the others are secondaries."""
+    def wait_until_healthy(self, cap_seconds: float = 120.0) -> None:
+        """Waits until every node says the same: who is primary, since which term, and that all the others follow it."""
         wait_until(self._healthy, cap_seconds, "a healthy replica set")
 
     def _healthy(self) -> bool:
@@ -71,7 +71,8 @@ class ReplicaSet:
             if node.exit_code is not None:
                 node.kill()
                 self.restart(node)
-        return sorted(map(self._state, self.nodes)) == ["PRIMARY"] + ["SECONDARY"] * (len(self.nodes) - 1)
+        views = set(map(_view, self.nodes))
+        return len(views) == 1 and None not in views
 
     def primary(self, cap_seconds: float = 30.0) -> EmbeddedMongo:
         """The node that takes writes, once there is one."""
@@ -80,13 +81,14 @@ class ReplicaSet:
     def primary_besides(self, other: EmbeddedMongo | None) -> EmbeddedMongo | None:
         """The node that takes writes and is not `other`, if there is one now."""
         for node in self.nodes:
-            if node is not other and self._state(node) == "PRIMARY":
+            if node is not other and _is_primary(node):
                 return node
         return None
 
     def secondaries(self) -> list[EmbeddedMongo]:
-        """The nodes that follow now."""
-        return [node for node in self.nodes if self._state(node) == "SECONDARY"]
+        """All nodes but the primary, once there is one."""
+        primary = self.primary()
+        return [node for node in self.nodes if node is not primary]
 
     def step_down(self, seconds: int = 10) -> EmbeddedMongo:
         """The primary steps down and may not stand again for `seconds`. Returns the new one."""
@@ -121,15 +123,32 @@ class ReplicaSet:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _state(self, node: EmbeddedMongo) -> str:
-        try:
-            with node.connect(seconds=1) as client:
-                hello: dict[str, Any] = client.admin.command("hello")
-        except PyMongoError:
-            return "UNREACHABLE"
-        if hello.get("isWritablePrimary"):
-            return "PRIMARY"
-        return "SECONDARY" if hello.get("secondary") else "OTHER"
+
+def _is_primary(node: EmbeddedMongo) -> bool:
+    try:
+        with node.connect(seconds=1) as client:
+            return bool(client.admin.command("hello")["isWritablePrimary"])
+    except PyMongoError:
+        return False
+
+
+def _view(node: EmbeddedMongo) -> tuple[int, str] | None:
+    """The term and the primary of a healthy set as this node sees it; None while it sees another.
+
+    Its own newest write is of that term: an old primary is a secondary for a moment before it rolls back, and a new
+    one is primary for a moment before it takes writes.
+    """
+    try:
+        with node.connect(seconds=1) as client:
+            status: dict[str, Any] = client.admin.command("replSetGetStatus")
+    except PyMongoError:
+        return None
+    states = {member["name"]: member["stateStr"] for member in status["members"]}
+    if sorted(states.values()) != ["PRIMARY"] + ["SECONDARY"] * (len(states) - 1):
+        return None
+    if status["optimes"]["appliedOpTime"]["t"] != status["term"]:
+        return None
+    return status["term"], next(name for name, state in states.items() if state == "PRIMARY")
 
 
 def _steps_down(client: Any, seconds: int) -> bool:

@@ -1,0 +1,109 @@
+"""Looking at a relay, and moving its cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from outbox import Outbox
+from outbox.clock import SystemClock
+from outbox.errors import InvalidStart
+from outbox.lease import Lease
+from relay import Relay
+from relay.cursor import move
+from relay.errors import CursorInUse
+from relay.status import relay_status, unhealthy
+from relay.testing import MemorySink
+from tests.orders import new_outbox, placed
+from tests.relaying import Relaying, cursor_of, numbered, run_once, started
+from tests.waiting import wait_until
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def orders(database: Database[Document]) -> Iterator[Outbox]:
+    with new_outbox(database, capacity="16 MiB") as outbox:
+        yield outbox
+
+
+def test_the_cursor_can_be_moved_back_and_its_records_come_again(orders: Outbox) -> None:
+    numbered(orders, 3)
+    started(orders, "beginning")
+
+    move(orders, "kafka", 1, SystemClock())
+
+    assert started(orders, "beginning") == [2, 3]
+
+
+def test_the_cursor_can_be_moved_to_a_date(orders: Outbox) -> None:
+    numbered(orders, 3)
+
+    assert move(orders, "kafka", datetime(2020, 1, 1, tzinfo=UTC), SystemClock()) == (None, (0, None, None))
+
+
+def test_moving_the_cursor_says_where_it_was(orders: Outbox) -> None:
+    numbered(orders, 3)
+    started(orders, "beginning")
+
+    before, now = move(orders, "kafka", 1, SystemClock())
+
+    assert (before and before[0], now[0]) == (3, 1)
+
+
+@pytest.mark.parametrize("seq", [4, 1000])
+def test_the_cursor_cannot_be_moved_to_a_record_that_is_not_there(orders: Outbox, seq: int) -> None:
+    numbered(orders, 3)
+
+    with pytest.raises(InvalidStart, match="holds 1 to 3"):
+        move(orders, "kafka", seq, SystemClock())
+
+
+def test_the_cursor_cannot_be_moved_under_a_working_relay(orders: Outbox) -> None:
+    with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
+        wait_until(lambda: cursor_of(orders), 30, "the relay to work")
+        with pytest.raises(CursorInUse, match="stop it first"):
+            move(orders, "kafka", 0, SystemClock())
+
+
+def test_status_says_how_far_it_is(orders: Outbox) -> None:
+    numbered(orders, 3)
+    before = relay_status(orders, "kafka").as_dict()
+    run_once(Relay(orders, MemorySink()))
+    numbered(orders, 2)
+    orders.put(placed(1))
+
+    after = relay_status(orders, "kafka").as_dict()
+
+    third = orders.log.at(3)
+    assert third is not None
+    assert (before["cursor"], before["lag_records"], before["lag_seconds"]) == (None, None, None)
+    assert list(after) == [
+        "database", "outbox", "name", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder",
+        "fence", "dead", "parked", "headroom", "held"
+    ]  # fmt: skip
+    assert after["cursor"]["id"] == str(third.id)
+    assert (after["head"], after["oldest"], after["cursor"]["seq"], after["lag_records"]) == (5, 1, 3, 2)
+    assert 0 <= after["lag_seconds"] < 60
+    assert (after["staging"], after["holder"], after["fence"]) == (1, None, 1)
+
+
+def test_a_working_relay_is_healthy_and_one_that_stopped_is_not(orders: Outbox) -> None:
+    never = unhealthy(orders, "kafka", SystemClock())
+    with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
+        wait_until(lambda: cursor_of(orders), 30, "the relay to work")
+        assert unhealthy(orders, "kafka", SystemClock()) is None
+    stopped = unhealthy(orders, "kafka", SystemClock())
+
+    assert never == "no relay 'kafka' has ever worked on this outbox"
+    assert stopped == "no relay 'kafka' is at work: the last one gave its lease back"
+
+
+def test_a_relay_that_was_killed_is_not_healthy(orders: Outbox) -> None:
+    assert Lease(orders.collections.leases, "relay:kafka", owner="dead").acquire()
+
+    assert "no sign of life" in str(unhealthy(orders, "kafka", SystemClock(), seconds=0.5))

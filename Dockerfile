@@ -1,5 +1,6 @@
 # The relay, for `docker compose` and as a pattern for one's own image.
-FROM python:3.13-slim AS build
+# Not slim: it has the C compiler for the relay's encoder.
+FROM python:3.13 AS build
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY outbox outbox

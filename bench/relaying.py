@@ -17,7 +17,7 @@ from bench.benchmark import Figures
 from bench.process import SPAWN, resident_mib
 from outbox import Outbox
 from relay import KafkaSink, Relay, Topics
-from relay.collector import collect_rarely
+from relay.memory import keep_memory
 
 _STOP_SECONDS = 20.0
 
@@ -39,7 +39,7 @@ class _Timed(KafkaSink):
 
 def relay_all(mongo: str, database: str, kafka: str, topic: str, sequence: bool) -> Figures:
     """Relays a whole outbox, under a name that has no cursor yet; for a process of its own."""
-    collect_rarely()
+    keep_memory()
     sink = _Timed(kafka)
     name = f"bench-{uuid.uuid4().hex[:8]}"
     with MongoClient[dict[str, Any]](mongo) as client, Outbox(client[database], sequence=sequence) as outbox:
@@ -69,7 +69,7 @@ def relaying(mongo: str, database: str, kafka: str, topic: str) -> Iterator[None
 
 
 def _relay_until_told(told: Connection, mongo: str, database: str, kafka: str, topic: str) -> None:
-    collect_rarely()
+    keep_memory()
     stop = threading.Event()
 
     def listen() -> None:

@@ -85,9 +85,12 @@ class Batch(NamedTuple):
     fence: int
     undeleted: int
     raw: bytes
+    """The whole document."""
+    skip: int = 0
+    """How many of its first records come before the position that was asked for: they are in `raw` all the same."""
 
     def records(self, decode: Decode | None = None) -> list[Record[Any]]:
-        """Every record. Raises LogCorrupt when one is not as `record` makes it.
+        """Every record, but for the `skip` first. Raises LogCorrupt when one is not as `record` makes it.
 
         What follows id and date is decoded in one call: BSON's decoder costs less by the batch than by the record.
         """
@@ -108,7 +111,8 @@ class Batch(NamedTuple):
             at += size
         fields = bson.decode(_document(b"".join(parts)), codec_options=DECODED)["records"]
         numbered = enumerate(zip(heads, fields, strict=True), self.first)
-        return [Record(seq, id, created, each, decode) for seq, ((id, created), each) in numbered]
+        records: list[Record[Any]] = [Record(seq, id, created, each, decode) for seq, ((id, created), each) in numbered]
+        return records[self.skip :] if self.skip else records
 
 
 def _document(array: bytes) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from bson import ObjectId
 from bson.binary import Binary
 
 from outbox.batch import Batch
@@ -15,7 +14,7 @@ from outbox.log import Log
 from outbox.record import Decode, Record
 from outbox.tail import Tail
 
-READ_BYTES = 4 << 20
+READ_BYTES = 1 << 20
 _MOST = 1000
 _FIRST = 4
 _AGAIN_SECONDS = 0.1
@@ -41,20 +40,31 @@ class LogReader:
         self._decode = decode
         self._session = collections.client.start_session(causal_consistency=True)
         self._uuid: Binary = self._log.describe().uuid
-        self._last: tuple[int, ObjectId] | None = None
+        self._last: Batch | None = None
         self._breaks = 0 if tail is None else tail.breaks
         self._rings = -1
         self._inside = True
         self._limit = _FIRST
 
-    @apart
     def read(self) -> list[Record[Any]]:
-        """The next records, about 4 MiB of the log; none at the head. Never a partial answer: a call that raised may be
-        made again.
+        """The next records, some 1 or 2 MiB of the log; none at the head.
+
+        Never a partial answer: a call that raised may be made again.
 
         Raises HistoryLost when the log has rolled over the position, LogReplaced when this is another log than it was,
-        and pymongo's errors.
+        LogCorrupt, and pymongo's errors.
         """
+        position = self.position
+        batches = self.read_batches()
+        try:
+            return [record for batch in batches for record in batch.records(self._decode)]
+        except Exception:
+            self.move(position)
+            raise
+
+    @apart
+    def read_batches(self) -> list[Batch]:
+        """As `read`, with nothing decoded yet. The first one's `skip` says where in it the position was."""
         if self._tail is not None:
             self._rings = self._tail.rings
             breaks = self._tail.breaks
@@ -65,7 +75,7 @@ class LogReader:
         batches = self._fetch()
         if not batches:
             return []
-        return self._records(batches)
+        return self._in_order(batches)
 
     def _fetch(self) -> list[Batch]:
         if self._inside:  # a position given from outside may be in the middle of a batch
@@ -74,23 +84,24 @@ class LogReader:
                 return [found]
         return self._log.since(self.position, self._limit, self._session)
 
-    def _records(self, batches: list[Batch]) -> list[Record[Any]]:
-        expected = batches[0].first if self._inside and batches[0].first < self.position else self.position
-        records: list[Record[Any]] = []
+    def _in_order(self, batches: list[Batch]) -> list[Batch]:
+        if self._inside and batches[0].first < self.position:
+            batches[0] = batches[0]._replace(skip=self.position - batches[0].first)
+        expected = self.position - batches[0].skip
+        whole: list[Batch] = []
         for batch in batches:
             if batch.first != expected:
-                if records:
+                if whole:
                     break  # deliver what is whole; the next read meets the gap first
                 raise HistoryLost(expected, batch.first)
-            records += batch.records(self._decode)
+            whole.append(batch)
             expected = batch.last + 1
-        if records[0].seq < self.position:
-            records = records[self.position - records[0].seq :]
-        self._limit = max(1, min(_MOST, READ_BYTES * len(batches) // sum(len(each.raw) for each in batches)))
+        average = sum(len(each.raw) for each in batches) // len(batches)
+        self._limit = min(_MOST, READ_BYTES // average + 1)
         self._inside = False
         self.position = expected
-        self._last = (records[-1].seq, records[-1].id)
-        return records
+        self._last = whole[-1]
+        return whole
 
     def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
         """Until the log has grown since the last `read` (True), `stop` is set and the tail woken, or `seconds` passed.
@@ -116,13 +127,14 @@ class LogReader:
     def _verify_last(self) -> None:
         if self._last is None:
             return
-        seq, id = self._last
+        last = self._last.records()[-1]
         # Causally after what was read: the majority of a new primary may lag behind the old one's for a moment.
-        record = self._log.at(seq, self._session)
-        if (record is None and self._log.head(self._session) < seq) or (record is not None and record.id != id):
+        record = self._log.at(last.seq, self._session)
+        is_behind = record is None and self._log.head(self._session) < last.seq
+        if is_behind or (record is not None and record.id != last.id):
             raise LogReplaced(
-                f"the log holds another record at seq {seq} than the one that was read there ({id}): it was restored "
-                "from a backup, or replaced. A subscriber starts again from 'earliest'"
+                f"the log holds another record at seq {last.seq} than the one that was read there ({last.id}): it was "
+                "restored from a backup, or replaced. A subscriber starts again from 'earliest'"
             )
 
     def move(self, position: int) -> None:

@@ -56,7 +56,10 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         import importlib.metadata
 
-        print(f"mongo-outbox {importlib.metadata.version('mongo-outbox')}")
+        from relay.encoding import is_native
+
+        encoder = "with" if is_native() else "without"
+        print(f"mongo-outbox {importlib.metadata.version('mongo-outbox')} ({encoder} the compiled encoder)")
         raise typer.Exit
 
 
@@ -106,7 +109,7 @@ def run(
 
 
 def _relay(given: settings.Settings, stop: threading.Event) -> None:
-    from relay.collector import collect_rarely
+    from relay.memory import keep_memory
     from relay.runner import Relay  # here, as it loads a Kafka client that `relay health` does without
     from relay.together import run_together
     from relay.topics import Topics
@@ -131,7 +134,7 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
             )
             for each, outbox in opened
         ]
-        collect_rarely()
+        keep_memory()
         run_together(relays, stop, once=given.once)
 
 

@@ -63,6 +63,11 @@ class DeadLetters:
         self._some = True
         self._fenced(work)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is certain that there are none, and so no key is parked."""
+        return not self._some
+
     @apart
     def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
         """Keeps those of the records whose key is parked, and returns their seqs. Again with the same: no change.

@@ -9,6 +9,7 @@ from typing import Any
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
+from outbox.batch import Batch
 from outbox.limits import RESERVED_HEADERS
 from outbox.record import Record, moment
 from relay import dates
@@ -16,12 +17,22 @@ from relay.errors import PoisonMessage, RelayError
 from relay.sink import Headers, Outgoing
 from relay.values import Unencodable, json_value
 
+try:
+    from relay._encoder import encode as _encode_plain
+except ImportError:  # it is built where there is a C compiler; without it everything works, slower
+    _encode_plain = None  # type: ignore[assignment]  # its stub knows nothing of that
+
 _OURS = frozenset(RESERVED_HEADERS)
 
 Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
 """`(seq, created, id)` of a record: what a cursor saves."""
 Mark = tuple[int, int, bytes]
 """The same of a record that was sent, as BSON has it: only every thousandth becomes a Position."""
+
+
+def is_native() -> bool:
+    """Whether plain batches are encoded by the compiled encoder."""
+    return _encode_plain is not None
 
 
 class Encoder:
@@ -33,6 +44,13 @@ class Encoder:
     def __init__(self, topic: Callable[[str], str]) -> None:
         self._topic = topic
         self._known: dict[str, tuple[str, tuple[str, str]]] = {}
+
+    def encode_plain(self, batch: Batch) -> tuple[list[Outgoing], list[Mark]] | None:
+        """The same of a batch's records without decoding them; None when something in it needs `encode` to decide.
+
+        That is, above all, when a type is not known yet, or a record cannot go out.
+        """
+        return None if _encode_plain is None else _encode_plain(batch.raw, batch.skip, self._known)
 
     def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Mark], RelayError | None]:
         """The records up to the first that cannot go out, their marks, and that one's error."""

@@ -11,6 +11,7 @@ from outbox.record import Record
 from relay.dead_letters import DeadLetters
 from relay.encoding import Position
 from relay.errors import PoisonMessage
+from relay.intake import Decoded
 
 
 class Released:
@@ -34,9 +35,9 @@ class Released:
         """The position before the first."""
         return self._seqs[0] - 1, None, None
 
-    def read(self) -> list[Record[Any]]:
+    def read_batches(self) -> list[Decoded]:
         found, self._read = self._records[self._read :], len(self._records)
-        return list(found)
+        return [Decoded(found)] if found else []
 
     def wait(self, seconds: float) -> bool:
         """Nothing will come: only lets the time pass."""
@@ -44,6 +45,10 @@ class Released:
 
     def move(self, position: int) -> None:
         self._read = bisect_left(self._seqs, position)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._stuck
 
     def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
         """The ones behind a record that was refused again stay dead letters."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pymongo.errors import PyMongoError
 
@@ -17,19 +17,19 @@ from outbox.clock import SystemClock
 from outbox.collections import call
 from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
-from outbox.reader import LogReader
-from outbox.record import Record
 from outbox.start import Start
 from outbox.transient import is_transient
 from outbox.wording import in_short
 from relay.advice import Advice
+from relay.ahead import ReadAhead
 from relay.cursor import Cursors, position_at, role, verify
 from relay.dead_letters import DeadLetters, OnPoison
 from relay.driver import Driver
-from relay.encoding import Encoder, Position
+from relay.encoding import Encoder, Position, is_native
 from relay.errors import CursorMismatch
+from relay.intake import Parking, Reader
 from relay.outcome import Poisoned
-from relay.pump import Pump, Reader
+from relay.pump import Pump
 from relay.released import Released
 from relay.sink import Sink
 from relay.topics import Topics
@@ -171,8 +171,12 @@ class Relay:
 
         began = self._clock.monotonic()
         start, reader = self._resume(lease.fence)
-        with closing(reader), closing(self._pump(reader, lease, start, letters.park, self._save(lease))) as pump:
-            log.info("relay %r of %s: relaying after seq %d (fence %d)", self.name, self._where, start[0], lease.fence)
+        with closing(reader), closing(self._pump(reader, lease, start, letters, self._save(lease))) as pump:
+            encoder = "compiled" if is_native() else "Python"
+            log.info(
+                "relay %r of %s: relaying after seq %d (fence %d, %s encoder)",
+                self.name, self._where, start[0], lease.fence, encoder,
+            )  # fmt: skip
             driver.run(pump, poisoned, ended)
             if not pump.pending:
                 seconds, last = self._clock.monotonic() - began, pump.position[0]
@@ -191,7 +195,7 @@ class Relay:
                 released.put_back(outcome.record, outcome.error)
                 log.error("relay %r of %s: refused again: %s", self.name, self._where, outcome.error.finding)
 
-            with closing(self._pump(released, lease, released.start, released.park, released.save)) as pump:
+            with closing(self._pump(released, lease, released.start, released, released.save)) as pump:
                 log.info("relay %r of %s: sending %d requeued message(s)", self.name, self._where, len(records))
                 driver.run(pump, poisoned, lambda _, settled: settled)
 
@@ -200,23 +204,23 @@ class Relay:
         reader: Reader,
         lease: Lease,
         start: Position,
-        park: Callable[[Sequence[Record[Any]]], Collection[int]],
+        parking: Parking,
         save: Callable[[Position], None],
     ) -> Pump:
         encoder = Encoder(self._checked_topic)
-        return Pump(reader, self._sink, encoder, lease, start=start, save=save, park=park, clock=self._clock)
+        return Pump(reader, self._sink, encoder, lease, start=start, save=save, parking=parking, clock=self._clock)
 
     def _save(self, lease: Lease) -> Callable[[Position], None]:
         fence = lease.fence
         return lambda position: self._cursors.save(position, fence)
 
-    def _resume(self, fence: int) -> tuple[Position, LogReader]:
+    def _resume(self, fence: int) -> tuple[Position, ReadAhead]:
         """The position to go on from, saved in any case before the first read, and a reader that stands after it."""
         cursor = self._cursors.load()
         if cursor is not None:
             verify(cursor, self._outbox.log, self.name)
             self._has_worked = True
-            return cursor, self._outbox.reader(cursor[0] + 1)
+            return cursor, ReadAhead(self._outbox.reader(cursor[0] + 1))
         if self._has_worked:  # --start is for a relay that has delivered nothing yet
             raise CursorMismatch(
                 f"the cursor of relay {self.name!r} was removed while the relay was running, with its log or alone"
@@ -225,7 +229,7 @@ class Relay:
         cursor = position_at(reader.position - 1, self._outbox.log)
         self._cursors.register(cursor, fence)
         self._has_worked = True
-        return cursor, reader
+        return cursor, ReadAhead(reader)
 
     def _drained(self, position: Position | None) -> bool:
         # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sysconfig
 import threading
@@ -23,6 +24,7 @@ from outbox.child import Child
 from outbox.embedded import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
 from outbox.mongod import find_mongod
+from relay import encoding
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
 from tests.servers.replica_set import TEST_COMMANDS
@@ -68,6 +70,16 @@ def mongo_uri() -> Iterator[str]:
 def mongo(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
     with MongoClient[dict[str, Any]](mongo_uri) as client:
         yield client
+
+
+@pytest.fixture
+def native() -> None:
+    """The compiled encoder. In CI it must have been built, unless there is nothing to build it with."""
+    if not encoding.is_native():
+        compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+        if CI and shutil.which(compiler) is not None:
+            pytest.fail(f"relay._encoder was not built, and there is {compiler}")
+        pytest.skip("relay._encoder is not built: pip install -e .")
 
 
 @pytest.fixture

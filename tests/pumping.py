@@ -10,6 +10,7 @@ from bson import ObjectId
 from outbox.errors import LeaseLost
 from outbox.record import Record
 from relay.encoding import Encoder, Position
+from relay.intake import Decoded
 from relay.outcome import Failed, Idle, Poisoned, Waiting
 from relay.pump import Pump
 from relay.testing import MemorySink
@@ -35,7 +36,7 @@ class LogInMemory:
         self.next = 1
         self.errors: list[Exception] = []
 
-    def read(self) -> list[Record[Any]]:
+    def read_batches(self) -> list[Decoded]:
         if self.errors:
             raise self.errors.pop(0)
         found: list[Record[Any]] = [
@@ -43,7 +44,7 @@ class LogInMemory:
             for seq, data in enumerate(self.data[self.next - 1 : self.next + 699], start=self.next)
         ]
         self.next += len(found)
-        return found
+        return [Decoded(found)] if found else []
 
     def wait(self, seconds: float) -> bool:
         return True
@@ -87,7 +88,7 @@ class Scene:
             self.lease,
             start=(0, None, None),
             save=self.save,
-            park=self.park,
+            parking=self,
             clock=Clock(),
         )
 
@@ -100,6 +101,10 @@ class Scene:
         if self.save_errors:
             raise self.save_errors.pop(0)
         self.saved.append(position[0])
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.parked
 
     def park(self, records: Sequence[Record[Any]]) -> list[int]:
         return [record.seq for record in records if record.seq in self.parked]

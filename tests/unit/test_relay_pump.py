@@ -10,8 +10,8 @@ from pymongo.errors import AutoReconnect, OperationFailure
 from outbox.errors import HistoryLost, LeaseLost
 from relay.encoding import Encoder
 from relay.errors import Unreachable, Verdict
+from relay.intake import CHUNK
 from relay.outcome import Failed, Moved, Unavailable, Unsaved, Waiting
-from relay.pump import CHUNK
 from relay.testing import MemorySink
 from tests.pumping import Scene
 from tests.waiting import wait_until

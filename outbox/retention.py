@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
 from outbox.collections import Collections, call
@@ -30,16 +31,28 @@ class Retention:
         self._log = Log(collections)
         self.left = 1.0
         """As a share of the cap, what may surely be appended before a reader holds the sequencer back."""
+        self._asked: Future[list[Hold]] | None = None
         self._spare = 0
         self._position = 0
         self._oldest = 0  # or less than it is by now, which only counts readers in that have nothing to protect
+
+    def ask(self, threads: Executor, head: int) -> None:
+        """Begins to look where the readers are, beside what else is to be fetched; the next `spare` knows then."""
+        self._asked = threads.submit(self._readers, head)
 
     def spare(self, wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
         """How many bytes may be appended to a log that ends at `head`, and for whose sake no more.
 
         Exact when it is less than `wanted`; else at least that much. Raises pymongo's errors.
         """
-        readers = self._readers(head)
+        if self._asked is not None:
+            asked, self._asked = self._asked, None
+            spare, slowest = self._room(asked.result(), wanted, cap, head)
+            if spare >= wanted:
+                return spare, slowest
+        return self._room(self._readers(head), wanted, cap, head)
+
+    def _room(self, readers: list[Hold], wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
         slowest = self._slowest(readers)
         if slowest is not None and (slowest.seq < self._position or wanted > self._spare):
             self._oldest = self._log.oldest()

@@ -132,6 +132,7 @@ class Sequencer:
         hold = self._still_held()
         if hold is not None:
             return Swept(0, self._swept, hold=hold)
+        self.retention.ask(self._threads, self._next - 1)
         shown = self._open_snapshot() if self._snapshot is None else self._snapshot
         documents = shown.bite()
         fetched = len(documents)
@@ -142,9 +143,8 @@ class Sequencer:
         if again:
             self._clearing.delete(frozenset(again) - self._clearing.ids)
         kept, hold = self._append_all(fresh)
-        is_last = False
+        is_last = hold is None and shown.is_done and shown.is_whole
         if hold is not None or shown.is_done:
-            is_last = hold is None and shown.is_whole
             self._leave_snapshot()
         return Swept(fetched - len(again) - kept, self._swept, is_last, hold)
 

@@ -10,7 +10,8 @@ from tests.acceptance.ledger import Seen
 from tests.waiting import wait_until
 
 PARTITIONS = 3
-NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}  # said of a topic, or by a broker, that is very new
+NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
+"""Said of a topic that is very new, and by a broker that was frozen until the controller counts it in again."""
 
 
 class Topic:
@@ -57,11 +58,11 @@ class Topic:
         return found
 
     def _end(self, partition: TopicPartition) -> int:
-        return wait_until(lambda: self._watermarks(partition), 30, f"a leader of {partition}")[1]
+        return wait_until(lambda: self._watermarks(partition), 60, f"a leader of {partition}")[1]
 
     def _watermarks(self, partition: TopicPartition) -> tuple[int, int] | None:
         try:
-            return self._consumer.get_watermark_offsets(partition, timeout=10)
+            return self._consumer.get_watermark_offsets(partition, timeout=30)
         except KafkaException as error:
             if error.args[0].name() not in NOT_YET:
                 raise

@@ -254,9 +254,9 @@ def test_a_log_that_is_dropped_while_a_reader_looks_whether_it_is_the_same_is_an
     reader.read()
     at = Log.at
 
-    def dropped_before(self: Log, seq: int) -> Any:
+    def dropped_before(self: Log, *arguments: Any) -> Any:
         orders.collections.log.drop()
-        return at(self, seq)
+        return at(self, *arguments)
 
     monkeypatch.setattr(Log, "at", dropped_before)
 

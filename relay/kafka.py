@@ -246,11 +246,14 @@ class KafkaSink:
         self._acknowledged = _nobody
         if producer is not None:
             try:
-                producer.purge(in_queue=True, in_flight=True, blocking=False)
-                producer.close()
+                self._end(producer)
             except KafkaException as error:  # a producer that had failed for good says so once more
                 log.debug("while closing: %s", error)
         self._failed.clear()
+
+    def _end(self, producer: Producer) -> None:
+        producer.purge(in_queue=True, in_flight=True, blocking=False)
+        producer.close()
 
     def _open_producer(self) -> Producer:
         if self._producer is None:

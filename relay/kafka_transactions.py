@@ -139,9 +139,7 @@ class KafkaTransactions(KafkaSink):
         producer = self._open_producer()
         try:
             if not self._is_ending:
-                producer.produce(
-                    self._cursors.name, self._cursor(last), self._name, PARTITION, on_delivery=self._cursor_report
-                )
+                producer.produce(self._cursors.name, self._cursor(last), self._name, PARTITION)
                 self._is_ending = True
             producer.commit_transaction(_COMMIT_SECONDS)
         except BufferError:  # full of records that the broker has not taken yet
@@ -156,10 +154,6 @@ class KafkaTransactions(KafkaSink):
         for seq in sent:
             self._acknowledged(seq)
 
-    def _cursor_report(self, error: KafkaError | None, _: object) -> None:
-        if error is not None:
-            log.warning("the cursor was not taken: %s", kafka_errors.explanation(error.name(), error.str()))
-
     def _failed_commit(self, error: KafkaError) -> DeliveryFailed:
         """A record that was refused for what it is says more than the transaction that failed because of it."""
         if any(kafka_errors.verdict(each.name()) is not Verdict.RETRY for _, each in self._failed):
@@ -167,14 +161,17 @@ class KafkaTransactions(KafkaSink):
         return _failure(error)
 
     def close(self) -> None:
-        """See Sink.close. Aborts, so that those who read committed need not wait for the transaction's end."""
-        if self._producer is not None and self._is_open:
-            try:
-                self._producer.abort_transaction(_ABORT_SECONDS)
-            except KafkaException as error:  # fenced, or the broker is away: the next one to take over ends it
-                log.debug("while aborting: %s", error)
+        """See Sink.close."""
         super().close()
         self._begin_anew()
+
+    def _end(self, producer: Producer) -> None:
+        """Not by Producer.close(): it aborts too, and waits for ever if the broker is away (measured)."""
+        if self._is_open:
+            # So that those who read committed need not wait for the transaction's end. If that fails, because it is
+            # fenced or the broker is away, the next one to take over ends it.
+            producer.abort_transaction(_ABORT_SECONDS)
+        producer.purge(in_queue=True, in_flight=True, blocking=False)
 
 
 def _failure(error: KafkaError) -> DeliveryFailed:

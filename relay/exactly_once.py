@@ -82,7 +82,7 @@ class ExactlyOnce(AtLeastOnce):
             if stored is not None:
                 raise CursorMismatch(
                     f"Kafka has a cursor of {self.name}, at seq {stored.seq}, but the outbox has none: it was made "
-                    f"anew or restored, or the cursor was forgotten. Choose what was delivered last: {_CHOICES}"
+                    f"anew or restored; or the cursor was forgotten: `relay cursor set {stored.seq}` goes on after it"
                 )
             return None
         if not self._cursors.is_in_kafka():  # the one stored, if any, is older than what an operator or a relay did
@@ -152,8 +152,8 @@ class ExactlyOnce(AtLeastOnce):
     def _gone(self, known: Position) -> CursorMismatch:
         return CursorMismatch(
             f"relay {self._cursors.name!r} keeps its cursor in Kafka, but Kafka has none of {self.name}: its topic was "
-            f"made anew, or this is another Kafka. Seq {known[0]} is known to be delivered, and perhaps a few more. "
-            f"Choose what was delivered last: {_CHOICES}"
+            f"made anew, or this is another Kafka. Seq {known[0]} is known to be delivered, and perhaps a few more: "
+            f"`relay cursor set {known[0]}` goes on after it"
         )
 
     def _further(self, stored: Stored, position: Position) -> Position:
@@ -163,9 +163,3 @@ class ExactlyOnce(AtLeastOnce):
         if stored.id is None or id is None or str(id) != stored.id:  # rolled over, or of another log: `verify` tells
             return stored.seq, None, None if stored.id is None else ObjectId(stored.id)
         return seq, created, id
-
-
-_CHOICES = (
-    "`relay cursor set SEQ` goes on after SEQ, `relay cursor set DATE` with what was put since DATE, and "
-    "`relay cursor set 0` with all that this log holds"
-)

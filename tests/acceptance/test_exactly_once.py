@@ -21,6 +21,7 @@ SEED = int(os.environ.get("OUTBOX_TEST_SEED", "5"))
 WRITERS = 4
 RATE = 100
 A_RECORD_A_REQUEST = ("--set", "batch.num.messages=1")  # slow enough to be caught in the middle
+ZOMBIE_LEASE_SECONDS = 4  # long enough for a busy machine, where one at work may be slow to beat
 LONGEST_SECONDS = 1.5
 """From when a relay has the lease until it is killed: so also while it takes over."""
 
@@ -86,23 +87,24 @@ def test_a_relay_killed_at_random_delivers_each_message_once_to_who_reads_commit
 def test_a_relay_that_does_not_know_that_its_time_is_over_is_fenced_by_the_broker(
     ledger: Ledger, mongo_uri: str, ledger_topic: Topic, start: Start
 ) -> None:
-    """Frozen with an open transaction, and woken without a look at its lease: only Kafka can refuse it."""
+    """Frozen at work, and woken with no eye for its lease and its cursor: only Kafka can refuse it."""
     ledger.create()
     writer = start("write", mongo_uri, ledger.database.name, "--rate", 200, "--seed", 1)
-    relay = relay_arguments(ledger, mongo_uri, ledger_topic, 1)
+    relay = relay_arguments(ledger, mongo_uri, ledger_topic, ZOMBIE_LEASE_SECONDS)
     zombie = start("relay_with", "--blind", *relay[1:])
     wait_until(lambda: len(ledger_topic.records()) > 100, 60, "the first to deliver")
     successor = start(*relay)
     wait_until(lambda: "stands by" in successor.said(), 60, "the second to stand by")
 
+    zombie.go_on()
+    wait_until(lambda: "blind" in zombie.said(), 60, "it to go blind")
     zombie.pause()
     wait_until(lambda: "relaying after" in successor.said(), 60, "the second to take over")
     zombie.resume()
     wait_until(lambda: "stands by" in zombie.said(), 60, "the zombie to stand by")
 
+    zombie.kill()
     writer.stop()
-    lease = holder(ledger.collections.leases, role("kafka"))
-    assert lease is not None
     assert "fenced" in zombie.said()
     wait_until(lambda: not ledger.faults(ledger.written([writer]), ledger_topic.records()), 60, "all to arrive")
     successor.stop()

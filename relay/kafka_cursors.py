@@ -124,13 +124,14 @@ class CursorTopic:
                 if message is None:
                     continue
                 error = message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                    raise self._failed(error.str())
+                if message.offset() >= end:  # what others have stored since, or that there is nothing more
+                    return found
                 if error is None:
+                    deadline = time.monotonic() + CALL_SECONDS
                     if message.key() == key.encode():
                         found = message.value().decode()
-                elif error.code() != KafkaError._PARTITION_EOF:
-                    raise self._failed(error.str())
-                elif message.offset() >= end:
-                    return found
         finally:
             consumer.close()
         raise self._failed("its end is not readable yet; perhaps the transaction of a relay that died is still open")

@@ -116,10 +116,21 @@ class KafkaTransactions(KafkaSink):
         try:
             sent = super().send(batch)
         except DeliveryFailed as failed:
-            self._note([outgoing for outgoing in batch if failed.seq is not None and outgoing[0] < failed.seq])
+            if failed.seq is None:
+                raise self._cause(producer, failed) from failed
+            self._note([outgoing for outgoing in batch if outgoing[0] < failed.seq])
             raise
         self._note(batch[:sent])
         return sent
+
+    def _cause(self, producer: Producer, failed: DeliveryFailed) -> DeliveryFailed:
+        """Of a producer that was ended by the broker, produce() says only that it is finished; aborting says why."""
+        try:
+            producer.abort_transaction(_ABORT_SECONDS)
+        except KafkaException as error:
+            return _failure(error.args[0])
+        self._is_open = False
+        return failed
 
     def _note(self, sent: Sequence[Outgoing]) -> None:
         if sent:

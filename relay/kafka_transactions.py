@@ -169,7 +169,8 @@ class KafkaTransactions(KafkaSink):
         """A record that was refused for what it is says more than the transaction that failed because of it."""
         if any(kafka_errors.verdict(each.name()) is not Verdict.RETRY for _, each in self._failed):
             return self._failure("")
-        return _failure(error)
+        failed = _failure(error)
+        return self._cause(self._open_producer(), failed) if error.name() == "_FATAL" else failed
 
     def close(self) -> None:
         """See Sink.close."""

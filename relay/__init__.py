@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from relay.kafka import KafkaSink, NewTopics
+    from relay.kafka_transactions import KafkaTransactions
     from relay.runner import Relay
     from relay.topics import Topics
 
-__all__ = ["KafkaSink", "NewTopics", "Relay", "Topics"]
+__all__ = ["KafkaSink", "KafkaTransactions", "NewTopics", "Relay", "Topics"]
 
-_HOMES = {"KafkaSink": "relay.kafka", "NewTopics": "relay.kafka", "Relay": "relay.runner", "Topics": "relay.topics"}
+_HOMES = {
+    "KafkaSink": "relay.kafka",
+    "KafkaTransactions": "relay.kafka_transactions",
+    "NewTopics": "relay.kafka",
+    "Relay": "relay.runner",
+    "Topics": "relay.topics",
+}
 
 
 def __getattr__(name: str) -> Any:

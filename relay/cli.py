@@ -92,15 +92,20 @@ def run(
         str | None,
         typer.Option(metavar="POLICY", help="On what cannot be delivered: stop, dead-letter, park-key [default: stop]"),
     ] = None,
+    exactly_once: Annotated[
+        bool,
+        typer.Option("--exactly-once", help="In transactions: who reads committed sees each message once."),
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
 ) -> None:
     """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "kafka": kafka, "topic": topic}
     flags |= {"name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
+    switches = {"exactly_once": exactly_once or None, "once": once or None}
     with exit_codes():
         try:
-            given = settings.load({**flags, "once": once or None, "set": settings.pairs(set) if set else None})
+            given = settings.load({**flags, **switches, "set": settings.pairs(set) if set else None})
         except ValueError as error:
             raise InvalidSettings(f"--set: {error}") from None
         stop = _stop_on_signals()
@@ -140,10 +145,12 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
 
 def _sink(bootstrap: str, given: settings.Settings, each: settings.OutboxSettings) -> KafkaSink:
     from relay.kafka import KafkaSink, NewTopics
+    from relay.kafka_transactions import KafkaTransactions
 
     layout = each.create_topic
     create = None if layout is None else NewTopics(layout.partitions, layout.replication)
-    return KafkaSink(bootstrap, given.set, create=create)
+    kind = KafkaTransactions if each.exactly_once else KafkaSink
+    return kind(bootstrap, given.set, create=create)
 
 
 @app.command(cls=Command)

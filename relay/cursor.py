@@ -28,13 +28,23 @@ def role(name: str) -> str:
 
 
 class Cursors:
-    """The cursor of one relay. Thread-safe. Raises pymongo's errors."""
+    """The cursor of one relay. Thread-safe. Raises pymongo's errors.
 
-    def __init__(self, cursors: Collection[Document], name: str) -> None:
+    in_kafka: what is saved follows a cursor in Kafka, which is the one that counts; the document says so.
+    """
+
+    def __init__(self, cursors: Collection[Document], name: str, *, in_kafka: bool = False) -> None:
         self.name = name
         self.reader = role(name)
         """The cursor's `_id`."""
         self._cursors = cursors
+        self._in_kafka = in_kafka
+
+    @apart
+    def is_in_kafka(self) -> bool:
+        """Whether the one in Kafka counts. Moving this one, or saving it without `in_kafka`, makes it count again."""
+        with call():
+            return self._cursors.find_one({"_id": self.reader, "in_kafka": True}, {"_id": 1}) is not None
 
     @apart
     def load(self) -> Position | None:
@@ -54,15 +64,15 @@ class Cursors:
                 raise self._stale()
 
     def register(self, position: Position, fence: int) -> None:
-        """Saves, and makes the cursor if there is none. Raises LeaseLost for a stale fence."""
+        """Saves, and makes the cursor if there is none; it counts, not one in Kafka. Raises LeaseLost if stale."""
         try:
-            self._write(position, fence, upsert=True)
+            self._write(position, fence, upsert=True, in_kafka=False)
         except DuplicateKeyError as error:  # there is one, and the fence did not let the update match it
             raise self._stale() from error
 
     def save(self, position: Position, fence: int, session: ClientSession | None = None) -> None:
         """Saves with a majority of the servers. Raises LeaseLost for a stale fence: another relay has worked since."""
-        if not self._write(position, fence, upsert=False, session=session):
+        if not self._write(position, fence, upsert=False, in_kafka=self._in_kafka, session=session):
             raise self._stale()
 
     @apart
@@ -80,9 +90,12 @@ class Cursors:
             raise self._stale()
 
     @apart
-    def _write(self, position: Position, fence: int, *, upsert: bool, session: ClientSession | None = None) -> bool:
+    def _write(
+        self, position: Position, fence: int, *, upsert: bool, in_kafka: bool, session: ClientSession | None = None
+    ) -> bool:
         seq, created, id = position
-        values = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW", "fence": Int64(fence)}
+        values: Document = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW", "fence": Int64(fence)}
+        values["in_kafka"] = True if in_kafka else "$$REMOVE"
         with call():
             written = self._cursors.update_one(
                 {"_id": self.reader, "fence": {"$lte": Int64(fence)}},

@@ -154,6 +154,12 @@ class DeadLetters:
             return self._dead.count_documents({**self._own, "seq": {"$gt": Int64(after), "$lte": Int64(last)}})
 
     @apart
+    def beyond(self, seq: int) -> bool:
+        """Whether some are of messages behind `seq`, as those parked just before a crash are behind the cursor."""
+        with call():
+            return self._dead.find_one({**self._own, "seq": {"$gt": Int64(seq)}}, {"_id": 1}) is not None
+
+    @apart
     def released(self) -> list[Record[Any]]:
         """The requeued ones of the lowest seqs, in order; a parked key's all or none. Call it while none is parked.
 

@@ -24,7 +24,7 @@ class Unreachable(RelayError):
 
 
 class TopicMissing(RelayError):
-    """A topic that a message type needs is not there, or may not be written to."""
+    """A topic that is needed is not there, may not be written to, or is not set up as it must be."""
 
 
 class DeliveryRefused(RelayError):

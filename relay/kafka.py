@@ -45,7 +45,7 @@ _OTHER_NAMES = {"request.required.acks": "acks", "delivery.timeout.ms": "message
 _ELSEWHERE = {
     "bootstrap.servers": "it is given as --kafka",
     "metadata.broker.list": "it is given as --kafka",
-    "transactional.id": "the relay does not use transactions",
+    "transactional.id": "--exactly-once makes it from the database, the outbox and the relay's name",
 }
 DEFAULTS: Mapping[str, str | int] = {
     # Records come in chunks, so batches form by themselves: 1 or 5 ms more were all delay and no throughput (measured:
@@ -246,11 +246,14 @@ class KafkaSink:
         self._acknowledged = _nobody
         if producer is not None:
             try:
-                producer.purge(in_queue=True, in_flight=True, blocking=False)
-                producer.close()
+                self._end(producer)
             except KafkaException as error:  # a producer that had failed for good says so once more
                 log.debug("while closing: %s", error)
         self._failed.clear()
+
+    def _end(self, producer: Producer) -> None:
+        producer.purge(in_queue=True, in_flight=True, blocking=False)
+        producer.close()
 
     def _open_producer(self) -> Producer:
         if self._producer is None:
@@ -263,5 +266,9 @@ def _nobody(_: int) -> None:
 
 
 def _worth_reading(line: logging.LogRecord) -> bool:
+    said = line.getMessage()
     # Said at every start: librdkafka still calls the setting experimental, seven years and many releases on.
-    return "enable.gapless.guarantee is experimental" not in line.getMessage()
+    if "enable.gapless.guarantee is experimental" in said:
+        return False
+    # All clients get the same settings, and a consumer has no use for some of them.
+    return "is a producer property and will be ignored" not in said

@@ -30,6 +30,21 @@ VERDICTS: dict[str, tuple[Verdict, str]] = {
     "OUT_OF_ORDER_SEQUENCE_NUMBER": (Verdict.RETRY, "the broker lost track of the producer's numbering"),
     "UNKNOWN_PRODUCER_ID": (Verdict.RETRY, "the broker forgot the producer"),
     "INVALID_PRODUCER_EPOCH": (Verdict.RETRY, "the broker takes the producer for an older one"),
+    "_FENCED": (
+        Verdict.RETRY,
+        "another relay has taken over, or the broker has ended a transaction that took too long",
+    ),
+    "PRODUCER_FENCED": (Verdict.RETRY, "another relay has taken over, or the transaction took too long"),
+    "INVALID_TXN_STATE": (Verdict.RETRY, "the broker has ended the transaction already"),
+    "INVALID_PRODUCER_ID_MAPPING": (Verdict.RETRY, "the broker has forgotten the transactional.id"),
+    "TRANSACTIONAL_ID_AUTHORIZATION_FAILED": (
+        Verdict.CONFIG,
+        "no right to the transactional.id: grant Write and Describe on those that begin with mongo-outbox/",
+    ),
+    "INVALID_TRANSACTION_TIMEOUT": (
+        Verdict.CONFIG,
+        "transaction.timeout.ms is above the broker's transaction.max.timeout.ms: --set a smaller one",
+    ),
 }
 
 

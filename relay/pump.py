@@ -29,10 +29,16 @@ class Holding(Protocol):
     def renew_if_due(self) -> bool: ...
 
 
+def _there(position: Position) -> Position:
+    return position
+
+
 class Pump:
     """Relays from `start`, the position of what was delivered last. Not thread-safe; close it.
 
     `save` saves a position under the lease's fence; it is called on another thread, once at a time.
+    `restart` is called after a failure, when the sink is closed, with the position of what was acknowledged last, and
+    says from where to go on; what it raises as DeliveryFailed is tried again.
     """
 
     def __init__(
@@ -46,11 +52,13 @@ class Pump:
         save: Callable[[Position], None],
         parking: Parking,
         clock: Clock,
+        restart: Callable[[Position], Position] = _there,
     ) -> None:
         self._intake = Intake(reader, encoder, parking, clock)
         self._sink = sink
         self._lease = lease
         self._clock = clock
+        self._restart = restart
         self._saver = Saver(save, start, clock)
         self._begin(start)
 
@@ -140,7 +148,11 @@ class Pump:
         if self._failed is not None:
             self._intake.refuse(self._failed)
         self._sink.close()
-        prefix = self._inflight.advance()
+        try:
+            prefix = self._restart(self._inflight.advance())
+        except DeliveryFailed as error:
+            self._failed = error
+            return
         self._intake.restart(prefix[0] + 1)
         self._begin(prefix)
 

@@ -7,6 +7,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from bson import ObjectId
+
 from outbox.record import Record
 from relay.dead_letters import DeadLetters
 from relay.encoding import Position
@@ -49,6 +51,15 @@ class Released:
     @property
     def is_idle(self) -> bool:
         return not self._stuck
+
+    def delivered_up_to(self, seq: int) -> list[ObjectId]:
+        """The ids of those with a seq up to `seq`, but for the kept ones."""
+        return [each.id for each in self._records[: bisect_right(self._seqs, seq)] if each.seq not in self._kept]
+
+    def further(self, delivered: Collection[str], position: Position) -> Position:
+        """`position`, or that of the last record among the ids `delivered` if it is behind it."""
+        seqs = [each.seq for each in self._records if str(each.id) in delivered]
+        return (max(seqs), None, None) if seqs and max(seqs) > position[0] else position
 
     def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
         """The ones behind a record that was refused again stay dead letters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import threading
@@ -22,17 +23,20 @@ from outbox.transient import is_transient
 from outbox.wording import in_short
 from relay.advice import Advice
 from relay.ahead import ReadAhead
-from relay.cursor import Cursors, position_at, role, verify
+from relay.at_least_once import AtLeastOnce, Restart
+from relay.cursor import Cursors, position_at, role
 from relay.dead_letters import DeadLetters, OnPoison
 from relay.driver import Driver
 from relay.encoding import Encoder, Position, is_native
-from relay.errors import CursorMismatch
+from relay.errors import CursorMismatch, DeliveryFailed
+from relay.exactly_once import ExactlyOnce
 from relay.intake import Parking, Reader
 from relay.outcome import Poisoned
 from relay.pump import Pump
 from relay.released import Released
 from relay.sink import Sink
 from relay.topics import Topics
+from relay.transactions import Transactions
 
 log = logging.getLogger("relay")
 
@@ -50,7 +54,7 @@ def _first_start(start: StartAt) -> Start:
 
 
 class Relay:
-    """Relays one outbox to one sink.
+    """Relays one outbox to one sink; exactly once when that is one of relay.transactions.Transactions.
 
     outbox: opened with no messages; this process sequences too, unless it has `sequence=False`.
     topics: the template for topics. name: the relay's name; its cursor and its lease are `relay:NAME`.
@@ -85,8 +89,13 @@ class Relay:
         self._lease_seconds = lease_seconds
         self._chance = chance
         self._clock = SystemClock()
-        self._cursors = Cursors(outbox.collections.cursors, name)
+        self._cursors = Cursors(outbox.collections.cursors, name, in_kafka=isinstance(sink, Transactions))
         self._advice = Advice(outbox, name)
+        self._delivery = (
+            ExactlyOnce(outbox, self._cursors, sink)
+            if isinstance(sink, Transactions)
+            else AtLeastOnce(outbox, self._cursors)
+        )
         self._checked: set[str] = set()
         self._has_worked = False
 
@@ -145,10 +154,15 @@ class Relay:
         self._cursors.claim(lease.fence)
         letters = DeadLetters(self._outbox.collections, self._cursors, lease.fence, self._on_poison)
         driver = Driver(f"{self.name!r} of {self._where}", stop, self._chance)
-        while True:
-            self._send_released(letters, driver, lease, stop)
-            if not self._follow(letters, driver, lease, once):
-                return
+        failures = 0
+        while not stop.is_set() or not failures:
+            try:
+                self._send_released(letters, driver, lease, stop)
+                if not self._follow(letters, driver, lease, once):
+                    return
+                failures = 0
+            except DeliveryFailed as error:  # of taking over: a pump sees to its own
+                failures = driver.retry(error, failures)
 
     def _follow(self, letters: DeadLetters, driver: Driver, lease: Lease, once: bool) -> bool:
         """Relays what comes in the log. True: only until somebody has requeued dead letters."""
@@ -170,8 +184,9 @@ class Relay:
             log.error("relay %r of %s: dead-lettered: %s", self.name, self._where, outcome.error.finding)
 
         began = self._clock.monotonic()
-        start, reader = self._resume(lease.fence)
-        with closing(reader), closing(self._pump(reader, lease, start, letters, self._save(lease))) as pump:
+        start, reader = self._resume(lease, letters)
+        pump = self._pump(reader, lease, start, letters, self._save(lease), self._delivery.restart(lease))
+        with closing(reader), closing(pump):
             encoder = "compiled" if is_native() else "Python"
             log.info(
                 "relay %r of %s: relaying after seq %d (fence %d, %s encoder)",
@@ -188,14 +203,17 @@ class Relay:
 
     def _send_released(self, letters: DeadLetters, driver: Driver, lease: Lease, stop: threading.Event) -> None:
         """Sends the dead letters that were requeued. Nothing of the log meanwhile: a parked key's come before it."""
-        while not stop.is_set() and letters.requeued() and (records := letters.released()):
+        while not stop.is_set() and letters.requeued():
+            if not self._delivery.rest(lease, letters) or not (records := letters.released()):
+                return
             released = Released(letters, records)
+            restart = self._delivery.restart_letters(lease, released)
 
             def poisoned(outcome: Poisoned, released: Released = released) -> None:
                 released.put_back(outcome.record, outcome.error)
                 log.error("relay %r of %s: refused again: %s", self.name, self._where, outcome.error.finding)
 
-            with closing(self._pump(released, lease, released.start, released, released.save)) as pump:
+            with closing(self._pump(released, lease, released.start, released, released.save, restart)) as pump:
                 log.info("relay %r of %s: sending %d requeued message(s)", self.name, self._where, len(records))
                 driver.run(pump, poisoned, lambda _, settled: settled)
 
@@ -206,30 +224,35 @@ class Relay:
         start: Position,
         parking: Parking,
         save: Callable[[Position], None],
+        restart: Restart,
     ) -> Pump:
         encoder = Encoder(self._checked_topic)
-        return Pump(reader, self._sink, encoder, lease, start=start, save=save, parking=parking, clock=self._clock)
+        return Pump(
+            reader, self._sink, encoder, lease,
+            start=start, save=save, parking=parking, clock=self._clock, restart=restart,
+        )  # fmt: skip
 
     def _save(self, lease: Lease) -> Callable[[Position], None]:
         fence = lease.fence
         return lambda position: self._cursors.save(position, fence)
 
-    def _resume(self, fence: int) -> tuple[Position, ReadAhead]:
+    def _resume(self, lease: Lease, letters: DeadLetters) -> tuple[Position, ReadAhead]:
         """The position to go on from, saved in any case before the first read, and a reader that stands after it."""
-        cursor = self._cursors.load()
-        if cursor is not None:
-            verify(cursor, self._outbox.log, self.name)
-            self._has_worked = True
-            return cursor, ReadAhead(self._outbox.reader(cursor[0] + 1))
-        if self._has_worked:  # --start is for a relay that has delivered nothing yet
+        cursor = self._delivery.position(lease, letters)
+        if cursor is None and self._has_worked:  # --start is for a relay that has delivered nothing yet
             raise CursorMismatch(
                 f"the cursor of relay {self.name!r} was removed while the relay was running, with its log or alone"
             )
-        reader = self._outbox.reader(_first_start(self._start))
-        cursor = position_at(reader.position - 1, self._outbox.log)
-        self._cursors.register(cursor, fence)
-        self._has_worked = True
-        return cursor, ReadAhead(reader)
+        reader = self._outbox.reader(_first_start(self._start) if cursor is None else cursor[0] + 1)
+        with contextlib.ExitStack() as unless_all_is_well:
+            unless_all_is_well.enter_context(closing(reader))
+            if cursor is None:
+                cursor = position_at(reader.position - 1, self._outbox.log)
+                self._cursors.register(cursor, lease.fence)
+            self._delivery.begin(cursor, lease)
+            unless_all_is_well.pop_all()
+            self._has_worked = True
+            return cursor, ReadAhead(reader)
 
     def _drained(self, position: Position | None) -> bool:
         # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head,

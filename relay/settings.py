@@ -80,6 +80,7 @@ class OutboxSettings(BaseModel):
     start: Annotated[Literal["beginning", "oldest", "latest"] | int | datetime, BeforeValidator(_start)] = "beginning"
     create_topic: Annotated[TopicLayout, BeforeValidator(_from_text)] | None = None
     on_poison: OnPoison = "stop"
+    exactly_once: bool = False
 
 
 class _Given(BaseSettings):
@@ -98,6 +99,7 @@ class _Given(BaseSettings):
     start: str | None = None
     create_topic: str | None = None
     on_poison: str | None = None
+    exactly_once: bool | None = None
     once: bool = False
 
     @classmethod

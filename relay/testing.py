@@ -93,3 +93,101 @@ class MemorySink:
         if self._acknowledged is None:
             raise RuntimeError("the sink is not open: call open() first")
         return self._acknowledged
+
+
+class MemoryTransactions(MemorySink):
+    """See relay.transactions.Transactions. `records` are the committed ones; everything else as MemorySink.
+
+    beside: another one, whose broker this one shares: a relay in another process.
+    """
+
+    def __init__(
+        self,
+        topics: Collection[str] | None = None,
+        *,
+        capacity: int = 10_000,
+        largest: int = 8 << 20,
+        beside: MemoryTransactions | None = None,
+    ) -> None:
+        super().__init__(topics, capacity=capacity, largest=largest)
+        self.cursors: dict[str, bytes] = {} if beside is None else beside.cursors
+        """The committed cursor of each name."""
+        self.before_commit: Callable[[], object] = _nothing
+        """Called before a transaction is committed; what it raises, the broker says instead."""
+        self.after_commit: Callable[[], object] = _nothing
+        """Called after; what it raises is heard instead of the broker's answer."""
+        self._epochs: dict[str, int] = {} if beside is None else beside._epochs
+        if beside is not None:
+            self.records = beside.records
+        self._name: str | None = None
+        self._epoch = 0
+        self._cursor: Callable[[Outgoing], str] | None = None
+        self._last: Outgoing | None = None
+
+    def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:
+        """See Transactions.take_over."""
+        self.close()
+        if self.away:
+            raise DeliveryFailed(None, Verdict.RETRY, "the broker does not answer")
+        self._epoch = self._epochs[name] = self._epochs.get(name, 0) + 1
+        self._name, self._cursor = name, cursor
+        stored = self.cursors.get(name)
+        return None if stored is None else stored.decode()
+
+    def store(self, cursor: str) -> None:
+        """See Transactions.store."""
+        self._commit([], cursor)
+
+    def open(self, acknowledged: Callable[[int], object]) -> None:
+        """See Sink.open."""
+        self._taken_over()
+        self.opened += 1
+        self._acknowledged = acknowledged
+
+    def send(self, batch: Sequence[Outgoing]) -> int:
+        """See Sink.send."""
+        try:
+            return super().send(batch)
+        finally:  # also when a record after those that were taken is refused
+            last = self._queue[-1][0] if self._queue else None
+            self._last = next((each for each in batch if each[0] == last), self._last)
+
+    def poll(self, seconds: float) -> None:
+        """See Transactions. Commits all that was sent, and never waits."""
+        acknowledged, last = self._opened(), self._last
+        if last is None or self.away:
+            return
+        for seq, _ in self._queue:
+            if seq in self.refused:
+                raise DeliveryFailed(seq, self.refused[seq], "refused")
+        cursor = self._cursor
+        assert cursor is not None
+        sent = list(self._queue)
+        self._commit([record for _, record in sent], cursor(last))
+        self._queue.clear()
+        self._last = None
+        for seq, _ in sent:
+            acknowledged(seq)
+
+    def _commit(self, records: Sequence[MemoryRecord], cursor: str) -> None:
+        name = self._taken_over()
+        self.before_commit()
+        if self._epochs[name] != self._epoch:
+            raise DeliveryFailed(None, Verdict.RETRY, "fenced: another has taken over")
+        self.records.extend(records)
+        self.cursors[name] = cursor.encode()
+        self.after_commit()
+
+    def close(self) -> None:
+        """See Sink.close."""
+        super().close()
+        self._name = self._last = None
+
+    def _taken_over(self) -> str:
+        if self._name is None:
+            raise RuntimeError("nothing was taken over: call take_over() first")
+        return self._name
+
+
+def _nothing() -> None:
+    """Nothing happens."""

@@ -30,6 +30,10 @@ class Process:
         """None while it runs; negative: ended by that signal."""
         return self._child.exit_code
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def said(self) -> str:
         """All it has printed, log lines included."""
         return self.output.read_text()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tests.acceptance.ledger import Seen
 from tests.waiting import wait_until
@@ -12,6 +13,7 @@ from tests.waiting import wait_until
 PARTITIONS = 3
 NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
 """Said of a topic that is very new, and by a broker that was frozen until the controller counts it in again."""
+Isolation = Literal["read_committed", "read_uncommitted"]
 
 
 class Topic:
@@ -21,41 +23,50 @@ class Topic:
         self.bootstrap = bootstrap
         self.name = name
         self._partitions = [TopicPartition(name, partition) for partition in range(PARTITIONS)]
-        self._consumer = Consumer(
+        self._consumer = self._new_consumer("read_committed")
+
+    def _new_consumer(self, isolation: Isolation) -> Consumer:
+        return Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                "bootstrap.servers": self.bootstrap,
                 "group.id": "acceptance",
                 "enable.auto.commit": False,
                 "allow.auto.create.topics": False,
+                "isolation.level": isolation,
+                "enable.partition.eof": True,  # a transaction's end takes an offset too, but no message has it
                 "log_level": 0,
                 "socket.timeout.ms": 10_000,  # closing waits for requests that a frozen broker never answered
             }
         )
 
     def end(self) -> int:
-        """How many records it has been given so far."""
+        """How many records it has been given so far; in transactions, their ends count too."""
         return sum(self._end(partition) for partition in self._partitions)
 
-    def records(self) -> list[Seen]:
-        """All it holds now, in the order of each partition."""
-        found = []
-        for partition in self._partitions:
-            end = self._end(partition)
-            partition.offset = 0
-            self._consumer.assign([partition])
-            offset = -1
-            while offset < end - 1:
-                message = self._consumer.poll(30)
-                assert message is not None, f"{partition} gave nothing at {offset} of {end}"
-                if message.error() is not None:
-                    raise KafkaException(message.error())
-                offset = message.offset()
+    def records(self, isolation: Isolation = "read_committed") -> list[Seen]:
+        """All it holds now, in the order of each partition. `read_uncommitted`: also what was aborted."""
+        consumer = self._new_consumer(isolation)
+        try:
+            return [seen for partition in self._partitions for seen in self._read(consumer, partition)]
+        finally:
+            consumer.close()
+
+    def _read(self, consumer: Consumer, partition: TopicPartition) -> list[Seen]:
+        found, end = list[Seen](), self._end(partition)
+        consumer.assign([TopicPartition(partition.topic, partition.partition, 0)])
+        while True:
+            message = consumer.poll(30)
+            assert message is not None, f"{partition} gave nothing after {len(found)} records, before {end}"
+            error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                raise KafkaException(error)
+            if error is not None and message.offset() >= end:
+                return found
+            if error is None:
                 headers = {name: value.decode() for name, value in message.headers()}
                 data = json.loads(message.value())
                 assert message.key().decode() == data["account"]
                 found.append(Seen(headers["id"], data["account"], data["number"], int(headers["seq"])))
-        self._consumer.unassign()
-        return found
 
     def _end(self, partition: TopicPartition) -> int:
         return wait_until(lambda: self._watermarks(partition), 60, f"a leader of {partition}")[1]

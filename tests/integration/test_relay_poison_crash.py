@@ -18,7 +18,7 @@ from outbox import Outbox
 from relay.cursor import Cursors
 from relay.dead_letters import DeadLetters
 from relay.disposal import DeadLetterOffice, Selection
-from relay.testing import MemorySink
+from relay.testing import MemorySink, MemoryTransactions
 from tests.poisoning import arrived, new_prices, office, put, refuse, relay, states
 from tests.relaying import run_once
 
@@ -30,7 +30,9 @@ STEPS = [
     *((DeadLetterOffice, name) for name in ("_mark", "_discard")),
     (Collection, "distinct"),  # in the middle of a transaction that discards
     (MemorySink, "poll"),
+    *((MemoryTransactions, name) for name in ("take_over", "_commit")),
 ]
+KINDS = pytest.mark.parametrize("kind", [MemorySink, MemoryTransactions])
 
 
 class Crash(Exception):
@@ -83,10 +85,12 @@ def first_seqs(sink: MemorySink, key: str | None) -> list[int]:
 
 
 def check_nothing_lost(prices: Outbox, sink: MemorySink, discarded: set[int]) -> None:
-    """What the cursor has passed has arrived, or is a letter."""
+    """What the cursor has passed has arrived, or is a letter; with transactions nothing has arrived twice."""
     cursor = prices.collections.cursors.find_one({"_id": "relay:kafka"})
     passed = set() if cursor is None else set(range(1, cursor["seq"] + 1))
     assert passed <= {seq for _, seq in arrived(sink)} | set(states(prices)) | discarded
+    if isinstance(sink, MemoryTransactions):
+        assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
 def crashes_at_every_step(
@@ -110,17 +114,19 @@ def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
         yield lambda: stack.enter_context(new_prices(database, next(names), capacity="8 MiB", sequence=False))
 
 
+@KINDS
 def test_a_crash_at_any_step_of_putting_aside_loses_nothing_and_keeps_the_order(
-    outboxes: Callable[[], Outbox], crashing: Crashing
+    outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink]
 ) -> None:
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
-        prices, sink = outboxes(), MemorySink()
+        prices, sink = outboxes(), kind()
         put(prices, "a", "b", "a", "b")
         refuse(sink, 1)
 
         def check() -> None:
             check_nothing_lost(prices, sink, set())
             run_once(relay(prices, sink))
+            check_nothing_lost(prices, sink, set())
             assert states(prices) == {1: "dead", 3: "parked"}
             assert first_seqs(sink, "a") == []
             assert first_seqs(sink, "b") == [2, 4]
@@ -130,12 +136,13 @@ def test_a_crash_at_any_step_of_putting_aside_loses_nothing_and_keeps_the_order(
     assert crashes_at_every_step(crashing, scene) > 8
 
 
+@KINDS
 @pytest.mark.parametrize("stubborn", [[], [2]])
 def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
-    outboxes: Callable[[], Outbox], crashing: Crashing, stubborn: list[int]
+    outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink], stubborn: list[int]
 ) -> None:
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
-        prices, sink = outboxes(), MemorySink()
+        prices, sink = outboxes(), kind()
         put(prices, "a", "a", "a")
         refuse(sink, 1)
         run_once(relay(prices, sink))
@@ -151,6 +158,7 @@ def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
             refuse(sink)
             office(prices).requeue(Selection())
             run_once(relay(prices, sink))
+            check_nothing_lost(prices, sink, set())
             assert states(prices) == {}
             assert first_seqs(sink, "a") == [1, 2, 3, 4]
 
@@ -159,11 +167,12 @@ def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
     assert crashes_at_every_step(crashing, scene) > 8
 
 
+@KINDS
 def test_a_crash_at_any_step_of_discarding_leaves_the_key_parked_or_released(
-    outboxes: Callable[[], Outbox], crashing: Crashing
+    outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink]
 ) -> None:
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
-        prices, sink = outboxes(), MemorySink()
+        prices, sink = outboxes(), kind()
         ids = put(prices, "a", "a", "a")
         refuse(sink, 1)
         run_once(relay(prices, sink))
@@ -190,14 +199,18 @@ ACTS = st.one_of(
 CRASHES = st.none() | st.integers(0, 25)
 
 
+@KINDS
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(story=st.lists(st.tuples(ACTS, CRASHES), min_size=3, max_size=7))
 def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
-    outboxes: Callable[[], Outbox], crashing: Crashing, story: list[tuple[tuple[str, Any], int | None]]
+    outboxes: Callable[[], Outbox],
+    crashing: Crashing,
+    kind: type[MemorySink],
+    story: list[tuple[tuple[str, Any], int | None]],
 ) -> None:
-    prices, sink = outboxes(), MemorySink()
+    prices, sink = outboxes(), kind()
     letters = office(prices)
     keys: dict[int, str | None] = {}
     poison: set[int] = set()
@@ -235,6 +248,7 @@ def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
         letters.requeue(Selection())
     run_once(relay(prices, sink))
 
+    check_nothing_lost(prices, sink, discarded)
     assert states(prices) == {}
     assert {seq for _, seq in arrived(sink)} | discarded == set(keys)
     for key in "ab":

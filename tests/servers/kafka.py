@@ -20,6 +20,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from outbox.child import Child
+from relay.kafka_cursors import CursorTopic
+from relay.kafka_transactions import CURSORS
 from tests.waiting import wait_until
 
 FOLDER = Path(__file__).parent.parent / "kafka"
@@ -208,6 +210,11 @@ def create_topic(bootstrap: str, topic: str, partitions: int = 3) -> None:
     admin = admin_client(bootstrap)
     admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
     wait_until(lambda: topic in admin.list_topics(timeout=5).topics, 30, f"the topic {topic}")
+
+
+def create_cursor_topic(bootstrap: str, topic: str = CURSORS) -> None:
+    """The topic for exactly-once cursors, if it is missing, as a relay makes it."""
+    CursorTopic(topic, bootstrap, lambda client, _: client({"bootstrap.servers": bootstrap})).check(replication=1)
 
 
 def admin_client(bootstrap: str) -> AdminClient:

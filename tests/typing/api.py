@@ -15,7 +15,7 @@ from reactivex import Observable
 from outbox import Headroom, Held, HistoryLost, Outbox, OutboxError, Record, Status, message
 from outbox.embedded import EmbeddedMongo
 from outbox.testing import MemoryOutbox
-from relay import KafkaSink, Relay, Topics
+from relay import KafkaSink, KafkaTransactions, NewTopics, Relay, Topics
 
 
 @message("order.placed", key="order_id")
@@ -86,6 +86,11 @@ def tell_errors_apart(orders: Outbox) -> None:
 
 def relay_in_process(orders: Outbox, stop: threading.Event) -> None:
     Relay(orders, KafkaSink("localhost:9092"), topics=Topics("{type}"), name="kafka", start="beginning").run(stop)
+
+
+def relay_exactly_once(orders: Outbox, stop: threading.Event) -> None:
+    sink = KafkaTransactions("localhost:9092", {"compression.type": "zstd"}, create=NewTopics(3, 3), cursors="cursors")
+    Relay(orders, sink).run(stop)
 
 
 def embed_a_mongodb() -> None:

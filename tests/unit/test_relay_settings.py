@@ -41,8 +41,8 @@ def from_file(tmp_path: Path, text: str, **flags: object) -> Settings:
 def test_the_defaults_are_the_documented_ones() -> None:
     (one,) = load(BASICS).outboxes
 
-    assert (one.outbox, one.topic, one.name, one.start, one.create_topic, one.on_poison) == (
-        "outbox", "{type}", "kafka", "beginning", None, "stop",
+    assert (one.outbox, one.topic, one.name, one.start, one.create_topic, one.on_poison, one.exactly_once) == (
+        "outbox", "{type}", "kafka", "beginning", None, "stop", False,
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     given = {
         "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
         "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me",
-        "ONCE": "true", "ON_POISON": "park-key",
+        "ONCE": "true", "ON_POISON": "park-key", "EXACTLY_ONCE": "true",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"RELAY_{name}", value)
@@ -70,7 +70,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     (one,) = settings.outboxes
     assert one.model_dump(exclude={"mongo"}) == {
         "database": "shop", "outbox": "orders", "topic": "t", "name": "n", "start": "latest",
-        "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key",
+        "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key", "exactly_once": True,
     }  # fmt: skip
     assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)
 

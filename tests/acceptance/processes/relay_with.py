@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 import outbox.sequencing
 from outbox.lease import Lease
 from relay import cli, kafka, runner
+from relay.cursor import Cursors
+
+
+def go_blind(*_: object) -> None:
+    """From here on nothing in MongoDB tells it that another has taken over."""
+    renew_if_due = Lease.renew_if_due
+    Lease.check = lambda _: None
+    Lease.renew_if_due = lambda lease: not lease.role.startswith("relay:") and renew_if_due(lease)
+    Cursors.save = lambda *_: None
+    print("blind", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, add_help=False)
     parser.add_argument("--lease", type=float, required=True, help="seconds")
     parser.add_argument("--message-timeout", type=int, help="milliseconds, instead of for ever")
+    parser.add_argument("--blind", action="store_true", help="on SIGUSR1 it no longer sees whether its time is over")
     given, arguments = parser.parse_known_args()
     Lease.__init__.__kwdefaults__["seconds"] = given.lease
     runner.Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease
     outbox.sequencing._STANDBY_SECONDS = runner.STANDBY_SECONDS = 0.1
     if given.message_timeout is not None:
         kafka.LOCKED = {**kafka.LOCKED, "message.timeout.ms": given.message_timeout}
+    if given.blind:
+        signal.signal(signal.SIGUSR1, go_blind)
     sys.argv = ["relay", *arguments]
     cli.main()
 

@@ -1,0 +1,140 @@
+"""The topic of exactly-once cursors: made, checked, and read to its end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but their stub hides some
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from relay import kafka_errors
+from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
+
+log = logging.getLogger("relay.kafka")
+
+PARTITION = 0
+"""All cursors are in one partition: there are few of them, and each is found without knowing how many there are."""
+CALL_SECONDS = 4.0
+_POLL_SECONDS = 0.2
+_LAST = 1000
+"""So many records from the end are looked through first: a relay that was at work a moment ago is among them."""
+LAYOUT = {"cleanup.policy": "compact", "segment.bytes": str(4 << 20)}
+"""Small segments, because only closed ones are compacted."""
+
+
+class CursorTopic:
+    """The compacted topic `name`, with one record a relay. `client` makes a Kafka client of a class, with settings."""
+
+    def __init__(self, name: str, bootstrap: str, client: Callable[[Callable[..., Any], dict[str, Any]], Any]) -> None:
+        self.name = name
+        self._bootstrap = bootstrap
+        self._client = client
+
+    def check(self, replication: int | None) -> None:
+        """Makes the topic if it is missing and `replication` is given. Raises TopicMissing, Unreachable."""
+        admin = self._client(AdminClient, {})
+        policy = self._policy(admin)
+        if policy is None and replication is not None:
+            self._make(admin, replication)
+        elif policy is None:
+            raise TopicMissing(
+                f"no topic {self.name} on {self._bootstrap}, where --exactly-once keeps its cursors. Let the relay "
+                f"make it: --create-topic partitions=3,replication=1; or do so: kafka-topics.sh --bootstrap-server "
+                f"{self._bootstrap} --create --topic {self.name} --partitions 1 --config cleanup.policy=compact"
+            )
+        elif policy != "compact":  # with "delete" in it, the cursor of a relay that has nothing to do would go
+            raise TopicMissing(
+                f"the topic {self.name} has cleanup.policy={policy}: a cursor in it would be deleted in time. Mend it: "
+                f"kafka-configs.sh --bootstrap-server {self._bootstrap} --alter --entity-type topics --entity-name "
+                f"{self.name} --add-config cleanup.policy=compact"
+            )
+
+    def _policy(self, admin: AdminClient) -> str | None:
+        """Its cleanup.policy; None when there is no such topic."""
+        resource = ConfigResource(ResourceType.TOPIC, self.name)
+        try:
+            found = admin.describe_configs([resource], request_timeout=CALL_SECONDS)[resource].result()
+        except KafkaException as error:
+            fault = error.args[0]
+            if fault.name() in {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"}:
+                return None
+            if kafka_errors.verdict(fault.name()) is Verdict.CONFIG:
+                raise TopicMissing(f"topic {self.name}: {fault.str()}: grant DescribeConfigs on it") from error
+            raise Unreachable(f"Kafka at {self._bootstrap} did not answer: {fault.str()}") from error
+        return str(found["cleanup.policy"].value)
+
+    def _make(self, admin: AdminClient, replication: int) -> None:
+        new = NewTopic(self.name, PARTITION + 1, replication, config=LAYOUT)
+        try:
+            admin.create_topics([new], operation_timeout=CALL_SECONDS)[self.name].result()
+        except KafkaException as error:
+            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another relay was first
+                raise TopicMissing(f"topic {self.name} could not be created: {error.args[0].str()}") from error
+        else:
+            log.info("created topic %s for the cursors", self.name)
+
+    def read(self, key: str) -> str | None:
+        """The newest committed value of `key`; None when there is none. Raises DeliveryFailed.
+
+        Reads to the very end: while the transaction of another relay, which has just died, is open in the topic, what
+        comes after it cannot be told committed or not, and this fails until Kafka has ended it.
+        """
+        try:
+            admin = self._client(AdminClient, {})
+            oldest = self._offset(admin, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # theirs
+            end = self._offset(admin, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # as above
+            count = _LAST
+            while True:
+                start = max(oldest, end - count)
+                value = self._newest(key, start, end)
+                if value is not None or start == oldest:
+                    return value
+                count *= 100
+        except KafkaException as error:
+            raise self._failed(error.args[0].str()) from error
+
+    def _offset(self, admin: AdminClient, which: OffsetSpec) -> int:
+        place = TopicPartition(self.name, PARTITION)
+        return int(admin.list_offsets({place: which}, request_timeout=CALL_SECONDS)[place].result().offset)
+
+    def _newest(self, key: str, start: int, end: int) -> str | None:
+        settings = {
+            "group.id": "mongo-outbox",  # must be there; nothing is ever committed for it
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
+        }
+        found: str | None = None
+        consumer = self._client(Consumer, settings)
+        try:
+            consumer.assign([TopicPartition(self.name, PARTITION, start)])
+            deadline = time.monotonic() + CALL_SECONDS
+            while time.monotonic() < deadline:
+                message = consumer.poll(_POLL_SECONDS)
+                if message is None:
+                    continue
+                error = message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                    raise self._failed(error.str())
+                if message.offset() >= end:  # what others have stored since, or that there is nothing more
+                    return found
+                if error is None:
+                    deadline = time.monotonic() + CALL_SECONDS
+                    if message.key() == key.encode():
+                        found = message.value().decode()
+        finally:
+            consumer.close()
+        raise self._failed("its end is not readable yet; perhaps the transaction of a relay that died is still open")
+
+    def _failed(self, why: str) -> DeliveryFailed:
+        return DeliveryFailed(None, Verdict.RETRY, f"the cursor in {self.name} could not be read: {why}")

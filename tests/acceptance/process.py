@@ -22,10 +22,6 @@ class Process:
         self._child = Child([sys.executable, SCRIPTS / f"{script}.py", *map(str, arguments)], log=output)
 
     @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @property
     def exit_code(self) -> int | None:
         """None while it runs; negative: ended by that signal."""
         return self._child.exit_code

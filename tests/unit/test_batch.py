@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+
 import bson
 import pytest
 from bson import Int64, ObjectId
+from bson.binary import Binary, UuidRepresentation
+from bson.codec_options import CodecOptions
 from bson.datetime_ms import DatetimeMS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +16,7 @@ from hypothesis import strategies as st
 from outbox import LogCorrupt, batch
 from outbox.collections import DECODED
 
+UUIDS: CodecOptions[dict[str, object]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
 FIELDS = ("id", "created", "type", "key", "headers", "data")
 
 values = st.integers(-(2**63), 2**63 - 1) | st.text(max_size=300)
@@ -30,7 +35,7 @@ seqs = st.integers(1, 2**62)
 
 
 def _packed(record: dict[str, object]) -> bytes:
-    rest = bson.encode({name: record[name] for name in ("type", "key", "headers", "data")})[4:]
+    rest = bson.encode({name: record[name] for name in ("type", "key", "headers", "data")}, codec_options=UUIDS)[4:]
     id, created = record["id"], record["created"]
     assert isinstance(id, ObjectId)
     assert isinstance(created, DatetimeMS)
@@ -117,3 +122,12 @@ def test_no_cut_exceeds_the_limits_but_for_a_record_that_stands_alone(marked: li
 
 def test_small_records_are_packed_to_the_full() -> None:
     assert list(batch.cut([100] * 1200, [False] * 1200)) == [slice(0, 500), slice(500, 1000), slice(1000, 1200)]
+
+
+def test_a_uuid_of_another_length_is_binary_and_its_neighbours_are_uuids() -> None:
+    id = uuid.uuid4()
+    datas: list[dict[str, object]] = [{"id": id}, {"id": Binary(b"short", 4), "at": 1}, {"id": id}]
+    fields = {"id": ObjectId(), "created": DatetimeMS(0), "type": "t", "key": None, "headers": {}}
+    packed = batch.pack(1, 1, 1, [_packed({**fields, "data": data}) for data in datas])
+
+    assert [each.data for each in batch.parse(packed).records()] == datas

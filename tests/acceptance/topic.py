@@ -60,7 +60,7 @@ class Topic:
             error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise KafkaException(error)
-            if error is not None and message.offset() >= end:
+            if message.offset() >= end:  # what others write meanwhile has no end
                 return found
             if error is None:
                 headers = {name: value.decode() for name, value in message.headers()}

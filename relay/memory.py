@@ -6,7 +6,7 @@ import ctypes
 import gc
 import sys
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as malloc.h of glibc has them
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # as malloc.h of glibc has them
 _KEPT_BYTES = 64 << 20
 _LARGEST_BYTES = 32 << 20  # the most that glibc takes
 
@@ -26,7 +26,8 @@ def _keep_what_is_freed() -> None:
     """Where the C library is glibc: what one batch frees, the next one needs, and each page given back costs a fault.
 
     Both together: the first setting alone ends glibc's own adapting of the second, and then every batch is mapped and
-    unmapped, with four times the faults (measured).
+    unmapped, with four times the faults (measured). And one heap for all threads: a batch is fetched on one, encoded on
+    another and sent on a third, and each would keep its own (145 MiB resident instead of 103, at the same speed).
     """
     if sys.platform != "linux":
         return
@@ -34,3 +35,4 @@ def _keep_what_is_freed() -> None:
     if mallopt is not None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)
+        mallopt(_M_ARENA_MAX, 1)

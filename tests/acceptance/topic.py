@@ -11,7 +11,7 @@ from tests.acceptance.ledger import Seen
 from tests.waiting import wait_until
 
 PARTITIONS = 3
-NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"}
+NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "_UNKNOWN_PARTITION"}
 """Said of a topic that is very new, and by a broker that was frozen until the controller counts it in again."""
 Isolation = Literal["read_committed", "read_uncommitted"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -146,14 +146,8 @@ class KafkaSink:
 
     def _make(self, admin: AdminClient, topics: list[str], create: NewTopics) -> None:
         new = [NewTopic(topic, create.partitions, create.replication) for topic in topics]
-        for topic, future in admin.create_topics(new, operation_timeout=CHECK_SECONDS).items():
-            try:
-                future.result()
-            except KafkaException as error:
-                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another relay was first
-                    raise TopicMissing(f"topic {topic} could not be created: {error.args[0].str()}") from error
-            else:
-                log.info("created topic %s with %d partition(s)", topic, create.partitions)
+        for topic in created(admin, new, CHECK_SECONDS):
+            log.info("created topic %s with %d partition(s)", topic, create.partitions)
 
     def open(self, acknowledged: Callable[[int], object]) -> None:
         """See Sink.open."""
@@ -259,6 +253,21 @@ class KafkaSink:
         if self._producer is None:
             raise RuntimeError("the sink is not open: call open() first")
         return self._producer
+
+
+def created(admin: AdminClient, new: list[NewTopic], seconds: float) -> Iterator[str]:
+    """Creates topics, and names each that it has made: not one that another relay was first with. Raises TopicMissing.
+
+    To be iterated over to its end.
+    """
+    for topic, future in admin.create_topics(new, operation_timeout=seconds).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                raise TopicMissing(f"topic {topic} could not be created: {error.args[0].str()}") from error
+        else:
+            yield topic
 
 
 def _nobody(_: int) -> None:

@@ -18,6 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from relay import kafka_errors
 from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
+from relay.kafka import created
 
 log = logging.getLogger("relay.kafka")
 
@@ -74,13 +75,8 @@ class CursorTopic:
 
     def _make(self, admin: AdminClient, replication: int) -> None:
         new = NewTopic(self.name, PARTITION + 1, replication, config=LAYOUT)
-        try:
-            admin.create_topics([new], operation_timeout=CALL_SECONDS)[self.name].result()
-        except KafkaException as error:
-            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another relay was first
-                raise TopicMissing(f"topic {self.name} could not be created: {error.args[0].str()}") from error
-        else:
-            log.info("created topic %s for the cursors", self.name)
+        for topic in created(admin, [new], CALL_SECONDS):
+            log.info("created topic %s for the cursors", topic)
 
     def read(self, key: str) -> str | None:
         """The newest committed value of `key`; None when there is none. Raises DeliveryFailed.

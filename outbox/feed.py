@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from outbox.bell import AWAIT_SECONDS
 from outbox.collections import Collections, apart
 from outbox.lease import Lease
 from outbox.sequencer import Sequencer
@@ -33,12 +34,14 @@ class Feed:
         return self._tail
 
     @contextmanager
-    def running(self) -> Iterator[Tail]:
-        """Keeps the threads alive inside; gives the tail. They end by themselves within 0.2 s after the last reader."""
+    def running(self, await_seconds: float = AWAIT_SECONDS) -> Iterator[Tail]:
+        """Keeps the threads alive inside; gives the tail. They end by themselves soon after the last reader: the one
+        that waits for news of staging within `await_seconds` of the reader that started it, the others within 0.2 s.
+        """
         with self._lock:
             self._readers += 1
             if self._readers == 1:
-                self._start()
+                self._start(await_seconds)
             tail = self._tail
         try:
             yield tail
@@ -48,15 +51,15 @@ class Feed:
                 if self._readers == 0:
                     self._stop.set()
 
-    def _start(self) -> None:
+    def _start(self, await_seconds: float) -> None:
         stop = self._stop = threading.Event()
         tail = self._tail = Tail(self._collections)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         self._spawn("tail", lambda: tail.run(stop))
         if self._sequencing:
             lease = Lease(self._collections.leases, "sequencer", owner=self._owner)
-            sequencer = Sequencer(self._collections, lease)
-            self._spawn("sequencer", lambda: sequence(self._collections, sequencer, stop))
+            sequencer = Sequencer(self._collections, lease, tail=tail)
+            self._spawn("sequencer", lambda: sequence(self._collections, sequencer, stop, await_seconds))
 
     def _spawn(self, role: str, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=apart(work), name=f"outbox-{role}-{self._collections.name}", daemon=True)

@@ -15,6 +15,7 @@ from pymongo.database import Database
 from reactivex import Observable
 
 from outbox import creation
+from outbox.bell import AWAIT_SECONDS
 from outbox.collections import Collections, apart, call
 from outbox.errors import IncompatibleOutbox, OutboxClosed
 from outbox.feed import Feed
@@ -175,10 +176,14 @@ class Outbox:
         self._usable()
         return LogReader(self.collections, resolve(start, self.log), tail=self._feed.tail, decode=self._types.decode)
 
-    def running(self) -> AbstractContextManager[Tail]:
-        """Keeps this process's tail and its turn at sequencing alive inside the `with`, as a subscription does."""
+    def running(self, await_seconds: float = AWAIT_SECONDS) -> AbstractContextManager[Tail]:
+        """Keeps this process's tail and its turn at sequencing alive inside the `with`, as a subscription does.
+
+        await_seconds: how long one question to the server for news may last. The longer, the fewer there are while
+        nothing happens; a thread that asked may live on as long after the `with`.
+        """
         self._usable()
-        return self._feed.running()
+        return self._feed.running(await_seconds)
 
     @apart
     def sequence(self) -> int:

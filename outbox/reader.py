@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from bson.binary import Binary
@@ -18,6 +19,7 @@ READ_BYTES = 1 << 20
 _MOST = 1000
 _FIRST = 4
 _AGAIN_SECONDS = 0.1
+_ASK_SECONDS = 5.0  # this often the server is asked even if this process is the one that appends
 _DROPPED = (
     "the log was dropped, and perhaps made anew, while it was being read; a position in the old one means nothing in "
     "another. A subscriber starts again from 'earliest'"
@@ -45,6 +47,7 @@ class LogReader:
         self._rings = -1
         self._inside = True
         self._limit = _FIRST
+        self._asked_at = 0.0
 
     def read(self) -> list[Record[Any]]:
         """The next records, some 1 or 2 MiB of the log; none at the head.
@@ -72,12 +75,23 @@ class LogReader:
                 self.verify()
                 self._breaks = breaks
             self._tail.advance(self._session)
-        batches = self._fetch()
+        batches = self._appended()
+        if batches is None:
+            batches = self._fetch()
         if not batches:
             return []
         return self._in_order(batches)
 
+    def _appended(self) -> list[Batch] | None:
+        """What this process itself has appended; None when the server is to be asked."""
+        if self._tail is None:
+            return None
+        found = self._tail.appended.since(self.position, READ_BYTES)
+        is_due = time.monotonic() - self._asked_at >= _ASK_SECONDS
+        return None if found == [] and is_due else found
+
     def _fetch(self) -> list[Batch]:
+        self._asked_at = time.monotonic()
         if self._inside:  # a position given from outside may be in the middle of a batch
             found = self._log.holding(self.position, self._session)
             if found is not None and found.last >= self.position:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 import pymongo.errors
 from bson import ObjectId, Timestamp
-from bson.raw_bson import RawBSONDocument
 
-from outbox import batch, snapshot, staging
+from outbox import batch, clearing, packing, snapshot, staging
 from outbox.burial import bury
 from outbox.clearing import Clearing
 from outbox.clock import Clock
@@ -20,9 +18,11 @@ from outbox.errors import LeaseLost, OutboxError
 from outbox.fence import raise_fence
 from outbox.lease import Lease
 from outbox.log import Log
+from outbox.packing import Packed
 from outbox.retention import Hold, Retention
 from outbox.snapshot import Snapshot
 from outbox.staging import Staged
+from outbox.tail import Tail
 
 logger = logging.getLogger("outbox")
 
@@ -68,8 +68,10 @@ class Sequencer:
         lease: Lease | None = None,
         clock: Clock | None = None,
         threads: Executor | None = None,
+        tail: Tail | None = None,
     ) -> None:
         self._collections = collections
+        self._tail = Tail(collections) if tail is None else tail
         self._threads = ThreadPoolExecutor(3, "outbox-sequencer") if threads is None else threads
         self._clearing = Clearing(collections.staging, self._threads)
         self._snapshot: Snapshot | None = None
@@ -101,6 +103,7 @@ class Sequencer:
 
         Raises pymongo's errors, LeaseLost, OutboxNotCreated; call it again after any of them.
         """
+        self._tail.appended.end()
         self._clearing.forget()
         self._leave_snapshot()
         self._cap = self._log.describe().size
@@ -118,12 +121,15 @@ class Sequencer:
         self._next = newest.last + 1
         self.retention, self._held_bytes = Retention(self._collections), 0
         self._floor = 0 if last is None else last.records()[-1].created_ms
+        self._tail.appended.begin(self.fence, self._next)
         logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self._next, self.fence)
         return True
 
     @apart
-    def sweep(self) -> Swept:
+    def sweep(self, *, expecting: bool = True) -> Swept:
         """Moves what staging holds, up to some thousand messages or a few MiB of them: one bite of a snapshot.
+
+        expecting: that it finds something; then what else is needed for that is asked for beside it.
 
         Raises LeaseLost, Doubt and pymongo's errors: take over again then.
         """
@@ -131,8 +137,10 @@ class Sequencer:
             self._check_fence()
         hold = self._still_held()
         if hold is not None:
+            self._clearing.flush()
             return Swept(0, self._swept, hold=hold)
-        self.retention.ask(self._threads, self._next - 1)
+        if expecting:
+            self.retention.ask(self._threads, self._next - 1)
         shown = self._open_snapshot() if self._snapshot is None else self._snapshot
         documents = shown.bite()
         fetched = len(documents)
@@ -142,6 +150,8 @@ class Sequencer:
         again = [each.id for each in staged if each.id in self._window]
         if again:
             self._clearing.delete(frozenset(again) - self._clearing.ids)
+        if not fresh:
+            self._clearing.flush()
         kept, hold = self._append_all(fresh)
         is_last = hold is None and shown.is_done and shown.is_whole
         if hold is not None or shown.is_done:
@@ -190,74 +200,55 @@ class Sequencer:
     def _append_all(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
         """Appends in parts of at most 16 MiB or a quarter of the cap. Says how many are left, and for whose sake.
 
-        With two more parts being deleted from staging that is three quarters: whoever takes over finds them all.
+        With two more parts being deleted from staging that is three quarters, and a little that is yet to be deleted
+        goes with each: whoever takes over finds them all.
         """
-        left = len(fresh)
-        for part in self._parts(fresh):
+        left, little = len(fresh), min(clearing.WORTH_BYTES, self._cap // 16)
+        for part in packing.parts(fresh, min(APPEND_BYTES, self._cap // 4)):
             first = self._next
             appended, hold = self._append(part)
             if appended:
                 ids = [each.id for each in part[:appended]]
                 self._taken.update(ids)
-                self._clearing.begin(first, ids)
+                size = sum(batch.record_size(each.rest) for each in part[:appended])
+                self._clearing.begin(first, ids, size, little)
                 left -= appended
             if hold is not None:
                 return left, hold
         return 0, None
 
-    def _parts(self, fresh: list[Staged]) -> Iterator[list[Staged]]:
-        most = min(APPEND_BYTES, self._cap // 4)
-        part: list[Staged] = []
-        size = 0
-        for each in fresh:
-            weight = batch.record_size(each.rest) + batch.ENVELOPE_BYTES
-            if part and size + weight > most:
-                yield part
-                part, size = [], 0
-            part.append(each)
-            size += weight
-        if part:
-            yield part
-
     def _append(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
         """Appends as many as may be without a durable reader's loss, the first ones first; says how many."""
-        first, created = self._next, self._created(fresh)
-        undeleted = self._clearing.undeleted(first)
-        sizes = [batch.record_size(each.rest) for each in fresh]
-        members: list[list[Staged]] = []
-        documents: list[RawBSONDocument] = []
-        for part in batch.cut(sizes, [each.id in self._suspects for each in fresh]):
-            members.append(fresh[part])
-            dated = zip(members[-1], created[part], strict=True)
-            records = [batch.record(each.id, date, each.rest) for each, date in dated]
-            documents.append(RawBSONDocument(batch.pack(first + part.start, self.fence, undeleted, records)))
-        for document, them in zip(documents, members, strict=True):
-            if len(document.raw) > batch.MAX_DOCUMENT:
-                self._refused(them, 10334, "larger than 16 MiB in the log")
-        hold = self._hold_back(documents)
-        if not documents:
+        created, undeleted = self._created(fresh), self._clearing.undeleted(self._next)
+        packed = packing.pack(fresh, created, self._next, self.fence, undeleted, self._suspects)
+        for each in packed:
+            if len(each.batch.raw) > batch.MAX_DOCUMENT:
+                self._refused(each.members, 10334, "larger than 16 MiB in the log")
+        hold = self._hold_back(packed)
+        if not packed:
             return 0, hold
         self._lease.check()
         try:
-            with call():
-                self._collections.log.insert_many(documents)
+            with call(), self._collections.client.start_session() as session:
+                self._collections.log.insert_many([each.document for each in packed], session=session)
         except pymongo.errors.BulkWriteError as error:
             for refusal in error.details["writeErrors"]:
-                self._refused(members[refusal["index"]], refusal["code"], refusal["errmsg"])
+                self._refused(packed[refusal["index"]].members, refusal["code"], refusal["errmsg"])
             raise
-        appended = sum(len(each) for each in members[: len(documents)])
+        self._tail.announce([each.batch for each in packed], session)
+        appended = packed[-1].batch.last + 1 - self._next
         self._next += appended
         self._floor = created[appended - 1]
         self._suspects.clear()
         return appended, hold
 
-    def _hold_back(self, documents: list[RawBSONDocument]) -> Hold | None:
+    def _hold_back(self, packed: list[Packed]) -> Hold | None:
         """Cuts off the batches that would push a durable reader's next record over the edge of the log."""
-        sizes = [len(each.raw) for each in documents]
+        sizes = [len(each.batch.raw) for each in packed]
         spare, slowest = self.retention.spare(sum(sizes), self._cap, self._next - 1)
         for index, size in enumerate(sizes):
             if size > spare:
-                del documents[index:]
+                del packed[index:]
                 self._held_bytes = size
                 return slowest
             spare -= size
@@ -292,6 +283,7 @@ class Sequencer:
 
         Raises pymongo's errors.
         """
+        self._tail.appended.end()
         try:
             self._leave_snapshot()
             self._clearing.settle()

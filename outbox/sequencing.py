@@ -7,8 +7,8 @@ import threading
 
 from pymongo.errors import PyMongoError
 
-from outbox.bell import Bell
-from outbox.collections import Collections
+from outbox.bell import AWAIT_SECONDS, Bell
+from outbox.collections import Collections, apart
 from outbox.early_warning import EarlyWarning
 from outbox.errors import LeaseLost, OutboxError
 from outbox.holding import Holding
@@ -23,11 +23,18 @@ UNAUTHORIZED_SECONDS = 30.0
 _STANDBY_SECONDS = 0.5
 _FIRST_PAUSE = 0.05
 _HELD_SECONDS = 0.05
+_QUIET_SECONDS = 0.1  # after this much silence the last few messages are deleted from staging, too
 
 
-def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Event) -> None:
-    """Sequences until `stop` is set, whatever happens to the server, then gives the lease back. Blocks."""
-    bell = Bell(collections.staging)
+def sequence(
+    collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float = AWAIT_SECONDS
+) -> None:
+    """Sequences until `stop` is set, whatever happens to the server, then gives the lease back. Blocks.
+
+    await_seconds: how long after `stop` the bell's thread may live on, see Bell.
+    """
+    bell = Bell(collections.staging, await_seconds)
+    threading.Thread(target=apart(bell.run), args=(stop,), name=f"outbox-bell-{collections.name}", daemon=True).start()
     pause = _FIRST_PAUSE
     try:
         while not stop.is_set():
@@ -54,19 +61,20 @@ def sequence(collections: Collections, sequencer: Sequencer, stop: threading.Eve
             else:
                 pause = _FIRST_PAUSE
     finally:
-        bell.close()
         _release(sequencer)
 
 
 def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: threading.Event) -> None:
     holding, early = Holding(collections), EarlyWarning(collections)
+    expecting = True
     while not stop.is_set():
-        swept = sequencer.sweep()
+        swept = sequencer.sweep(expecting=expecting)
+        expecting = True
         holding.note(swept.hold, sequencer.fence)
         if swept.hold is None:
             early.note(sequencer.retention.left)
         if swept.is_last:
-            bell.wait(swept.time, IDLE_SECONDS, stop)
+            expecting = bell.wait(swept.time, _QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
         elif swept.hold is not None and not swept.messages:
             stop.wait(_HELD_SECONDS)
 

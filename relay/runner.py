@@ -42,8 +42,9 @@ log = logging.getLogger("relay")
 
 StartAt = Literal["beginning", "oldest", "latest"] | int | datetime
 STANDBY_SECONDS = 1.0
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 """Between two looks for requeued dead letters."""
+_AWAIT_SECONDS = 5.0  # a relay has nobody who waits for its threads to end
 
 
 def _first_start(start: StartAt) -> Start:
@@ -118,7 +119,7 @@ class Relay:
         self._checked |= topics
         failures = 0
         lease = Lease(self._outbox.collections.leases, role(self.name), seconds=self._lease_seconds)
-        with self._outbox.running():
+        with self._outbox.running(_AWAIT_SECONDS):
             while not stop.is_set():
                 try:
                     if self._take(lease, stop, once):

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 from pymongo.database import Database
-from pymongo.errors import AutoReconnect
 
 from outbox import Outbox
-from outbox.bell import Bell
 from outbox.tail import Tail
 from tests.commands import watched
 from tests.orders import MESSAGES, new_outbox, placed, totals
@@ -59,7 +57,7 @@ def test_it_asks_for_nothing_but_numbers(mongo_uri: str, orders: Outbox) -> None
             [find] = [each for each in commands.of("find") if each.get("tailable")]
 
         assert find["filter"] == {"_id": {"$gte": 501}}
-        assert find["projection"] == {"last": 1}
+        assert find["projection"] == {"last": 1, "fence": 1}
         assert find["awaitData"]
         assert "$_resumeAfter" not in find
 
@@ -124,42 +122,3 @@ def test_a_reader_is_woken_by_the_outbox_s_own_tail(orders: Outbox) -> None:
         orders.sequence()
         assert totals(wait_until(reader.read, 30, "the record")) == [1]
         reader.close()
-
-
-def _snapshot(orders: Outbox) -> Any:
-    reply = orders.collections.database.command({"find": "outbox.staging", "readConcern": {"level": "snapshot"}})
-    return reply["cursor"]["atClusterTime"]
-
-
-def test_the_bell_rings_for_what_was_put_since_the_sweep(orders: Outbox) -> None:
-    bell, swept = Bell(orders.collections.staging), _snapshot(orders)
-    orders.put(placed(1))
-
-    wait_until(lambda: bell._rings(swept), 30, "the bell to ring")
-    bell.wait(swept, 0, threading.Event())
-    bell.close()
-
-
-def test_the_bell_keeps_silent_for_what_was_swept(orders: Outbox) -> None:
-    bell = Bell(orders.collections.staging)
-    before = _snapshot(orders)
-    for n in range(3):
-        orders.put(placed(n))
-    wait_until(lambda: bell._rings(before), 30, "the bell to ring")
-    assert not bell._rings(_snapshot(orders))
-    bell.close()
-
-
-def test_a_broken_bell_waits_by_the_clock_and_stops_at_once_when_told_to(
-    orders: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise AutoReconnect("no change stream today")
-
-    monkeypatch.setattr("pymongo.synchronous.collection.Collection.watch", refuse)
-    stop = threading.Event()
-    stop.set()
-    Bell(orders.collections.staging).wait(_snapshot(orders), 60, stop)
-    Bell(orders.collections.staging).wait(_snapshot(orders), 0.1, threading.Event())
-
-    assert "sweeping by the clock" in caplog.text

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
-from bench.messages import Sent, note, order
+from bson.raw_bson import RawBSONDocument
+
+from bench.messages import Sent, note, order, renewed, staged
 
 PARTITIONS = 3
 """Of each topic."""
+DIFFERENT = 1000
+"""So many different messages are staged or produced over and over: making each anew takes longer than what is timed."""
+_DIFFERENT_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,18 @@ class Load:
     def message(self, number: int) -> Sent:
         return note(number, self.size) if self.flat else order(number, self.size)
 
+    def documents(self, count: int) -> Iterator[RawBSONDocument]:
+        """So many staging documents, each with an id of its own."""
+        made = _made(self)
+        for number in range(count):
+            yield RawBSONDocument(renewed(made[number % len(made)]))
+
     def some(self, count: int) -> list[Sent]:
         """The first `count` messages."""
         return [self.message(number) for number in range(count)]
+
+
+@cache
+def _made(load: Load) -> list[bytes]:
+    different = max(1, min(load.messages, DIFFERENT, _DIFFERENT_BYTES // load.size))
+    return [staged(load.message(number)) for number in range(different)]

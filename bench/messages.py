@@ -22,6 +22,8 @@ from outbox import message, staging
 
 KEYS = 1000
 HEADERS = {"tenant": "acme"}
+_ID = 4 + 1 + len(b"_id\0")
+"""Where the id stands: after the length, its type and its name."""
 _DAY = datetime(2025, 1, 2, tzinfo=UTC)
 
 
@@ -100,3 +102,8 @@ def staged(sent: Sent) -> bytes:
     created = time.time_ns() // 1_000_000
     data = sent.to_mongo().to_dict()
     return staging.encode(ObjectId(), created, TYPES[type(sent)], sent.order_id, HEADERS, data)
+
+
+def renewed(staged: bytes) -> bytes:
+    """The same document with an id of its own."""
+    return staged[:_ID] + ObjectId().binary + staged[_ID + 12 :]

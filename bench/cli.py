@@ -11,8 +11,9 @@ import typer
 from pymongo.errors import ServerSelectionTimeoutError
 from rich.console import Console
 
+from bench import curves as curved
 from bench import plots, report, rows
-from bench.archive import Entry
+from bench.archive import Archive, Entry
 from bench.catalogue import CATALOGUE, GROUPS, chosen
 from bench.load import Load
 from bench.stage import Stage
@@ -95,3 +96,30 @@ def run(
         Console().print(report.table(measured))
         if into is not None:
             rows.draw(into)
+
+
+@app.command()
+def curves(
+    messages: Messages = 50_000,
+    only: Only = None,
+    points: Annotated[int | None, typer.Option(min=1, help="Only so many of each curve, from the least.")] = None,
+    into: Into = None,
+    mongo: Mongo = None,
+    kafka: Kafka = None,
+) -> None:
+    """Throughput and memory over the backlog, the size of a message, readers, writers, shares, and the log's size."""
+    names = list(curved.CURVES) if only is None else only
+    for name in names:
+        if name not in curved.CURVES:
+            known = ", ".join(curved.CURVES)
+            raise typer.BadParameter(f"there is no {name!r}; there are {known}", param_hint="--only")
+    with explained():
+        if into is not None:
+            plots.require()
+        with Stage(Load(messages, 1200, flat=True), mongo, kafka) as stage:
+            for name, entry in curved.run(stage, names, points, say):
+                print(f"{name}: {curved.verdict(entry)}")
+                if into is not None:
+                    Archive(into / f"{curved.FILE}.json").add(name, entry)
+        if into is not None:
+            curved.draw(into)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Self
 
 from bson.raw_bson import RawBSONDocument
 
-from bench.messages import Sent, note, order, renewed, staged
+from bench.messages import NOTE_BYTES, Sent, note, order, renewed, staged
 
 PARTITIONS = 3
 """Of each topic."""
@@ -26,6 +27,11 @@ class Load:
     """Of a staged document, in bytes."""
     flat: bool = False
     """One long text instead of an order with its lines."""
+
+    @classmethod
+    def of_value(cls, messages: int, size: int) -> Self:
+        """So many, each with a Kafka value of about `size` bytes (some 60 at least)."""
+        return cls(messages, size + NOTE_BYTES, flat=True)
 
     @property
     def capacity(self) -> int:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import bson
+import orjson
 from bson import ObjectId
 from mongoengine import (  # type: ignore[import-untyped]  # mongoengine ships no types
     DateTimeField,
@@ -107,3 +108,12 @@ def staged(sent: Sent) -> bytes:
 def renewed(staged: bytes) -> bytes:
     """The same document with an id of its own."""
     return staged[:_ID] + ObjectId().binary + staged[_ID + 12 :]
+
+
+def _note_bytes() -> int:
+    bare = note(0, 0)
+    return len(staged(bare)) - len(orjson.dumps(bare.to_mongo().to_dict()))
+
+
+NOTE_BYTES = _note_bytes()
+"""By how much a note's staged document is larger than its value on Kafka."""

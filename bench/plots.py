@@ -80,7 +80,7 @@ def _panel(axes: Axes, metric: str, pairs: Sequence[Pair]) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.25)
     axes.set_xlim(left=0)
-    axes.set_title(metric, loc="left", fontsize=9, color=INK)
+    axes.set_title(metric, loc="left", fontsize=9, color=INK, pad=8)
     tidy(axes, "x")
 
 

@@ -34,7 +34,7 @@ def draw(folder: Path) -> None:
     for group, names in GROUPS.items():
         panels = _panels({name: entries[name] for name in names if name in entries})
         if panels:
-            plots.bars(folder / group, group, panels, ("this project", "the bare driver"))
+            plots.bars(folder / group, group, panels, ("this project", "what it is compared with"))
 
 
 def _panels(entries: Mapping[str, Entry]) -> dict[str, list[Pair]]:
@@ -43,7 +43,7 @@ def _panels(entries: Mapping[str, Entry]) -> dict[str, list[Pair]]:
     for name, entry in entries.items():
         for metric, ways in entry["metrics"].items():
             ours, bare = (_bar(ways[way]) if way in ways else None for way in ("ours", "bare"))
-            ratio = f"× {ways['ratio']['median']:.2f}" if "ratio" in ways else ""
+            ratio = f"({report.number(ways['ratio']['median'])} ×)" if "ratio" in ways else ""
             panels.setdefault(metric, []).append(Pair(name, ours, bare, ratio))
     return panels
 

@@ -11,12 +11,16 @@ import typer
 from pymongo.errors import ServerSelectionTimeoutError
 from rich.console import Console
 
+from bench import compare as compared
 from bench import curves as curved
+from bench import estimate as estimated
 from bench import plots, report, rows
 from bench.archive import Archive, Entry
 from bench.catalogue import CATALOGUE, GROUPS, chosen
+from bench.estimate import EstimateUnavailable, Plan
 from bench.load import Load
 from bench.stage import Stage
+from bench.yardstick import Yardstick, YardstickFailed, YardstickUnavailable
 from outbox.errors import EmbeddedUnavailable, UnsupportedServer
 from relay.errors import Unreachable
 from tests.servers.kafka import KafkaUnavailable
@@ -34,6 +38,7 @@ progress = Console(stderr=True)
 Messages = Annotated[int, typer.Option(min=100, help="Backlog of the throughput benchmarks.")]
 Only = Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")]
 Into = Annotated[Path | None, typer.Option(help="A folder for table, JSON and pictures.", file_okay=False)]
+IntoAlways = Annotated[Path, typer.Option(help="A folder for table, JSON and pictures.", file_okay=False)]
 Mongo = Annotated[str | None, typer.Option(help="The URI of a replica set; else one is started.")]
 Kafka = Annotated[str | None, typer.Option(help="host:port of a broker; else one is started.")]
 
@@ -54,9 +59,12 @@ def explained() -> Iterator[None]:
     except (KafkaUnavailable, Unreachable) as error:
         say(f"No Kafka to measure with: {error}. Name a broker with --kafka.")
         raise typer.Exit(_UNAVAILABLE) from error
-    except plots.PlotsUnavailable as error:
+    except (plots.PlotsUnavailable, YardstickUnavailable, EstimateUnavailable) as error:
         say(str(error))
         raise typer.Exit(2) from error
+    except YardstickFailed as error:
+        say(str(error))
+        raise typer.Exit(1) from error
 
 
 @app.callback()
@@ -123,3 +131,48 @@ def curves(
                     Archive(into / f"{curved.FILE}.json").add(name, entry)
         if into is not None:
             curved.draw(into)
+
+
+@app.command()
+def compare(
+    yardstick: Annotated[Path, typer.Option(help="The folder of the kit, which needs Java 17 and Maven.")],
+    into: IntoAlways,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each relay is run, in turns.")] = 3,
+    only: Only = None,
+    relay: Annotated[list[str] | None, typer.Option(help="Only this relay; may be repeated.")] = None,
+) -> None:
+    """This relay beside others, with the yardstick kit's own servers, payloads and clocks.
+
+    The kit's settings (WORK, COUNT, LAT_S, …) are taken from the environment; see its README.
+    """
+    kinds = list(compared.KINDS) if only is None else only
+    for kind in kinds:
+        if kind not in compared.KINDS:
+            known = ", ".join(compared.KINDS)
+            raise typer.BadParameter(f"there is no {kind!r}; there are {known}", param_hint="--only")
+    planned = compared.turns(kinds, relay)
+    if not planned:
+        raise typer.BadParameter("none of these relays is measured so", param_hint="--relay")
+    with explained():
+        plots.require()
+        kit = Yardstick(yardstick)
+        with kit.stack():
+            for name, entry in compared.run(kit, planned, rounds, say):
+                Archive(into / f"{compared.FILE}.json").add(name, entry)
+        compared.draw(into)
+
+
+@app.command()
+def estimate(
+    figures: Annotated[Path, typer.Option(help="The folder with the measured costs.")] = Path("docs/benchmarks"),
+    rate: Annotated[int, typer.Option(min=1, help="Messages a second, all together.")] = Plan.rate,
+    busy: Annotated[float, typer.Option(min=0.01, max=1, help="The part of a core that is planned for.")] = Plan.busy,
+    copies: Annotated[int, typer.Option(min=1, help="Members of a replica set, replicas in Kafka.")] = Plan.copies,
+    page: Annotated[Path | None, typer.Option(help="A page to put it into, between its marks.", exists=True)] = None,
+) -> None:
+    """On paper: what databases, relays and Kafka need for so many messages a second."""
+    with explained():
+        text = estimated.page(estimated.costs(figures), Plan(rate, busy, copies))
+        print(text)
+        if page is not None:
+            estimated.renew(page, text)

@@ -73,8 +73,8 @@ def _line(axes: Any, entry: Entry, what: str) -> None:
     axes.plot(*zip(*found, strict=True), color=plots.OURS, marker="o", markersize=4, linewidth=1.4) if found else None
     for x, y in found:
         axes.annotate(report.number(y), (x, y), xytext=(0, 5), textcoords="offset points", fontsize=7, ha="center")
-    axes.margins(x=0.1, y=0.3)
-    axes.set_ylim(bottom=0)
+    axes.margins(x=0.1)
+    axes.set_ylim(0, 1.25 * max((y for _, y in found), default=1))
     plots.tidy(axes, "y")
     axes.minorticks_off()
     axes.set_xticks([x for x, _ in found], [f"{x:,.0f}" for x, _ in found])

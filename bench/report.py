@@ -22,18 +22,22 @@ from relay.encoding import is_native
 WAYS = ("ours", "bare", "ratio")
 
 
-def machine(stage: Stage) -> Entry:
-    """Where it was measured, when, and with what."""
+def host() -> Entry:
+    """Where it was measured, and when."""
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "mongod": stage.client.server_info()["version"],
         "pymongo": pymongo.version,
         "librdkafka": confluent_kafka.libversion()[0],
         "encoder": "compiled" if is_native() else "Python",
     }
+
+
+def machine(stage: Stage) -> Entry:
+    """The same, and with which server."""
+    return {**host(), "mongod": stage.client.server_info()["version"]}
 
 
 def entry(stage: Stage, rounds: int, measured: Measurement) -> Entry:
@@ -94,9 +98,12 @@ def _rows(entry: Entry) -> Iterator[tuple[str, list[str]]]:
 
 
 def _text(figures: Mapping[str, float]) -> str:
-    median = number(figures["median"])
-    low, high = number(figures["low"]), number(figures["high"])
-    return median if low == high else f"{median} ({low}–{high})"
+    return text(figures["median"], figures["low"], figures["high"])
+
+
+def text(median: float, low: float, high: float) -> str:
+    """As `12.3 (11.8–14.0)`."""
+    return number(median) if low == high else f"{number(median)} ({number(low)}–{number(high)})"
 
 
 def number(value: float) -> str:

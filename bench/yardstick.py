@@ -47,6 +47,12 @@ class Yardstick:
             )
         if missing := [tool for tool in _TOOLS if shutil.which(tool) is None]:
             raise YardstickUnavailable(f"the kit needs Java 17 and Maven: {', '.join(missing)} is not on the PATH")
+        self._bin = os.environ.get("OUTBOX_BIN", str(Path(sys.executable).parent))
+        if not Path(self._bin, "relay").exists():
+            raise YardstickUnavailable(
+                f"there is no command `relay` in {self._bin}: install the project there, or name another folder in "
+                "OUTBOX_BIN"
+            )
 
     @contextlib.contextmanager
     def stack(self) -> Iterator[None]:
@@ -72,8 +78,8 @@ class Yardstick:
 
     def _run(self, settings: Sequence[str], *command: str) -> None:
         environment: Mapping[str, str] = {
-            "OUTBOX_BIN": str(Path(sys.executable).parent),
             **os.environ,
+            "OUTBOX_BIN": self._bin,
             **dict(each.split("=", 1) for each in settings),
         }
         done = subprocess.run(

@@ -45,7 +45,7 @@ Kafka = Annotated[str | None, typer.Option(help="host:port of a broker; else one
 
 def say(text: str) -> None:
     """Of the progress, and of what went wrong."""
-    progress.print(text, style="dim", markup=False, highlight=False)
+    progress.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -156,10 +156,12 @@ def compare(
     with explained():
         plots.require()
         kit = Yardstick(yardstick)
-        with kit.stack():
-            for name, entry in compared.run(kit, planned, rounds, say):
-                Archive(into / f"{compared.FILE}.json").add(name, entry)
-        compared.draw(into)
+        try:
+            with kit.stack():
+                for name, entry in compared.run(kit, planned, rounds, say):
+                    Archive(into / f"{compared.FILE}.json").add(name, entry)
+        finally:
+            compared.draw(into)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from bench import plots, report
 from bench.archive import Archive, Entry
 from bench.benchmark import spread
 from bench.plots import Bar, Pair
-from bench.yardstick import OURS, Yardstick
+from bench.yardstick import OURS, Yardstick, YardstickFailed
 
 FILE = "compare"
 
@@ -84,14 +84,25 @@ def turns(kinds: Sequence[str], relays: Sequence[str] | None) -> list[Turn]:
 def run(
     kit: Yardstick, planned: Sequence[Turn], rounds: int, say: Callable[[str], None]
 ) -> Iterator[tuple[str, Entry]]:
-    """All turns, round after round; each turn's entry after each round, with the figures so far."""
+    """All turns, round after round; each turn's entry after each round, with the figures so far.
+
+    A turn that fails is told, and the others go on: they take hours. Raises YardstickFailed at the end.
+    """
     lines: dict[Turn, list[Mapping[str, Any]]] = {turn: [] for turn in planned}
+    failed: list[str] = []
     for number in range(1, rounds + 1):
         for turn in planned:
-            say(f"[{number}/{rounds}] {turn.kind} {turn.relay}")
-            kind = KINDS[turn.kind]
-            lines[turn] += kit.run(kind.script, turn.relay, *kind.arguments, settings=_settings(turn.relay))
-            yield f"{turn.kind} {turn.relay}", _entry(turn, lines[turn])
+            title, kind = f"[{number}/{rounds}] {turn.kind} {turn.relay}", KINDS[turn.kind]
+            say(title)
+            try:
+                lines[turn] += kit.run(kind.script, turn.relay, *kind.arguments, settings=_settings(turn.relay))
+            except YardstickFailed as error:
+                say(str(error))
+                failed.append(title)
+            else:
+                yield f"{turn.kind} {turn.relay}", _entry(turn, lines[turn])
+    if failed:
+        raise YardstickFailed(f"without figures: {', '.join(failed)}")
 
 
 def _settings(relay: str) -> list[str]:
@@ -110,8 +121,10 @@ def _entry(turn: Turn, lines: Sequence[Mapping[str, Any]]) -> Entry:
 
 
 def draw(folder: Path) -> None:
-    """Writes the table and the picture of what is in the archive."""
+    """Writes the table and the picture of what is in the archive, if there is anything."""
     entries = list(Archive(folder / f"{FILE}.json").entries().values())
+    if not entries:
+        return
     panels: dict[str, list[Pair]] = {}
     for kind in KINDS:
         for entry in sorted((each for each in entries if each["kind"] == kind), key=_order):

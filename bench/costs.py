@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bench.benchmark import Alone, Figures
-from bench.messages import HEADERS
+from bench.messages import HEADERS, Sent
 from bench.process import in_process
 from bench.produce import record
 from bench.puts import LIST
@@ -18,6 +19,8 @@ from bench.stage import Stage, plain
 from outbox import Outbox
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_BY_TURNS = 25
+"""Transactions with and without a put."""
 _SAMPLE = 100
 """Records whose size is looked at."""
 
@@ -32,29 +35,36 @@ class Costs(Alone):
         return {**self._put(), **self._sequence(), **self._relay(), **self._bytes()}
 
     def _put(self) -> Figures:
-        """A transaction a message, and a transaction a list; the first without its business write's share."""
+        """A transaction a message, without its business write's share, and a transaction a list."""
         stage = self._stage
         messages = stage.load.some(stage.load.part(20))
         with stage.outbox() as outbox:
             outbox.put(messages[0], headers=HEADERS)
             orders = plain(outbox.collections.database, "orders")
 
-            def transactions(put: bool) -> None:
-                for each in messages:
+            def transactions(some: list[Sent], put: bool) -> None:
+                for each in some:
                     with stage.client.start_session() as session, session.start_transaction():
                         orders.insert_one({"order": each.order_id}, session=session)
                         if put:
                             outbox.put(each, session=session, headers=HEADERS)
 
-            def lists() -> None:
-                for first in range(0, len(messages), LIST):
-                    outbox.put(messages[first : first + LIST], headers=HEADERS)
+            alone: Figures = {}
+            for some in _parts(messages, _BY_TURNS):  # by turns, as the difference is small
+                without = self._used("put", len(messages), partial(transactions, some, False))
+                beside = self._used("put", len(messages), partial(transactions, some, True))
+                for metric, value in beside.items():
+                    alone[metric] = alone.get(metric, 0.0) + value - without[metric]
 
-            without = self._used("", len(messages), lambda: transactions(False))
-            beside = self._used("", len(messages), lambda: transactions(True))
-            # Each can be noisy, and the smaller one by chance the greater.
-            alone = {f"put{metric}": max(0.0, beside[metric] - value) for metric, value in without.items()}
-            return {**alone, **self._used("put in lists", len(messages), lists)}
+            def lists() -> None:
+                for some in _parts(messages, LIST):
+                    outbox.put(some, headers=HEADERS)
+
+            # Of few messages the difference can by chance be below nothing.
+            return {
+                **{metric: max(0.0, value) for metric, value in alone.items()},
+                **self._used("put in lists", len(messages), lists),
+            }
 
     def _sequence(self) -> Figures:
         stage, count = self._stage, self._stage.load.messages
@@ -107,6 +117,11 @@ class Costs(Alone):
             return None
         fields = Path(f"/proc/{self._stage.broker_pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _parts(messages: list[Sent], size: int) -> Iterator[list[Sent]]:
+    for first in range(0, len(messages), size):
+        yield messages[first : first + size]
 
 
 def _size(stage: Stage, number: int) -> int:

@@ -50,7 +50,7 @@ class Idle(InTurns):
                 return self._figures(relay, writers.insert, database.name, log.estimated_document_count)
 
     def _figures(self, relay: Background, writer: writers.Writer, database: str, written: Callable[[], int]) -> Figures:
-        time.sleep(_SETTLE_SECONDS)  # tails are opened beside the work
+        time.sleep(min(_SETTLE_SECONDS, self._seconds))  # tails are opened beside the work
         before, began, used = self._commands(), time.monotonic(), relay.cpu_seconds()
         time.sleep(self._seconds)
         rests, commands, seconds = relay.cpu_seconds() - used, self._commands() - before, time.monotonic() - began

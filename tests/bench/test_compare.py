@@ -71,9 +71,15 @@ def test_a_folder_that_is_no_kit_is_refused_with_what_it_lacks(tmp_path: Path) -
     assert "not part of this repository" in " ".join(done.stderr.split())
 
 
-def test_a_script_that_fails_ends_it_after_the_servers_are_down(kit: Path, tmp_path: Path) -> None:
-    (kit / "b.sh").write_text("echo no space left; exit 1")
-    done = compare(kit, tmp_path / "into", "--only", "crash", "--relay", "outbox")
+def test_a_relay_that_fails_is_told_and_the_others_are_measured(kit: Path, tmp_path: Path) -> None:
+    (kit / "b.sh").write_text(
+        RUN.replace("mkdir", '[ "$2" != debezium-tuned ] || { echo no space left; exit 1; }; mkdir')
+    )
+    into = tmp_path / "into"
+    done = compare(kit, into, "--only", "crash", "--rounds", "1")
     assert done.returncode == 1
     assert "no space left" in done.stderr
+    assert "without figures: [1/1] crash debezium-tuned" in done.stderr
+    assert set(json.loads((into / "compare.json").read_text())) == {"crash outbox", "crash mongo-source-tuned"}
+    assert (into / "compare.png").exists()
     assert (tmp_path / "work/asked").read_text().splitlines()[-1] == "stack down"

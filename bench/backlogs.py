@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -97,7 +98,7 @@ class Shares:
                 began = view.wait(1, _SECONDS, lambda: child.exit_code)
                 before = view.end()
                 seconds = view.wait(count, _SECONDS, lambda: child.exit_code) - began
-                resident = peak_mib(child.pid)
+                resident = peak_mib(child.pid) if sys.platform == "linux" else None
         # What was there at the first look took no time that was seen.
         seconds *= count / max(1, count - before) if before < count else 1
         return Point(x, seconds, count / seconds, resident)

@@ -64,15 +64,19 @@ def lines(of: Mapping[str, float], plan: Plan) -> list[Line]:
     def gigabytes(metric: str, times: float) -> float:
         return of[metric] * rate * times / 1e9
 
-    written = ("put: mongod CPU µs", "sequence: mongod CPU µs")
+    after_put = ("sequence: mongod CPU µs", "relay: mongod CPU µs")
+    applied = ("put in lists: mongod CPU µs", "sequence: mongod CPU µs")
     one = of["sequence: messages/s"] * plan.busy
     relay = of["relay: messages/s"] * plan.busy
     return [
         Line("outboxes, each with its sequencer", math.ceil(rate / one), "", f"of {number(one)} messages/s each"),
         Line("services, putting one by one", cores("put: process CPU µs"), "cores", "put: process"),
         Line("services, putting lists of 100", cores("put in lists: process CPU µs"), "cores", "put in lists: process"),
-        Line("primaries", cores(*written, "relay: mongod CPU µs"), "cores", "put + sequence + relay: mongod"),
-        Line("secondaries", others * cores(*written), "cores", f"put + sequence: mongod, {others} times"),
+        Line(
+            "primaries, of puts one by one", cores("put: mongod CPU µs", *after_put), "cores", "put + sequence + relay"
+        ),
+        Line("primaries, of lists", cores("put in lists: mongod CPU µs", *after_put), "cores", "the same with lists"),
+        Line("secondaries", others * cores(*applied), "cores", f"put in lists + sequence, {others} times"),
         Line("sequencers", cores("sequence: process CPU µs"), "cores", "sequence: process"),
         Line("relays", cores("relay: process CPU µs"), "cores", "relay: process"),
         Line("relay processes", math.ceil(rate / relay), "", f"of {number(relay)} messages/s each"),

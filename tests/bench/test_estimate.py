@@ -35,8 +35,9 @@ def amounts(plan: Plan) -> dict[str, float]:
 def test_a_core_half_busy_does_half_of_what_it_could() -> None:
     needed = amounts(Plan(rate=1_000_000, busy=0.5, copies=3))
     assert needed["relays"] == 12 / 0.5
-    assert needed["primaries"] == (60 + 20 + 2) / 0.5
-    assert needed["secondaries"] == 2 * (60 + 20) / 0.5
+    assert needed["primaries, of puts one by one"] == (60 + 20 + 2) / 0.5
+    assert needed["primaries, of lists"] == (30 + 20 + 2) / 0.5
+    assert needed["secondaries"] == 2 * (30 + 20) / 0.5
     assert needed["outboxes, each with its sequencer"] == 40
     assert needed["relays → Kafka"] == pytest.approx(1.1)
 

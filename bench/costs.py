@@ -96,7 +96,7 @@ class Costs(Alone):
         outbox = self._stage.full
         sizes = [_size(self._stage, number) for number in range(_SAMPLE)]
         log = _collection_bytes(outbox) / self._stage.load.messages
-        return {"bytes: log": log, "bytes: record": sum(sizes) / len(sizes)}
+        return {"log: bytes": log, "record: bytes": sum(sizes) / len(sizes)}
 
     def _used(self, name: str, count: int, work: Callable[[], object]) -> Figures:
         server, process = self._server_seconds(), time.process_time()

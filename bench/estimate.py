@@ -82,15 +82,15 @@ def lines(of: Mapping[str, float], plan: Plan) -> list[Line]:
         Line("relay processes", math.ceil(rate / relay), "", f"of {number(relay)} messages/s each"),
         Line("Kafka, leaders", cores("relay: broker CPU µs"), "cores", "relay: broker"),
         Line("Kafka, followers", others * cores("relay: broker CPU µs"), "cores", f"relay: broker, {others} times"),
-        Line("services → primaries", gigabytes("bytes: log", 1), "GB/s", "bytes: log"),
-        Line("primaries ↔ sequencers", gigabytes("bytes: log", 2), "GB/s", "bytes: log, there and back"),
-        Line("primaries → secondaries", gigabytes("bytes: log", 2 * others), "GB/s", "bytes: log, staged and logged"),
-        Line("primaries → relays", gigabytes("bytes: log", 1), "GB/s", "bytes: log"),
-        Line("relays → Kafka", gigabytes("bytes: record", 1), "GB/s", "bytes: record, not compressed"),
-        Line("leaders → followers", gigabytes("bytes: record", others), "GB/s", "bytes: record"),
-        Line("logs, for an hour", gigabytes("bytes: log", 3600 * plan.copies) / 1e3, "TB", "bytes: log, each copy"),
+        Line("services → primaries", gigabytes("log: bytes", 1), "GB/s", "log: bytes"),
+        Line("primaries ↔ sequencers", gigabytes("log: bytes", 2), "GB/s", "log: bytes, there and back"),
+        Line("primaries → secondaries", gigabytes("log: bytes", 2 * others), "GB/s", "log: bytes, staged and logged"),
+        Line("primaries → relays", gigabytes("log: bytes", 1), "GB/s", "log: bytes"),
+        Line("relays → Kafka", gigabytes("record: bytes", 1), "GB/s", "record: bytes, not compressed"),
+        Line("leaders → followers", gigabytes("record: bytes", others), "GB/s", "record: bytes"),
+        Line("logs, for an hour", gigabytes("log: bytes", 3600 * plan.copies) / 1e3, "TB", "log: bytes, each copy"),
         Line(
-            "Kafka, for a day", gigabytes("bytes: record", _DAY * plan.copies) / 1e3, "TB", "bytes: record, each copy"
+            "Kafka, for a day", gigabytes("record: bytes", _DAY * plan.copies) / 1e3, "TB", "record: bytes, each copy"
         ),
     ]
 

@@ -16,7 +16,8 @@ OURS, THEIRS, INK, FAINT = "#0b6e4f", "#b9c0c7", "#22262a", "#e6e9ec"
 WIDTH = 8.0
 """Of every picture, in inches."""
 _DPI = 130
-_BAR = 0.36
+_ROW_INCHES = 0.5
+_BAR = 0.38
 
 
 class PlotsUnavailable(Exception):
@@ -53,7 +54,7 @@ def bars(path: Path, title: str, panels: Mapping[str, Sequence[Pair]], names: tu
 
     Writes PATH.png and PATH.svg.
     """
-    heights = [1.0 + sum(0.5 if pair.ours and pair.theirs else 0.34 for pair in pairs) for pairs in panels.values()]
+    heights = [0.75 + _ROW_INCHES * len(pairs) for pairs in panels.values()]
     figure = new(sum(heights) + 0.6)
     rows: Any = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
     for axes, (metric, pairs) in zip(rows[:, 0], panels.items(), strict=True):
@@ -77,7 +78,7 @@ def _panel(axes: Axes, metric: str, pairs: Sequence[Pair]) -> None:
             text = f" {number(bar.median)}{note}"
             axes.annotate(text, (max(bar.median, bar.high), y), va="center", fontsize=8, color=INK)
     axes.set_yticks(range(len(pairs)), [pair.label for pair in pairs])
-    axes.invert_yaxis()
+    axes.set_ylim(len(pairs) - 0.5, -0.5)
     axes.margins(x=0.25)
     axes.set_xlim(left=0)
     axes.set_title(metric, loc="left", fontsize=9, color=INK, pad=8)

@@ -23,8 +23,8 @@ COSTS = {
     "relay: mongod CPU µs": 2.0,
     "relay: broker CPU µs": 6.0,
     "relay: messages/s": 80_000.0,
-    "bytes: log": 1000.0,
-    "bytes: record": 1100.0,
+    "log: bytes": 1000.0,
+    "record: bytes": 1100.0,
 }
 
 

@@ -31,7 +31,7 @@ EXPECTED = {
     **dict.fromkeys(("killed", "killed-exactly-once"), KILLED),
     "costs": {
         *(f"{stage}: {part} CPU µs" for stage in ("put", "put in lists", "sequence", "relay") for part in PARTS),
-        *("sequence: messages/s", "relay: messages/s", "bytes: log", "bytes: record"),
+        *("sequence: messages/s", "relay: messages/s", "log: bytes", "record: bytes"),
     },
 }
 ALONE = {"killed", "killed-exactly-once", "costs"}

@@ -64,7 +64,10 @@ KINDS: Mapping[str, Kind] = {
         "crash",
         (),
         (OURS, "mongo-source-tuned", "debezium-tuned"),
-        {"repeated after SIGKILL": lambda line: line["duplicates"], "missing": lambda line: line["missing"]},
+        {
+            "repeated after SIGKILL": lambda line: line["duplicates"],
+            "missing after SIGKILL": lambda line: line["missing"],
+        },
     ),
 }
 
@@ -134,7 +137,7 @@ def draw(folder: Path) -> None:
                 label = entry["relay"]
                 panels.setdefault(title, []).append(Pair(label, bar if is_ours else None, None if is_ours else bar))
     (folder / f"{FILE}.md").write_text(page(panels))
-    shown = {title: pairs for title, pairs in panels.items() if not title.endswith("missing")}
+    shown = {title: pairs for title, pairs in panels.items() if "missing" not in title}
     plots.bars(folder / FILE, "Beside other relays", shown, ("this project", "others"))
 
 

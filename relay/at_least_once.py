@@ -31,6 +31,8 @@ class AtLeastOnce:
 
     def begin(self, position: Position, lease: Lease) -> None:
         """Before the log is read on from `position`, which is saved."""
+        if self._cursors.is_in_kafka():  # from here on this one counts, also if nothing is delivered for long
+            self._cursors.save(position, lease.fence)
 
     def restart(self, lease: Lease) -> Restart:  # as above
         """What a pump that follows the log does after a failure."""

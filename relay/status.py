@@ -28,6 +28,9 @@ class RelayStatus:
     outbox: str
     name: str
     """The relay's."""
+    delivery: str | None
+    """`at-least-once` or `exactly-once`, as the saved cursor says: by which one a relay went on last. None without a
+    cursor. After `relay cursor set` it is `at-least-once` until a relay starts."""
     head: int
     """The log's newest seq; 0 when nothing was ever appended."""
     oldest: int
@@ -62,7 +65,8 @@ class RelayStatus:
 def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     """The status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
-    cursor = Cursors(outbox.collections.cursors, name).load()
+    cursors = Cursors(outbox.collections.cursors, name)
+    cursor = cursors.load()
     lease = holder(outbox.collections.leases, role(name))
     office = DeadLetterOffice(outbox, name)
     headrooms = {each.reader: each.headroom for each in status.cursors}
@@ -70,6 +74,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         database=outbox.collections.database.name,
         outbox=outbox.name,
         name=name,
+        delivery=None if cursor is None else "exactly-once" if cursors.is_in_kafka() else "at-least-once",
         head=status.head,
         oldest=status.oldest,
         cursor=None if cursor is None else described(cursor),

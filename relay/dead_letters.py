@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from bson import Int64, ObjectId
 from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection as MongoCollection
 from pymongo.read_concern import ReadConcern
 
 from outbox.collections import Collections, Document, apart, call
@@ -41,6 +42,8 @@ class DeadLetters:
     def __init__(self, collections: Collections, cursors: Cursors, fence: int, on_poison: OnPoison) -> None:
         self._client = collections.client
         self._dead = collections.dead
+        # A primary that was just elected may not know for a moment what is committed, and would show no letters.
+        self._surely = collections.dead.with_options(read_concern=ReadConcern("linearizable"))
         self._cursors = cursors
         self._fence = fence
         self._own = {"reader": cursors.reader}
@@ -77,20 +80,20 @@ class DeadLetters:
         if not self._some:
             return ()
         keys = list({record.key for record in records if record.key is not None})
-        if not self._parked(keys, None):
+        if not self._parked(self._surely, keys, None):
             return ()
 
         def work(session: ClientSession) -> Collection[int]:
-            parked = self._parked(keys, session)  # an operator may have released some since
+            parked = self._parked(self._dead, keys, session)  # an operator may have released some since
             behind = [record for record in records if record.key in parked]
             self._add([letter.parked(record, self._cursors.reader) for record in behind], session)
             return frozenset(record.seq for record in behind)
 
         return self._fenced(work)
 
-    def _parked(self, keys: Sequence[str], session: ClientSession | None) -> set[str]:
+    def _parked(self, dead: MongoCollection[Document], keys: Sequence[str], session: ClientSession | None) -> set[str]:
         with call():
-            return set(self._dead.distinct("key", {**self._parking, "key": {"$in": keys}}, session=session))
+            return set(dead.distinct("key", {**self._parking, "key": {"$in": keys}}, session=session))
 
     def _add(self, letters: Sequence[Document], session: ClientSession) -> None:
         ids = [each["_id"] for each in letters]
@@ -140,7 +143,7 @@ class DeadLetters:
         if not self._some:
             return False
         with call():
-            if self._dead.find_one(self._own, {"_id": 1}) is None:
+            if self._surely.find_one(self._own, {"_id": 1}) is None:
                 self._some = False
                 return False
             return self._dead.find_one({**self._own, **REQUEUED}, {"_id": 1}) is not None

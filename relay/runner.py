@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
 from outbox.clock import SystemClock
@@ -257,12 +258,15 @@ class Relay:
 
     def _drained(self, position: Position | None) -> bool:
         # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head,
-        # read after it, counts everything that was committed.
+        # read after it, counts everything that was committed. A primary that was just elected may not know for a
+        # moment what is committed: hence a read that has it make sure, and another that is no older.
+        staging = self._outbox.collections.staging.with_options(read_concern=ReadConcern("linearizable"))
         try:
-            with call():
-                if self._outbox.collections.staging.find_one({}, {"_id": 1}) is not None:
-                    return False
-            return position is not None and position[0] >= self._outbox.log.head()
+            with self._outbox.collections.client.start_session(causal_consistency=True) as session:
+                with call():
+                    if staging.find_one({}, {"_id": 1}, session=session) is not None:
+                        return False
+                return position is not None and position[0] >= self._outbox.log.head(session)
         except PyMongoError as error:
             if not is_transient(error):
                 raise

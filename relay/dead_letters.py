@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection as MongoCollection
 from pymongo.read_concern import ReadConcern
 
-from outbox.collections import Collections, Document, apart, call
+from outbox.collections import RAW, Collections, Document, apart, call, decoded
 from outbox.record import Record
 from relay import letter
 from relay.cursor import Cursors
@@ -171,9 +171,10 @@ class DeadLetters:
         whole: set[str] = set()
         while True:
             with call():
+                raw = self._dead.with_options(codec_options=RAW)
                 found = [
-                    letter.record(each)
-                    for each in self._dead.find({**self._own, **REQUEUED}, sort=[("seq", 1)], limit=-BATCH)
+                    letter.record(decoded(bytes(each.raw)))
+                    for each in raw.find({**self._own, **REQUEUED}, sort=[("seq", 1)], limit=-BATCH)
                 ]
                 keys = {record.key for record in found if record.key is not None}
                 if keys <= whole:

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeVar
 from bson import Int64, ObjectId
 from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection as MongoCollection
 from pymongo.read_concern import ReadConcern
 
 from outbox.collections import RAW, Collections, Document, apart, call, decoded
@@ -80,18 +79,19 @@ class DeadLetters:
         if not self._some:
             return ()
         keys = list({record.key for record in records if record.key is not None})
-        if not self._parked(self._surely, keys, None):
+        if not self._parked(keys, None):
             return ()
 
         def work(session: ClientSession) -> Collection[int]:
-            parked = self._parked(self._dead, keys, session)  # an operator may have released some since
+            parked = self._parked(keys, session)  # an operator may have released some since
             behind = [record for record in records if record.key in parked]
             self._add([letter.parked(record, self._cursors.reader) for record in behind], session)
             return frozenset(record.seq for record in behind)
 
         return self._fenced(work)
 
-    def _parked(self, dead: MongoCollection[Document], keys: Sequence[str], session: ClientSession | None) -> set[str]:
+    def _parked(self, keys: Sequence[str], session: ClientSession | None) -> set[str]:
+        dead = self._surely if session is None else self._dead
         with call():
             return set(dead.distinct("key", {**self._parking, "key": {"$in": keys}}, session=session))
 

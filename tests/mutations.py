@@ -69,6 +69,12 @@ def turns_red(mutation: Mutation, folder: Path) -> tuple[bool, str]:
     return re.search(r"^\d+ failed", done.stdout, re.MULTILINE) is not None, done.stdout + done.stderr
 
 
+def _why(said: str) -> str:
+    """The first failure in pytest's words, or all of its last ones when there is none."""
+    found = re.search(r"^E +.+$", said, re.MULTILINE)
+    return said[-2000:] if found is None else found[0][:200]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     wanted = sys.argv[1:] if arguments is None else list(arguments)
     green = 0
@@ -78,10 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if wanted and not any(each in mutation.guard for each in wanted):
                 continue
             is_red, said = turns_red(mutation, Path(name))
-            print(f"{'red' if is_red else 'GREEN':6}{mutation.guard}: {mutation.test}", flush=True)
-            if not is_red:
-                green += 1
-                print(said[-3000:], flush=True)
+            green += not is_red
+            print(f"{'red' if is_red else 'GREEN':6}{mutation.guard}: {mutation.test}\n{_why(said)}", flush=True)
     return 1 if green else 0
 
 

@@ -70,8 +70,8 @@ def turns_red(mutation: Mutation, folder: Path) -> tuple[bool, str]:
 
 
 def _why(said: str) -> str:
-    """The first failure in pytest's words, or all of its last ones when there is none."""
-    found = re.search(r"^E +.+$", said, re.MULTILINE)
+    """The first failure in pytest's words, or its last words when there is none."""
+    found = re.search(r"^E +.+$", said.partition("= FAILURES =")[2], re.MULTILINE)
     return said[-2000:] if found is None else found[0][:200]
 
 

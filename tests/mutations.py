@@ -53,7 +53,7 @@ def copy(folder: Path) -> None:
 
 
 def turns_red(mutation: Mutation, folder: Path) -> tuple[bool, str]:
-    """Whether the test fails with the guard taken out, and what pytest said. An error outside the test is no answer."""
+    """Whether the test fails with the guard taken out, and what pytest said. Errors outside it, and taking too long, do not count."""
     file = folder / mutation.file
     whole = file.read_text()
     assert whole.count(mutation.old) == 1, f"{mutation.file} has {mutation.old!r} not exactly once"
@@ -66,7 +66,8 @@ def turns_red(mutation: Mutation, folder: Path) -> tuple[bool, str]:
         )
     finally:
         file.write_text(whole)
-    return re.search(r"^\d+ failed", done.stdout, re.MULTILINE) is not None, done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    return re.search(r"^\d+ failed", said, re.MULTILINE) is not None and "Failed: Timeout" not in said, said
 
 
 def _why(said: str) -> str:

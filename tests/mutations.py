@@ -53,7 +53,7 @@ def copy(folder: Path) -> None:
 
 
 def turns_red(mutation: Mutation, folder: Path) -> tuple[bool, str]:
-    """Whether the test fails with the guard taken out, and what pytest said. Errors outside it, and taking too long, do not count."""
+    """Whether the test fails with the guard taken out, and what pytest said. An error or a timeout does not count."""
     file = folder / mutation.file
     whole = file.read_text()
     assert whole.count(mutation.old) == 1, f"{mutation.file} has {mutation.old!r} not exactly once"

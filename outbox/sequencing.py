@@ -34,7 +34,10 @@ def sequence(
     await_seconds: how long after `stop` the bell's thread may live on, see Bell.
     """
     bell = Bell(collections.staging, await_seconds)
-    threading.Thread(target=apart(bell.run), args=(stop,), name=f"outbox-bell-{collections.name}", daemon=True).start()
+    listener = threading.Thread(
+        target=apart(bell.run), args=(stop,), name=f"outbox-bell-{collections.name}", daemon=True
+    )
+    listener.start()
     pause = _FIRST_PAUSE
     try:
         while not stop.is_set():
@@ -62,6 +65,8 @@ def sequence(
                 pause = _FIRST_PAUSE
     finally:
         _release(sequencer)
+        if await_seconds <= AWAIT_SECONDS:  # who closes an outbox leaves no thread behind; a relay just ends
+            listener.join()
 
 
 def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: threading.Event) -> None:

@@ -1,0 +1,195 @@
+"""The work: relays while the lease is held, with every turn that it can take."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Collection
+from contextlib import closing
+
+from pymongo.errors import PyMongoError
+
+from outbox.clock import SystemClock
+from outbox.collections import call
+from outbox.lease import Lease
+from outbox.transient import is_transient
+from relay.advice import Advice
+from relay.ahead import ReadAhead
+from relay.at_least_once import AtLeastOnce, Restart
+from relay.cursor import Cursors, position_at
+from relay.dead_letters import DeadLetters
+from relay.driver import Driver
+from relay.encoding import Encoder, Position, is_native
+from relay.errors import CursorMismatch, DeliveryFailed
+from relay.exactly_once import ExactlyOnce
+from relay.intake import Parking, Reader
+from relay.job import Job
+from relay.outcome import Poisoned
+from relay.pump import Pump
+from relay.released import Released
+from relay.sink import Sink
+from relay.transactions import Transactions
+
+log = logging.getLogger("relay")
+
+LOOK_SECONDS = 1.0
+"""Between two looks for requeued dead letters."""
+
+
+class Work:
+    """Relays to one sink. Not thread-safe."""
+
+    def __init__(self, job: Job, sink: Sink) -> None:
+        self._job = job
+        self._outbox = job.outbox
+        self._sink = sink
+        self._clock = SystemClock()
+        self._cursors = Cursors(job.outbox.collections.cursors, job.name, in_kafka=isinstance(sink, Transactions))
+        self._delivery = (
+            ExactlyOnce(job.outbox, self._cursors, sink)
+            if isinstance(sink, Transactions)
+            else AtLeastOnce(job.outbox, self._cursors)
+        )
+        self._checked: set[str] = set()
+        self._has_worked = False
+
+    def check(self, topics: Collection[str]) -> None:
+        """See Sink.check. These need not be checked when their first records come."""
+        self._sink.check(topics)
+        self._checked |= set(topics)
+
+    def run(self, lease: Lease, stop: threading.Event, once: bool) -> None:
+        """Relays until `stop` is set, or with `once` all is delivered; drains and saves then. `lease` stays held.
+
+        Raises what relay.runner.Relay.run names, and LeaseLost.
+        """
+        self._cursors.claim(lease.fence)
+        letters = DeadLetters(self._outbox.collections, self._cursors, lease.fence, self._job.on_poison)
+        driver = Driver(self._label, stop, self._job.chance)
+        failures = 0
+        while not stop.is_set() or not failures:
+            try:
+                self._send_released(letters, driver, lease, stop)
+                if not self._follow(letters, driver, lease, once):
+                    return
+                failures = 0
+            except DeliveryFailed as error:  # of taking over: a pump sees to its own
+                failures = driver.retry(error, failures)
+
+    def _follow(self, letters: DeadLetters, driver: Driver, lease: Lease, once: bool) -> bool:
+        """Relays what comes in the log. True: only until somebody has requeued dead letters."""
+        waiting, looked = False, self._clock.monotonic()
+
+        def ended(position: Position, settled: bool) -> bool:
+            nonlocal waiting, looked
+            drained = once and settled and self._is_drained(position)
+            now = self._clock.monotonic()
+            if drained or now - looked >= LOOK_SECONDS:
+                waiting, looked = letters.requeued(), now
+            return waiting or drained
+
+        def poisoned(outcome: Poisoned) -> None:
+            if self._job.on_poison == "stop":
+                outcome.error.add_note(Advice(self._outbox, self._job.name).on_poison(outcome.error))
+                raise outcome.error
+            letters.bury(outcome.record, outcome.error)
+            log.error("relay %s: dead-lettered: %s", self._label, outcome.error.finding)
+
+        began = self._clock.monotonic()
+        start, reader = self._resume(lease, letters)
+        pump = self._pump(reader, lease, start, letters, self._save(lease), self._delivery.restart(lease))
+        with closing(reader), closing(pump):
+            encoder = "compiled" if is_native() else "Python"
+            log.info(
+                "relay %s: relaying after seq %d (fence %d, %s encoder)", self._label, start[0], lease.fence, encoder
+            )
+            driver.run(pump, poisoned, ended)
+            if not pump.pending:
+                seconds, last = self._clock.monotonic() - began, pump.position[0]
+                log.info("relay %s: stopped after seq %d", self._label, last)
+                if once:
+                    sent = last - start[0] - letters.put_aside(start[0], last)
+                    log.info("relay %s: delivered %d message(s) in %.1f s", self._label, sent, seconds)
+        return waiting
+
+    def _send_released(self, letters: DeadLetters, driver: Driver, lease: Lease, stop: threading.Event) -> None:
+        """Sends the dead letters that were requeued. Nothing of the log meanwhile: a parked key's come before it."""
+        while not stop.is_set() and letters.requeued():
+            if not self._delivery.rest(lease, letters) or not (records := letters.released()):
+                return
+            released = Released(letters, records)
+            restart = self._delivery.restart_letters(lease, released)
+
+            def poisoned(outcome: Poisoned, released: Released = released) -> None:
+                released.put_back(outcome.record, outcome.error)
+                log.error("relay %s: refused again: %s", self._label, outcome.error.finding)
+
+            with closing(self._pump(released, lease, released.start, released, released.save, restart)) as pump:
+                log.info("relay %s: sending %d requeued message(s)", self._label, len(records))
+                driver.run(pump, poisoned, lambda _, settled: settled)
+
+    def _pump(
+        self,
+        reader: Reader,
+        lease: Lease,
+        start: Position,
+        parking: Parking,
+        save: Callable[[Position], None],
+        restart: Restart,
+    ) -> Pump:
+        encoder = Encoder(self._checked_topic)
+        return Pump(
+            reader, self._sink, encoder, lease,
+            start=start, save=save, parking=parking, clock=self._clock, restart=restart,
+        )  # fmt: skip
+
+    def _save(self, lease: Lease) -> Callable[[Position], None]:
+        fence = lease.fence
+        return lambda position: self._cursors.save(position, fence)
+
+    def _resume(self, lease: Lease, letters: DeadLetters) -> tuple[Position, ReadAhead]:
+        """The position to go on from, saved in any case before the first read, and a reader that stands after it."""
+        cursor = self._delivery.position(lease, letters)
+        if cursor is None and self._has_worked:  # --start is for a relay that has delivered nothing yet
+            raise CursorMismatch(
+                f"the cursor of relay {self._job.name!r} was removed while the relay was running, with its log or alone"
+            )
+        reader = self._outbox.reader(self._job.first if cursor is None else cursor[0] + 1)
+        with contextlib.ExitStack() as unless_all_is_well:
+            unless_all_is_well.enter_context(closing(reader))
+            if cursor is None:
+                cursor = position_at(reader.position - 1, self._outbox.log)
+                self._cursors.register(cursor, lease.fence)
+            self._delivery.begin(cursor, lease)
+            unless_all_is_well.pop_all()
+            self._has_worked = True
+            return cursor, ReadAhead(reader)
+
+    def is_drained(self) -> bool:
+        """Whether all that is committed is delivered, by whichever relay of this name. Raises pymongo's errors."""
+        return self._is_drained(self._cursors.load())
+
+    def _is_drained(self, position: Position | None) -> bool:
+        # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head,
+        # read after it, counts everything that was committed.
+        try:
+            with call():
+                if self._outbox.collections.staging.find_one({}, {"_id": 1}) is not None:
+                    return False
+            return position is not None and position[0] >= self._outbox.log.head()
+        except PyMongoError as error:
+            if not is_transient(error):
+                raise
+            return False
+
+    def _checked_topic(self, type: str) -> str:
+        """The topic of a type; one that was not there at the start is checked now, on first use."""
+        topic = self._job.topic(type)
+        if topic not in self._checked:
+            self.check([topic])
+        return topic
+
+    @property
+    def _label(self) -> str:
+        return f"{self._job.name!r} of {self._job.where}"

@@ -1,4 +1,4 @@
-"""The relay: holds the lease or stands by, and works until it is told to stop."""
+"""The relay: works on all of an outbox, or on some of its shares, or stands by, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 from pymongo.errors import PyMongoError
 
 from outbox import Outbox
+from outbox.clock import SystemClock
 from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
-from outbox.wording import in_short
 from relay.advice import Advice
-from relay.cursor import role
+from relay.crew import Crew
 from relay.dead_letters import OnPoison
 from relay.driver import Driver
-from relay.errors import CursorMismatch
+from relay.errors import CursorMismatch, DeliveryFailed, InvalidSettings
 from relay.job import Job, StartAt
+from relay.members import Members
+from relay.plan import Plan, load, role
+from relay.resharing import Resharing
 from relay.sink import Sink
 from relay.topics import Topics
-from relay.work import Work
+from relay.work import Work, given_back, is_drained
 
 log = logging.getLogger("relay")
 
 STANDBY_SECONDS = 1.0
+LOST_SECONDS = 0.1
+TEND_SECONDS = 0.1
+"""Between two looks at the threads; the servers are not asked each time."""
 
 
 class Relay:
-    """Relays one outbox to one sink; exactly once when that is one of relay.transactions.Transactions.
+    """Relays an outbox to a sink; exactly once when that is one of relay.transactions.Transactions.
 
     outbox: opened with no messages; this process sequences too, unless it has `sequence=False`.
     topics: the template for topics. name: the relay's name; its cursor and its lease are `relay:NAME`.
@@ -37,6 +44,8 @@ class Relay:
         "latest", a seq, or a date.
     on_poison: what to do with a message that can never be delivered: "stop" with PoisonMessage; "dead-letter": keep it
         in NAME.dead and go on; "park-key": and keep the later ones of its key too, until they are requeued.
+    shares: into how many the keys are divided, so that as many processes can work at a time. It counts when there is no
+        cursor yet (None: 1), and must be right later; `relay shares set` changes it. Each share has a sink like `sink`.
     lease_seconds: after how long without a sign of life another relay of that name takes over.
     chance: floats in [0, 1) for the jitter of retries.
 
@@ -52,24 +61,30 @@ class Relay:
         name: str = "kafka",
         start: StartAt = "beginning",
         on_poison: OnPoison = "stop",
+        shares: int | None = None,
         lease_seconds: float = SECONDS,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
         self._outbox = outbox
+        self._sink = sink
+        self._shares = shares
+        self._agreed = False
         self._job = Job(outbox, name, topics, start, on_poison, chance)
         self._work = Work(self._job, sink)
+        self._lease = Lease(outbox.collections.leases, role(name), seconds=lease_seconds)
         self._lease_seconds = lease_seconds
 
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
-        """Relays until `stop` is set, then delivers what is in flight (10 s at most), saves, and gives the lease back.
+        """Relays until `stop` is set, then delivers what is in flight (10 s at most), saves, and gives the leases back.
 
         once: returns as soon as staging is empty and the cursor has reached the log's head.
 
-        Blocks; one thread a Relay. Raises Unreachable and TopicMissing at the start, and later only what somebody must
-        see to: PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, HistoryLost, LogReplaced, CursorMismatch,
-        InvalidStart, OutboxNotCreated, and errors of the database that do not pass by themselves. Lost connections,
-        elections, and a broker that is away are waited for.
+        Blocks; one thread a Relay, and with several shares one more for each that it works on. Raises Unreachable and
+        TopicMissing at the start, InvalidSettings when `shares` is not what the relay has, and later only what somebody
+        must see to: PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, HistoryLost, LogReplaced,
+        CursorMismatch, InvalidStart, OutboxNotCreated, and errors of the database that do not pass by themselves. Lost
+        connections, elections, and a broker that is away are waited for.
         """
         types = self._outbox.types()
         if not types:
@@ -77,11 +92,11 @@ class Relay:
             raise OutboxNotCreated(f"{name} has no message types: first run create(), or `outbox create APP`")
         self._work.check({self._job.topic(type) for type in types})
         failures = 0
-        lease = Lease(self._outbox.collections.leases, role(self.name), seconds=self._lease_seconds)
+        driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
         with self._outbox.running():
             while not stop.is_set():
                 try:
-                    if self._take(lease, stop, once):
+                    if self._turn(stop, once):
                         return
                     failures = 0
                 except (HistoryLost, LogReplaced, CursorMismatch, OutboxNotCreated) as lost:
@@ -89,24 +104,76 @@ class Relay:
                     raise
                 except LeaseLost as lost:
                     log.warning("%s; what was in flight is given up, and this relay stands by", lost)
-                except PyMongoError as error:
-                    driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
+                    stop.wait(LOST_SECONDS)
+                except (PyMongoError, DeliveryFailed) as error:
                     failures = driver.retry(error, failures)
 
-    def _take(self, lease: Lease, stop: threading.Event, once: bool) -> bool:
-        """One turn: relays if the lease can be had, else waits a moment. True: nothing is left to do."""
+    def _turn(self, stop: threading.Event, once: bool) -> bool:
+        """What the number of shares asks for, until that changes. True: nothing is left to do."""
+        plan = self._load()
+        if plan.wanted is not None or (plan.shares is None and self._shares not in (None, 1)):
+            Resharing(self._job, self._sink, self._lease_seconds).run(self._shares or 1, stop, STANDBY_SECONDS)
+            return False
+        if plan.shares in (None, 1):
+            return self._alone(stop, once)
+        return self._in_company(plan.shares, stop, once)
+
+    def _load(self) -> Plan:
+        """The plan. When it is first seen, it must have the number of shares that this relay was started with."""
+        plan = load(self._outbox.collections, self.name)
+        if not self._agreed and plan.shares is not None:
+            if self._shares not in (None, plan.shares, plan.wanted):
+                raise InvalidSettings(
+                    f"relay {self.name!r} has {plan.shares} share(s), not {self._shares}. Start it without --shares; "
+                    f"`relay shares set {self._shares}` changes the number"
+                )
+            self._agreed = True
+        return plan
+
+    def _alone(self, stop: threading.Event, once: bool) -> bool:
+        """Relays everything if the lease can be had, else stands by. True: nothing is left to do."""
+        lease, where = self._lease, self._job.where
         if not lease.acquire():
-            log.info("relay %r of %s: another holds the lease, this one stands by", self.name, self._job.where)
+            log.info("relay %r of %s: another holds the lease, this one stands by", self.name, where)
             while not lease.acquire():
                 if stop.wait(STANDBY_SECONDS):
                     return True
-                if once and self._work.is_drained():
+                if not self._agreed:
+                    self._load()
+                if once and self._all_drained():
                     return True
-        try:
+        with given_back(lease, self.name):
+            plan = self._load()
+            if plan.wanted is not None or plan.shares not in (None, 1):
+                return False
             self._work.run(lease, stop, once)
+            return "wanted" not in lease.found
+
+    def _in_company(self, count: int, stop: threading.Event, once: bool) -> bool:
+        """Relays some of several shares. True: nothing is left to do; False: there is another number of them by now."""
+        leases, owner = self._outbox.collections.leases, self._lease.owner
+        driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
+        clock = SystemClock()
+        failures = 0
+        with (
+            closing(Members(leases, role(self.name), owner, self._lease_seconds, clock)) as members,
+            closing(Crew(self._job, self._sink, count, owner, self._lease_seconds, clock)) as crew,
+        ):
+            while not stop.is_set():
+                try:
+                    if members.beat():
+                        plan = self._load()
+                        if plan.shares != count or plan.wanted is not None:
+                            return False
+                    crew.tend(members.quota(count), STANDBY_SECONDS)
+                    if once and self._all_drained():
+                        return True
+                    failures = 0
+                except PyMongoError as error:  # the threads see to their own
+                    failures = driver.retry(error, failures)
+                stop.wait(TEND_SECONDS)
             return True
-        finally:
-            try:
-                lease.release()
-            except PyMongoError as error:  # it runs out by itself
-                log.warning("relay %r: the lease could not be given back: %s", self.name, in_short(error))
+
+    def _all_drained(self) -> bool:
+        plan = self._load()
+        return None not in plan.positions and is_drained(self._outbox, plan.slowest)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 
 from pymongo.errors import PyMongoError
 
+from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.collections import call
 from outbox.lease import Lease
 from outbox.transient import is_transient
+from outbox.wording import in_short
 from relay.advice import Advice
 from relay.ahead import ReadAhead
 from relay.at_least_once import AtLeastOnce, Restart
@@ -28,6 +30,7 @@ from relay.job import Job
 from relay.outcome import Poisoned
 from relay.pump import Pump
 from relay.released import Released
+from relay.share import ALL, Share, lacking
 from relay.sink import Sink
 from relay.transactions import Transactions
 
@@ -38,21 +41,18 @@ LOOK_SECONDS = 1.0
 
 
 class Work:
-    """Relays to one sink. Not thread-safe."""
+    """Relays one share, or all there is, to one sink. Not thread-safe."""
 
-    def __init__(self, job: Job, sink: Sink) -> None:
+    def __init__(self, job: Job, sink: Sink, share: Share = ALL) -> None:
         self._job = job
+        self._label = f"{share.name(job.name)!r} of {job.where}"
         self._outbox = job.outbox
         self._sink = sink
         self._clock = SystemClock()
-        self._cursors = Cursors(job.outbox.collections.cursors, job.name, in_kafka=isinstance(sink, Transactions))
-        self._delivery = (
-            ExactlyOnce(job.outbox, self._cursors, sink)
-            if isinstance(sink, Transactions)
-            else AtLeastOnce(job.outbox, self._cursors)
-        )
+        self._share = share
+        self._cursors, self._delivery = delivery(job, sink, share)
         self._checked: set[str] = set()
-        self._has_worked = False
+        self._has_worked = share.of > 1  # the cursors of several shares are made before any of them works
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check. These need not be checked when their first records come."""
@@ -60,7 +60,8 @@ class Work:
         self._checked |= set(topics)
 
     def run(self, lease: Lease, stop: threading.Event, once: bool) -> None:
-        """Relays until `stop` is set, or with `once` all is delivered; drains and saves then. `lease` stays held.
+        """Relays until `stop` is set, or `lease` says that another number of shares is wanted, or with `once` all is
+        delivered; then drains and saves. `lease` stays held.
 
         Raises what relay.runner.Relay.run names, and LeaseLost.
         """
@@ -83,7 +84,9 @@ class Work:
 
         def ended(position: Position, settled: bool) -> bool:
             nonlocal waiting, looked
-            drained = once and settled and self._is_drained(position)
+            if "wanted" in lease.found:
+                return True
+            drained = once and settled and is_drained(self._outbox, position)
             now = self._clock.monotonic()
             if drained or now - looked >= LOOK_SECONDS:
                 waiting, looked = letters.requeued(), now
@@ -98,7 +101,9 @@ class Work:
 
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
-        pump = self._pump(reader, lease, start, letters, self._save(lease), self._delivery.restart(lease))
+        # After the position: who changes the shares writes both together.
+        share = self._share._replace(delivered=lacking(self._cursors.delivered(), start[0]))
+        pump = self._pump(reader, lease, start, letters, self._save(lease), self._delivery.restart(lease), share)
         with closing(reader), closing(pump):
             encoder = "compiled" if is_native() else "Python"
             log.info(
@@ -125,7 +130,7 @@ class Work:
                 released.put_back(outcome.record, outcome.error)
                 log.error("relay %s: refused again: %s", self._label, outcome.error.finding)
 
-            with closing(self._pump(released, lease, released.start, released, released.save, restart)) as pump:
+            with closing(self._pump(released, lease, released.start, released, released.save, restart, ALL)) as pump:
                 log.info("relay %s: sending %d requeued message(s)", self._label, len(records))
                 driver.run(pump, poisoned, lambda _, settled: settled)
 
@@ -137,11 +142,12 @@ class Work:
         parking: Parking,
         save: Callable[[Position], None],
         restart: Restart,
+        share: Share,
     ) -> Pump:
         encoder = Encoder(self._checked_topic)
         return Pump(
             reader, self._sink, encoder, lease,
-            start=start, save=save, parking=parking, clock=self._clock, restart=restart,
+            start=start, save=save, parking=parking, clock=self._clock, restart=restart, share=share,
         )  # fmt: skip
 
     def _save(self, lease: Lease) -> Callable[[Position], None]:
@@ -166,23 +172,6 @@ class Work:
             self._has_worked = True
             return cursor, ReadAhead(reader)
 
-    def is_drained(self) -> bool:
-        """Whether all that is committed is delivered, by whichever relay of this name. Raises pymongo's errors."""
-        return self._is_drained(self._cursors.load())
-
-    def _is_drained(self, position: Position | None) -> bool:
-        # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head,
-        # read after it, counts everything that was committed.
-        try:
-            with call():
-                if self._outbox.collections.staging.find_one({}, {"_id": 1}) is not None:
-                    return False
-            return position is not None and position[0] >= self._outbox.log.head()
-        except PyMongoError as error:
-            if not is_transient(error):
-                raise
-            return False
-
     def _checked_topic(self, type: str) -> str:
         """The topic of a type; one that was not there at the start is checked now, on first use."""
         topic = self._job.topic(type)
@@ -190,6 +179,37 @@ class Work:
             self.check([topic])
         return topic
 
-    @property
-    def _label(self) -> str:
-        return f"{self._job.name!r} of {self._job.where}"
+
+@contextlib.contextmanager
+def given_back(lease: Lease, name: str) -> Iterator[None]:
+    """Releases the lease at the end, whatever has happened; one that cannot be runs out by itself."""
+    try:
+        yield
+    finally:
+        try:
+            lease.release()
+        except PyMongoError as error:
+            log.warning("relay %r: the lease could not be given back: %s", name, in_short(error))
+
+
+def delivery(job: Job, sink: Sink, share: Share) -> tuple[Cursors, AtLeastOnce]:
+    """The cursor of a share, and how it goes with its records to this sink."""
+    cursors = Cursors(job.outbox.collections.cursors, job.name, share, in_kafka=isinstance(sink, Transactions))
+    if isinstance(sink, Transactions):
+        return cursors, ExactlyOnce(job.outbox, cursors, sink)
+    return cursors, AtLeastOnce(job.outbox, cursors)
+
+
+def is_drained(outbox: Outbox, position: Position | None) -> bool:
+    """Whether all that is committed is delivered, if a relay is at `position`. Raises errors that do not pass."""
+    # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head, read
+    # after it, counts everything that was committed.
+    try:
+        with call():
+            if outbox.collections.staging.find_one({}, {"_id": 1}) is not None:
+                return False
+        return position is not None and position[0] >= outbox.log.head()
+    except PyMongoError as error:
+        if not is_transient(error):
+            raise
+        return False

@@ -104,7 +104,7 @@ def taken(intake: Intake) -> list[int]:
     seqs: list[int] = []
     while (portion := intake.take()) is not None:
         sent = [each[0] for each in portion.outgoing]
-        assert [mark[0] for mark in portion.marks] == sorted([*sent, *portion.parked])
+        assert [mark[0] for mark in portion.marks] == sorted([*sent, *portion.passed])
         seqs += sent
         if intake.halt is not None:
             break
@@ -173,7 +173,7 @@ def test_what_is_parked_behind_an_offender_does_not_count_before_its_turn(parked
     portion = every.take()
 
     assert portion is not None
-    assert (portion.parked, [mark[0] for mark in portion.marks]) == ([1], [1, 2, 3])
+    assert (portion.passed, [mark[0] for mark in portion.marks]) == ([1], [1, 2, 3])
 
 
 @pytest.mark.usefixtures("either")

@@ -97,20 +97,14 @@ class Ensemble:
         Raises LeaseLost when another has worked since, or yet another number is wanted by now: nothing has changed.
         """
         home = self._home
-        cursors = {role(each.name(self._name)): self._cursor(position, delivered, count) for each in shares(count)}
+        cursors: dict[str, Document] = {reader: {} for reader in self._leases}  # what is no share, keeps its fence
+        cursors |= {role(each.name(self._name)): _cursor(position, delivered, count) for each in shares(count)}
         if count > 1:
             cursors[role(self._name)] = {"shares": Int64(count)}
 
         def work(session: ClientSession) -> None:
-            self._clear(session)
             for reader, cursor in cursors.items():
-                fence = Int64(self._leases[reader].fence)
-                self._collections.cursors.update_one(
-                    {"_id": reader},
-                    [{"$set": {**cursor, "updated": "$$NOW", "fence": fence}}],
-                    upsert=True,
-                    session=session,
-                )
+                self._put(reader, cursor, session)
             # Once more under the lease; the count makes it a write that no other holder can commit beside.
             own = {"_id": role(self._name), "owner": home.owner, "fence": Int64(home.fence), "wanted": self._wanted}
             done: Document = {"$inc": {"plans": Int64(1)}}
@@ -122,26 +116,30 @@ class Ensemble:
 
         self._transaction(work)
 
-    def _cursor(self, position: Position, delivered: tuple[Layer, ...], count: int) -> Document:
-        seq, created, id = position
-        cursor: Document = {"seq": Int64(seq), "created": created, "id": id}
-        if count > 1:
-            cursor["shares"] = Int64(count)
-        if delivered:
-            cursor["delivered"] = [[Int64(seq) for seq in layer] for layer in delivered]
-        return cursor
+    def _put(self, reader: str, cursor: Document, session: ClientSession) -> None:
+        known = {"fence": self._claimed[reader]} if reader in self._claimed else {}
+        values = {**cursor, "_id": {"$literal": reader}, "updated": "$$NOW", "fence": Int64(self._leases[reader].fence)}
+        written = self._collections.cursors.update_one(
+            {"_id": reader, **known}, [{"$replaceWith": values}], upsert=not known, session=session
+        )
+        if known and not written.matched_count:
+            raise self._overtaken(reader)
 
     @apart
     def remove(self) -> bool:
         """Removes all cursors, and the plan with them; False when there were none. Raises LeaseLost as `write`."""
-        return self._transaction(self._clear)
 
-    def _clear(self, session: ClientSession) -> bool:
-        cursors = self._collections.cursors
-        for reader, fence in self._claimed.items():
-            if not cursors.delete_one({"_id": reader, "fence": fence}, session=session).deleted_count:
-                raise LeaseLost(f"another relay has worked with the cursor {reader!r} meanwhile")
-        return bool(self._claimed)
+        def work(session: ClientSession) -> bool:
+            for reader, fence in self._claimed.items():
+                found = {"_id": reader, "fence": fence}
+                if not self._collections.cursors.delete_one(found, session=session).deleted_count:
+                    raise self._overtaken(reader)
+            return bool(self._claimed)
+
+        return self._transaction(work)
+
+    def _overtaken(self, reader: str) -> LeaseLost:
+        return LeaseLost(f"another relay has worked with the cursor {reader!r} meanwhile")
 
     def _transaction(self, work: Callable[[ClientSession], T]) -> T:
         with call(_TRANSACTION_SECONDS), self._collections.client.start_session() as session:
@@ -172,3 +170,13 @@ class Ensemble:
         with ExitStack() as every:
             for lease in self._leases.values():
                 every.callback(lease.release)
+
+
+def _cursor(position: Position, delivered: tuple[Layer, ...], count: int) -> Document:
+    seq, created, id = position
+    cursor: Document = {"seq": Int64(seq), "created": created, "id": id}
+    if count > 1:
+        cursor["shares"] = Int64(count)
+    if delivered:
+        cursor["delivered"] = [[Int64(seq) for seq in layer] for layer in delivered]
+    return cursor

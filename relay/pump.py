@@ -15,7 +15,7 @@ from relay.errors import DeliveryFailed, PoisonMessage, Unreachable
 from relay.inflight import InFlight
 from relay.intake import Intake, Parking, Reader
 from relay.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
-from relay.saver import Saver
+from relay.saver import EVERY_RECORDS, Saver
 from relay.share import ALL, Share
 from relay.sink import Outgoing, Sink
 
@@ -61,7 +61,7 @@ class Pump:
         self._lease = lease
         self._clock = clock
         self._restart = restart
-        self._saver = Saver(save, start, clock)
+        self._saver = Saver(save, start, clock, EVERY_RECORDS * share.of)  # about so many of its own
         self._begin(start)
 
     def _begin(self, start: Position) -> None:

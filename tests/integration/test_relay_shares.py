@@ -87,7 +87,7 @@ def test_the_number_of_shares_can_be_changed_under_load(
         for number in rest:
             wish(orders.collections, "kafka", number)
 
-            def changed() -> bool:
+            def changed(number: int = number) -> bool:
                 orders.put([placed(n, f"k{n % 20}") for n in range(20)])
                 return load(orders.collections, "kafka")[:2] == (number, None)
 

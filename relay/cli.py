@@ -102,6 +102,9 @@ def run(
         int | None,
         typer.Option(help="At the first start: how many shares the keys are divided into [default: 1]"),
     ] = None,
+    no_sequence: Annotated[
+        bool, typer.Option("--no-sequence", help="Leave it to other processes to number what is in staging.")
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
 ) -> None:
@@ -109,7 +112,7 @@ def run(
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "kafka": kafka, "topic": topic}
     flags |= {"name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
     flags["shares"] = None if shares is None else str(shares)
-    switches = {"exactly_once": exactly_once or None, "once": once or None}
+    switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
         try:
             given = settings.load({**flags, **switches, "set": settings.pairs(set) if set else None})

@@ -83,6 +83,7 @@ class OutboxSettings(BaseModel):
     on_poison: OnPoison = "stop"
     exactly_once: bool = False
     shares: int | None = Field(default=None, ge=1, le=MOST_SHARES)
+    sequence: bool = True
 
 
 class _Given(BaseSettings):
@@ -103,6 +104,7 @@ class _Given(BaseSettings):
     on_poison: str | None = None
     exactly_once: bool | None = None
     shares: str | None = None
+    sequence: bool | None = None
     once: bool = False
 
     @classmethod

@@ -185,7 +185,7 @@ def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
 def test_nothing_is_lost_or_out_of_order_whoever_ends_in_the_middle_of_a_change(
     outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: type[MemorySink]
 ) -> None:
-    """Goes red when a change does not carry where each share stood, or not the change before; when it is no transaction;
+    """Goes red when a change does not carry where each share stood, or not the change before; when it is none at all;
     and when it writes the new cursors under the fences of before."""
     life = Life(monkeypatch)
     monkeypatch.setattr(intake, "_READ_SECONDS", 0.0)  # nobody rings a bell here

@@ -16,7 +16,8 @@ from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
 from relay.advice import Advice
 from relay.crew import Crew
-from relay.dead_letters import OnPoison
+from relay.cursor import Cursors
+from relay.dead_letters import DeadLetters, OnPoison
 from relay.driver import Driver
 from relay.errors import CursorMismatch, DeliveryFailed, InvalidSettings
 from relay.job import Job, StartAt
@@ -175,5 +176,7 @@ class Relay:
             return True
 
     def _all_drained(self) -> bool:
-        plan = self._load()
-        return None not in plan.positions and is_drained(self._outbox, plan.slowest)
+        plan, home = self._load(), self._outbox.collections
+        letters = DeadLetters(home, Cursors(home.cursors, self.name), 0, self._job.on_poison)
+        waits = None in plan.positions or letters.requeued()
+        return not waits and is_drained(self._outbox, plan.slowest)

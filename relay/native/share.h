@@ -57,8 +57,10 @@ static bool decide(const Share *share, Span hashed, int64_t seq, bool *is_taken)
     *is_taken = hash % share->count == share->number - 1;
     for (Py_ssize_t each = 0; *is_taken && each < PyTuple_Size(share->delivered); each++) {
         PyObject *layer = PyTuple_GetItem(share->delivered, each);
-        PyObject *reached = PyTuple_GetItem(layer, (Py_ssize_t)(hash % (uint32_t)PyTuple_Size(layer)));
-        *is_taken = seq > PyLong_AsLongLong(reached);
+        Py_ssize_t size = PyTuple_Size(layer);
+        if (size < 1)
+            return false;
+        *is_taken = seq > PyLong_AsLongLong(PyTuple_GetItem(layer, (Py_ssize_t)hash % size));
     }
     return !PyErr_Occurred();
 }

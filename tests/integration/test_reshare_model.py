@@ -201,3 +201,23 @@ def test_nothing_is_lost_or_out_of_order_whoever_ends_in_the_middle_of_a_change(
             phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink what takes servers takes minutes
         ),
     )
+
+
+@pytest.mark.parametrize("kind", [MemorySink, MemoryTransactions])
+def test_changes_that_follow_each_other_before_all_is_delivered_repeat_nothing(
+    outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: type[MemorySink]
+) -> None:
+    """Goes red when a change does not carry where each share stood, or not the change before."""
+    scene = Reshared(outboxes(), kind(), Life(monkeypatch))
+    scene.put(KEYS * 3)
+    scene.relay(1, None)
+    scene.change(4, [], 1)
+    scene.relay(2, None)
+    scene.put(KEYS)
+    scene.change(3, [], 1)
+    scene.relay(3, None)
+    scene.change(1, [], 1)
+
+    scene.teardown()
+
+    assert len(seqs(scene.sink)) == 4 * len(KEYS)

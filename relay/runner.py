@@ -32,6 +32,7 @@ log = logging.getLogger("relay")
 
 STANDBY_SECONDS = 1.0
 LOST_SECONDS = 0.1
+_AWAIT_SECONDS = 5.0  # a relay has nobody who waits for its threads to end
 TEND_SECONDS = 0.1
 """Between two looks at the threads; the servers are not asked each time."""
 
@@ -94,7 +95,7 @@ class Relay:
         self._work.check({self._job.topic(type) for type in types})
         failures = 0
         driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
-        with self._outbox.running():
+        with self._outbox.running(_AWAIT_SECONDS):
             while not stop.is_set():
                 try:
                     if self._turn(stop, once):

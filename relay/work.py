@@ -36,7 +36,7 @@ from relay.transactions import Transactions
 
 log = logging.getLogger("relay")
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 """Between two looks for requeued dead letters."""
 
 

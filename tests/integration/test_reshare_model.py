@@ -151,7 +151,6 @@ class Reshared(RuleBasedStateMachine):
                 cursors.save((10**6, None, None), fence)
             with pytest.raises(LeaseLost):
                 cursors.claim(fence)
-        self.holdings.clear()
 
     def teardown(self) -> None:
         for share in shares(load(self.orders.collections, "kafka").shares or 1):
@@ -185,8 +184,8 @@ def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
 def test_nothing_is_lost_or_out_of_order_whoever_ends_in_the_middle_of_a_change(
     outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: type[MemorySink]
 ) -> None:
-    """Goes red when a change does not carry where each share stood, or not the change before; when it is none at all;
-    and when it writes the new cursors under the fences of before."""
+    """Goes red when a change does not carry where each share stood, and when it is no transaction; with transactions,
+    also when it does not fence those of before."""
     life = Life(monkeypatch)
     monkeypatch.setattr(intake, "_READ_SECONDS", 0.0)  # nobody rings a bell here
     monkeypatch.setattr(pump, "_REST_SECONDS", 0.01)
@@ -221,3 +220,21 @@ def test_changes_that_follow_each_other_before_all_is_delivered_repeat_nothing(
     scene.teardown()
 
     assert len(seqs(scene.sink)) == 4 * len(KEYS)
+
+
+@pytest.mark.parametrize("kind", [MemorySink, MemoryTransactions])
+def test_whoever_had_a_share_before_can_do_nothing_when_the_number_is_the_same_again(
+    outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: type[MemorySink]
+) -> None:
+    """Goes red when the new cursors do not have the fence of who makes the change."""
+    scene = Reshared(outboxes(), kind(), Life(monkeypatch))
+    scene.put(KEYS)
+    for number in (1, 2):
+        scene.relay(number, None)
+    scene.change(1, [], 1)
+    scene.relay(1, None)
+    scene.change(2, [], 1)
+    scene.relay(2, None)
+    scene.change(1, [], 1)
+
+    scene.teardown()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -25,6 +25,8 @@ class Job:
     start: StartAt
     on_poison: OnPoison
     chance: Callable[[], float]
+    checked: set[str] = field(default_factory=set)
+    """Topics that are known to be there; shared by all threads."""
 
     def topic(self, type: str) -> str:
         """The topic of a message type. Raises InvalidSettings when Kafka would not take its name."""

@@ -70,11 +70,18 @@ def position(cursor: Document) -> Position:
 
 
 @apart
-def wish(collections: Collections, name: str, count: int | None) -> bool:
-    """Asks the relays to change the number of shares; None: not to. They do when they next look, or start.
+def wish(collections: Collections, name: str, count: int) -> bool:
+    """Asks the relays to change the number of shares. They do when they next look, or start.
 
     Returns False when no relay of this name has ever started. Raises pymongo's errors.
     """
-    change: Document = {"$unset": {"wanted": 1}} if count is None else {"$set": {"wanted": Int64(count)}}
     with call():
-        return collections.leases.update_one({"_id": role(name)}, change).matched_count > 0
+        wanted = collections.leases.update_one({"_id": role(name)}, {"$set": {"wanted": Int64(count)}})
+    return wanted.matched_count > 0
+
+
+@apart
+def call_off(collections: Collections, name: str, count: int) -> None:
+    """Takes the wish for `count` shares back, if it is still that. Raises pymongo's errors."""
+    with call():
+        collections.leases.update_one({"_id": role(name), "wanted": Int64(count)}, {"$unset": {"wanted": 1}})

@@ -11,7 +11,7 @@ from relay.encoding import Position
 from relay.ensemble import Ensemble
 from relay.errors import CursorMismatch
 from relay.job import Job
-from relay.plan import Plan, wish
+from relay.plan import Plan, call_off
 from relay.share import Layer, lacking, shares
 from relay.sink import Sink
 from relay.work import delivery
@@ -47,7 +47,7 @@ class Resharing:
                 return
             target = first if plan.target is None else plan.target
             if target == plan.shares:
-                wish(self._job.outbox.collections, self._job.name, None)
+                call_off(self._job.outbox.collections, self._job.name, target)
                 return
             while (missing := ensemble.take(max(target, plan.shares or 1))) is not None:
                 log.info("relay %r: waiting for the lease %r, to have %d share(s)", self._job.name, missing, target)

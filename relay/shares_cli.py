@@ -55,8 +55,10 @@ def set_(
         if found.shares is None:
             print(f"{place}: not begun yet: give its first start --shares {number}", file=sys.stderr)
             raise typer.Exit(1)
-        plan.wish(its.collections, each.name, None if number == found.shares else number)
         if number == found.shares:
+            if found.wanted is not None:
+                plan.call_off(its.collections, each.name, found.wanted)
             print(f"{place}: {number} share(s), as there are")
         else:
+            plan.wish(its.collections, each.name, number)
             print(f"{place}: {found.shares} share(s) now, to be {number}; `relay shares show` says when it is done")

@@ -51,13 +51,12 @@ class Work:
         self._clock = SystemClock()
         self._share = share
         self._cursors, self._delivery = delivery(job, sink, share)
-        self._checked: set[str] = set()
         self._has_worked = share.of > 1  # the cursors of several shares are made before any of them works
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check. These need not be checked when their first records come."""
         self._sink.check(topics)
-        self._checked |= set(topics)
+        self._job.checked.update(topics)
 
     def run(self, lease: Lease, stop: threading.Event, once: bool) -> None:
         """Relays until `stop` is set, or `lease` says that another number of shares is wanted, or with `once` all is
@@ -175,7 +174,7 @@ class Work:
     def _checked_topic(self, type: str) -> str:
         """The topic of a type; one that was not there at the start is checked now, on first use."""
         topic = self._job.topic(type)
-        if topic not in self._checked:
+        if topic not in self._job.checked:
             self.check([topic])
         return topic
 

@@ -22,6 +22,7 @@ from outbox.errors import LeaseLost
 from outbox.lease import Lease
 from relay import intake, pump
 from relay.cursor import Cursors
+from relay.errors import DeliveryFailed
 from relay.job import Job
 from relay.plan import load, role, wish
 from relay.resharing import Resharing
@@ -238,3 +239,49 @@ def test_whoever_had_a_share_before_can_do_nothing_when_the_number_is_the_same_a
     scene.change(1, [], 1)
 
     scene.teardown()
+
+
+def test_what_only_kafka_knows_to_be_delivered_is_not_repeated_by_a_change(
+    outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when a change goes by the cursors in MongoDB alone."""
+    broker = MemoryTransactions()
+    scene = Reshared(outboxes(), broker, Life(monkeypatch))
+    scene.put(KEYS)
+    sink = broker.another()
+
+    def die() -> None:
+        if sink.records:
+            raise Crash
+
+    sink.after_commit = die
+    lease = Lease(scene.orders.collections.leases, "relay:kafka/1")
+    assert lease.acquire()
+    with suppress(Crash):
+        Work(scene.job, sink, Share(1, 2)).run(lease, threading.Event(), once=True)
+    assert 0 < len(sink.records) < len(KEYS)
+    scene._expire()
+    scene.change(3, [], 1)
+
+    scene.teardown()
+
+    assert len(seqs(scene.sink)) == len(KEYS)
+
+
+def test_a_change_fences_those_of_before_in_kafka_too(
+    outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when a change does not take over the transactional ids of all old shares."""
+    broker = MemoryTransactions()
+    scene = Reshared(outboxes(), broker, Life(monkeypatch))
+    scene.put(KEYS)
+    zombie = broker.another()
+    name = f"{scene.orders.collections.database.name}.{scene.orders.name}/kafka/2"
+    zombie.take_over(name, lambda last: '{"seq": 0, "created": null, "id": null}')
+    zombie.open(lambda seq: None)
+    zombie.send([(1, "topic", "key", b"value", [("seq", "1")])])
+    scene.change(1, [], 1)
+
+    with pytest.raises(DeliveryFailed, match="fenced"):
+        zombie.poll(0)
+    assert seqs(scene.sink) == []

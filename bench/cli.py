@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -9,52 +11,170 @@ import typer
 from pymongo.errors import ServerSelectionTimeoutError
 from rich.console import Console
 
-from bench import report
-from bench.benchmark import Measurement, measure
-from bench.catalogue import CATALOGUE
+from bench import compare as compared
+from bench import curves as curved
+from bench import estimate as estimated
+from bench import plots, report, rows
+from bench.archive import Archive, Entry
+from bench.catalogue import CATALOGUE, GROUPS, chosen
+from bench.estimate import EstimateUnavailable, Plan
 from bench.load import Load
 from bench.stage import Stage
+from bench.yardstick import Yardstick, YardstickFailed, YardstickUnavailable
 from outbox.errors import EmbeddedUnavailable, UnsupportedServer
 from relay.errors import Unreachable
 from tests.servers.kafka import KafkaUnavailable
 
-_NO_SERVER = 3
+_UNAVAILABLE = 3
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(
+    help="Measures the outbox and the relay, beside the bare drivers and beside others. Asserts nothing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+progress = Console(stderr=True)
+
+Messages = Annotated[int, typer.Option(min=100, help="Backlog of the throughput benchmarks.")]
+Only = Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")]
+Into = Annotated[Path | None, typer.Option(help="A folder for table, JSON and pictures.", file_okay=False)]
+IntoAlways = Annotated[Path, typer.Option(help="A folder for table, JSON and pictures.", file_okay=False)]
+Mongo = Annotated[str | None, typer.Option(help="The URI of a replica set; else one is started.")]
+Kafka = Annotated[str | None, typer.Option(help="host:port of a broker; else one is started.")]
+
+
+def say(text: str) -> None:
+    """Of the progress, and of what went wrong."""
+    progress.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """What is missing becomes a line and an exit code."""
+    try:
+        yield
+    except (EmbeddedUnavailable, UnsupportedServer, ServerSelectionTimeoutError) as error:
+        say(f"No MongoDB to measure with: {error}. Name a replica set with --mongo.")
+        raise typer.Exit(_UNAVAILABLE) from error
+    except (KafkaUnavailable, Unreachable) as error:
+        say(f"No Kafka to measure with: {error}. Name a broker with --kafka.")
+        raise typer.Exit(_UNAVAILABLE) from error
+    except (plots.PlotsUnavailable, YardstickUnavailable, EstimateUnavailable) as error:
+        say(str(error))
+        raise typer.Exit(2) from error
+    except YardstickFailed as error:
+        say(str(error))
+        raise typer.Exit(1) from error
+
+
+@app.callback()
+def common() -> None:
+    """Has what all commands have in common: nothing but the help."""
 
 
 @app.command()
-def main(
-    messages: Annotated[int, typer.Option(min=100, help="Backlog of the throughput benchmarks.")] = 50_000,
+def run(
+    messages: Messages = 50_000,
     size: Annotated[int, typer.Option(min=1, help="Bytes of a staged document; about 800 at least.")] = 1200,
     flat: Annotated[bool, typer.Option("--flat", help="Messages of one long text, not of 28 values.")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is run, ours and bare in turns.")] = 5,
-    only: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.")] = None,
-    json: Annotated[Path | None, typer.Option(help="A file to write every figure to.", dir_okay=False)] = None,
-    mongo: Annotated[str | None, typer.Option(help="The URI of a replica set; else one is started.")] = None,
-    kafka: Annotated[str | None, typer.Option(help="host:port of a broker; else one is started.")] = None,
+    only: Only = None,
+    into: Into = None,
+    mongo: Mongo = None,
+    kafka: Kafka = None,
 ) -> None:
-    """Measures the outbox and the relay beside the bare drivers doing the same bytes in the same run.
+    """Each benchmark beside the bare drivers doing the same work in the same run.
 
-    Asserts nothing. Uses databases and topics of its own, and removes them.
+    Uses databases and topics of its own, and removes them.
     """
-    names = only or list(CATALOGUE)
-    for name in names:
-        if name not in CATALOGUE:
-            raise typer.BadParameter(f"there is no {name!r}; there are {', '.join(CATALOGUE)}", param_hint="--only")
-    console, progress = Console(), Console(stderr=True)
     try:
+        names = chosen(only)
+    except KeyError as error:
+        known = f"{', '.join(GROUPS)} (groups), {', '.join(CATALOGUE)}"
+        raise typer.BadParameter(f"there is no {error}; there are {known}", param_hint="--only") from None
+    with explained():
+        if into is not None:
+            plots.require()
+        measured: dict[str, Entry] = {}
         with Stage(Load(messages, size, flat), mongo, kafka) as stage:
-            measurements: list[Measurement] = []
-            for number, name in enumerate(names, 1):
-                progress.print(f"[{number}/{len(names)}] {name}", style="dim", markup=False)
-                measurements += measure(CATALOGUE[name](stage), rounds)
-            console.print(report.table(measurements))
-            if json is not None:
-                report.write(json, stage, rounds, measurements)
-    except (EmbeddedUnavailable, UnsupportedServer, ServerSelectionTimeoutError) as error:
-        progress.print(f"No MongoDB to measure with: {error}. Name a replica set with --mongo.", markup=False)
-        raise typer.Exit(_NO_SERVER) from error
-    except (KafkaUnavailable, Unreachable) as error:
-        progress.print(f"No Kafka to measure with: {error}. Name a broker with --kafka.", markup=False)
-        raise typer.Exit(_NO_SERVER) from error
+            for name, entry in rows.run(stage, names, rounds, say):
+                measured[name] = entry
+                if into is not None:
+                    rows.archive(into).add(name, entry)
+        Console().print(report.table(measured))
+        if into is not None:
+            rows.draw(into)
+
+
+@app.command()
+def curves(
+    messages: Messages = 50_000,
+    only: Only = None,
+    points: Annotated[int | None, typer.Option(min=1, help="Only so many of each curve, from the least.")] = None,
+    into: Into = None,
+    mongo: Mongo = None,
+    kafka: Kafka = None,
+) -> None:
+    """Throughput and memory over the backlog, the size of a message, readers, writers, shares, and the log's size."""
+    names = list(curved.CURVES) if only is None else only
+    for name in names:
+        if name not in curved.CURVES:
+            known = ", ".join(curved.CURVES)
+            raise typer.BadParameter(f"there is no {name!r}; there are {known}", param_hint="--only")
+    with explained():
+        if into is not None:
+            plots.require()
+        with Stage(Load(messages, 1200, flat=True), mongo, kafka) as stage:
+            for name, entry in curved.run(stage, names, points, say):
+                print(f"{name}: {curved.verdict(entry)}")
+                if into is not None:
+                    Archive(into / f"{curved.FILE}.json").add(name, entry)
+        if into is not None:
+            curved.draw(into)
+
+
+@app.command()
+def compare(
+    yardstick: Annotated[Path, typer.Option(help="The folder of the kit, which needs Java 17 and Maven.")],
+    into: IntoAlways,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each relay is run, in turns.")] = 3,
+    only: Only = None,
+    relay: Annotated[list[str] | None, typer.Option(help="Only this relay; may be repeated.")] = None,
+) -> None:
+    """This relay beside others, with the yardstick kit's own servers, payloads and clocks.
+
+    The kit's settings (WORK, COUNT, LAT_S, …) are taken from the environment; see its README.
+    """
+    kinds = list(compared.KINDS) if only is None else only
+    for kind in kinds:
+        if kind not in compared.KINDS:
+            known = ", ".join(compared.KINDS)
+            raise typer.BadParameter(f"there is no {kind!r}; there are {known}", param_hint="--only")
+    planned = compared.turns(kinds, relay)
+    if not planned:
+        raise typer.BadParameter("none of these relays is measured so", param_hint="--relay")
+    with explained():
+        plots.require()
+        kit = Yardstick(yardstick)
+        try:
+            with kit.stack():
+                for name, entry in compared.run(kit, planned, rounds, say):
+                    Archive(into / f"{compared.FILE}.json").add(name, entry)
+        finally:
+            compared.draw(into)
+
+
+@app.command()
+def estimate(
+    figures: Annotated[Path, typer.Option(help="The folder with the measured costs.")] = Path("docs/benchmarks"),
+    rate: Annotated[int, typer.Option(min=1, help="Messages a second, all together.")] = Plan.rate,
+    busy: Annotated[float, typer.Option(min=0.01, max=1, help="The part of a core that is planned for.")] = Plan.busy,
+    copies: Annotated[int, typer.Option(min=1, help="Members of a replica set, replicas in Kafka.")] = Plan.copies,
+    page: Annotated[Path | None, typer.Option(help="A page to put it into, between its marks.", exists=True)] = None,
+) -> None:
+    """On paper: what databases, relays and Kafka need for so many messages a second."""
+    with explained():
+        text = estimated.page(estimated.costs(figures), Plan(rate, busy, copies))
+        print(text)
+        if page is not None:
+            estimated.renew(page, text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from bench import watchers, writers
-from bench.benchmark import Figures
+from bench.benchmark import Figures, InTurns
 from bench.load import Load
-from bench.process import watched
-from bench.relaying import relaying
+from bench.process import background, watched
+from bench.relaying import relay_on
 from bench.sightings import Sightings
 from bench.stage import Stage, capped
 
@@ -18,13 +18,12 @@ def _count(load: Load, rate: int) -> int:
     return load.part(10_000 // rate)
 
 
-class Observed:
+class Observed(InTurns):
     """The sequencer and an observer in this process; the writer, and a watcher of the log, in their own."""
 
     bare_is = "insert into a capped collection, tailable cursor"
 
     def __init__(self, stage: Stage, rate: int) -> None:
-        self.name = f"latency-{rate}"
         self._stage = stage
         self._rate = rate
         self._count = _count(stage.load, rate)
@@ -54,13 +53,12 @@ class Observed:
         )
 
 
-class Consumed:
+class Consumed(InTurns):
     """The writer, the relay, which sequences, and the consumer, each in a process of its own."""
 
     bare_is = "produce, consume"
 
     def __init__(self, stage: Stage, rate: int) -> None:
-        self.name = f"latency-kafka-{rate}"
         self._stage = stage
         self._rate = rate
         self._count = _count(stage.load, rate)
@@ -69,7 +67,7 @@ class Consumed:
         stage = self._stage
         with stage.topic() as topic, stage.outbox() as outbox:
             database = outbox.collections.database.name
-            with relaying(stage.mongo, database, stage.kafka, topic):
+            with background(relay_on, stage.mongo, database, stage.kafka, topic):
                 return self._watched(writers.put, topic, stage.mongo, database)
 
     def bare(self) -> Figures:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Self
 
-from bench.messages import Sent, note, order
+from bson.raw_bson import RawBSONDocument
+
+from bench.messages import NOTE_BYTES, Sent, note, order, renewed, staged
 
 PARTITIONS = 3
 """Of each topic."""
+DIFFERENT = 1000
+"""So many different messages are staged or produced over and over: making each anew takes longer than what is timed."""
+_DIFFERENT_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,11 @@ class Load:
     flat: bool = False
     """One long text instead of an order with its lines."""
 
+    @classmethod
+    def of_value(cls, messages: int, size: int) -> Self:
+        """So many, each with a Kafka value of about `size` bytes (some 60 at least)."""
+        return cls(messages, size + NOTE_BYTES, flat=True)
+
     @property
     def capacity(self) -> int:
         """A log that holds all of it, in bytes."""
@@ -31,6 +44,18 @@ class Load:
     def message(self, number: int) -> Sent:
         return note(number, self.size) if self.flat else order(number, self.size)
 
+    def documents(self, count: int) -> Iterator[RawBSONDocument]:
+        """So many staging documents, each with an id of its own."""
+        made = _made(self)
+        for number in range(count):
+            yield RawBSONDocument(renewed(made[number % len(made)]))
+
     def some(self, count: int) -> list[Sent]:
         """The first `count` messages."""
         return [self.message(number) for number in range(count)]
+
+
+@cache
+def _made(load: Load) -> list[bytes]:
+    different = max(1, min(load.messages, DIFFERENT, _DIFFERENT_BYTES // load.size))
+    return [staged(load.message(number)) for number in range(different)]

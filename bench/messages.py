@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import bson
+import orjson
 from bson import ObjectId
 from mongoengine import (  # type: ignore[import-untyped]  # mongoengine ships no types
     DateTimeField,
@@ -22,6 +23,8 @@ from outbox import message, staging
 
 KEYS = 1000
 HEADERS = {"tenant": "acme"}
+_ID = 4 + 1 + len(b"_id\0")
+"""Where the id stands: after the length, its type and its name."""
 _DAY = datetime(2025, 1, 2, tzinfo=UTC)
 
 
@@ -100,3 +103,17 @@ def staged(sent: Sent) -> bytes:
     created = time.time_ns() // 1_000_000
     data = sent.to_mongo().to_dict()
     return staging.encode(ObjectId(), created, TYPES[type(sent)], sent.order_id, HEADERS, data)
+
+
+def renewed(staged: bytes) -> bytes:
+    """The same document with an id of its own."""
+    return staged[:_ID] + ObjectId().binary + staged[_ID + 12 :]
+
+
+def _note_bytes() -> int:
+    bare = note(0, 0)
+    return len(staged(bare)) - len(orjson.dumps(bare.to_mongo().to_dict()))
+
+
+NOTE_BYTES = _note_bytes()
+"""By how much a note's staged document is larger than its value on Kafka."""

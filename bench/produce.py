@@ -11,7 +11,7 @@ from bson import ObjectId
 from confluent_kafka import KafkaError, Message, Producer
 
 from bench.benchmark import Figures, throughput
-from bench.load import Load
+from bench.load import DIFFERENT, Load
 from bench.messages import HEADERS, TYPES, Sent
 from bench.process import resident_mib
 from outbox.collections import DECODED
@@ -20,8 +20,6 @@ from relay.kafka import DEFAULTS, LOCKED
 from relay.values import json_value
 
 _AT_ONCE = 500
-_DIFFERENT = 1000
-"""So many different records are produced over and over, so that they take no memory worth speaking of."""
 _SECONDS = 60.0
 
 Produced = tuple[str, bytes, list[tuple[str, str]]]
@@ -81,7 +79,7 @@ def record(sent: Sent, number: int) -> Produced:
 
 def produce(kafka: str, topic: str, count: int, load: Load) -> Figures:
     """Produces `count` records as fast as can be; for a process of its own."""
-    records = [record(load.message(number), number) for number in range(min(count, _DIFFERENT))]
+    records = [record(load.message(number), number) for number in range(min(count, DIFFERENT))]
     bare = Bare(kafka)
 
     def work() -> None:

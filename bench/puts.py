@@ -1,116 +1,108 @@
-"""Putting beside plain inserts of the same documents. The messages and documents are made before the clock starts."""
+"""Putting beside plain inserts of the same documents, by turns. Messages and documents are made before."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 
-from bench.benchmark import Figures, throughput
-from bench.messages import HEADERS, Sent, document
+from bench.benchmark import Round, pairs
+from bench.messages import HEADERS, document
 from bench.stage import Stage, plain
 from outbox import Outbox
 
 LIST = 100
 
+Work = Callable[[int], object]
+"""Does the piece of work with this number."""
+
 
 class Put:
     """One message, one write."""
 
-    name = "put"
     bare_is = "insert_one, no validator"
+    metric = "put ms"
+    _divisor = 20
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._messages = stage.load.some(stage.load.part(20))
+        self._count = stage.load.part(self._divisor)
+        self._messages = stage.load.some(self._count)
 
-    def ours(self) -> Figures:
+    def round(self) -> Round:
         with self._stage.outbox() as outbox:
-            _first(outbox, self._messages[0])
-            return throughput(
-                len(self._messages), lambda: [outbox.put(each, headers=HEADERS) for each in self._messages]
-            )
+            outbox.put(self._messages[0], headers=HEADERS)  # the first one of a process also checks the outbox
+            documents = [document(each) for each in self._messages]
+            return pairs(self.metric, self._pairs, self._ours(outbox), self._bare(outbox, documents))
 
-    def bare(self) -> Figures:
-        documents = [document(each) for each in self._messages]
-        with self._stage.database() as database:
-            collection = plain(database)
-            return throughput(len(documents), lambda: [collection.insert_one(each) for each in documents])
+    @property
+    def _pairs(self) -> int:
+        return self._count
+
+    def _ours(self, outbox: Outbox) -> Work:
+        return lambda number: outbox.put(self._messages[number], headers=HEADERS)
+
+    def _bare(self, outbox: Outbox, documents: list[dict[str, Any]]) -> Work:
+        collection = plain(outbox.collections.database)
+        return lambda number: collection.insert_one(documents[number])
 
 
-class PutBesideData:
+class PutBesideData(Put):
     """What the outbox is for: a transaction with a business write and one message."""
 
-    name = "put-transaction"
     bare_is = "two insert_one in a transaction"
+    metric = "transaction ms"
+    _divisor = 50
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._messages = stage.load.some(stage.load.part(50))
+    def _ours(self, outbox: Outbox) -> Work:
+        orders = plain(outbox.collections.database, "orders")
 
-    def ours(self) -> Figures:
-        with self._stage.outbox() as outbox:
-            _first(outbox, self._messages[0])
-            business = plain(outbox.collections.database, "orders")
+        def place(number: int, session: ClientSession) -> None:
+            message = self._messages[number]
+            orders.insert_one({"order": message.order_id}, session=session)
+            outbox.put(message, session=session, headers=HEADERS)
 
-            def place(each: Sent, session: ClientSession) -> None:
-                business.insert_one({"order": each.order_id}, session=session)
-                outbox.put(each, session=session, headers=HEADERS)
+        return lambda number: self._transaction(number, place)
 
-            return throughput(len(self._messages), lambda: self._transactions(self._messages, place))
+    def _bare(self, outbox: Outbox, documents: list[dict[str, Any]]) -> Work:
+        database = outbox.collections.database
+        orders, collection = plain(database, "orders_too"), plain(database)
 
-    def bare(self) -> Figures:
-        documents = [document(each) for each in self._messages]
-        with self._stage.database() as database:
-            business, collection = plain(database, "orders"), plain(database)
+        def place(number: int, session: ClientSession) -> None:
+            orders.insert_one({"order": documents[number]["key"]}, session=session)
+            collection.insert_one(documents[number], session=session)
 
-            def place(each: dict[str, Any], session: ClientSession) -> None:
-                business.insert_one({"order": each["key"]}, session=session)
-                collection.insert_one(each, session=session)
+        return lambda number: self._transaction(number, place)
 
-            return throughput(len(documents), lambda: self._transactions(documents, place))
-
-    def _transactions(self, things: list[Any], place: Any) -> None:
-        with self._stage.client.start_session() as session:
-            for each in things:
-                with session.start_transaction():
-                    place(each, session)
+    def _transaction(self, number: int, place: Callable[[int, ClientSession], None]) -> None:
+        with self._stage.client.start_session() as session, session.start_transaction():
+            place(number, session)
 
 
-class PutList:
+class PutList(Put):
     """Lists of messages, each list in a transaction of its own."""
 
-    name = "put-list"
     bare_is = f"insert_many of {LIST} in a transaction"
+    metric = f"list of {LIST} ms"
+    _divisor = 5
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._messages = stage.load.some(stage.load.part(5))
+    @property
+    def _pairs(self) -> int:
+        return -(-self._count // LIST)
 
-    def ours(self) -> Figures:
-        with self._stage.outbox() as outbox:
-            _first(outbox, self._messages[0])
-            lists = _lists(self._messages)
-            return throughput(len(self._messages), lambda: [outbox.put(each, headers=HEADERS) for each in lists])
+    def _ours(self, outbox: Outbox) -> Work:
+        return lambda number: outbox.put(_part(self._messages, number), headers=HEADERS)
 
-    def bare(self) -> Figures:
-        lists = _lists([document(each) for each in self._messages])
-        with self._stage.database() as database:
-            collection = plain(database)
-            return throughput(len(self._messages), lambda: self._insert(collection, lists))
+    def _bare(self, outbox: Outbox, documents: list[dict[str, Any]]) -> Work:
+        collection = plain(outbox.collections.database)
 
-    def _insert(self, collection: Collection[dict[str, Any]], lists: list[list[dict[str, Any]]]) -> None:
-        with self._stage.client.start_session() as session:
-            for documents in lists:
-                with session.start_transaction():
-                    collection.insert_many(documents, session=session)
+        def insert(number: int) -> None:
+            with self._stage.client.start_session() as session, session.start_transaction():
+                collection.insert_many(_part(documents, number), session=session)
+
+        return insert
 
 
-def _first(outbox: Outbox, message: Sent) -> None:
-    """The first put of a process checks the outbox; that is not what is measured here."""
-    outbox.put(message, headers=HEADERS)
-
-
-def _lists(things: list[Any]) -> list[list[Any]]:
-    return [things[first : first + LIST] for first in range(0, len(things), LIST)]
+def _part(things: list[Any], number: int) -> list[Any]:
+    return things[number * LIST : (number + 1) * LIST]

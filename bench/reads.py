@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo.read_concern import ReadConcern
 
-from bench.benchmark import Figures, throughput
+from bench.benchmark import Figures, InTurns, throughput
 from bench.stage import Stage
 from outbox import Outbox, Record
 from outbox.collections import DECODED, RAW
 
 
-class Read:
-    """`read` from the oldest record to the head; the bare find decodes the same documents."""
+class Read(InTurns):
+    """`read` from the oldest record to the head; the bare loop yields the same records as dicts."""
 
-    name = "read"
-    bare_is = "find over the log, decoded"
-    _options: CodecOptions[Any] = DECODED
+    bare_is = "find over the log, a dict a record"
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -31,44 +28,50 @@ class Read:
         return throughput(self._stage.load.messages, lambda: deque(outbox.read(), maxlen=0))
 
     def bare(self) -> Figures:
-        log = self._stage.full.collections.log.with_options(
-            codec_options=self._options, read_concern=ReadConcern("majority")
-        )
-        return throughput(self._stage.load.messages, lambda: deque(log.find({"_id": {"$gt": 0}}), maxlen=0))
+        log = self._stage.full.collections.log.with_options(codec_options=DECODED, read_concern=ReadConcern("majority"))
+
+        def records() -> Iterator[dict[str, Any]]:
+            for batch in log.find({"_id": {"$gt": 0}}):
+                yield from batch["records"]
+
+        return throughput(self._stage.load.messages, lambda: deque(records(), maxlen=0))
 
 
 class ReadRaw(Read):
     """The same reading; the bare find only fetches, and decodes nothing."""
 
-    name = "read-raw"
     bare_is = "find over the log, raw"
-    _options: CodecOptions[RawBSONDocument] = RAW
+
+    def bare(self) -> Figures:
+        log = self._stage.full.collections.log.with_options(codec_options=RAW, read_concern=ReadConcern("majority"))
+        return throughput(self._stage.load.messages, lambda: deque(log.find({"_id": {"$gt": 0}}), maxlen=0))
 
 
 class Observe(Read):
     """A subscriber that does nothing with what it gets, from the oldest record to the head."""
 
-    name = "observe"
-
     def ours(self) -> Figures:
         database = self._stage.full.collections.database
         with Outbox(database, sequence=False) as outbox:
-            return throughput(self._stage.load.messages, lambda: self._observe(outbox))
+            return throughput(self._stage.load.messages, lambda: until_seen(outbox, self._stage.load.messages))
 
-    def _observe(self, outbox: Outbox) -> None:
-        done = threading.Event()
-        failed: list[Exception] = []
-        last = self._stage.load.messages
 
-        def see(record: Record[Any]) -> None:
-            if record.seq == last:
-                done.set()
+def until_seen(outbox: Outbox, last: int, subscribers: int = 1) -> None:
+    """Subscribes so often, from the oldest record on, and returns when each has seen the one with seq `last`."""
+    done = threading.Semaphore(0)
+    failed: list[Exception] = []
 
-        def fail(error: Exception) -> None:
-            failed.append(error)
-            done.set()
+    def see(record: Record[Any]) -> None:
+        if record.seq == last:
+            done.release()
 
+    def fail(error: Exception) -> None:
+        failed.append(error)
+        done.release()
+
+    for _ in range(subscribers):
         outbox.observe("earliest").subscribe(see, fail)
-        done.wait()
-        if failed:
-            raise failed[0]
+    for _ in range(subscribers):
+        done.acquire()
+    if failed:
+        raise failed[0]

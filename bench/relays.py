@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.benchmark import Figures
+from bench.benchmark import Figures, InTurns
 from bench.process import in_process
 from bench.produce import produce
 from bench.relaying import relay_all
@@ -10,11 +10,10 @@ from bench.stage import Stage
 from outbox import Outbox
 
 
-class RelayLog:
+class RelayLog(InTurns):
     """From a full log."""
 
-    name = "relay"
-    bare_is = "produce loop, same headers and callbacks"
+    bare_is: str | None = "produce loop, same headers and callbacks"
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -27,17 +26,27 @@ class RelayLog:
         with stage.topic() as topic:
             return in_process(produce, stage.kafka, topic, stage.load.messages, stage.load)
 
-    def _relay(self, outbox: Outbox, sequence: bool) -> Figures:
-        database = outbox.collections.database.name
-        with self._stage.topic() as topic:
-            return in_process(relay_all, self._stage.mongo, database, self._stage.kafka, topic, sequence)
+    def _relay(self, outbox: Outbox, sequence: bool, exactly_once: bool = False) -> Figures:
+        stage, database = self._stage, outbox.collections.database.name
+        with stage.topic() as topic:
+            return in_process(relay_all, stage.mongo, database, stage.kafka, topic, sequence, exactly_once)
 
 
 class RelayStaging(RelayLog):
     """From a staging backlog: one process sequences and relays."""
 
-    name = "sequence-relay"
-
     def ours(self) -> Figures:
         with self._stage.outbox(self._stage.load.messages) as outbox:
             return self._relay(outbox, sequence=True)
+
+
+class RelayExactlyOnce(RelayLog):
+    """From a full log in transactions, beside the same relay without."""
+
+    bare_is = "the same relay, at least once"
+
+    def ours(self) -> Figures:
+        return self._relay(self._stage.full, sequence=False, exactly_once=True)
+
+    def bare(self) -> Figures:
+        return super().ours()

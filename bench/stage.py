@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import tempfile
 import uuid
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
-from bson.raw_bson import RawBSONDocument
 from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 from pymongo.collection import Collection
@@ -16,14 +18,16 @@ from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
 from bench.load import PARTITIONS, Load
-from bench.messages import TYPES, staged
+from bench.messages import TYPES
 from outbox import Outbox
 from outbox.embedded import EmbeddedMongo
 from relay import KafkaSink, NewTopics
 from tests.servers.docker import docker_answers, kafka_container
 from tests.servers.kafka import KafkaBroker
 
+CAPPED = "capped"
 _SEED = 5000
+_SEED_BYTES = 16 << 20
 _SELECT_MS = 10_000
 
 
@@ -38,6 +42,8 @@ class Stage:
         self._mongo = mongo
         self._kafka = kafka
         self._ends = contextlib.ExitStack()
+        self.broker_pid: int | None = None
+        """Of the broker that was started here."""
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +67,14 @@ class Stage:
             return self._kafka
         if docker_answers():
             return self._ends.enter_context(kafka_container())
-        return self._ends.enter_context(KafkaBroker()).bootstrap
+        broker = self._ends.enter_context(KafkaBroker())
+        self.broker_pid = broker.pid
+        return broker.bootstrap
+
+    @cached_property
+    def scratch(self) -> Path:
+        """A folder for what is to go with the stage."""
+        return Path(self._ends.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
 
     @contextlib.contextmanager
     def database(self) -> Iterator[Database[dict[str, Any]]]:
@@ -72,14 +85,14 @@ class Stage:
             self.client.drop_database(name)
 
     @contextlib.contextmanager
-    def outbox(self, backlog: int = 0) -> Iterator[Outbox]:
-        """A new outbox with so many messages in staging."""
-        with (
-            self.database() as database,
-            Outbox(database, messages=list(TYPES), capacity=self.load.capacity) as outbox,
-        ):
+    def outbox(self, backlog: int = 0, capacity: int | None = None, load: Load | None = None) -> Iterator[Outbox]:
+        """A new outbox with so many messages of `load` (else the stage's) in staging, its log of so many bytes (else
+        large enough for all)."""
+        load = self.load if load is None else load
+        capacity = load.capacity if capacity is None else capacity
+        with self.database() as database, Outbox(database, messages=list(TYPES), capacity=capacity) as outbox:
             outbox.create()
-            seed(outbox, backlog, self.load)
+            seed(outbox, backlog, load)
             yield outbox
 
     @cached_property
@@ -104,9 +117,10 @@ class Stage:
 def seed(outbox: Outbox, count: int, load: Load) -> None:
     """Fills staging, by its contract and not by `put`, which would take longer than what is measured."""
     staging: Collection[Any] = outbox.collections.staging
-    for first in range(0, count, _SEED):
-        numbers = range(first, min(first + _SEED, count))
-        staging.insert_many([RawBSONDocument(staged(load.message(number))) for number in numbers], ordered=True)
+    documents = load.documents(count)
+    at_once = max(1, min(_SEED, _SEED_BYTES // load.size))
+    while some := list(itertools.islice(documents, at_once)):
+        staging.insert_many(some, ordered=True)
 
 
 def plain(database: Database[dict[str, Any]], name: str = "plain") -> Collection[dict[str, Any]]:
@@ -116,5 +130,5 @@ def plain(database: Database[dict[str, Any]], name: str = "plain") -> Collection
 
 def capped(database: Database[dict[str, Any]], size: int) -> Collection[dict[str, Any]]:
     """A log without a validator, written as safely as the log is."""
-    made = database.create_collection("capped", capped=True, size=size)
+    made = database.create_collection(CAPPED, capped=True, size=size)
     return made.with_options(write_concern=WriteConcern("majority"))

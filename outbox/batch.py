@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import bson
 from bson import Int64
-from bson.binary import UuidRepresentation
 from bson.errors import InvalidBSON
 
-from outbox.collections import DECODED
+from outbox.collections import DECODED, decoded
 from outbox.errors import LogCorrupt
 from outbox.record import Decode, Record
 
@@ -26,7 +25,6 @@ LARGEST_MESSAGE = MAX_DOCUMENT - (16 << 10)
 _RECORD = struct.Struct("<i4s12s9sq")
 _ENVELOPE = struct.Struct("<i5sq6sq7sq11sq9s")
 _NAMES = (b"\x12_id\x00", b"\x12last\x00", b"\x12fence\x00", b"\x12undeleted\x00", b"\x04records\x00")
-_UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.UNSPECIFIED)
 _RECORD_NAMES = (b"\x07id\x00", b"\x09created\x00")
 _INDEXES = [b"\x03%d\x00" % index for index in range(MAX_RECORDS)]
 
@@ -124,14 +122,7 @@ def _decoded(parts: Sequence[bytes]) -> list[dict[str, Any]]:
         return list(bson.decode(_document(b"".join(parts)), codec_options=DECODED)["records"])
     except InvalidBSON:  # a UUID that is not of 16 bytes, which the server stores
         documents = [size + rest for size, rest in zip(parts[1::3], parts[2::3], strict=True)]
-        return [_decoded_alone(each) for each in documents]
-
-
-def _decoded_alone(document: bytes) -> dict[str, Any]:
-    try:
-        return bson.decode(document, codec_options=DECODED)
-    except InvalidBSON:
-        return bson.decode(document, codec_options=_UUIDS_AS_BINARY)
+        return [decoded(each) for each in documents]
 
 
 def _document(array: bytes) -> bytes:

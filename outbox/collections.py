@@ -9,9 +9,11 @@ import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+import bson
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.collection import Collection
@@ -36,6 +38,7 @@ DECODED: CodecOptions[Document] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+_UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.UNSPECIFIED)
 
 CALL_SECONDS = 5.0
 
@@ -46,6 +49,14 @@ READERS: Document = {"seq": {"$exists": True}}
 def call(seconds: float = CALL_SECONDS) -> contextlib.AbstractContextManager[None]:
     """Bounds every driver call inside: a client with default settings hung 29 s on a frozen primary (measured)."""
     return pymongo.timeout(seconds)
+
+
+def decoded(document: bytes) -> Document:
+    """A document as `DECODED` has it; all its UUIDs as binary when one is not of 16 bytes, which the server stores."""
+    try:
+        return bson.decode(document, codec_options=DECODED)
+    except InvalidBSON:
+        return bson.decode(document, codec_options=_UUIDS_AS_BINARY)
 
 
 def apart(function: Callable[P, T]) -> Callable[P, T]:

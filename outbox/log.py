@@ -97,15 +97,15 @@ class Log:
         """The newest seq; 0 when nothing was ever appended."""
         return self.newest(session).last
 
-    def oldest(self) -> int:
+    def oldest(self, session: ClientSession | None = None) -> int:
         """The oldest seq the log still holds; 1 when nothing was ever appended. Raises OutboxNotCreated.
 
         One read, so that a record appended meanwhile is never passed over: a log that once had records has its last.
         """
         with call():
-            found = self._log.find_one({"_id": {"$gt": 0}}, {"_id": 1}, sort=[("$natural", 1)])
+            found = self._log.find_one({"_id": {"$gt": 0}}, {"_id": 1}, sort=[("$natural", 1)], session=session)
         if found is None:
-            self.newest()
+            self.newest(session)
             return 1
         return int(found["_id"])
 

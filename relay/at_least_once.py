@@ -23,14 +23,18 @@ class AtLeastOnce:
         self._cursors = cursors
 
     def position(self, lease: Lease, letters: DeadLetters) -> Position | None:  # see ExactlyOnce
-        """After which record to go on; None before the first start. Raises CursorMismatch, HistoryLost."""
-        position = self._cursors.load()
-        if position is not None:
-            verify(position, self._outbox.log, self._cursors.name)
-        return position
+        """After which record to go on; None before the first start. Raises CursorMismatch, HistoryLost, LeaseLost."""
+        with self._outbox.collections.client.start_session(causal_consistency=True) as session:
+            self._cursors.claim(lease.fence, session)
+            position = self._cursors.load(session)
+            if position is not None:
+                verify(position, self._outbox.log, self._cursors.name, session)
+            return position
 
     def begin(self, position: Position, lease: Lease) -> None:
         """Before the log is read on from `position`, which is saved."""
+        if self._cursors.is_in_kafka():  # from here on this one counts, also if nothing is delivered for long
+            self._cursors.save(position, lease.fence)
 
     def restart(self, lease: Lease) -> Restart:  # as above
         """What a pump that follows the log does after a failure."""

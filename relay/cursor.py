@@ -17,7 +17,7 @@ from outbox.log import Log
 from relay.encoding import Position
 from relay.ensemble import Ensemble
 from relay.errors import CursorMismatch
-from relay.plan import position, role
+from relay.plan import layers, position, role
 from relay.share import ALL, Layer, Share
 
 __all__ = ["Cursors", "forget", "move", "position_at", "role", "verify"]
@@ -39,6 +39,8 @@ class Cursors:
         """The cursor's `_id`."""
         # A cursor of when there were more shares, or fewer, is another one.
         self._own = {"_id": self.reader, "shares": {"$exists": False} if share.of == 1 else Int64(share.of)}
+        self.delivered: tuple[Layer, ...] = ()
+        """See Share.delivered; as it was when the cursor was loaded."""
         self._cursors = cursors
         self._in_kafka = in_kafka
 
@@ -49,32 +51,27 @@ class Cursors:
             return self._cursors.find_one({**self._own, "in_kafka": True}, {"_id": 1}) is not None
 
     @apart
-    def load(self) -> Position | None:
+    def load(self, session: ClientSession | None = None) -> Position | None:
         """The saved position; None before the first start. `(0, None, None)`: nothing was delivered yet."""
         with call():
-            found = self._cursors.find_one(self._own)
+            found = self._cursors.find_one(self._own, session=session)
+        self.delivered = () if found is None else layers(found)
         return None if found is None else position(found)
 
     @apart
-    def delivered(self) -> tuple[Layer, ...]:
-        """See Share.delivered."""
-        with call():
-            found = self._cursors.find_one(self._own, {"delivered": 1})
-        return () if found is None else tuple(tuple(layer) for layer in found.get("delivered", ()))
-
-    @apart
-    def claim(self, fence: int) -> None:
+    def claim(self, fence: int, session: ClientSession | None = None) -> None:
         """Refuses every write of an older fence from here on; nothing before the first start. Raises LeaseLost.
 
-        Also when there are more shares by now, or fewer: their cursors are made together.
+        Also when there are more shares by now, or fewer: their cursors are made together. What is read in `session`
+        afterwards is at least as new as all that any relay had saved by then.
         """
         with call():
             claimed = self._cursors.update_one(
-                {**self._own, "fence": {"$lte": Int64(fence)}}, {"$set": {"fence": Int64(fence)}}
+                {**self._own, "fence": {"$lte": Int64(fence)}}, {"$set": {"fence": Int64(fence)}}, session=session
             )
             if claimed.matched_count:
                 return
-            if self._cursors.find_one({"_id": self.relay}, {"_id": 1}) is not None:
+            if self._cursors.find_one({"_id": self.relay}, {"_id": 1}, session=session) is not None:
                 raise self._stale()
 
     def register(self, position: Position, fence: int) -> None:
@@ -129,19 +126,22 @@ def position_at(seq: int, log: Log) -> Position:
     return (seq, None, None) if record is None else (seq, record.created, record.id)
 
 
-def verify(cursor: Position, log: Log, name: str) -> None:
+def verify(cursor: Position, log: Log, name: str, session: ClientSession) -> None:
     """Checks that reading can go on after `cursor` in this very log.
+
+    `session`: in which `claim` was called. A primary that was just elected may not know for a moment what is committed,
+    and would show a log that ends before the cursor.
 
     Raises CursorMismatch when the log holds another record there or ends before it, HistoryLost when the next record
     was rolled over. A cursor whose own record is gone, and no more than that, is fine.
     """
     seq, _, id = cursor
-    record = None if seq == 0 else log.at(seq)
+    record = None if seq == 0 else log.at(seq, session)
     if record is not None:
         if id is not None and record.id != id:
             raise CursorMismatch(_mismatch(name, f"at seq {seq} the log holds {record.id}, the cursor {id}"))
         return
-    head, oldest = log.head(), log.oldest()
+    head, oldest = log.head(session), log.oldest(session)
     if head < seq:
         raise CursorMismatch(_mismatch(name, f"the cursor is at seq {seq}, the log's newest record is {head}"))
     if oldest > seq + 1:

@@ -10,7 +10,7 @@ from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 
-from outbox.collections import Collections, Document, apart, call
+from outbox.collections import RAW, Collections, Document, apart, call, decoded
 from outbox.record import Record
 from relay import letter
 from relay.cursor import Cursors
@@ -43,6 +43,8 @@ class DeadLetters:
     def __init__(self, collections: Collections, cursors: Cursors, fence: int, on_poison: OnPoison) -> None:
         self._client = collections.client
         self._dead = collections.dead
+        # A primary that was just elected may not know for a moment what is committed, and would show no letters.
+        self._surely = collections.dead.with_options(read_concern=ReadConcern("linearizable"))
         self._cursors = cursors
         self._fence = fence
         self._reader = cursors.relay
@@ -92,8 +94,9 @@ class DeadLetters:
         return self._fenced(work)
 
     def _parked(self, keys: Sequence[str], session: ClientSession | None) -> set[str]:
+        dead = self._surely if session is None else self._dead
         with call():
-            return set(self._dead.distinct("key", {**self._parking, "key": {"$in": keys}}, session=session))
+            return set(dead.distinct("key", {**self._parking, "key": {"$in": keys}}, session=session))
 
     def _add(self, letters: Sequence[Document], session: ClientSession) -> None:
         ids = [each["_id"] for each in letters]
@@ -143,7 +146,7 @@ class DeadLetters:
         if not self._some:
             return False
         with call():
-            if self._dead.find_one(self._own, {"_id": 1}) is None:
+            if self._surely.find_one(self._own, {"_id": 1}) is None:
                 self._some = False
                 return False
             return self._dead.find_one({**self._own, **REQUEUED}, {"_id": 1}) is not None
@@ -171,9 +174,10 @@ class DeadLetters:
         whole: set[str] = set()
         while True:
             with call():
+                raw = self._dead.with_options(codec_options=RAW)
                 found = [
-                    letter.record(each)
-                    for each in self._dead.find({**self._own, **REQUEUED}, sort=[("seq", 1)], limit=-BATCH)
+                    letter.record(decoded(bytes(each.raw)))
+                    for each in raw.find({**self._own, **REQUEUED}, sort=[("seq", 1)], limit=-BATCH)
                 ]
                 keys = {record.key for record in found if record.key is not None}
                 if keys <= whole:

@@ -15,7 +15,7 @@ from pymongo.errors import WriteError
 from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
-from outbox.collections import Document, apart, call
+from outbox.collections import RAW, Document, apart, call, decoded
 from relay.dead_letters import MARK, UNMARKED
 from relay.letter import State
 from relay.plan import cursors_of, role
@@ -61,6 +61,7 @@ class DeadLetterOffice:
     def __init__(self, outbox: Outbox, name: str) -> None:
         self._collections = outbox.collections
         self._dead = outbox.collections.dead
+        self._raw = outbox.collections.dead.with_options(codec_options=RAW)
         self._reader = role(name)
         self._cursors = cursors_of(name)
         self._readers = {"reader": {"$in": [self._reader, SEQUENCER]}}
@@ -69,13 +70,15 @@ class DeadLetterOffice:
     def letters(self, selection: Selection) -> Iterator[Document]:
         """The letters in order of seq (the sequencer's, which have none, first), without their data."""
         with call(_SECONDS):
-            yield from self._dead.find({**self._readers, **selection.query()}, {"data": 0}, sort=[("seq", 1)])
+            for each in self._raw.find({**self._readers, **selection.query()}, {"data": 0}, sort=[("seq", 1)]):
+                yield decoded(bytes(each.raw))
 
     @apart
     def letter(self, id: ObjectId) -> Document | None:
         """One whole letter."""
         with call():
-            return self._dead.find_one({"_id": id, **self._readers})
+            found = self._raw.find_one({"_id": id, **self._readers})
+        return None if found is None else decoded(bytes(found.raw))
 
     @apart
     def count(self, state: State) -> int:
@@ -122,9 +125,10 @@ class DeadLetterOffice:
         """Puts a message of the sequencer's again, under its own id; why not, if it cannot be. All or nothing."""
 
         def work(session: ClientSession) -> str | None:
-            letter = self._dead.find_one_and_delete({"_id": id, "reader": SEQUENCER}, session=session)
-            if letter is None:  # somebody else was first
+            found = self._raw.find_one_and_delete({"_id": id, "reader": SEQUENCER}, session=session)
+            if found is None:  # somebody else was first
                 return None
+            letter = decoded(bytes(found.raw))
             if letter["error"]["code"] != _INVALID:
                 session.abort_transaction()
                 return f"the log cannot hold it, whatever is done: {letter['error']['reason']}"

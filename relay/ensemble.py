@@ -45,12 +45,9 @@ class Ensemble:
         self._wanted: int | None = None
 
     def begin(self) -> Plan | None:
-        """Takes the relay's own lease, if it can be had; then the plan can be changed by nobody else."""
-        if not self._home.acquire():
-            return None
-        found = plan.load(self._collections, self._name)
-        self._wanted = found.wanted
-        return found
+        """Takes the relay's own lease, if it can be had; then the plan can be changed by nobody else. `claim` knows it
+        for sure."""
+        return plan.load(self._collections, self._name) if self._home.acquire() else None
 
     def lease(self, reader: str) -> Lease:
         """One of those that are held."""
@@ -79,16 +76,26 @@ class Ensemble:
             lease.renew_if_due()
 
     @apart
-    def claim(self) -> None:
-        """Refuses what others write of the cursors from here on; `write` and `remove` make sure that it was so."""
-        for reader, lease in self._leases.items():
-            fence = Int64(lease.fence)
-            with call():
-                claimed = self._collections.cursors.update_one(
-                    {"_id": reader, "fence": {"$lte": fence}}, {"$set": {"fence": fence}}
-                )
-            if claimed.matched_count:
-                self._claimed[reader] = fence
+    def claim(self) -> Plan:
+        """Refuses what others write of the cursors from here on; `write` and `remove` make sure that it was so.
+
+        Returns the plan, which can change no more. What was read of it before may have been old: a primary that was
+        just elected may not know for a moment what is committed.
+        """
+        with self._collections.client.start_session(causal_consistency=True) as session:
+            for reader, lease in self._leases.items():
+                fence = Int64(lease.fence)
+                with call():
+                    claimed = self._collections.cursors.update_one(
+                        {"_id": reader, "fence": {"$lte": fence}}, {"$set": {"fence": fence}}, session=session
+                    )
+                if claimed.matched_count:
+                    self._claimed[reader] = fence
+            found = plan.load(self._collections, self._name, session)
+        if any(role(each.name(self._name)) not in self._leases for each in shares(found.shares or 1)):
+            raise LeaseLost(f"relay {self._name!r} has {found.shares} shares, and not all of them were taken")
+        self._wanted = found.wanted
+        return found
 
     @apart
     def write(self, count: int, position: Position, delivered: tuple[Layer, ...]) -> None:
@@ -156,8 +163,7 @@ class Ensemble:
             found = self.begin() if not self._home.fence else plan.load(self._collections, self._name)
             missing = role(self._name) if found is None else self.take(found.shares or 1)
             if found is not None and missing is None:
-                self.claim()
-                return found
+                return self.claim()
             with call():
                 held = self._collections.leases.find_one({"_id": missing}) or {}
             beat = (held.get("fence"), held.get("beat"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from bson import ObjectId
+from pymongo.client_session import ClientSession
 
 from outbox import Outbox
 from outbox.lease import Lease
@@ -75,9 +76,13 @@ class ExactlyOnce(AtLeastOnce):
         self._cursor: Callable[[Outgoing], Stored] = after
 
     def position(self, lease: Lease, letters: DeadLetters) -> Position | None:
-        """See AtLeastOnce; takes over first. Raises also LeaseLost, DeliveryFailed, DeliveryRefused."""
-        stored = self._take_over(lease)
-        saved = self._cursors.load()
+        """See AtLeastOnce; takes over first. Raises also DeliveryFailed, DeliveryRefused."""
+        with self._outbox.collections.client.start_session(causal_consistency=True) as session:
+            return self._position(lease, letters, session)
+
+    def _position(self, lease: Lease, letters: DeadLetters, session: ClientSession) -> Position | None:
+        stored = self._take_over(lease, session)
+        saved = self._cursors.load(session)
         if saved is None:
             if stored is not None:
                 raise CursorMismatch(
@@ -93,7 +98,7 @@ class ExactlyOnce(AtLeastOnce):
         else:
             letters.delivered([ObjectId(id) for id in stored.requeued])
             position = self._further(stored, saved)
-        verify(position, self._outbox.log, self._cursors.name)
+        verify(position, self._outbox.log, self._cursors.name, session)
         return position
 
     def begin(self, position: Position, lease: Lease) -> None:
@@ -139,12 +144,12 @@ class ExactlyOnce(AtLeastOnce):
 
         return restart
 
-    def _take_over(self, lease: Lease) -> Stored | None:
+    def _take_over(self, lease: Lease, session: ClientSession | None = None) -> Stored | None:
         lease.renew()  # only the holder may fence off others
         text = self._sink.take_over(self.name, lambda last: self._cursor(last).text())
         # Another relay that takes over claims first and fences second. So if nobody has claimed by now, whoever does
         # will fence this one.
-        self._cursors.claim(lease.fence)
+        self._cursors.claim(lease.fence, session)
         lease.renew()
         self._stored = None if text is None else parse(text)
         return self._stored

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from bson import Int64
+from pymongo.client_session import ClientSession
 
 from outbox.collections import READERS, Collections, Document, apart, call
 from relay.encoding import Position
@@ -46,27 +47,32 @@ def cursors_of(name: str) -> Document:
 
 
 @apart
-def load(collections: Collections, name: str) -> Plan:
+def load(collections: Collections, name: str, session: ClientSession | None = None) -> Plan:
     """The plan of the relay `name`. Raises pymongo's errors.
 
     With one share, the default, the document `relay:NAME` is its cursor; with more it says how many there are.
     """
     with call():
-        lease = collections.leases.find_one({"_id": role(name)}, {"wanted": 1})
-        home = collections.cursors.find_one({"_id": role(name)})
-        found = {each["_id"]: each for each in collections.cursors.find(cursors_of(name))}
+        lease = collections.leases.find_one({"_id": role(name)}, {"wanted": 1}, session=session)
+        home = collections.cursors.find_one({"_id": role(name)}, session=session)
+        found = {each["_id"]: each for each in collections.cursors.find(cursors_of(name), session=session)}
     wanted = None if lease is None else lease.get("wanted")
     if home is None:
         return Plan(None, wanted, (), ())
     count = int(home.get("shares", 1))
     cursors = [found.get(role(each.name(name))) for each in shares(count)]
-    layers = dict.fromkeys(tuple(layer) for each in cursors if each is not None for layer in each.get("delivered", ()))
-    return Plan(count, wanted, tuple(None if each is None else position(each) for each in cursors), tuple(layers))
+    known = dict.fromkeys(layer for each in cursors if each is not None for layer in layers(each))
+    return Plan(count, wanted, tuple(None if each is None else position(each) for each in cursors), tuple(known))
 
 
 def position(cursor: Document) -> Position:
     """What a cursor's document says."""
     return cursor["seq"], cursor["created"], cursor["id"]
+
+
+def layers(cursor: Document) -> tuple[Layer, ...]:
+    """See Share.delivered."""
+    return tuple(tuple(layer) for layer in cursor.get("delivered", ()))
 
 
 @apart

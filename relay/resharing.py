@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 
+from outbox.errors import LeaseLost
 from relay.cursor import position_at
 from relay.dead_letters import DeadLetters
 from relay.encoding import Position
 from relay.ensemble import Ensemble
 from relay.errors import CursorMismatch
 from relay.job import Job
-from relay.plan import Plan, call_off
+from relay.plan import call_off
 from relay.share import Layer, lacking, shares
 from relay.sink import Sink
 from relay.work import delivery
@@ -53,13 +54,15 @@ class Resharing:
                 log.info("relay %r: waiting for the lease %r, to have %d share(s)", self._job.name, missing, target)
                 if stop.wait(standby):
                     return
-            self._change(ensemble, plan, target)
+            self._change(ensemble, target)
         finally:
             self._sink.close()
             ensemble.release()
 
-    def _change(self, ensemble: Ensemble, plan: Plan, target: int) -> None:
-        ensemble.claim()
+    def _change(self, ensemble: Ensemble, target: int) -> None:
+        plan = ensemble.claim()
+        if plan.target not in (None, target):
+            raise LeaseLost(f"another number of shares of relay {self._job.name!r} is wanted by now, or there is")
         reached = self._reached(ensemble, target if plan.shares is None else plan.shares)
         layers: tuple[Layer, ...] = ()
         if reached is None:

@@ -13,6 +13,7 @@ from outbox.collections import DECODED, call
 from outbox.headroom import Headroom
 from outbox.lease import SECONDS, holder
 from relay import dates
+from relay.cursor import Cursors
 from relay.disposal import DeadLetterOffice
 from relay.encoding import Position
 from relay.plan import load, role
@@ -43,6 +44,9 @@ class RelayStatus:
     outbox: str
     name: str
     """The relay's."""
+    delivery: str | None
+    """`at-least-once` or `exactly-once`, as the saved cursor says: by which one a relay went on last. None without a
+    cursor. After `relay cursor set` it is `at-least-once` until a relay starts."""
     head: int
     """The log's newest seq; 0 when nothing was ever appended."""
     oldest: int
@@ -87,11 +91,13 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         for share, position in zip(shares(plan.shares or 1), plan.positions or (None,), strict=True)
     )
     slowest = min(each_share, key=lambda each: -1 if each.cursor is None else each.cursor["seq"])
-    reader = role(Share(slowest.share, len(each_share)).name(name))
+    share = Share(slowest.share, len(each_share))
+    cursors = Cursors(outbox.collections.cursors, name, share)
     return RelayStatus(
         database=outbox.collections.database.name,
         outbox=outbox.name,
         name=name,
+        delivery=None if slowest.cursor is None else "exactly-once" if cursors.is_in_kafka() else "at-least-once",
         head=status.head,
         oldest=status.oldest,
         cursor=slowest.cursor,
@@ -102,7 +108,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         fence=slowest.fence,
         dead=office.count("dead"),
         parked=office.count("parked"),
-        headroom=headrooms.get(reader),
+        headroom=headrooms.get(cursors.reader),
         held=None if status.held is None else {"reader": status.held.reader, "seconds": status.held.seconds},
         shares=each_share,
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 
 from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
 from outbox.clock import SystemClock
@@ -100,8 +101,7 @@ class Work:
 
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
-        # After the position: who changes the shares writes both together.
-        share = self._share._replace(delivered=lacking(self._cursors.delivered(), start[0]))
+        share = self._share._replace(delivered=lacking(self._cursors.delivered, start[0]))
         pump = self._pump(reader, lease, start, letters, self._save(lease), self._delivery.restart(lease), share)
         with closing(reader), closing(pump):
             encoder = "compiled" if is_native() else "Python"
@@ -202,12 +202,15 @@ def delivery(job: Job, sink: Sink, share: Share) -> tuple[Cursors, AtLeastOnce]:
 def is_drained(outbox: Outbox, position: Position | None) -> bool:
     """Whether all that is committed is delivered, if a relay is at `position`. Raises errors that do not pass."""
     # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head, read
-    # after it, counts everything that was committed.
+    # after it, counts everything that was committed. A primary that was just elected may not know for a moment what is
+    # committed: hence a read that has it make sure, and another that is no older.
+    staging = outbox.collections.staging.with_options(read_concern=ReadConcern("linearizable"))
     try:
-        with call():
-            if outbox.collections.staging.find_one({}, {"_id": 1}) is not None:
-                return False
-        return position is not None and position[0] >= outbox.log.head()
+        with outbox.collections.client.start_session(causal_consistency=True) as session:
+            with call():
+                if staging.find_one({}, {"_id": 1}, session=session) is not None:
+                    return False
+            return position is not None and position[0] >= outbox.log.head(session)
     except PyMongoError as error:
         if not is_transient(error):
             raise

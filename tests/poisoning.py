@@ -76,4 +76,5 @@ def _key(record: MemoryRecord) -> str | None:
 
 def states(prices: Outbox, reader: str = "relay:kafka") -> dict[int, str]:
     """seq → state of a reader's letters."""
-    return {each["seq"]: each["state"] for each in prices.collections.dead.find({"reader": reader}, sort=[("seq", 1)])}
+    found = prices.collections.dead.find({"reader": reader}, {"seq": 1, "state": 1}, sort=[("seq", 1)])
+    return {each["seq"]: each["state"] for each in found}

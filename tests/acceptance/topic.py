@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from tests.acceptance.ledger import Seen
 from tests.waiting import wait_until
@@ -53,7 +53,7 @@ class Topic:
 
     def _read(self, consumer: Consumer, partition: TopicPartition) -> list[Seen]:
         found, end = list[Seen](), self._end(partition)
-        consumer.assign([TopicPartition(partition.topic, partition.partition, 0)])
+        consumer.assign([TopicPartition(partition.topic, partition.partition, OFFSET_BEGINNING)])
         while True:
             message = consumer.poll(30)
             assert message is not None, f"{partition} gave nothing after {len(found)} records, before {end}"

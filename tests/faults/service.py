@@ -14,15 +14,18 @@ PATIENCE_SECONDS = 60.0
 
 
 class Service:
-    """The ledger's outbox, made here, and one topic. `start` starts a script of the acceptance tests' processes/."""
+    """The ledger's outbox, made here with `settings`, and one topic. `start` starts a script of the acceptance tests'
+    processes/."""
 
-    def __init__(self, ledger: Ledger, uri: str, topic: Topic, start: Callable[..., Process]) -> None:
+    def __init__(
+        self, ledger: Ledger, uri: str, topic: Topic, start: Callable[..., Process], **settings: object
+    ) -> None:
         self.ledger = ledger
         self.topic = topic
         self.writers: list[Process] = []
         self._uri = uri
         self._start = start
-        ledger.create()
+        ledger.create(**settings)
 
     def write(self, rate: float = 150.0, **options: object) -> Process:
         """A writer until SIGTERM; `rate` in messages a second."""

@@ -1,10 +1,9 @@
-"""The broker does not answer while the log grows and grows; or its topic is deleted and made anew."""
+"""The broker does not answer while the log grows and grows."""
 
 from __future__ import annotations
 
 import re
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from tests.acceptance.process import Process
 from tests.faults.conftest import Far
 from tests.faults.service import Service
-from tests.servers.kafka import admin_client, create_topic
 from tests.waiting import wait_until
 
 BACKLOG = 100_000
@@ -63,28 +61,3 @@ def beats(service: Service, count: int) -> None:
 def resident_mib(process: Process) -> float:
     [kib] = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
     return int(kib) / 1024
-
-
-def test_a_topic_that_was_deleted_and_made_anew_gets_a_gapless_rest(far_service: Service, far: Far) -> None:
-    """What was in the old topic is gone with it; the relay stops with exit code 4 or goes on, and skips nothing."""
-    service = far_service
-    service.write()
-    relay = service.relay(lease=1)
-    service.wait_until_delivered(200)
-    delivered = service.saved()
-    admin = admin_client(far.broker.bootstrap)
-    admin.delete_topics([service.topic.name])[service.topic.name].result(30)
-    wait_until(lambda: service.topic.name not in admin.list_topics(timeout=5).topics, 30, "the topic to be gone")
-    before = service.ledger.head()
-    create_topic(far.broker.bootstrap, service.topic.name)
-    wait_until(lambda: relay.exit_code is not None or service.saved() > before + 100, 60, "the relay to do something")
-    if relay.exit_code is not None:
-        assert relay.exit_code == 4, relay.said()
-        relay = service.relay(lease=1)
-    written = service.finish()
-    relay.stop()
-
-    assert service.ledger.faults(written) == []
-    seqs = sorted({record.seq for record in service.topic.records()})
-    assert [(one, other) for one, other in pairwise(seqs) if other != one + 1] == []
-    assert delivered < seqs[-1] == service.ledger.head()

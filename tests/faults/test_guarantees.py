@@ -1,4 +1,4 @@
-"""The table of faults in docs/guarantees.md and the tests of faults are about the same things."""
+"""The table of faults in docs/guarantees.md and the tests of faults and of load are about the same things."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| (?P<fault>[^|]+) \| (?P<promise>[^|]+) \| (?P<tests>`tests/[^|]+) \|$", re.MULTILINE)
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 ROWS = [match.groupdict() for match in ROW.finditer((ROOT / "docs" / "guarantees.md").read_text())]
-FILES = sorted(file for file in Path(__file__).parent.glob("test_*.py") if file != Path(__file__))
+FILES = sorted(
+    file for part in ("faults", "load") for file in (ROOT / "tests" / part).glob("test_*.py") if file != Path(__file__)
+)
 
 
 def names_in(file: Path) -> list[str]:
@@ -30,7 +32,7 @@ def test_each_fault_in_the_table_is_shown_by_tests_that_exist(row: dict[str, str
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_each_test_of_a_fault_stands_in_the_table(file: Path) -> None:
-    named = {name for row in ROWS for path, name in TEST.findall(row["tests"]) if path == f"tests/faults/{file.name}"}
+def test_each_test_of_a_fault_or_of_load_stands_in_the_table(file: Path) -> None:
+    named = {name for row in ROWS for path, name in TEST.findall(row["tests"]) if ROOT / path == file}
 
     assert set(names_in(file)) == named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,10 +16,13 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from outbox import Outbox, Record, batch
+from outbox import Outbox, Record, batch, clearing
+from outbox.clearing import Clearing
 from outbox.collections import Collections
+from outbox.lease import Lease
 from outbox.sequencer import Sequencer
 from outbox.snapshot import Snapshot
+from relay.cursor import Cursors
 from tests.executors import Now
 from tests.orders import MESSAGES, new_outbox, placed, totals
 from tests.servers.replica_set import ReplicaSet
@@ -189,6 +192,42 @@ def test_what_only_the_primary_has_is_shown_to_nobody(nodes: ReplicaSet, databas
             assert totals(reading.read()) == [1]
             assert totals(got) == [1]
         wait_until(lambda: totals(got) == [1, 1], 30, "what the majority has now")
+
+
+def test_nothing_counts_that_only_the_primary_has(
+    nodes: ReplicaSet, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when one of these is acknowledged sooner: a rollback would take it back, and nobody would know."""
+    monkeypatch.setattr(clearing, "DELETE_SECONDS", 1.0)
+    with new_outbox(database, sequence=False) as orders:
+        staging, log, leases, cursors = (
+            getattr(orders.collections, name) for name in ("staging", "log", "leases", "cursors")
+        )
+        worker, lease = Sequencer(orders.collections, threads=Now()), Lease(leases, "relay:kafka")
+        assert (worker.take_over(), lease.acquire()) == (True, True)
+        saved = Cursors(cursors, "kafka")
+        saved.register((0, None, None), lease.fence)
+        id = orders.put(placed(1))
+        acts: dict[str, Callable[[], object]] = {
+            "append": worker.sweep,
+            "delete": lambda: Clearing(staging, Now()).delete([id.binary]),
+            "lease": lease.renew,
+            "cursor": lambda: saved.save((1, None, id), lease.fence),
+        }
+
+        with _held_back(nodes):
+            early = [name for name, act in acts.items() if not _waits(act)]
+
+        assert early == []
+        wait_until(lambda: log.find_one({"_id": 1}) and not staging.find_one(), 30, "all of it to be done in the end")
+
+
+def _waits(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except PyMongoError as error:
+        return error.timeout
+    return False
 
 
 def _append(orders: Outbox, seq: int, write_concern: WriteConcern) -> None:

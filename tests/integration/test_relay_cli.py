@@ -82,8 +82,8 @@ def test_status_as_json_has_the_documented_keys(relay: RelayCommand, orders: Out
     status = json.loads(relay("status", "--json").stdout)
 
     assert list(status) == [
-        "database", "outbox", "name", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder",
-        "fence", "dead", "parked", "headroom", "held", "shares",
+        "database", "outbox", "name", "delivery", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging",
+        "holder", "fence", "dead", "parked", "headroom", "held", "shares",
     ]  # fmt: skip
     assert list(status["cursor"]) == ["seq", "id", "created"]
     assert (status["head"], status["cursor"]["seq"], status["lag_records"]) == (1, 1, 0)
@@ -129,7 +129,7 @@ def test_status_is_a_table_for_people(relay: RelayCommand, orders: Outbox) -> No
     shown = relay("status")
 
     assert shown.returncode == 0
-    for word in ("head", "cursor", "lag_records", "holder"):
+    for word in ("delivery", "at-least-once", "head", "cursor", "lag_records", "holder"):
         assert word in shown.stdout
 
 

@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 from bson import Int64, ObjectId
+from bson.binary import Binary
 from pymongo.database import Database
 
 from outbox import Outbox
+from relay import letter
 from relay.cursor import Cursors
 from relay.dead_letters import DeadLetters
 from relay.disposal import Selection
 from relay.errors import LetterTaken, PoisonMessage
 from relay.status import relay_status
 from relay.testing import MemorySink
+from tests.orders import foreign, unchecked
 from tests.poisoning import arrived, new_prices, office, put, refuse, relay, states
 from tests.relaying import Relaying, run_once, saved_seq
 from tests.waiting import wait_until
@@ -232,6 +235,31 @@ def test_the_sequencers_letters_are_listed_and_go_back_to_staging_when_they_fit(
 
 
 # ---- looking
+
+
+def test_a_letter_with_a_uuid_of_another_length_is_shown_and_sent_again(prices: Outbox, sink: MemorySink) -> None:
+    """The server stores such a one, and the driver raises at it: in a body or, past the validator, in a header."""
+    short = Binary(b"short", 4)
+    put(prices, "a")
+    run_once(relay(prices, sink))
+    written = foreign(type="price.set", key="b", data={"sku": "b", "id": short})
+    unchecked(prices, written, foreign(type="price.set", key="c", headers={"h": short}, data={"sku": "c"}))
+    refuse(sink, 2)
+    run_once(relay(prices, sink, "dead-letter"))
+    unfit = buried(prices, 121, key="d", data={"sku": "d", "id": short})
+
+    listed = [letter.as_json(each)["key"] for each in office(prices).letters(Selection())]
+    shown = office(prices).letter(written["_id"])
+    refuse(sink)
+    done = office(prices).requeue(Selection())
+    run_once(relay(prices, sink, "dead-letter"))
+
+    assert listed == ["d", "b", "c"]
+    assert shown is not None
+    assert shown["data"]["id"] == short
+    assert [id for id, _ in done.refused] == [unfit]  # by staging's validator
+    assert [key for key, _ in arrived(sink)] == ["a", "b"]
+    assert states(prices) == {3: "dead"}
 
 
 def test_status_counts_the_dead_and_the_parked(prices: Outbox, sink: MemorySink) -> None:

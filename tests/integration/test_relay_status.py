@@ -17,7 +17,7 @@ from relay import Relay
 from relay.cursor import move
 from relay.errors import CursorInUse
 from relay.status import relay_status, unhealthy
-from relay.testing import MemorySink
+from relay.testing import MemorySink, MemoryTransactions
 from tests.orders import new_outbox, placed
 from tests.relaying import Relaying, cursor_of, numbered, run_once, started
 from tests.waiting import wait_until
@@ -83,8 +83,8 @@ def test_status_says_how_far_it_is(orders: Outbox) -> None:
     assert third is not None
     assert (before["cursor"], before["lag_records"], before["lag_seconds"]) == (None, None, None)
     assert list(after) == [
-        "database", "outbox", "name", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging", "holder",
-        "fence", "dead", "parked", "headroom", "held", "shares",
+        "database", "outbox", "name", "delivery", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging",
+        "holder", "fence", "dead", "parked", "headroom", "held", "shares",
     ]  # fmt: skip
     assert after["cursor"]["id"] == str(third.id)
     assert (after["head"], after["oldest"], after["cursor"]["seq"], after["lag_records"]) == (5, 1, 3, 2)
@@ -92,6 +92,16 @@ def test_status_says_how_far_it_is(orders: Outbox) -> None:
     assert (after["staging"], after["holder"], after["fence"]) == (1, None, 1)
     alone = {"share": 1, "cursor": after["cursor"], "lag_records": 2, "holder": None, "fence": 1}
     assert after["shares"] == (alone,)
+
+
+def test_status_says_how_the_last_relay_delivered_also_when_it_had_nothing_to_do(orders: Outbox) -> None:
+    numbered(orders, 3)
+    said = [relay_status(orders, "kafka").delivery]
+    for sink in (MemorySink(), MemoryTransactions(), MemorySink()):
+        run_once(Relay(orders, sink))
+        said.append(relay_status(orders, "kafka").delivery)
+
+    assert said == [None, "at-least-once", "exactly-once", "at-least-once"]
 
 
 def test_a_working_relay_is_healthy_and_one_that_stopped_is_not(orders: Outbox) -> None:

@@ -20,7 +20,7 @@ from tests.orders import MESSAGES, new_outbox, placed
 from tests.roles import grant
 from tests.servers.certificates import CLIENT_SUBJECT
 from tests.servers.kafka import create_topic
-from tests.servers.secured_kafka import PASSWORD, SecuredKafka
+from tests.servers.secured_kafka import MECHANISMS, PASSWORD, SecuredKafka
 from tests.servers.secured_mongo import SecuredMongo
 
 RELAY = [sys.executable, "-c", "from relay.cli import main; main()"]
@@ -70,13 +70,20 @@ def relay(mongo: str, database: str, kafka: str, topic: str, settings: dict[str,
     )
 
 
+@pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_it_relays_over_tls_with_a_user_and_a_password_on_both_sides(
-    secured: SecuredMongo, secured_kafka: SecuredKafka, database: Database[Document], orders: Outbox, topic: str
+    secured: SecuredMongo,
+    secured_kafka: SecuredKafka,
+    database: Database[Document],
+    orders: Outbox,
+    topic: str,
+    mechanism: str,
 ) -> None:
+    """MongoDB's side is SCRAM-SHA-256, as the driver and the server agree on by themselves; here nothing else goes."""
     id = orders.put(placed(1))
-    mongo = secured.uri("relay", "relay", source=database.name)
+    mongo = secured.uri("relay", "relay", source=database.name) + "&authMechanism=SCRAM-SHA-256"
 
-    done = relay(mongo, database.name, secured_kafka.for_password, topic, secured_kafka.password_settings)
+    done = relay(mongo, database.name, secured_kafka.for_password, topic, secured_kafka.password_settings(mechanism))
 
     assert done.returncode == 0, done.stderr
     [found] = read_topic(secured_kafka.bootstrap, topic, lambda messages: len(messages) >= 1)
@@ -155,10 +162,16 @@ def test_with_too_few_privileges_it_names_them_and_ends_with_4(
     assert "docs/security.md" in done.stderr
 
 
+@pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_a_wrong_password_for_kafka_ends_it_with_3_and_says_why(
-    secured: SecuredMongo, secured_kafka: SecuredKafka, database: Database[Document], orders: Outbox, topic: str
+    secured: SecuredMongo,
+    secured_kafka: SecuredKafka,
+    database: Database[Document],
+    orders: Outbox,
+    topic: str,
+    mechanism: str,
 ) -> None:
-    settings = {**secured_kafka.password_settings, "sasl.password": "sekret"}
+    settings = {**secured_kafka.password_settings(mechanism), "sasl.password": "sekret"}
     mongo = secured.uri("relay", "relay", source=database.name)
 
     done = relay(mongo, database.name, secured_kafka.for_password, topic, settings)
@@ -171,7 +184,7 @@ def test_a_wrong_password_for_kafka_ends_it_with_3_and_says_why(
 def test_a_user_of_kafka_without_the_right_to_write_ends_it_with_4(
     secured: SecuredMongo, secured_kafka: SecuredKafka, database: Database[Document], orders: Outbox, topic: str
 ) -> None:
-    settings = {**secured_kafka.password_settings, "sasl.username": "stranger", "sasl.password": "s"}
+    settings = {**secured_kafka.password_settings(), "sasl.username": "stranger", "sasl.password": "s"}
     mongo = secured.uri("relay", "relay", source=database.name)
 
     done = relay(mongo, database.name, secured_kafka.for_password, topic, settings)
@@ -184,12 +197,12 @@ def test_an_authority_that_did_not_sign_the_server_s_certificate_is_not_believed
     secured: SecuredMongo, secured_kafka: SecuredKafka, database: Database[Document], orders: Outbox, topic: str
 ) -> None:
     stranger = secured_kafka.certificates.client  # signs nobody
-    settings = {**secured_kafka.password_settings, "ssl.ca.location": str(stranger)}
+    settings = {**secured_kafka.password_settings(), "ssl.ca.location": str(stranger)}
     mongo = secured.uri("relay", "relay", source=database.name)
 
     done = relay(mongo, database.name, secured_kafka.for_password, topic, settings)
     untrusting = mongo.replace("ca.pem", "client.pem")
-    other = relay(untrusting, database.name, secured_kafka.for_password, topic, secured_kafka.password_settings)
+    other = relay(untrusting, database.name, secured_kafka.for_password, topic, secured_kafka.password_settings())
 
     assert (done.returncode, other.returncode) == (3, 3), (done.stderr, other.stderr)
     assert PASSWORD not in done.stderr + other.stderr

@@ -11,16 +11,23 @@ from confluent_kafka.admin import (
     AclPermissionType,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 
 from tests.servers.certificates import Certificates
 from tests.servers.kafka import KafkaBroker, admin_client
 
 PASSWORD = "of,the=relay/user"
+SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+MECHANISMS = ("PLAIN", *SCRAM)
+ITERATIONS = 4096  # the fewest that SCRAM allows
 
 
 class SecuredKafka(KafkaBroker):
-    """Has two listeners more: SASL_SSL (user `relay` with PASSWORD), and SSL for the client certificate.
+    """Has two listeners more: SASL_SSL (user `relay` with PASSWORD, by any of MECHANISMS), and SSL for the client
+    certificate.
 
     The plain one stays, for the tests themselves: whoever comes that way may do everything.
     """
@@ -33,12 +40,14 @@ class SecuredKafka(KafkaBroker):
         self.for_certificate = f"127.0.0.1:{certificate_port}"
         plain = f"PLAINTEXT://{self.bootstrap}"
         secured = f"SASL_SSL://{self.for_password},SSL://{self.for_certificate}"
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         jaas = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         self._properties = {
             "listeners": f"{plain},{secured},CONTROLLER://127.0.0.1:{self._controller_port}",
             "advertised.listeners": f"{plain},{secured}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
-            "sasl.enabled.mechanisms": "PLAIN",
+            "sasl.enabled.mechanisms": ",".join(MECHANISMS),
+            **{f"listener.name.sasl_ssl.{each.lower()}.sasl.jaas.config": scram for each in SCRAM},
             "listener.name.sasl_ssl.plain.sasl.jaas.config": f'{jaas} user_relay="{PASSWORD}" user_stranger="s";',
             "listener.name.ssl.ssl.client.auth": "required",
             "ssl.keystore.type": "PEM",
@@ -49,13 +58,21 @@ class SecuredKafka(KafkaBroker):
             "super.users": "User:ANONYMOUS",
         }
 
-    @property
-    def password_settings(self) -> dict[str, str]:
+    def start(self) -> None:
+        """See KafkaBroker; and makes the user's SCRAM credentials, which are kept by the broker itself."""
+        super().start()
+        admin = admin_client(self.bootstrap)
+        for each in SCRAM:  # one a request
+            kind = ScramCredentialInfo(ScramMechanism[each.replace("-", "_")], ITERATIONS)
+            wanted = UserScramCredentialUpsertion("relay", kind, PASSWORD.encode())
+            admin.alter_user_scram_credentials([wanted])["relay"].result(30)
+
+    def password_settings(self, mechanism: str = "PLAIN") -> dict[str, str]:
         """What a client of librdkafka's needs for the user `relay`."""
         return {
             "security.protocol": "SASL_SSL",
             "ssl.ca.location": str(self.certificates.ca),
-            "sasl.mechanism": "PLAIN",
+            "sasl.mechanism": mechanism,
             "sasl.username": "relay",
             "sasl.password": PASSWORD,
         }

@@ -29,17 +29,17 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_appending(collection: Collection[Any], documents: list[Any]) -> Any:
+def die_appending(collection: Collection[Any], documents: list[Any], **options: Any) -> Any:
     """Only a part of the sweep's batches is in the log."""
     if len(documents) == 1:
-        return insert_many(collection, documents)
-    insert_many(collection, documents[: len(documents) // 2])
+        return insert_many(collection, documents, **options)
+    insert_many(collection, documents[: len(documents) // 2], **options)
     return die()
 
 
-def die_appended(collection: Collection[Any], documents: list[Any]) -> None:
+def die_appended(collection: Collection[Any], documents: list[Any], **options: Any) -> None:
     """All is in the log, and still in staging."""
-    insert_many(collection, documents)
+    insert_many(collection, documents, **options)
     die()
 
 
@@ -51,12 +51,12 @@ def die_deleting(clearing: Clearing, ids: Iterable[bytes]) -> None:
         die()
 
 
-def freeze(collection: Collection[Any], documents: list[Any]) -> Any:
+def freeze(collection: Collection[Any], documents: list[Any], **options: Any) -> Any:
     """Past every check of its own, the driver's time limit included, and before the server has heard of it."""
     print("freezing", flush=True)
     os.kill(os.getpid(), signal.SIGSTOP)
     Collection.insert_many = insert_many
-    appended = contextvars.Context().run(insert_many, collection, documents)
+    appended = contextvars.Context().run(insert_many, collection, documents, **options)
     print("thawed, and appended", flush=True)
     return appended
 

@@ -8,11 +8,13 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from bson import ObjectId
 from entry import Entry
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from outbox import Outbox
@@ -21,17 +23,23 @@ MOST = 5
 YEAR_SECONDS = 365 * 86400
 
 
+def say(line: str) -> None:
+    """In one piece, also while other threads say something."""
+    print(f"{line}\n", end="", flush=True)
+
+
 class Writer:
-    def __init__(self, client: MongoClient, database: str) -> None:
+    def __init__(self, client: MongoClient, outbox: Outbox, accounts: Collection, padding: int) -> None:
         self._client = client
-        self._accounts = client[database].accounts
-        self._outbox = Outbox(client[database], messages=[Entry], sequence=False)
+        self._accounts = accounts
+        self._outbox = outbox
+        self._padding = "x" * padding
 
     def commit(self, account: str, size: int) -> None:
         with self._client.start_session() as session:
             written = session.with_transaction(lambda session: self._write(session, account, size))
         for number, id in written.items():
-            print(f"committed {account} {number} {id}", flush=True)
+            say(f"committed {account} {number} {id}")
 
     def abort(self, account: str, size: int) -> None:
         written: dict[int, ObjectId] = {}
@@ -40,9 +48,9 @@ class Writer:
                 written = self._write(session, account, size)
                 session.abort_transaction()
         except PyMongoError as error:
-            print(f"a transaction ended before it was aborted: {error}", flush=True)
+            say(f"a transaction ended before it was aborted: {error}")
         for id in written.values():
-            print(f"aborted {id}", flush=True)
+            say(f"aborted {id}")
 
     def _write(self, session: ClientSession, account: str, size: int) -> dict[int, ObjectId]:
         # The account is written first: of two transactions on it only one commits, so its entries have one order.
@@ -50,7 +58,7 @@ class Writer:
             {"_id": account}, {"$inc": {"entries": size}}, return_document=True, session=session
         )
         numbers = range(after["entries"] - size + 1, after["entries"] + 1)
-        entries = [Entry(account=account, number=number, padding="x" * 200) for number in numbers]
+        entries = [Entry(account=account, number=number, padding=self._padding) for number in numbers]
         return dict(zip(numbers, self._outbox.put(entries, session=session), strict=True))
 
 
@@ -59,8 +67,12 @@ def main() -> None:
     parser.add_argument("uri")
     parser.add_argument("database")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--messages", type=int, default=sys.maxsize, help="how many to commit; without, until SIGTERM")
-    parser.add_argument("--rate", type=float, default=float("inf"), help="messages a second, at most")
+    parser.add_argument(
+        "--messages", type=int, default=sys.maxsize, help="how many each thread commits; without, until SIGTERM"
+    )
+    parser.add_argument("--rate", type=float, default=float("inf"), help="messages a second, at most, of each thread")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--padding", type=int, default=200, help="bytes in each message besides")
     parser.add_argument("--accounts", type=int, default=100)
     parser.add_argument("--year-ahead", action="store_true", help="this process's clock is wrong")
     given = parser.parse_args()
@@ -69,19 +81,32 @@ def main() -> None:
         time.time_ns = lambda: time_ns() + YEAR_SECONDS * 10**9
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    chance, left, turn = random.Random(given.seed), given.messages, 0
     # A frozen primary is noticed in three seconds, not thirty.
     with MongoClient(given.uri, heartbeatFrequencyMS=1000, connectTimeoutMS=2000) as client:
-        writer = Writer(client, given.database)
-        while left and not stop.is_set():
-            turn += 1
-            account, size = f"account-{chance.randrange(given.accounts)}", min(left, chance.randint(1, MOST))
-            if turn % 10 == 0:
-                writer.abort(account, size)
-                continue
-            writer.commit(account, size)
-            left -= size
-            stop.wait(size / given.rate)
+        database = client[given.database]
+        outbox = Outbox(database, messages=[Entry], sequence=False)
+        writer = Writer(client, outbox, database.accounts, given.padding)
+        with ThreadPoolExecutor(given.threads) as pool:
+            seeds = [given.seed, *(f"{given.seed} {thread}" for thread in range(1, given.threads))]
+            writing = [pool.submit(write, writer, random.Random(seed), stop, given) for seed in seeds]
+            try:
+                for each in as_completed(writing):
+                    each.result()
+            finally:
+                stop.set()
+
+
+def write(writer: Writer, chance: random.Random, stop: threading.Event, given: argparse.Namespace) -> None:
+    left, turn = given.messages, 0
+    while left and not stop.is_set():
+        turn += 1
+        account, size = f"account-{chance.randrange(given.accounts)}", min(left, chance.randint(1, MOST))
+        if turn % 10 == 0:
+            writer.abort(account, size)
+            continue
+        writer.commit(account, size)
+        left -= size
+        stop.wait(size / given.rate)
 
 
 if __name__ == "__main__":

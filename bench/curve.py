@@ -1,0 +1,78 @@
+"""A curve: the same work at growing sizes, its time, rate and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Protocol
+
+from bench.archive import Entry
+from bench.growth import is_flat, no_worse, power
+
+
+class Point(NamedTuple):
+    """One measurement."""
+
+    x: float
+    seconds: float
+    """Of the work that belongs to this x."""
+    rate: float
+    """As `rate_is` says, a second."""
+    resident_mib: float | None
+    """The peak of the process that did it; None where that cannot be told."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What a curve is of."""
+
+    x_is: str
+    rate_is: str
+    seconds_are: str
+    """Of what work `seconds` is."""
+    at_most: int
+    """The power of x by which seconds may grow: 1 for work in proportion to x, 0 for work that x should not touch."""
+
+
+class Curve(Protocol):
+    @property
+    def axes(self) -> Axes: ...
+
+    @property
+    def points(self) -> Sequence[int]:
+        """The x to measure at, from the least."""
+
+    def why_not(self, x: int) -> str | None:
+        """Why it cannot be measured there, in a few words."""
+
+    def measure(self, x: int) -> Point: ...
+
+
+class Missing(NamedTuple):
+    """A point that was not measured."""
+
+    x: int
+    why: str
+
+
+def points(curve: Curve, most: int | None) -> Iterator[Point | Missing]:
+    """The first `most` of them (None: all), each as it is done."""
+    for x in curve.points[:most]:
+        why = curve.why_not(x)
+        yield curve.measure(x) if why is None else Missing(x, why)
+
+
+def entry(curve: Curve, found: Sequence[Point | Missing], about: Mapping[str, Any]) -> Entry:
+    """For the archive, with its verdicts: `no_worse_than_it_may`, `memory_is_flat`."""
+    measured = [each for each in found if isinstance(each, Point)]
+    grows = power([each.x for each in measured], [each.seconds for each in measured])
+    memory = [each.resident_mib for each in measured if each.resident_mib is not None]
+    return {
+        **asdict(curve.axes),
+        "points": [each._asdict() for each in measured],
+        "missing": [each._asdict() for each in found if isinstance(each, Missing)],
+        "power": grows,
+        "no_worse_than_it_may": no_worse(grows, curve.axes.at_most),
+        "memory_is_flat": is_flat(memory),
+        **about,
+    }

@@ -1,0 +1,74 @@
+"""A topic, as somebody sees it who neither produces nor keeps an offset."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from bench.load import PARTITIONS
+
+_POLL_SECONDS = 0.002
+_AT_ONCE = 5000
+_SECONDS = 30.0
+
+
+class Contents(NamedTuple):
+    """What who reads committed finds."""
+
+    records: int
+    distinct: int
+    """By the header `seq`."""
+
+
+class TopicView:
+    """With `with`. Not thread-safe."""
+
+    def __init__(self, kafka: str, topic: str) -> None:
+        self._partitions = [TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)]
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": kafka,
+                "group.id": "bench",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,  # the end of a transaction has an offset too, but is no record
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def end(self) -> int:
+        """How many offsets have been given out."""
+        return sum(self._consumer.get_watermark_offsets(each, timeout=_SECONDS)[1] for each in self._partitions)
+
+    def wait(self, count: int, seconds: float, failed: Callable[[], object] = lambda: None) -> float:
+        """Until so many offsets have been given out; the time then. Raises TimeoutError, also once `failed` is true."""
+        deadline = time.monotonic() + seconds
+        while (end := self.end()) < count:
+            if failed() or time.monotonic() > deadline:
+                raise TimeoutError(f"{end} of {count} records arrived")
+            time.sleep(_POLL_SECONDS)
+        return time.monotonic()
+
+    def contents(self) -> Contents:
+        """Reads all of it."""
+        self._consumer.assign(self._partitions)
+        records, ended, seen = 0, set[int](), set[str | bytes | None]()
+        while len(ended) < len(self._partitions):
+            for record in self._consumer.consume(_AT_ONCE, _SECONDS):
+                error = record.error()
+                if error is None:
+                    records += 1
+                    seen.add(dict(record.headers() or [])["seq"])
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ended.add(record.partition() or 0)
+                else:
+                    raise KafkaException(error)
+        return Contents(records, len(seen))

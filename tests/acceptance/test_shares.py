@@ -31,12 +31,23 @@ class Scene:
         self._start, self._uri, self._options = start, mongo_uri, options
         ledger.create()
         place = (mongo_uri, ledger.database.name)
+        self.relays: list[Process] = []
         self.writers = [start("write", *place, "--rate", RATE, "--seed", seed) for seed in range(WRITERS)]
 
     def relay(self, *more: object) -> Process:
         place = ("--mongo", self._uri, "--database", self.ledger.database.name, "--kafka", self.topic.bootstrap)
         options = (*place, "--topic", self.topic.name, *self._options, *more)
-        return self._start("relay_with", "--lease", LEASE_SECONDS, "run", *options)
+        self.relays.append(self._start("relay_with", "--lease", LEASE_SECONDS, "run", *options))
+        return self.relays[-1]
+
+    def wait_until(self, condition: Callable[[], object], why: str) -> None:
+        """As tests.waiting does; when it is in vain, with what the relays have said last."""
+        try:
+            wait_until(condition, PATIENCE_SECONDS, why)
+        except AssertionError as failed:
+            for each in self.relays:
+                failed.add_note(f"{each.pid}, exit code {each.exit_code}:\n{each.said()[-4000:]}")
+            raise
 
     def parts(self) -> Counter[int]:
         """How many shares each process has, by its id."""
@@ -52,18 +63,16 @@ class Scene:
             found = self.parts()
             return sorted(found.values()) == sorted(parts) and found.keys() == {relay.pid for relay in relays}
 
-        wait_until(spread, PATIENCE_SECONDS, f"parts of {parts}; they are {self.parts()}")
+        self.wait_until(spread, f"parts of {parts}")
 
     def wait_for_more(self, records: int = 50) -> None:
         enough = self.topic.end() + records
-        wait_until(lambda: self.topic.end() >= enough, PATIENCE_SECONDS, f"{records} more records in Kafka")
+        self.wait_until(lambda: self.topic.end() >= enough, f"{records} more records in Kafka")
 
     def change(self, number: int, meanwhile: Callable[[], object] = lambda: None) -> None:
         plan.wish(self.ledger.collections, "kafka", number)
         meanwhile()
-        wait_until(
-            lambda: plan.load(self.ledger.collections, "kafka")[:2] == (number, None), PATIENCE_SECONDS, f"{number}"
-        )
+        self.wait_until(lambda: plan.load(self.ledger.collections, "kafka")[:2] == (number, None), f"{number} share(s)")
 
     def finish(self, relays: Sequence[Process]) -> list[str]:
         """The writers end, the relays deliver the rest and end; returns all that is wrong."""
@@ -75,7 +84,7 @@ class Scene:
             found = plan.load(self.ledger.collections, "kafka").positions
             return all(each is not None and each[0] == head for each in found)
 
-        wait_until(delivered, PATIENCE_SECONDS, "all shares to be at the head")
+        self.wait_until(delivered, "all shares to be at the head")
         for relay in relays:
             relay.stop()
         return self.ledger.faults(self.ledger.written(self.writers), self.topic.records())
@@ -123,7 +132,7 @@ def test_the_number_of_shares_changes_under_load_and_nothing_is_lost_or_out_of_o
     more = ("--exactly-once", "--create-topic", "partitions=3,replication=1") if exactly_once else ()
     scene = Scene(ledger, mongo_uri, ledger_topic, start, *more)
     first = scene.relay()
-    wait_until(lambda: "relaying after" in first.said(), PATIENCE_SECONDS, "one relay without shares")
+    scene.wait_until(lambda: "relaying after" in first.said(), "one relay without shares")
     second = scene.relay()
     scene.wait_for_more()
     for number, parts in ((4, [2, 2]), (8, [4, 4]), (3, [2, 1])):

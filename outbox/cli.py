@@ -7,6 +7,7 @@ import difflib
 import importlib.metadata
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -28,6 +29,8 @@ try:
     from outbox.creation import check_server
     from outbox.outbox import Outbox
     from outbox.privileges import is_unauthorized
+    from outbox.sequencer import Sequencer
+    from outbox.sequencing import sequence as sequence_until
     from outbox.start import Start
     from outbox.terminal import RecordPrinter, print_json, print_status, text
     from outbox.wording import in_short, size
@@ -202,14 +205,27 @@ def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", 
 
 
 @app.command()
-def sequence(app: App) -> None:
+def sequence(
+    app: App,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Number what comes, until SIGTERM or Ctrl-C, or stand by for who does.")
+    ] = False,
+) -> None:
     """Number what staging holds, once, and print the count.
 
     The count is 0 also when another process numbers.
     """
     with _opened(app) as outbox:
         outbox.log.describe()  # as above
-        print(outbox.sequence())
+        if not keep:
+            print(outbox.sequence())
+            return
+        stop = threading.Event()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: stop.set())
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("outbox").setLevel(logging.INFO)
+        sequence_until(outbox.collections, Sequencer(outbox.collections), stop)
 
 
 @contextlib.contextmanager

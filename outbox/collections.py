@@ -42,6 +42,9 @@ _UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.U
 
 CALL_SECONDS = 5.0
 
+READERS: Document = {"seq": {"$exists": True}}
+"""Finds the cursors among the documents of `NAME.cursors`; of a relay with several shares, one document has none."""
+
 
 def call(seconds: float = CALL_SECONDS) -> contextlib.AbstractContextManager[None]:
     """Bounds every driver call inside: a client with default settings hung 29 s on a frozen primary (measured)."""

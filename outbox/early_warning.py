@@ -7,7 +7,7 @@ import logging
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock, SystemClock
-from outbox.collections import Collections, call
+from outbox.collections import READERS, Collections, call
 from outbox.errors import OutboxNotCreated
 from outbox.headroom import Gauge, Headroom
 from outbox.log import Log
@@ -57,7 +57,7 @@ class EarlyWarning:
 
     def _look(self, now: float) -> None:
         cap = Log(self._collections).describe().size
-        cursors = {each["_id"]: each["seq"] for each in self._collections.cursors.find({}, {"seq": 1})}
+        cursors = {each["_id"]: each["seq"] for each in self._collections.cursors.find(READERS, {"seq": 1})}
         found = Gauge(self._collections, cap).headrooms(cursors)
         holding = {reader: headroom for reader, headroom in found.items() if headroom is not None}
         reader = min(holding, key=lambda each: holding[each].bytes, default=None)

@@ -77,7 +77,8 @@ class Holding:
         if kind != "relay":
             return ""
         names = ["--database", self._database, "--outbox", self._name]
-        return f", or give it up: {shlex.join(['relay', 'cursor', 'forget', name, *names])}"
+        relay = name.partition("/")[0]  # of a relay with several shares, all are given up
+        return f", or give it up: {shlex.join(['relay', 'cursor', 'forget', relay, *names])}"
 
     def _write(self, fence: int) -> None:
         query = {"_id": "sequencer", "fence": Int64(fence)}

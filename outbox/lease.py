@@ -42,6 +42,8 @@ class Lease:
         self.seconds = seconds
         self.fence = 0
         """The fence of the present holding; 0 when not held. Only grows from one holder to the next."""
+        self.found: Document = {}
+        """The document as it was when the lease was taken or renewed last, with what others have added to it."""
         self._leases = leases
         self._clock: Clock = SystemClock() if clock is None else clock
         self._beat = 0
@@ -61,7 +63,7 @@ class Lease:
             lease = self._leases.find_one({"_id": self.role})
             if lease is None:
                 return self._found()
-            if lease["owner"] not in (None, self.owner) and not self._stands_still(lease):
+            if not self.note(lease):
                 return False
             return self._swap(lease, lease["fence"] + 1)
 
@@ -73,6 +75,10 @@ class Lease:
         except DuplicateKeyError:
             return False  # another process was first; the next try reads what it wrote
         return self._swap({"owner": None, "beat": Int64(0), "fence": Int64(0)}, 1)
+
+    def note(self, lease: Document) -> bool:
+        """Takes note of the document, which somebody has just read; whether it could be taken now. No I/O."""
+        return lease["owner"] in (None, self.owner) or self._stands_still(lease)
 
     def _stands_still(self, lease: Document) -> bool:
         now = self._clock.monotonic()
@@ -91,7 +97,7 @@ class Lease:
         )
         if new is None:
             return False
-        self.fence, self._beat, self._sent = fence, new["beat"], sent
+        self.fence, self.found, self._beat, self._sent = fence, new, new["beat"], sent
         self._seen = None
         return True
 

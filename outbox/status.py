@@ -8,7 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from outbox.collections import Collections, Document, call
+from outbox.collections import READERS, Collections, Document, call
 from outbox.headroom import Gauge, Headroom
 from outbox.log import Log
 
@@ -78,7 +78,7 @@ def status(collections: Collections) -> Status:
     staged, staged_bytes, staged_seconds = _staging(collections)
     letters = _letters(collections)
     with call():
-        found = list(collections.cursors.find(sort=[("_id", 1)]))
+        found = list(collections.cursors.find(READERS, sort=[("_id", 1)]))
     gauge = Gauge(collections, capacity)
     headrooms = gauge.headrooms({each["_id"]: each["seq"] for each in found})
     return Status(

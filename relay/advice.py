@@ -11,9 +11,9 @@ from outbox import Outbox
 from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
 from outbox.wording import in_short
 from relay import dates
-from relay.cursor import Cursors
 from relay.encoding import Position
 from relay.errors import CursorMismatch, PoisonMessage
+from relay.plan import load
 
 
 class Advice:
@@ -21,12 +21,17 @@ class Advice:
 
     def __init__(self, outbox: Outbox, name: str) -> None:
         self._outbox = outbox
-        self._cursors = Cursors(outbox.collections.cursors, name)
+        self._name = name
 
     def on_poison(self, error: PoisonMessage) -> str:
         """What to do about a message that can never be delivered."""
         aside = "let the relay put such messages aside: --on-poison dead-letter or park-key"
         skip = f"skip this one for good: {self._cursor_set(error.seq)}"
+        if self._shares() > 1:  # for the others may be elsewhere
+            return (
+                f"Remove the cause and start the relay again; or {aside}. For good, with dead-letter, and then: "
+                f"{shlex.join(['relay', 'dead', 'discard', error.id, *self._where, '--name', self._name])}"
+            )
         if error.code == "unencodable":  # what is in the log stays as it is
             return f"Start the relay again as it is, and it stops here again. Either {aside}; or {skip}"
         return f"Remove the cause and start the relay again; or {aside}; or {skip}"
@@ -34,7 +39,7 @@ class Advice:
     def on_a_lost_place(self, error: HistoryLost | LogReplaced | CursorMismatch | OutboxNotCreated) -> str:
         """Where the relay can go on, when the log does not hold what it would deliver next. Asks the server."""
         try:
-            cursor = self._cursors.load()
+            cursor = load(self._outbox.collections, self._name).slowest
             match error:
                 case HistoryLost():
                     return self._on_lost_history(error, cursor)
@@ -51,7 +56,7 @@ class Advice:
             )
 
     def _on_no_log(self) -> str:
-        forget = shlex.join(["relay", "cursor", "forget", self._cursors.name, *self._where])
+        forget = shlex.join(["relay", "cursor", "forget", self._name, *self._where])
         return (
             "There is no log now. To make it anew, remove the cursor of this relay, if it has one, and create the "
             "outbox; then start the relay with --start beginning. The numbers begin at 1 again:\n"
@@ -95,7 +100,13 @@ class Advice:
         return "\n".join([" ".join(facts), *(f"  {self._cursor_set(to)}\n      {why}" for to, why in choices)])
 
     def _cursor_set(self, to: object) -> str:
-        return shlex.join(["relay", "cursor", "set", str(to), *self._where, "--name", self._cursors.name])
+        return shlex.join(["relay", "cursor", "set", str(to), *self._where, "--name", self._name])
+
+    def _shares(self) -> int:
+        try:
+            return load(self._outbox.collections, self._name).shares or 1
+        except PyMongoError:  # what is said then is right in any case
+            return 2
 
     @property
     def _where(self) -> list[str]:

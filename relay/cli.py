@@ -25,6 +25,7 @@ try:
     from relay.errors import InvalidSettings
     from relay.exits import exit_codes
     from relay.options import AsJson, Config, Database, Mongo, Name, OutboxName, outboxes
+    from relay.shares_cli import shares as shares_app
 except ModuleNotFoundError as missing:
     print(f"relay: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
     raise SystemExit(2) from None
@@ -33,7 +34,7 @@ except KeyboardInterrupt:  # loading takes long enough to be interrupted
 
 if TYPE_CHECKING:
     from relay.kafka import KafkaSink
-    from relay.status import RelayStatus
+    from relay.status import RelayStatus, ShareStatus
 
 app = typer.Typer(
     help="Relays MongoDB outboxes to Kafka.",
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.add_typer(cursor, name="cursor")
 app.add_typer(dead, name="dead")
+app.add_typer(shares_app, name="shares")
 app.command(cls=Command)(demo)
 
 
@@ -96,13 +98,21 @@ def run(
         bool,
         typer.Option("--exactly-once", help="In transactions: who reads committed sees each message once."),
     ] = False,
+    shares: Annotated[
+        int | None,
+        typer.Option(help="At the first start: how many shares the keys are divided into [default: 1]"),
+    ] = None,
+    no_sequence: Annotated[
+        bool, typer.Option("--no-sequence", help="Leave it to other processes to number what is in staging.")
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
 ) -> None:
     """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "kafka": kafka, "topic": topic}
     flags |= {"name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
-    switches = {"exactly_once": exactly_once or None, "once": once or None}
+    flags["shares"] = None if shares is None else str(shares)
+    switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
         try:
             given = settings.load({**flags, **switches, "set": settings.pairs(set) if set else None})
@@ -136,6 +146,7 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
                 name=each.name,
                 start=each.start,
                 on_poison=each.on_poison,
+                shares=each.shares,
             )
             for each, outbox in opened
         ]
@@ -195,12 +206,18 @@ def _cells(found: RelayStatus) -> dict[str, str]:
     cells: dict[str, Any] = {**found.as_dict()}
     for name in ("database", "outbox", "name"):
         del cells[name]
+    cells["shares"] = "\n".join(map(_share, found.shares))
     if found.cursor is not None:
         cells["cursor"] = "\n".join(f"{name} {each}" for name, each in found.cursor.items())
         cells["headroom"] = headroom(found.headroom, found.lag_records or 0)
     if found.held is not None:
         cells["held"] = f"{found.held['reader']}, for {span(found.held['seconds'])}"
     return {name: "none" if value is None else str(value) for name, value in cells.items()}
+
+
+def _share(share: ShareStatus) -> str:
+    at = "no cursor" if share.cursor is None else f"seq {share.cursor['seq']}, {share.lag_records} to go"
+    return f"{share.share}: {at}, {share.holder or 'nobody'}"
 
 
 @app.command(cls=Command)

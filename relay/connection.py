@@ -39,7 +39,7 @@ def opened_outboxes(settings: Settings, stack: contextlib.ExitStack) -> Opened:
             database = clients[uri][each.database]
         except InvalidName as error:
             raise InvalidSettings(f"the database's name {each.database!r}: {error}") from None
-        outbox = stack.enter_context(Outbox(database, each.outbox))
+        outbox = stack.enter_context(Outbox(database, each.outbox, sequence=each.sequence))
         check_server(outbox.collections)
         opened.append((each, outbox))
     return opened

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 
 from bson import Int64
@@ -14,29 +13,34 @@ from outbox import Outbox
 from outbox.clock import Clock
 from outbox.collections import Document, apart, call
 from outbox.errors import HistoryLost, InvalidStart, LeaseLost
-from outbox.lease import Lease, holder
 from outbox.log import Log
 from relay.encoding import Position
-from relay.errors import CursorInUse, CursorMismatch
+from relay.ensemble import Ensemble
+from relay.errors import CursorMismatch
+from relay.plan import layers, position, role
+from relay.share import ALL, Layer, Share
 
-_LOOK_SECONDS = 0.5
-
-
-def role(name: str) -> str:
-    """The relay `name` as its lease and its cursor are called."""
-    return f"relay:{name}"
+__all__ = ["Cursors", "forget", "move", "position_at", "role", "verify"]
 
 
 class Cursors:
-    """The cursor of one relay. Thread-safe. Raises pymongo's errors.
+    """The cursor of one relay, or of one share of it. Thread-safe. Raises pymongo's errors.
 
     in_kafka: what is saved follows a cursor in Kafka, which is the one that counts; the document says so.
     """
 
-    def __init__(self, cursors: Collection[Document], name: str, *, in_kafka: bool = False) -> None:
-        self.name = name
-        self.reader = role(name)
+    def __init__(self, cursors: Collection[Document], name: str, share: Share = ALL, *, in_kafka: bool = False) -> None:
+        self.relay = role(name)
+        """What all shares have in common: their plan, and the reader of their dead letters."""
+        self.share = share
+        self.name = share.name(name)
+        """As people are told."""
+        self.reader = role(self.name)
         """The cursor's `_id`."""
+        # A cursor of when there were more shares, or fewer, is another one.
+        self._own = {"_id": self.reader, "shares": {"$exists": False} if share.of == 1 else Int64(share.of)}
+        self.delivered: tuple[Layer, ...] = ()
+        """See Share.delivered; as it was when the cursor was loaded."""
         self._cursors = cursors
         self._in_kafka = in_kafka
 
@@ -44,30 +48,30 @@ class Cursors:
     def is_in_kafka(self) -> bool:
         """Whether the one in Kafka counts. Moving this one, or saving it without `in_kafka`, makes it count again."""
         with call():
-            return self._cursors.find_one({"_id": self.reader, "in_kafka": True}, {"_id": 1}) is not None
+            return self._cursors.find_one({**self._own, "in_kafka": True}, {"_id": 1}) is not None
 
     @apart
     def load(self, session: ClientSession | None = None) -> Position | None:
         """The saved position; None before the first start. `(0, None, None)`: nothing was delivered yet."""
         with call():
-            found = self._cursors.find_one({"_id": self.reader}, session=session)
-        return None if found is None else (found["seq"], found["created"], found["id"])
+            found = self._cursors.find_one(self._own, session=session)
+        self.delivered = () if found is None else layers(found)
+        return None if found is None else position(found)
 
     @apart
     def claim(self, fence: int, session: ClientSession | None = None) -> None:
         """Refuses every write of an older fence from here on; nothing before the first start. Raises LeaseLost.
 
-        What is read in `session` afterwards is at least as new as all that any relay had saved by then.
+        Also when there are more shares by now, or fewer: their cursors are made together. What is read in `session`
+        afterwards is at least as new as all that any relay had saved by then.
         """
         with call():
             claimed = self._cursors.update_one(
-                {"_id": self.reader, "fence": {"$lte": Int64(fence)}},
-                {"$set": {"fence": Int64(fence)}},
-                session=session,
+                {**self._own, "fence": {"$lte": Int64(fence)}}, {"$set": {"fence": Int64(fence)}}, session=session
             )
             if claimed.matched_count:
                 return
-            if self._cursors.find_one({"_id": self.reader}, {"_id": 1}, session=session) is not None:
+            if self._cursors.find_one({"_id": self.relay}, {"_id": 1}, session=session) is not None:
                 raise self._stale()
 
     def register(self, position: Position, fence: int) -> None:
@@ -89,7 +93,7 @@ class Cursors:
         The count always changes: the server passes over a write that changes nothing, and would see no conflict.
         """
         touched = self._cursors.update_one(
-            {"_id": self.reader, "fence": {"$lte": Int64(fence)}},
+            {**self._own, "fence": {"$lte": Int64(fence)}},
             {"$set": {"fence": Int64(fence)}, "$inc": {"letters": Int64(1)}},
             session=session,
         )
@@ -105,7 +109,7 @@ class Cursors:
         values["in_kafka"] = True if in_kafka else "$$REMOVE"
         with call():
             written = self._cursors.update_one(
-                {"_id": self.reader, "fence": {"$lte": Int64(fence)}},
+                {**self._own, "fence": {"$lte": Int64(fence)}},
                 [{"$set": values}],
                 upsert=upsert,
                 session=session,
@@ -147,53 +151,39 @@ def verify(cursor: Position, log: Log, name: str, session: ClientSession) -> Non
 def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> tuple[Position | None, Position]:
     """Sets the cursor of relay `name`: to seq `to` as the last delivered one, or so that a date's first record is next.
 
-    Returns where it was and where it is now; None: there was none.
+    With several shares, those of all of them. Returns where it was (the slowest share) and where it is now; None: there
+    was none.
 
     Raises CursorInUse while a relay works with it, which takes up to a third of the lease time to see, and up to the
     lease time after a relay was killed; InvalidStart for a seq that the log does not hold.
     """
     log = outbox.log
-    lease = Lease(outbox.collections.leases, role(name))
-    _take(lease, outbox.collections.leases, name, clock)
+    ensemble = Ensemble(outbox, name)
     try:
+        plan = ensemble.take_from_nobody(clock)
         seq = to if isinstance(to, int) else log.first_since(to) - 1
-        position = position_at(seq, log)
+        there = position_at(seq, log)
         oldest, head = log.oldest(), log.head()
-        if position[2] is None and seq != oldest - 1:  # just before the oldest nothing is skipped and nothing is lost
+        if there[2] is None and seq != oldest - 1:  # just before the oldest nothing is skipped and nothing is lost
             raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
-        cursors = Cursors(outbox.collections.cursors, name)
-        before = cursors.load()
-        cursors.register(position, lease.fence)
-        return before, position
+        ensemble.write(plan.shares or 1, there, ())
+        return plan.slowest, there
     finally:
-        lease.release()
+        ensemble.release()
 
 
 def forget(outbox: Outbox, name: str, clock: Clock) -> bool:
     """Removes the cursor of relay `name`, so that it holds the sequencer back no more; False when there is none.
 
-    A relay of that name that starts later has to be told where, as at its first start. Raises CursorInUse as `move`.
+    With several shares, those of all of them, and how many they are. A relay of that name that starts later has to be
+    told where, as at its first start. Raises CursorInUse as `move`.
     """
-    lease = Lease(outbox.collections.leases, role(name))
-    _take(lease, outbox.collections.leases, name, clock)
+    ensemble = Ensemble(outbox, name)
     try:
-        with call():
-            return outbox.collections.cursors.delete_one({"_id": role(name)}).deleted_count > 0
+        ensemble.take_from_nobody(clock)
+        return ensemble.remove()
     finally:
-        lease.release()
-
-
-def _take(lease: Lease, leases: Collection[Document], name: str, clock: Clock) -> None:
-    deadline = clock.monotonic() + lease.seconds + 2 * _LOOK_SECONDS
-    first: tuple[int, int] | None = None
-    while not lease.acquire():
-        found = holder(leases, lease.role)
-        beat = None if found is None else (found["fence"], found["beat"])
-        if first is None:
-            first = beat
-        if beat != first or clock.monotonic() > deadline:
-            raise CursorInUse(f"relay {name!r} is running ({found and found['owner']}): stop it first")
-        threading.Event().wait(_LOOK_SECONDS)
+        ensemble.release()
 
 
 def _mismatch(name: str, finding: str) -> str:

@@ -10,11 +10,12 @@ import typer
 
 from outbox.clock import SystemClock
 from relay import cursor as cursors
-from relay import settings
+from relay import plan, settings
 from relay.command import Command
 from relay.errors import InvalidSettings
 from relay.exits import exit_codes
 from relay.options import AsJson, Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.share import shares
 
 cursor = typer.Typer(help="Shows, moves and removes a relay's cursor.", no_args_is_help=True)
 
@@ -28,21 +29,23 @@ def show(
     name: Name = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the last record delivered: seq, id and date."""
+    """Show the last record delivered: seq, id and date; of several shares, of each; as JSON, of the slowest."""
     from relay.status import described
 
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
-            found = cursors.Cursors(its.collections.cursors, each.name).load()
+            found = plan.load(its.collections, each.name)
+            slowest = found.slowest
             if as_json:
-                print(json.dumps(None if found is None else described(found)))
-            else:
+                print(json.dumps(None if slowest is None else described(slowest)))
+                continue
+            for share, position in zip(shares(found.shares or 1), found.positions or (None,), strict=True):
                 at = (
                     "no cursor yet"
-                    if found is None
-                    else "seq {seq}, id {id}, created {created}".format(**described(found))
+                    if position is None
+                    else "seq {seq}, id {id}, created {created}".format(**described(position))
                 )
-                print(f"{each.database}.{each.outbox}, relay {each.name!r}: {at}")
+                print(f"{each.database}.{each.outbox}, relay {share.name(each.name)!r}: {at}")
 
 
 @cursor.command("set", cls=Command)

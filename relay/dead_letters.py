@@ -31,11 +31,13 @@ MARK: list[Document] = [{"$set": {"requeued": "$$NOW"}}]
 
 
 class DeadLetters:
-    """What one relay puts aside while it holds its lease under `fence`. Not thread-safe. Raises pymongo's errors.
+    """What one relay puts aside, or one share of it, while it holds its lease under `fence`. Not thread-safe. Raises
+    pymongo's errors.
 
     The collection is the only truth: which keys are parked is asked of it for each chunk, so nothing is remembered
-    that a crash could lose, that an operator's command could make wrong, or that could outgrow the memory. Only a
-    relay adds letters, one at a time by its lease, so "there are none" is safe to remember until it adds one.
+    that a crash could lose, that an operator's command could make wrong, or that could outgrow the memory. Only the
+    relay adds letters of its keys, one at a time by its lease, so "there are none" is safe to remember until it adds
+    one.
     """
 
     def __init__(self, collections: Collections, cursors: Cursors, fence: int, on_poison: OnPoison) -> None:
@@ -45,7 +47,8 @@ class DeadLetters:
         self._surely = collections.dead.with_options(read_concern=ReadConcern("linearizable"))
         self._cursors = cursors
         self._fence = fence
-        self._own = {"reader": cursors.reader}
+        self._reader = cursors.relay
+        self._own = letter.of(self._reader, cursors.share)
         # A key that was parked stays so under any policy. Under `park-key`, a dead letter alone parks its key too.
         self._parking = self._own if on_poison == "park-key" else {**self._own, "state": "parked"}
         self._some = True  # until a look says otherwise
@@ -59,7 +62,7 @@ class DeadLetters:
 
         def work(session: ClientSession) -> None:
             if not self._refused_again(record.id, poison, session):
-                self._add([letter.dead(record, self._cursors.reader, poison)], session)
+                self._add([letter.dead(record, self._reader, poison)], session)
             self._cursors.save((record.seq, record.created, record.id), self._fence, session)
 
         self._some = True
@@ -85,7 +88,7 @@ class DeadLetters:
         def work(session: ClientSession) -> Collection[int]:
             parked = self._parked(keys, session)  # an operator may have released some since
             behind = [record for record in records if record.key in parked]
-            self._add([letter.parked(record, self._cursors.reader) for record in behind], session)
+            self._add([letter.parked(record, self._reader) for record in behind], session)
             return frozenset(record.seq for record in behind)
 
         return self._fenced(work)
@@ -100,9 +103,9 @@ class DeadLetters:
         found = self._dead.find({"_id": {"$in": ids}}, {"reader": 1}, session=session)
         known = {each["_id"]: each["reader"] for each in found}
         for id, reader in known.items():
-            if reader != self._cursors.reader:
+            if reader != self._reader:
                 raise LetterTaken(
-                    f"message {id} cannot be put aside for {self._cursors.reader!r}: {self._dead.full_name} has it for "
+                    f"message {id} cannot be put aside for {self._reader!r}: {self._dead.full_name} has it for "
                     f"{reader!r}. Requeue or discard it there first: relay dead requeue {id}"
                 )
         new = [each for each in letters if each["_id"] not in known]

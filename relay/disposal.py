@@ -16,9 +16,9 @@ from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
 from outbox.collections import RAW, Document, apart, call, decoded
-from relay.cursor import role
 from relay.dead_letters import MARK, UNMARKED
 from relay.letter import State
+from relay.plan import cursors_of, role
 
 T = TypeVar("T")
 
@@ -63,6 +63,7 @@ class DeadLetterOffice:
         self._dead = outbox.collections.dead
         self._raw = outbox.collections.dead.with_options(codec_options=RAW)
         self._reader = role(name)
+        self._cursors = cursors_of(name)
         self._readers = {"reader": {"$in": [self._reader, SEQUENCER]}}
 
     @apart
@@ -160,7 +161,7 @@ class DeadLetterOffice:
 
     def _discard(self, letters: list[Document], session: ClientSession) -> int:
         # As a relay does before it parks: of the two, the one that commits later has to look again.
-        self._collections.cursors.update_one({"_id": self._reader}, {"$inc": {"letters": Int64(1)}}, session=session)
+        self._collections.cursors.update_many(self._cursors, {"$inc": {"letters": Int64(1)}}, session=session)
         ids = [each["_id"] for each in letters]
         gone = self._dead.delete_many({"_id": {"$in": ids}, **self._readers}, session=session).deleted_count
         own = {"reader": self._reader}

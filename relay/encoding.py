@@ -14,6 +14,7 @@ from outbox.limits import RESERVED_HEADERS
 from outbox.record import Record, moment
 from relay import dates
 from relay.errors import PoisonMessage, RelayError
+from relay.share import Share
 from relay.sink import Headers, Outgoing
 from relay.values import Unencodable, json_value
 
@@ -45,12 +46,14 @@ class Encoder:
         self._topic = topic
         self._known: dict[str, tuple[str, tuple[str, str]]] = {}
 
-    def encode_plain(self, batch: Batch) -> tuple[list[Outgoing], list[Mark]] | None:
-        """The same of a batch's records without decoding them; None when something in it needs `encode` to decide.
+    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Outgoing], list[Mark]] | None:
+        """The same of those of a batch's records that the share takes, without decoding them, and always the mark of
+        its last record. None when something in it needs `encode` to decide.
 
         That is, above all, when a type is not known yet, or a record cannot go out.
         """
-        return None if _encode_plain is None else _encode_plain(batch.raw, batch.skip, self._known)
+        chosen = None if share.is_all else share
+        return None if _encode_plain is None else _encode_plain(batch.raw, batch.skip, self._known, chosen)
 
     def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Mark], RelayError | None]:
         """The records up to the first that cannot go out, their marks, and that one's error."""

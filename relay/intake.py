@@ -12,6 +12,7 @@ from outbox.errors import LeaseLost, OutboxError
 from outbox.record import Record
 from relay.encoding import Encoder, Mark
 from relay.errors import DeliveryFailed, DeliveryRefused, PoisonMessage, Unreachable, Verdict
+from relay.share import ALL, Share
 from relay.sink import Outgoing
 
 CHUNK = 500
@@ -58,26 +59,32 @@ class Parking(Protocol):
 
 
 class Portion(NamedTuple):
-    """What goes out next, up to CHUNK records; the marks are also those of the ones that were parked, by seq."""
+    """What goes out next, up to CHUNK records."""
 
     outgoing: list[Outgoing]
     marks: list[Mark]
-    parked: Collection[int] = ()
+    """Also those of what was parked, and of the last record if it belongs to another share: `passed`, by their seqs."""
+    passed: Collection[int] = ()
 
 
 class Intake:
-    """Reads, holds back what must not be sent, and encodes the rest. Not thread-safe."""
+    """Reads, leaves out what other shares send, holds back what must not be sent, and encodes the rest.
 
-    def __init__(self, reader: Reader, encoder: Encoder, parking: Parking, clock: Clock) -> None:
+    Not thread-safe.
+    """
+
+    def __init__(self, reader: Reader, encoder: Encoder, parking: Parking, clock: Clock, share: Share = ALL) -> None:
         self.halt: Exception | None = None
         """Why nothing comes after what was taken last; None while all is well."""
         self._reader = reader
         self._encoder = encoder
         self._parking = parking
         self._clock = clock
+        self._share = share
         self._refused: dict[int, DeliveryFailed] = {}
         self._batches: deque[Part] = deque()
         self._records: list[Record[Any]] = []  # of a batch that had to be decoded
+        self._foreign: Mark | None = None  # its last record, if another share sends that
         self._read_at: float | None = None
 
     def take(self) -> Portion | None:
@@ -86,7 +93,7 @@ class Intake:
         Raises pymongo's errors, and Unreachable when no broker answers for a new topic: take it again then. At once:
         LeaseLost, LetterTaken.
         """
-        if not (self._records or self._batches or self._read()):
+        if not (self._records or self._foreign or self._batches or self._read()):
             return None
         return self._plain() or self._chosen()
 
@@ -107,25 +114,38 @@ class Intake:
 
     def _plain(self) -> Portion | None:
         """A whole batch, not decoded, if nothing may have to be held back and all in it is plain."""
-        if self._records or self._refused or not self._parking.is_idle:
+        if self._records or self._foreign or self._refused or not self._parking.is_idle:
             return None
         batch = self._batches[0]
-        encoded = self._encoder.encode_plain(batch) if isinstance(batch, Batch) else None
+        encoded = self._encoder.encode_plain(batch, self._share) if isinstance(batch, Batch) else None
         if encoded is None:
             return None
         self._batches.popleft()
-        return Portion(*encoded)
+        outgoing, marks = encoded
+        last = marks[-1][0]
+        return Portion(outgoing, marks, () if outgoing and outgoing[-1][0] == last else (last,))
+
+    def _decode(self) -> bool:
+        """Makes records of the next batch; False if that cannot be."""
+        try:
+            records = list(self._batches[0].records())
+        except OutboxError as corrupt:  # as when reading raises
+            self.halt = corrupt
+            return False
+        self._batches.popleft()
+        if self._share.is_all:
+            self._records = records
+            return True
+        self._records, last = self._share.chosen(records), records[-1]
+        if not self._records or self._records[-1] is not last:
+            self._foreign = last.seq, last.created_ms, last.id_bytes
+        return True
 
     def _chosen(self) -> Portion | None:
-        if not self._records:
-            try:
-                self._records = list(self._batches[0].records())
-            except OutboxError as corrupt:  # as when reading raises
-                self.halt = corrupt
-                return None
-            self._batches.popleft()
+        if not (self._records or self._foreign or self._decode()):
+            return None
         chunk = self._records[:CHUNK]
-        parked = self._parking.park(chunk)
+        parked = self._parking.park(chunk) if chunk else ()
         sendable = [record for record in chunk if record.seq not in parked] if parked else chunk
         refused: Record[Any] | None = None
         if self._refused:
@@ -145,7 +165,12 @@ class Intake:
             end = len(chunk) if stopped is None else chunk.index(stopped)
             marks = [(record.seq, record.created_ms, record.id_bytes) for record in chunk[:end]]
         del self._records[: len(marks)]
-        return Portion(outgoing, marks, [seq for seq, _, _ in marks if seq in parked] if parked else ())
+        passed = [seq for seq, _, _ in marks if seq in parked] if parked else []
+        if self._foreign is not None and not self._records and self.halt is None:
+            marks.append(self._foreign)
+            passed.append(self._foreign[0])
+            self._foreign = None
+        return Portion(outgoing, marks, passed)
 
     def refuse(self, failed: DeliveryFailed) -> None:
         """Halts at the record that failed for good, when its turn has come again."""
@@ -157,6 +182,7 @@ class Intake:
         self._reader.move(position)
         self._batches.clear()
         self._records.clear()
+        self._foreign = None
         self.halt = None
         self._read_at = None
 

@@ -91,6 +91,7 @@ class KafkaSink:
         given = {} if settings is None else dict(settings)
         check_settings(given)
         self.bootstrap = bootstrap
+        self._given = given
         self._create = create
         self._secrets = Secrets(given)
         self._settings: dict[str, Any] = {**DEFAULTS, **given, **LOCKED, "bootstrap.servers": bootstrap}
@@ -98,6 +99,10 @@ class KafkaSink:
         self._acknowledged: Callable[[int], object] = _nobody
         self._failed: list[tuple[int, KafkaError]] = []
         self._singly = False
+
+    def another(self) -> KafkaSink:
+        """See Sink.another."""
+        return KafkaSink(self.bootstrap, self._given, create=self._create)
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check. One request a topic, and one more to create what is missing."""

@@ -65,6 +65,10 @@ class KafkaTransactions(KafkaSink):
         self._is_ending = False
         self._is_due = False
 
+    def another(self) -> KafkaTransactions:
+        """See Sink.another."""
+        return KafkaTransactions(self.bootstrap, self._given, create=self._create, cursors=self._cursors.name)
+
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check; the topic of the cursors too, at the first time."""
         super().check(topics)

@@ -13,6 +13,7 @@ from outbox.collections import Document
 from outbox.record import Record
 from relay import dates
 from relay.errors import PoisonMessage
+from relay.share import Share, key_hash
 
 LONGEST_REASON = 2000  # characters; a broker's words go into it
 
@@ -41,12 +42,20 @@ def _letter(record: Record[Any], reader: str, error: Document, attempts: int, st
         "key": record.key,
         "headers": record.headers,
         "data": record.data,
+        "hash": Int64(key_hash(record.key, record.id_bytes)),
         "error": error,
         "attempts": attempts,
         "first": now,
         "last": now,
         "state": state,
     }
+
+
+def of(reader: str, share: Share) -> Document:
+    """Finds the letters of a relay whose messages belong to this share; how many there are may change in between."""
+    if share.of == 1:
+        return {"reader": reader}
+    return {"reader": reader, "hash": {"$mod": [share.of, share.number - 1]}}
 
 
 def error(poison: PoisonMessage) -> Document:

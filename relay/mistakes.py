@@ -52,6 +52,8 @@ def _advice(name: str, error: ErrorDetails) -> str:
             return f"give {error['ctx']['expected']}".replace("'", "")
         case "greater_than_equal":
             return f"give {error['ctx']['ge']} or more"
+        case "less_than_equal":
+            return f"give {error['ctx']['le']} or less"
         case "model_type" | "model_attributes_type":
             return _EXAMPLES[name]
         case known if known in _ADVICE:

@@ -15,7 +15,8 @@ from relay.errors import DeliveryFailed, PoisonMessage, Unreachable
 from relay.inflight import InFlight
 from relay.intake import Intake, Parking, Reader
 from relay.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
-from relay.saver import Saver
+from relay.saver import EVERY_RECORDS, Saver
+from relay.share import ALL, Share
 from relay.sink import Outgoing, Sink
 
 _BUSY_SECONDS = 0.02
@@ -34,7 +35,7 @@ def _there(position: Position) -> Position:
 
 
 class Pump:
-    """Relays from `start`, the position of what was delivered last. Not thread-safe; close it.
+    """Relays from `start`, the position of what was delivered last, what `share` takes. Not thread-safe; close it.
 
     `save` saves a position under the lease's fence; it is called on another thread, once at a time.
     `restart` is called after a failure, when the sink is closed, with the position of what was acknowledged last, and
@@ -53,13 +54,14 @@ class Pump:
         parking: Parking,
         clock: Clock,
         restart: Callable[[Position], Position] = _there,
+        share: Share = ALL,
     ) -> None:
-        self._intake = Intake(reader, encoder, parking, clock)
+        self._intake = Intake(reader, encoder, parking, clock, share)
         self._sink = sink
         self._lease = lease
         self._clock = clock
         self._restart = restart
-        self._saver = Saver(save, start, clock)
+        self._saver = Saver(save, start, clock, EVERY_RECORDS * share.of)  # about so many of its own
         self._begin(start)
 
     def _begin(self, start: Position) -> None:
@@ -116,8 +118,8 @@ class Pump:
                 return Unavailable(error)
             if portion is None:
                 return Idle(settled) if self._intake.halt is None else Waiting()
-            self._outgoing, self._marks, parked = portion
-            for seq in parked:
+            self._outgoing, self._marks, passed = portion
+            for seq in passed:
                 self._inflight.acknowledged(seq)
         try:
             taken = self._sink.send(self._outgoing)
@@ -125,7 +127,7 @@ class Pump:
             self._failed = error
             return Failed(error)
         del self._outgoing[:taken]
-        # There may be more marks: those of parked records.
+        # There may be more marks: those of records that are not sent.
         end = bisect_left(self._marks, self._outgoing[0][0], key=_seq) if self._outgoing else len(self._marks)
         self._inflight.sent(self._marks[:end])
         del self._marks[:end]

@@ -15,16 +15,21 @@ EVERY_RECORDS = 1000
 class Saver:
     """One save at a time, of the newest position, on a thread of its own. To be used from one thread; close it.
 
+    every: how many records of the log make a save due; so does a tenth of a second.
+
     `save` is called on that thread; what it raises is raised by the call of `keep_up` that finds it out.
     """
 
-    def __init__(self, save: Callable[[Position], None], saved: Position, clock: Clock) -> None:
+    def __init__(
+        self, save: Callable[[Position], None], saved: Position, clock: Clock, every: int = EVERY_RECORDS
+    ) -> None:
         self.saved = saved
         """The position known to be saved."""
         self.failing = False
         """True from a failed save to the next that succeeds: meanwhile nothing more should be produced."""
         self._save = save
         self._clock = clock
+        self._every = every
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="relay-cursor")
         self._saving: Future[None] | None = None
         self._newest = saved
@@ -39,7 +44,7 @@ class Saver:
         behind = position[0] - self.saved[0]
         if behind <= 0:
             return
-        if now or behind >= EVERY_RECORDS or self._clock.monotonic() - self._started >= EVERY_SECONDS:
+        if now or behind >= self._every or self._clock.monotonic() - self._started >= EVERY_SECONDS:
             self._begin(position)
 
     def finish(self, position: Position) -> None:

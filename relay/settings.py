@@ -19,6 +19,7 @@ from pydantic_settings import (
 from relay.dead_letters import OnPoison
 from relay.errors import InvalidSettings
 from relay.mistakes import sentences
+from relay.share import MOST_SHARES
 
 # Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -81,6 +82,8 @@ class OutboxSettings(BaseModel):
     create_topic: Annotated[TopicLayout, BeforeValidator(_from_text)] | None = None
     on_poison: OnPoison = "stop"
     exactly_once: bool = False
+    shares: int | None = Field(default=None, ge=1, le=MOST_SHARES)
+    sequence: bool = True
 
 
 class _Given(BaseSettings):
@@ -100,6 +103,8 @@ class _Given(BaseSettings):
     create_topic: str | None = None
     on_poison: str | None = None
     exactly_once: bool | None = None
+    shares: str | None = None
+    sequence: bool | None = None
     once: bool = False
 
     @classmethod

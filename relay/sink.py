@@ -19,8 +19,13 @@ class Sink(Protocol):
     Threads: every method is called by one thread at a time. Acknowledgements come on the calling thread, inside
     `poll` only.
 
+    Several: the shares of a relay have one each, made by `another`; they know nothing of each other.
+
     Life: `open`, then `send` and `poll` as often as one likes, then `close`; and `open` again, as often as needed.
     """
+
+    def another(self) -> Sink:
+        """One more with the same settings, not open."""
 
     def check(self, topics: Collection[str]) -> None:
         """Raises TopicMissing if one of them cannot be written to, Unreachable if no broker answers.

@@ -13,16 +13,32 @@ from outbox.collections import DECODED, call
 from outbox.headroom import Headroom
 from outbox.lease import SECONDS, holder
 from relay import dates
-from relay.cursor import Cursors, role
+from relay.cursor import Cursors
 from relay.disposal import DeadLetterOffice
 from relay.encoding import Position
+from relay.plan import load, role
+from relay.share import Share, shares
 
 _LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
+class ShareStatus:
+    """How far one share is."""
+
+    share: int
+    """Its number, from 1."""
+    cursor: dict[str, Any] | None
+    lag_records: int | None
+    holder: str | None
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class RelayStatus:
-    """A moment's view; its parts are read one after the other."""
+    """A moment's view; its parts are read one after the other. With several shares, cursor, lag, holder, fence and
+    headroom are those of the slowest.
+    """
 
     database: str
     outbox: str
@@ -56,6 +72,8 @@ class RelayStatus:
     the log does not hold what comes after it."""
     held: dict[str, Any] | None
     """`{reader, seconds}`: whom the sequencer waits for, this relay or another reader, and for how long."""
+    shares: tuple[ShareStatus, ...]
+    """Each of them; one, unless the relay was told to have more."""
 
     def as_dict(self) -> dict[str, Any]:
         """What `relay status --json` prints."""
@@ -65,28 +83,45 @@ class RelayStatus:
 def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     """The status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
-    cursors = Cursors(outbox.collections.cursors, name)
-    cursor = cursors.load()
-    lease = holder(outbox.collections.leases, role(name))
+    plan = load(outbox.collections, name)
     office = DeadLetterOffice(outbox, name)
     headrooms = {each.reader: each.headroom for each in status.cursors}
+    each_share = tuple(
+        _share_status(outbox, name, share, position, status.head)
+        for share, position in zip(shares(plan.shares or 1), plan.positions or (None,), strict=True)
+    )
+    slowest = min(each_share, key=lambda each: -1 if each.cursor is None else each.cursor["seq"])
+    share = Share(slowest.share, len(each_share))
+    cursors = Cursors(outbox.collections.cursors, name, share)
     return RelayStatus(
         database=outbox.collections.database.name,
         outbox=outbox.name,
         name=name,
-        delivery=None if cursor is None else "exactly-once" if cursors.is_in_kafka() else "at-least-once",
+        delivery=None if slowest.cursor is None else "exactly-once" if cursors.is_in_kafka() else "at-least-once",
         head=status.head,
         oldest=status.oldest,
-        cursor=None if cursor is None else described(cursor),
-        lag_records=None if cursor is None else max(0, status.head - cursor[0]),
-        lag_seconds=None if cursor is None else _waiting_seconds(outbox, cursor[0] + 1),
+        cursor=slowest.cursor,
+        lag_records=slowest.lag_records,
+        lag_seconds=None if slowest.cursor is None else _waiting_seconds(outbox, slowest.cursor["seq"] + 1),
         staging=status.staging,
-        holder=None if lease is None else lease["owner"],
-        fence=0 if lease is None else lease["fence"],
+        holder=slowest.holder,
+        fence=slowest.fence,
         dead=office.count("dead"),
         parked=office.count("parked"),
-        headroom=headrooms.get(role(name)),
+        headroom=headrooms.get(cursors.reader),
         held=None if status.held is None else {"reader": status.held.reader, "seconds": status.held.seconds},
+        shares=each_share,
+    )
+
+
+def _share_status(outbox: Outbox, name: str, share: Share, position: Position | None, head: int) -> ShareStatus:
+    lease = holder(outbox.collections.leases, role(share.name(name)))
+    return ShareStatus(
+        share=share.number,
+        cursor=None if position is None else described(position),
+        lag_records=None if position is None else max(0, head - position[0]),
+        holder=None if lease is None else lease["owner"],
+        fence=0 if lease is None else lease["fence"],
     )
 
 
@@ -113,22 +148,24 @@ def _waiting_seconds(outbox: Outbox, seq: int) -> float | None:
 
 
 def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS) -> str | None:
-    """Why the relay `name` is not healthy; None when its lease is held and beats within `seconds`.
+    """Why the relay `name` is not healthy; None when its lease, or that of each share, is held and beats in `seconds`.
 
-    It watches the beat move, so it takes up to a third of the lease time; no two clocks are compared.
+    It watches the beats move, so it takes up to a third of the lease time; no two clocks are compared.
     """
     deadline = clock.monotonic() + seconds
-    first: tuple[int, int] | None = None
+    missing = {share.name(name): (0, 0) for share in shares(load(outbox.collections, name).shares or 1)}
     while True:
-        lease = holder(outbox.collections.leases, role(name))
-        if lease is None:
-            return f"no relay {name!r} has ever worked on this outbox"
-        if lease["owner"] is None:
-            return f"no relay {name!r} is at work: the last one gave its lease back"
-        beat = (lease["fence"], lease["beat"])
-        if first is not None and beat != first:
+        for each, before in list(missing.items()):
+            lease = holder(outbox.collections.leases, role(each))
+            if lease is None:
+                return f"no relay {each!r} has ever worked on this outbox"
+            if lease["owner"] is None:
+                return f"no relay {each!r} is at work: the last one gave its lease back"
+            missing[each] = lease["fence"], lease["beat"]
+            if before not in ((0, 0), missing[each]):
+                del missing[each]
+            elif clock.monotonic() > deadline:
+                return f"relay {each!r} ({lease['owner']}) gave no sign of life for {seconds:g} s"
+        if not missing:
             return None
-        first = beat
-        if clock.monotonic() > deadline:
-            return f"relay {name!r} ({lease['owner']}) gave no sign of life for {seconds:g} s"
         threading.Event().wait(_LOOK_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from relay.errors import DeliveryFailed, TopicMissing, Verdict
 from relay.sink import Outgoing
@@ -25,6 +25,22 @@ class MemoryRecord:
         return int(dict(self.headers)["seq"])
 
 
+@dataclass
+class MemoryBroker:
+    """What sinks that were made of each other deliver to."""
+
+    records: list[MemoryRecord] = field(default_factory=list)
+    """What has arrived, in order."""
+    away: bool = False
+    """True: it does not answer; what is accepted waits."""
+    refused: dict[int, Verdict] = field(default_factory=dict)
+    """seq → verdict: records that fail when they would arrive."""
+    cursors: dict[str, bytes] = field(default_factory=dict)
+    """The committed cursor of each name."""
+    epochs: dict[str, int] = field(default_factory=dict)
+    """How often each name was taken over."""
+
+
 class MemorySink:
     """See relay.sink.Sink. Records arrive in `poll`, all that were accepted, unless `away`.
 
@@ -35,12 +51,7 @@ class MemorySink:
     def __init__(
         self, topics: Collection[str] | None = None, *, capacity: int = 10_000, largest: int = 8 << 20
     ) -> None:
-        self.records: list[MemoryRecord] = []
-        """What has arrived, in order."""
-        self.away = False
-        """True: as a broker that does not answer; what is accepted waits."""
-        self.refused: dict[int, Verdict] = {}
-        """seq → verdict: records that fail when they would arrive."""
+        self.broker = MemoryBroker()
         self.opened = 0
         """How often it was opened."""
         self._topics = None if topics is None else set(topics)
@@ -48,6 +59,35 @@ class MemorySink:
         self._largest = largest
         self._queue: deque[tuple[int, MemoryRecord]] = deque()
         self._acknowledged: Callable[[int], object] | None = None
+
+    @property
+    def records(self) -> list[MemoryRecord]:
+        """What has arrived at the broker, in order."""
+        return self.broker.records
+
+    @property
+    def away(self) -> bool:
+        """True: as a broker that does not answer; what is accepted waits."""
+        return self.broker.away
+
+    @away.setter
+    def away(self, away: bool) -> None:
+        self.broker.away = away
+
+    @property
+    def refused(self) -> dict[int, Verdict]:
+        """seq → verdict: records that fail when they would arrive."""
+        return self.broker.refused
+
+    @refused.setter
+    def refused(self, refused: dict[int, Verdict]) -> None:
+        self.broker.refused = refused
+
+    def another(self) -> MemorySink:
+        """See Sink.another. It has the same broker."""
+        made = MemorySink(self._topics, capacity=self._capacity, largest=self._largest)
+        made.broker = self.broker
+        return made
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check."""
@@ -110,26 +150,33 @@ class MemoryTransactions(MemorySink):
         beside: MemoryTransactions | None = None,
     ) -> None:
         super().__init__(topics, capacity=capacity, largest=largest)
-        self.cursors: dict[str, bytes] = {} if beside is None else beside.cursors
-        """The committed cursor of each name."""
+        if beside is not None:
+            self.broker = beside.broker
         self.before_commit: Callable[[], object] = _nothing
         """Called before a transaction is committed; what it raises, the broker says instead."""
         self.after_commit: Callable[[], object] = _nothing
         """Called after; what it raises is heard instead of the broker's answer."""
-        self._epochs: dict[str, int] = {} if beside is None else beside._epochs
-        if beside is not None:
-            self.records = beside.records
         self._name: str | None = None
         self._epoch = 0
         self._cursor: Callable[[Outgoing], str] | None = None
         self._last: Outgoing | None = None
+
+    @property
+    def cursors(self) -> dict[str, bytes]:
+        """The committed cursor of each name."""
+        return self.broker.cursors
+
+    def another(self) -> MemoryTransactions:
+        """See Sink.another. It has the same broker."""
+        return MemoryTransactions(self._topics, capacity=self._capacity, largest=self._largest, beside=self)
 
     def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:
         """See Transactions.take_over."""
         self.close()
         if self.away:
             raise DeliveryFailed(None, Verdict.RETRY, "the broker does not answer")
-        self._epoch = self._epochs[name] = self._epochs.get(name, 0) + 1
+        epochs = self.broker.epochs
+        self._epoch = epochs[name] = epochs.get(name, 0) + 1
         self._name, self._cursor = name, cursor
         stored = self.cursors.get(name)
         return None if stored is None else stored.decode()
@@ -172,7 +219,7 @@ class MemoryTransactions(MemorySink):
     def _commit(self, records: Sequence[MemoryRecord], cursor: str) -> None:
         name = self._taken_over()
         self.before_commit()
-        if self._epochs[name] != self._epoch:
+        if self.broker.epochs[name] != self._epoch:
             raise DeliveryFailed(None, Verdict.RETRY, "fenced: another has taken over")
         self.records.extend(records)
         self.cursors[name] = cursor.encode()

@@ -23,6 +23,9 @@ class Transactions(Sink, Protocol):
     its time. After DeliveryFailed it may be unknown whether the last transaction was committed: `take_over` tells.
     """
 
+    def another(self) -> Transactions:
+        """See Sink.another."""
+
     def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:
         """Ends what others have under way as `name`, then reads the cursor committed last; None: there is none.
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from outbox import Outbox
 from relay import Relay
-from relay.runner import StartAt
+from relay.job import StartAt
 from relay.testing import MemorySink
 from tests.orders import placed
 from tests.waiting import wait_until

@@ -7,6 +7,7 @@
 #include <Python.h>
 
 #include "json.h"
+#include "share.h"
 
 #define MOST_RECORDS 500 /* outbox.batch.MAX_RECORDS */
 #define HIGHEST_SEQ (INT64_C(1) << 62)
@@ -29,6 +30,7 @@ static PyObject *pair(PyObject *one, PyObject *other)
 
 typedef struct {
     PyObject *topics;                    /* borrowed */
+    Share share;
     PyObject *id_name, *seq_name, *created_name;
     uint8_t *room;                       /* for one value's JSON, its size in bytes */
     size_t size;
@@ -110,12 +112,32 @@ static bool set_headers(Encoder *self, Span *from)
     return self->own != NULL;
 }
 
-static PyObject *key_object(Span *from)
+/* What every record begins with. */
+typedef struct {
+    const uint8_t *id;
+    int64_t created;
+    Span type, key;
+    bool has_key;
+} Head;
+
+static bool read_head(Span *from, Head *head)
 {
-    Span text;
-    if (from->at < from->end && *from->at == 0x0A)
-        return EXPECT(from, "\x0a" "key") ? Py_NewRef(Py_None) : NULL;
-    return EXPECT(from, "\x02" "key") && read_string(from, &text) ? text_object(text) : NULL;
+    if (!EXPECT(from, "\x07" "id") || !take(from, 12, &head->id) || !EXPECT(from, "\x09" "created") ||
+        !read_int64(from, &head->created) || !EXPECT(from, "\x02" "type") || !read_string(from, &head->type))
+        return false;
+    head->has_key = from->at == from->end || *from->at != 0x0A;
+    if (!head->has_key)
+        return EXPECT(from, "\x0a" "key");
+    return EXPECT(from, "\x02" "key") && read_string(from, &head->key);
+}
+
+static bool is_taken(const Share *share, const Head *head, int64_t seq, bool *taken)
+{
+    *taken = true;
+    if (share->count == 0)
+        return true;
+    Span id = {head->id, head->id + 12};
+    return (!head->has_key || is_utf8(head->key)) && decide(share, head->has_key ? head->key : id, seq, taken);
 }
 
 static PyObject *value_object(Encoder *self, Span *from)
@@ -157,51 +179,69 @@ static PyObject *headers_object(Encoder *self, const uint8_t *id, int64_t seq)
     return NULL;
 }
 
-/* One element of `records`, without its name, as relay.encoding's Outgoing and Mark. */
-static bool encode_record(Encoder *self, Span record, int64_t seq, PyObject **outgoing, PyObject **mark)
+static PyObject *mark_object(const Head *head, int64_t seq, PyObject *created_ms)
 {
-    Span type;
-    const uint8_t *id;
-    int64_t created;
-    PyObject *key, *value = NULL, *headers = NULL, *number = NULL, *id_bytes = NULL;
-    if (!EXPECT(&record, "\x07" "id") || !take(&record, 12, &id) || !EXPECT(&record, "\x09" "created") ||
-        !read_int64(&record, &created) || !EXPECT(&record, "\x02" "type") || !read_string(&record, &type) ||
-        !find_topic(self, type) || !set_created(self, created) || (key = key_object(&record)) == NULL)
-        return false;
-    if (EXPECT(&record, "\x03" "headers") && set_headers(self, &record) &&
-        (value = value_object(self, &record)) != NULL && record.at == record.end &&
-        (headers = headers_object(self, id, seq)) != NULL && (number = PyLong_FromLongLong(seq)) != NULL &&
-        (id_bytes = PyBytes_FromStringAndSize((const char *)id, 12)) != NULL) {
-        *outgoing = PyTuple_Pack(5, number, PyTuple_GetItem(self->known, 0), key, value, headers);
-        *mark = PyTuple_Pack(3, number, self->created_ms, id_bytes);
-    }
+    PyObject *number = PyLong_FromLongLong(seq);
+    PyObject *id = PyBytes_FromStringAndSize((const char *)head->id, 12);
+    PyObject *mark = number == NULL || id == NULL ? NULL : PyTuple_Pack(3, number, created_ms, id);
+    Py_XDECREF(number);
+    Py_XDECREF(id);
+    return mark;
+}
+
+/* What follows the head of one element of `records`, as relay.encoding's Outgoing. */
+static PyObject *outgoing_object(Encoder *self, const Head *head, Span rest, int64_t seq)
+{
+    PyObject *outgoing = NULL, *value = NULL, *headers = NULL, *number = NULL, *key;
+    if (!find_topic(self, head->type) || !set_created(self, head->created) ||
+        (key = head->has_key ? text_object(head->key) : Py_NewRef(Py_None)) == NULL)
+        return NULL;
+    if (EXPECT(&rest, "\x03" "headers") && set_headers(self, &rest) && (value = value_object(self, &rest)) != NULL &&
+        rest.at == rest.end && (headers = headers_object(self, head->id, seq)) != NULL &&
+        (number = PyLong_FromLongLong(seq)) != NULL)
+        outgoing = PyTuple_Pack(5, number, PyTuple_GetItem(self->known, 0), key, value, headers);
     Py_DECREF(key);
     Py_XDECREF(value);
     Py_XDECREF(headers);
     Py_XDECREF(number);
-    Py_XDECREF(id_bytes);
-    return *outgoing != NULL && *mark != NULL;
+    return outgoing;
 }
 
-/* `records` has as many as the lists have room for, after the `skip` first. */
-static bool encode_records(Encoder *self, Span records, int64_t first, int skip, PyObject *outgoing, PyObject *marks)
+/* Takes the reference, which may be NULL. */
+static bool append(PyObject *list, PyObject *item)
 {
-    int count = skip + (int)PyList_Size(outgoing);
-    for (int index = 0; index < count; index++) {
+    bool is_done = item != NULL && PyList_Append(list, item) == 0;
+    Py_XDECREF(item);
+    return is_done;
+}
+
+/* `records` are as many as there are from the first to `last`. The mark of the last one is there also when it is not
+ * taken. */
+static bool encode_records(Encoder *self, Span records, int64_t first, int64_t last, int skip, PyObject *outgoing,
+                           PyObject *marks)
+{
+    for (int64_t seq = first; seq <= last; seq++) {
         uint8_t name[8] = {0x03};
         Span record;
-        uint8_t *end = write_digits(name + 1, (uint64_t)index);
+        Head head;
+        bool taken;
+        uint8_t *end = write_digits(name + 1, (uint64_t)(seq - first));
         *end++ = 0;
         if (!expect(&records, (const char *)name, (size_t)(end - name)) || !read_document(&records, &record))
             return false;
-        if (index < skip)
+        if (seq < first + skip)
             continue;
-        PyObject *one = NULL, *its = NULL;
-        bool is_plain = encode_record(self, record, first + index, &one, &its);
-        PyList_SetItem(outgoing, index - skip, one);
-        PyList_SetItem(marks, index - skip, its);
-        if (!is_plain)
+        if (!read_head(&record, &head) || !is_taken(&self->share, &head, seq, &taken))
             return false;
+        if (taken && !(append(outgoing, outgoing_object(self, &head, record, seq)) &&
+                       append(marks, mark_object(&head, seq, self->created_ms))))
+            return false;
+        if (!taken && seq == last) {
+            PyObject *created = PyLong_FromLongLong(head.created);
+            if (created == NULL || !append(marks, mark_object(&head, seq, created)))
+                return false;
+            Py_DECREF(created);
+        }
     }
     return records.at == records.end;
 }
@@ -225,13 +265,12 @@ static PyObject *encode_batch(Encoder *self, Span raw, int skip)
     Span records;
     if (!read_batch(raw, &first, &last, &records) || skip < 0 || skip > last - first)
         return NULL;
-    Py_ssize_t count = (Py_ssize_t)(last - first) + 1 - skip;
-    PyObject *outgoing = PyList_New(count), *marks = PyList_New(count), *both = NULL;
+    PyObject *outgoing = PyList_New(0), *marks = PyList_New(0), *both = NULL;
     self->id_name = PyUnicode_InternFromString("id");
     self->seq_name = PyUnicode_InternFromString("seq");
     self->created_name = PyUnicode_InternFromString("created");
     if (outgoing != NULL && marks != NULL && self->id_name != NULL && self->seq_name != NULL &&
-        self->created_name != NULL && encode_records(self, records, first, skip, outgoing, marks))
+        self->created_name != NULL && encode_records(self, records, first, last, skip, outgoing, marks))
         both = PyTuple_Pack(2, outgoing, marks);
     Py_XDECREF(outgoing);
     Py_XDECREF(marks);
@@ -244,8 +283,10 @@ static PyObject *encode(PyObject *module, PyObject *arguments)
     Py_ssize_t size;
     int skip;
     Encoder self = {0};
+    PyObject *share = Py_None;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "y#iO!:encode", &raw, &size, &skip, &PyDict_Type, &self.topics))
+    if (!PyArg_ParseTuple(arguments, "y#iO!|O:encode", &raw, &size, &skip, &PyDict_Type, &self.topics, &share) ||
+        !read_share(share, &self.share))
         return NULL;
     PyObject *both = encode_batch(&self, (Span){(const uint8_t *)raw, (const uint8_t *)raw + size}, skip);
     PyMem_Free(self.room);
@@ -264,7 +305,7 @@ static PyObject *encode(PyObject *module, PyObject *arguments)
 }
 
 static PyMethodDef methods[] = {
-    {"encode", encode, METH_VARARGS, "encode(raw, skip, topics): see _encoder.pyi."},
+    {"encode", encode, METH_VARARGS, "encode(raw, skip, topics, share): see _encoder.pyi."},
     {NULL, NULL, 0, NULL},
 };
 

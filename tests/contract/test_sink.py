@@ -271,3 +271,17 @@ def test_a_record_too_large_for_any_broker_is_poison_and_the_ones_before_it_are_
         return acknowledged == [1]
 
     wait_until(first_arrived, 30, "the first record")
+
+
+def test_another_one_is_not_open_and_its_end_is_not_the_firsts(bench: Bench) -> None:
+    acknowledged: list[int] = []
+    bench.sink.open(acknowledged.append)
+
+    another = bench.sink.another()
+    assert type(another) in type(bench.sink).__mro__
+    with pytest.raises(RuntimeError):
+        another.send([outgoing(bench.topic, 9)])
+    another.close()
+    send_all(bench.sink, [outgoing(bench.topic, 1)], acknowledged)
+
+    assert acknowledged == [1]

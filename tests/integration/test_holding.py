@@ -75,6 +75,15 @@ def test_it_says_how_to_give_a_relay_up(holding: Holding, outbox: Outbox, caplog
     assert warnings_of(caplog)[0].endswith(command)
 
 
+def test_of_a_share_it_says_how_to_give_up_the_whole_relay(
+    holding: Holding, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    holding.note(KAFKA._replace(reader="relay:kafka/3"), 1)
+
+    command = f"relay cursor forget kafka --database {outbox.collections.database.name} --outbox outbox"
+    assert warnings_of(caplog)[0].endswith(command)
+
+
 def test_the_end_of_a_hold_is_told_with_its_length(
     holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,6 +22,7 @@ from relay.errors import Verdict
 from relay.exactly_once import ExactlyOnce
 from relay.testing import MemorySink, MemoryTransactions
 from relay.transactions import Transactions
+from relay.work import is_drained
 from tests.orders import foreign, new_outbox
 from tests.relaying import numbered, run_once, saved_seq
 from tests.servers.replica_set import ReplicaSet
@@ -134,7 +135,7 @@ def test_it_does_not_take_staging_for_empty(orders: Outbox, successor: Successor
     orders.collections.staging.insert_one(foreign())
     successor.elected()
 
-    assert not relay._drained((3, None, None))
+    assert not is_drained(orders, (3, None, None))
 
 
 def test_it_does_not_take_its_parked_keys_for_free(orders: Outbox, successor: Successor) -> None:

@@ -116,6 +116,22 @@ def test_sequence_prints_how_many_messages_it_numbered(shell: Shell, orders: Out
     assert [record.seq for record in orders.read()] == [1, 2, 3]
 
 
+def test_sequence_keep_numbers_what_comes_until_it_is_ended_and_gives_its_lease_back(
+    shell: Shell, orders: Outbox
+) -> None:
+    process = shell.start("sequence", "shop:orders", "--keep")
+    for count in (1, 2):
+        orders.put(placed(count))
+        wait_until(lambda count=count: orders.log.head() == count, 30, "it to be numbered")
+
+    process.send_signal(signal.SIGTERM)
+
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert "sequencing" in said
+    assert orders.status().holder is None
+
+
 def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
     id = orders.put(placed(1))
     orders.sequence()

@@ -26,6 +26,7 @@ from relay import Relay
 from relay.cursor import forget, move
 from relay.disposal import DeadLetterOffice, Selection
 from relay.errors import Verdict
+from relay.plan import wish
 from relay.status import relay_status
 from relay.testing import MemorySink
 from tests.orders import MESSAGES, OrderPlaced, foreign, new_outbox, placed, unchecked
@@ -126,6 +127,11 @@ def relay(admin: Database[Document], user: Database[Document]) -> None:
         run_once(Relay(outbox, sink, on_poison="park-key"))
         assert relay_status(outbox, "kafka").dead == 0
     assert [each.seq for each in sink.records] == [1, 2, 3]
+    wish(orders.collections, "kafka", 2)
+    orders.put([placed(total, order_id=str(total)) for total in range(3)])
+    with Outbox(user) as outbox:
+        run_once(Relay(outbox, sink))
+    assert len(sink.records) == 6
 
 
 def operate(admin: Database[Document], user: Database[Document]) -> None:
@@ -146,6 +152,7 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     move(outbox, "another", datetime.now(UTC), SystemClock())
     assert forget(outbox, "another", SystemClock())
     assert relay_status(outbox, "kafka").staging == 1
+    assert wish(outbox.collections, "kafka", 2)
 
 
 def foreign_letter() -> Document:

@@ -90,7 +90,7 @@ def relay_in_process(orders: Outbox, stop: threading.Event) -> None:
 
 def relay_exactly_once(orders: Outbox, stop: threading.Event) -> None:
     sink = KafkaTransactions("localhost:9092", {"compression.type": "zstd"}, create=NewTopics(3, 3), cursors="cursors")
-    Relay(orders, sink).run(stop)
+    Relay(orders, sink, shares=4).run(stop)
 
 
 def embed_a_mongodb() -> None:

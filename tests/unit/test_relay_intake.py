@@ -14,6 +14,7 @@ from relay import encoding
 from relay.encoding import Encoder
 from relay.errors import DeliveryFailed, PoisonMessage, Unreachable, Verdict
 from relay.intake import Intake
+from relay.share import Share, shares
 from tests.batches import batch_of, record
 
 
@@ -104,7 +105,7 @@ def taken(intake: Intake) -> list[int]:
     seqs: list[int] = []
     while (portion := intake.take()) is not None:
         sent = [each[0] for each in portion.outgoing]
-        assert [mark[0] for mark in portion.marks] == sorted([*sent, *portion.parked])
+        assert [mark[0] for mark in portion.marks] == sorted([*sent, *portion.passed])
         seqs += sent
         if intake.halt is not None:
             break
@@ -173,7 +174,7 @@ def test_what_is_parked_behind_an_offender_does_not_count_before_its_turn(parked
     portion = every.take()
 
     assert portion is not None
-    assert (portion.parked, [mark[0] for mark in portion.marks]) == ([1], [1, 2, 3])
+    assert (portion.passed, [mark[0] for mark in portion.marks]) == ([1], [1, 2, 3])
 
 
 @pytest.mark.usefixtures("either")
@@ -227,3 +228,71 @@ def test_the_topic_of_a_later_type_is_asked_for_again_until_a_broker_answers(par
 
     assert taken(every) == [1, 2, 3, 4, 5, 6, 7]
     assert answers == []
+
+
+# ---- a share
+
+
+def share_of_five(parked: Parked, share: Share, *batches: Batch) -> Intake:
+    return Intake(Log(*batches), Encoder(str), parked, Clock(), share)
+
+
+def own(share: Share, *seqs: int) -> list[int]:
+    """Those of the seqs that the share takes, in batches of five with the keys k0 … k4."""
+    return [seq for seq in seqs if share.takes(f"k{(seq - 1) % 5}", b"", seq)]
+
+
+@pytest.mark.parametrize("share", [*shares(2), *shares(3), Share(1, 1, ((7, 3),))])
+@pytest.mark.usefixtures("either")
+def test_a_share_sends_its_own_keys_and_passes_the_others(parked: Parked, share: Share) -> None:
+    every = share_of_five(parked, share, five(1), five(6), five(11))
+
+    portions = list(iter(every.take, None))
+
+    assert [each[0] for portion in portions for each in portion.outgoing] == own(share, *range(1, 16))
+    assert [portion.marks[-1][0] for portion in portions] == [5, 10, 15], "the cursor must not stop before others' keys"
+    for portion in portions:
+        sent = [each[0] for each in portion.outgoing]
+        assert [mark[0] for mark in portion.marks] == sorted([*sent, *portion.passed])
+
+
+@pytest.mark.usefixtures("native")
+def test_a_share_decodes_no_more_than_one_alone(parked: Parked, decoded: list[int]) -> None:
+    taken(share_of_five(parked, Share(1, 2), five(1), five(6), five(11)))
+
+    assert decoded == [1]
+
+
+@pytest.mark.usefixtures("either")
+def test_a_share_is_not_halted_by_the_poison_of_another(parked: Parked) -> None:
+    (other,) = [each for each in shares(2) if not each.takes("k3", b"", 1)]
+
+    assert taken(share_of_five(parked, other, five(1, n=float("nan")), five(6))) == own(other, *range(1, 11))
+
+
+@pytest.mark.usefixtures("either")
+def test_a_share_is_halted_by_poison_of_its_own_and_goes_on_behind_it(parked: Parked) -> None:
+    (share,) = [each for each in shares(2) if each.takes("k3", b"", 1)]
+    every = share_of_five(parked, share, five(1, n=float("nan")), five(6))
+
+    assert taken(every) == own(share, 1, 2, 3)
+    assert isinstance(every.halt, PoisonMessage)
+    assert every.skip().seq == 4
+    assert taken(every) == own(share, *range(5, 11))
+
+
+@pytest.mark.usefixtures("either")
+def test_a_share_asks_for_its_own_keys_only_whether_they_are_parked(parked: Parked) -> None:
+    share = next(each for each in shares(2) if each.takes("k1", b"", 1))
+    parked.keys = {"k1"}
+    every = share_of_five(parked, share, five(1), five(6))
+
+    assert taken(every) == own(share, 1, 3, 4, 5, 6, 8, 9, 10)
+    assert parked.asked == own(share, *range(1, 11))
+
+
+@pytest.mark.usefixtures("either")
+def test_a_share_whose_keys_are_in_no_batch_still_comes_to_its_end(parked: Parked) -> None:
+    every = share_of_five(parked, Share(1, 1, ((10,),)), five(1), five(6))
+
+    assert [(portion.outgoing, portion.marks[-1][0]) for portion in iter(every.take, None)] == [([], 5), ([], 10)]

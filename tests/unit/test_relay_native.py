@@ -21,6 +21,7 @@ from outbox.batch import Batch
 from outbox.batch import record as packed
 from outbox.limits import RESERVED_HEADERS
 from relay.encoding import Encoder, Mark
+from relay.share import ALL, Share
 from relay.sink import Outgoing
 from tests.batches import CREATED, ID, batch_of, datas, document, element, nested, raw, record
 
@@ -29,16 +30,20 @@ pytestmark = pytest.mark.usefixtures("native")
 Encoded = tuple[list[Outgoing], list[Mark]]
 
 
-def both_ways(batch: Batch) -> tuple[Encoded | None, Encoded | Exception]:
+def both_ways(batch: Batch, share: Share = ALL) -> tuple[Encoded | None, Encoded | Exception]:
     """What the compiled encoder and what the decoding one make of a batch whose types are known."""
     encoder = Encoder(lambda type: f"topic.{type}")
     encoder.encode(batch_of(record({}), record({}, type="note")).records())
-    outgoing, marks, error = encoder.encode(batch.records())
-    return encoder.encode_plain(batch), error if error is not None else (outgoing, marks)
+    records = batch.records()
+    outgoing, marks, error = encoder.encode(share.chosen(records))
+    last = records[-1]
+    if not marks or marks[-1][0] != last.seq:
+        marks.append((last.seq, last.created_ms, last.id_bytes))
+    return encoder.encode_plain(batch, share), error if error is not None else (outgoing, marks)
 
 
-def assert_plain(batch: Batch) -> None:
-    compiled, decoded = both_ways(batch)
+def assert_plain(batch: Batch, share: Share = ALL) -> None:
+    compiled, decoded = both_ways(batch, share)
     assert compiled == decoded
 
 
@@ -72,7 +77,20 @@ RECORDS = st.builds(
     st.sampled_from(["order", "note"]),
     st.none() | st.text(),
     st.integers(-(2**63), 2**63 - 1) | st.just(CREATED),
-    st.dictionaries(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), st.text()),
+    st.dictionaries(
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1).filter(
+            lambda name: name not in ("data", "type", "key", "created")  # names that `record` has for itself
+        ),
+        st.text(),
+    ),
+)
+SHARES = st.integers(1, 9).flatmap(
+    lambda of: st.builds(
+        Share,
+        st.integers(1, of),
+        st.just(of),
+        st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=5).map(tuple), max_size=3).map(tuple),
+    )
 )
 
 
@@ -81,6 +99,42 @@ def test_whatever_is_in_a_batch_comes_out_the_same_or_is_left_to_python(records:
     compiled, decoded = both_ways(batch_of(*records, first=first))
 
     assert compiled is None or compiled == decoded
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=8), st.integers(1, 10), SHARES, st.data())
+def test_a_share_of_it_comes_out_the_same_or_is_left_to_python(
+    records: list[bytes], first: int, share: Share, data: st.DataObject
+) -> None:
+    skip = data.draw(st.integers(0, len(records) - 1))
+    compiled, decoded = both_ways(batch_of(*records, first=first)._replace(skip=skip), share)
+
+    assert compiled is None or compiled == decoded
+
+
+@given(
+    st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=30),
+    st.integers(1, 10),
+    SHARES,
+)
+def test_a_share_of_what_is_plain_is_never_left_to_python(keys: list[str | None], first: int, share: Share) -> None:
+    assert_plain(batch_of(*(record({"n": n}, key=key) for n, key in enumerate(keys)), first=first), share)
+
+
+def test_what_another_share_sends_need_not_be_plain() -> None:
+    keys = ["a", "b", "c", "d"]
+    others = [each for each in keys if not Share(1, 2).takes(each, ID.binary, 1)]
+    batch = batch_of(*(record({"n": float("nan") if each in others else 1}, key=each) for each in keys))
+
+    assert others not in ([], keys)
+    assert_plain(batch, Share(1, 2))
+    assert both_ways(batch, Share(2, 2))[0] is None
+
+
+def test_a_key_that_is_not_utf_8_is_left_to_python_whosever_it_is() -> None:
+    plain = batch_of(record({}, key="the key"), record({}, key="other"))
+    broken = plain._replace(raw=plain.raw.replace(b"the key", b"the k\xff\xff"))
+
+    assert [both_ways(broken, Share(number, 2))[0] for number in (1, 2)] == [None, None]
 
 
 JSON_TEXT = st.text(max_size=40) | st.text(st.characters(max_codepoint=160), max_size=40)
@@ -209,7 +263,7 @@ def test_text_that_is_not_utf8_is_left_to_python(text: bytes, before: bytes) -> 
     plain = batch_of(record({}, key="the key", tenant="the tenant"))
 
     assert both_ways(datas([raw(value)]))[0] is None
-    assert Encoder(str).encode_plain(plain) is None  # the type is not known
+    assert Encoder(str).encode_plain(plain, ALL) is None  # the type is not known
     for place in (b"the key", b"the tenant"):
         size, new = struct.pack("<i", len(place) + 1), (text + place)[: len(place)]
         broken = plain._replace(raw=plain.raw.replace(size + place, size + new))
@@ -252,17 +306,17 @@ def test_a_value_of_an_odd_shape_is_left_to_python() -> None:
     encoder.encode(batch_of(record({})).records())
     for value in values:
         broken = batch_of(record(raw(value)))
-        assert encoder.encode_plain(broken) is None, value
+        assert encoder.encode_plain(broken, ALL) is None, value
 
 
 def test_a_type_of_unknown_topic_is_left_to_python() -> None:
     batch = batch_of(record({}), record({}, type="new"))
     encoder = Encoder(str)
 
-    assert encoder.encode_plain(batch) is None
+    assert encoder.encode_plain(batch, ALL) is None
     outgoing, marks, error = encoder.encode(batch.records())
     assert error is None
-    assert encoder.encode_plain(batch) == (outgoing, marks)
+    assert encoder.encode_plain(batch, ALL) == (outgoing, marks)
 
 
 def test_records_before_the_position_are_left_out() -> None:
@@ -274,7 +328,7 @@ def test_records_before_the_position_are_left_out() -> None:
         assert compiled is not None
         assert [each[0] for each in compiled[0]] == list(range(5 + skip, 17))
     for skip in (-1, 12, 13):
-        assert both_ways(batch._replace(skip=skip))[0] is None
+        assert Encoder(str).encode_plain(batch._replace(skip=skip), ALL) is None
 
 
 def test_a_full_batch_of_all_that_may_change_from_record_to_record() -> None:
@@ -296,17 +350,17 @@ def test_what_does_not_follow_the_logs_layout_is_left_to_python() -> None:
     plain = batch_of(record({"a": 1}), record({"a": 2}))
     encoder = Encoder(str)
     encoder.encode(plain.records())
-    assert encoder.encode_plain(plain) is not None
+    assert encoder.encode_plain(plain, ALL) is not None
     for old, new in [
         (b"\x07id\0", b"\x07di\0"), (b"\x09created\0", b"\x09Created\0"), (b"\x02type\0", b"\x02Type\0"),
         (b"\x02key\0", b"\x02kex\0"), (b"\x03headers\0", b"\x03Headers\0"), (b"\x03data\0", b"\x04data\0"),
         (b"\x12last\0", b"\x12lost\0"), (b"\x04records\0", b"\x03records\0"), (b"\x031\0", b"\x032\0"),
     ]:  # fmt: skip
         assert old in plain.raw
-        assert encoder.encode_plain(plain._replace(raw=plain.raw.replace(old, new))) is None
+        assert encoder.encode_plain(plain._replace(raw=plain.raw.replace(old, new)), ALL) is None
     more = bson.encode({**bson.decode(plain.raw), "more": 1})
     for other in (b"", plain.raw[:-1], plain.raw + b"\0", more):
-        assert encoder.encode_plain(plain._replace(raw=other)) is None
+        assert encoder.encode_plain(plain._replace(raw=other), ALL) is None
 
 
 def test_broken_bytes_are_never_more_than_left_to_python() -> None:
@@ -316,6 +370,7 @@ def test_broken_bytes_are_never_more_than_left_to_python() -> None:
     encoder = Encoder(str)
     encoder.encode(batch.records())
     chance = random.Random(5)
+    share = Share(1, 2, ((1, 2, 0),))
     for _ in range(20_000):
         broken = bytearray(batch.raw)
         for _ in range(chance.choice((1, 1, 1, 2, 5))):
@@ -323,7 +378,8 @@ def test_broken_bytes_are_never_more_than_left_to_python() -> None:
         if chance.random() < 0.2:
             del broken[chance.randrange(len(broken)) :]
         mutated = Batch(batch.first, batch.last, 7, 3, bytes(broken))
-        compiled = encoder.encode_plain(mutated)
+        encoder.encode_plain(mutated, share)
+        compiled = encoder.encode_plain(mutated, ALL)
         if compiled is not None and mutated.raw[4:17] == batch.raw[4:17]:  # the number is taken from the envelope
             outgoing, marks, error = encoder.encode(mutated.records())
             assert (compiled, error) == ((outgoing, marks), None)

@@ -28,6 +28,8 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "SET",
         "CONFIG",
         "ONCE",
+        "SHARES",
+        "SEQUENCE",
     ):
         monkeypatch.delenv(f"RELAY_{name}", raising=False)
 
@@ -44,6 +46,15 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert (one.outbox, one.topic, one.name, one.start, one.create_topic, one.on_poison, one.exactly_once) == (
         "outbox", "{type}", "kafka", "beginning", None, "stop", False,
     )  # fmt: skip
+    assert (one.shares, one.sequence) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("shares", "advice"), [("0", "give 1 or more"), ("257", "give 256 or less"), ("many", "give a whole number")]
+)
+def test_a_number_of_shares_that_cannot_be_is_refused(shares: str, advice: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"--shares: {advice}"):
+        load({**BASICS, "shares": shares})
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +71,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     given = {
         "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
         "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me",
-        "ONCE": "true", "ON_POISON": "park-key", "EXACTLY_ONCE": "true",
+        "ONCE": "true", "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4", "SEQUENCE": "false",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"RELAY_{name}", value)
@@ -71,6 +82,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     assert one.model_dump(exclude={"mongo"}) == {
         "database": "shop", "outbox": "orders", "topic": "t", "name": "n", "start": "latest",
         "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key", "exactly_once": True,
+        "shares": 4, "sequence": False,
     }  # fmt: skip
     assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)
 

@@ -1,0 +1,188 @@
+"""The ensemble: all shares of a relay in one hand, so that their cursors are written together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TypeVar
+
+from bson import Int64
+from pymongo import WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.read_concern import ReadConcern
+
+from outbox import Outbox
+from outbox.clock import Clock
+from outbox.collections import Document, apart, call
+from outbox.errors import LeaseLost
+from outbox.lease import SECONDS, Lease
+from relay import plan
+from relay.encoding import Position
+from relay.errors import CursorInUse
+from relay.plan import Plan, role
+from relay.share import Layer, shares
+
+T = TypeVar("T")
+
+_LOOK_SECONDS = 0.5
+_TRANSACTION_SECONDS = 15.0
+
+
+class Ensemble:
+    """The relay's own lease, and then those of its shares. Not thread-safe; release it. Raises pymongo's errors.
+
+    Only who holds the relay's own lease changes its plan; only who holds all others too knows where each share stands.
+    """
+
+    def __init__(self, outbox: Outbox, name: str, seconds: float = SECONDS) -> None:
+        self._name = name
+        self._collections = outbox.collections
+        self._seconds = seconds
+        self._home = Lease(outbox.collections.leases, role(name), seconds=seconds)
+        self._leases: dict[str, Lease] = {role(name): self._home}
+        self._claimed: dict[str, int] = {}
+        self._wanted: int | None = None
+
+    def begin(self) -> Plan | None:
+        """Takes the relay's own lease, if it can be had; then the plan can be changed by nobody else. `claim` knows it
+        for sure."""
+        return plan.load(self._collections, self._name) if self._home.acquire() else None
+
+    def lease(self, reader: str) -> Lease:
+        """One of those that are held."""
+        return self._leases[reader]
+
+    def take(self, count: int) -> str | None:
+        """Tries for all that are missing of as many shares, and renews the others; None, or one that is not to be had.
+
+        Raises LeaseLost as `renew`.
+        """
+        missing = None
+        for share in shares(count):
+            reader = role(share.name(self._name))
+            lease = self._leases.setdefault(
+                reader, Lease(self._collections.leases, reader, owner=self._home.owner, seconds=self._seconds)
+            )
+            if lease.fence:
+                lease.renew_if_due()
+            elif not lease.acquire():
+                missing = reader
+        return missing
+
+    def renew(self) -> None:
+        """Renews all that is due. Raises LeaseLost when one was lost meanwhile."""
+        for lease in self._leases.values():
+            lease.renew_if_due()
+
+    @apart
+    def claim(self) -> Plan:
+        """Refuses what others write of the cursors from here on; `write` and `remove` make sure that it was so.
+
+        Returns the plan, which can change no more. What was read of it before may have been old: a primary that was
+        just elected may not know for a moment what is committed.
+        """
+        with self._collections.client.start_session(causal_consistency=True) as session:
+            for reader, lease in self._leases.items():
+                fence = Int64(lease.fence)
+                with call():
+                    claimed = self._collections.cursors.update_one(
+                        {"_id": reader, "fence": {"$lte": fence}}, {"$set": {"fence": fence}}, session=session
+                    )
+                if claimed.matched_count:
+                    self._claimed[reader] = fence
+            found = plan.load(self._collections, self._name, session)
+        if any(role(each.name(self._name)) not in self._leases for each in shares(found.shares or 1)):
+            raise LeaseLost(f"relay {self._name!r} has {found.shares} shares, and not all of them were taken")
+        self._wanted = found.wanted
+        return found
+
+    @apart
+    def write(self, count: int, position: Position, delivered: tuple[Layer, ...]) -> None:
+        """Has the relay consist of `count` shares that all go on after `position`; all or nothing.
+
+        Raises LeaseLost when another has worked since, or yet another number is wanted by now: nothing has changed.
+        """
+        home = self._home
+        cursors: dict[str, Document] = {reader: {} for reader in self._leases}  # what is no share, keeps its fence
+        cursors |= {role(each.name(self._name)): _cursor(position, delivered, count) for each in shares(count)}
+        if count > 1:
+            cursors[role(self._name)] = {"shares": Int64(count)}
+
+        def work(session: ClientSession) -> None:
+            for reader, cursor in cursors.items():
+                self._put(reader, cursor, session)
+            # Once more under the lease; the count makes it a write that no other holder can commit beside.
+            own = {"_id": role(self._name), "owner": home.owner, "fence": Int64(home.fence), "wanted": self._wanted}
+            done: Document = {"$inc": {"plans": Int64(1)}}
+            if count == self._wanted:
+                done["$unset"] = {"wanted": 1}
+            held = self._collections.leases.update_one(own, done, session=session)
+            if not held.matched_count:
+                raise LeaseLost(f"another has taken over the shares of relay {self._name!r}, or wants them otherwise")
+
+        self._transaction(work)
+
+    def _put(self, reader: str, cursor: Document, session: ClientSession) -> None:
+        known = {"fence": self._claimed[reader]} if reader in self._claimed else {}
+        values = {**cursor, "_id": {"$literal": reader}, "updated": "$$NOW", "fence": Int64(self._leases[reader].fence)}
+        written = self._collections.cursors.update_one(
+            {"_id": reader, **known}, [{"$replaceWith": values}], upsert=not known, session=session
+        )
+        if known and not written.matched_count:
+            raise self._overtaken(reader)
+
+    @apart
+    def remove(self) -> bool:
+        """Removes all cursors, and the plan with them; False when there were none. Raises LeaseLost as `write`."""
+
+        def work(session: ClientSession) -> bool:
+            for reader, fence in self._claimed.items():
+                found = {"_id": reader, "fence": fence}
+                if not self._collections.cursors.delete_one(found, session=session).deleted_count:
+                    raise self._overtaken(reader)
+            return bool(self._claimed)
+
+        return self._transaction(work)
+
+    def _overtaken(self, reader: str) -> LeaseLost:
+        return LeaseLost(f"another relay has worked with the cursor {reader!r} meanwhile")
+
+    def _transaction(self, work: Callable[[ClientSession], T]) -> T:
+        with call(_TRANSACTION_SECONDS), self._collections.client.start_session() as session:
+            return session.with_transaction(
+                work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
+            )
+
+    def take_from_nobody(self, clock: Clock) -> Plan:
+        """Takes everything while no relay works. Raises CursorInUse when one does: it beats within a third of the lease
+        time. A killed one is waited for, the lease time and a second."""
+        deadline = clock.monotonic() + self._seconds + 2 * _LOOK_SECONDS
+        first: dict[str, object] = {}
+        while True:
+            found = self.begin() if not self._home.fence else plan.load(self._collections, self._name)
+            missing = role(self._name) if found is None else self.take(found.shares or 1)
+            if found is not None and missing is None:
+                return self.claim()
+            with call():
+                held = self._collections.leases.find_one({"_id": missing}) or {}
+            beat = (held.get("fence"), held.get("beat"))
+            if first.setdefault(str(missing), beat) != beat or clock.monotonic() > deadline:
+                raise CursorInUse(f"relay {self._name!r} is running ({held.get('owner')}): stop it first")
+            threading.Event().wait(_LOOK_SECONDS)
+
+    def release(self) -> None:
+        """Gives all of it back."""
+        with ExitStack() as every:
+            for lease in self._leases.values():
+                every.callback(lease.release)
+
+
+def _cursor(position: Position, delivered: tuple[Layer, ...], count: int) -> Document:
+    seq, created, id = position
+    cursor: Document = {"seq": Int64(seq), "created": created, "id": id}
+    if count > 1:
+        cursor["shares"] = Int64(count)
+    if delivered:
+        cursor["delivered"] = [[Int64(seq) for seq in layer] for layer in delivered]
+    return cursor

@@ -1,0 +1,45 @@
+"""The job: what a relay is told to do, however many share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from outbox import Outbox
+from outbox.start import Start
+from relay.dead_letters import OnPoison
+from relay.topics import Topics
+
+StartAt = Literal["beginning", "oldest", "latest"] | int | datetime
+
+
+@dataclass(frozen=True)
+class Job:
+    """See relay.runner.Relay, whose arguments these are."""
+
+    outbox: Outbox
+    name: str
+    topics: Topics
+    start: StartAt
+    on_poison: OnPoison
+    chance: Callable[[], float]
+    checked: set[str] = field(default_factory=set)
+    """Topics that are known to be there; shared by all threads."""
+
+    def topic(self, type: str) -> str:
+        """The topic of a message type. Raises InvalidSettings when Kafka would not take its name."""
+        return self.topics.name(type, outbox=self.outbox.name, database=self.outbox.collections.database.name)
+
+    @property
+    def where(self) -> str:
+        """The outbox, for people."""
+        return str(self.outbox.collections.log.full_name)
+
+    @property
+    def first(self) -> Start:
+        """`start`, in the outbox's words for a position."""
+        if self.start == "beginning":
+            return 1
+        return "earliest" if self.start == "oldest" else self.start

@@ -1,0 +1,95 @@
+"""Resharing: gives a relay its first number of shares, or another one, so that nothing is lost or sent twice."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from outbox.errors import LeaseLost
+from relay.cursor import position_at
+from relay.dead_letters import DeadLetters
+from relay.encoding import Position
+from relay.ensemble import Ensemble
+from relay.errors import CursorMismatch
+from relay.job import Job
+from relay.plan import call_off
+from relay.share import Layer, lacking, shares
+from relay.sink import Sink
+from relay.work import delivery
+
+log = logging.getLogger("relay")
+
+
+class Resharing:
+    """One attempt after another at the same change; any process of the relay may make them. Not thread-safe.
+
+    Whoever works gives up its share when it sees that another number is wanted. With all leases in one hand, under
+    higher fences, nobody can move a cursor, so it is known for good where each share stands. Then one transaction
+    writes the new cursors and the new number: a crash before it has changed nothing, after it nothing is left to do.
+    """
+
+    def __init__(self, job: Job, sink: Sink, seconds: float) -> None:
+        self._job = job
+        self._sink = sink
+        self._seconds = seconds
+
+    def run(self, first: int, stop: threading.Event, standby: float) -> None:
+        """Carries out what is wanted; with no cursor yet, begins with `first` shares. Returns also when another does
+        it, or `stop` is set.
+
+        Raises LeaseLost and pymongo's errors, after which it can be run again; DeliveryFailed likewise. What somebody
+        must see to: CursorMismatch, HistoryLost, InvalidStart, DeliveryRefused.
+        """
+        ensemble = Ensemble(self._job.outbox, self._job.name, self._seconds)
+        try:
+            plan = ensemble.begin()
+            if plan is None:
+                stop.wait(standby)
+                return
+            target = first if plan.target is None else plan.target
+            if target == plan.shares:
+                call_off(self._job.outbox.collections, self._job.name, target)
+                return
+            while (missing := ensemble.take(max(target, plan.shares or 1))) is not None:
+                log.info("relay %r: waiting for the lease %r, to have %d share(s)", self._job.name, missing, target)
+                if stop.wait(standby):
+                    return
+            self._change(ensemble, target)
+        finally:
+            self._sink.close()
+            ensemble.release()
+
+    def _change(self, ensemble: Ensemble, target: int) -> None:
+        plan = ensemble.claim()
+        if plan.target not in (None, target):
+            raise LeaseLost(f"another number of shares of relay {self._job.name!r} is wanted by now, or there is")
+        reached = self._reached(ensemble, target if plan.shares is None else plan.shares)
+        layers: tuple[Layer, ...] = ()
+        if reached is None:
+            low = self._first()
+        else:
+            low = min(reached, key=lambda position: position[0])
+            layers = lacking([tuple(seq for seq, _, _ in reached), *plan.delivered], low[0])
+        ensemble.write(target, low, layers)
+        log.info("relay %r of %s: %d share(s), from seq %d on", self._job.name, self._job.where, target, low[0] + 1)
+
+    def _reached(self, ensemble: Ensemble, count: int) -> list[Position] | None:
+        """Where each share stands; None before the first start."""
+        found: list[Position | None] = []
+        for share in shares(count):
+            cursors, its = delivery(self._job, self._sink, share)
+            lease = ensemble.lease(cursors.reader)
+            letters = DeadLetters(self._job.outbox.collections, cursors, lease.fence, self._job.on_poison)
+            found.append(its.position(lease, letters))
+            ensemble.renew()  # for this may have taken seconds
+        reached = [each for each in found if each is not None]
+        if not reached:
+            return None
+        if len(reached) < count:
+            raise CursorMismatch(f"the cursor of share {found.index(None) + 1} of relay {self._job.name!r} was removed")
+        return reached
+
+    def _first(self) -> Position:
+        reader = self._job.outbox.reader(self._job.first)
+        reader.close()
+        return position_at(reader.position - 1, self._job.outbox.log)

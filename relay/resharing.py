@@ -10,7 +10,7 @@ from relay.cursor import position_at
 from relay.dead_letters import DeadLetters
 from relay.encoding import Position
 from relay.ensemble import Ensemble
-from relay.errors import CursorMismatch
+from relay.errors import CursorMismatch, DeliveryFailed
 from relay.job import Job
 from relay.plan import call_off
 from relay.share import Layer, lacking, shares
@@ -74,14 +74,24 @@ class Resharing:
         log.info("relay %r of %s: %d share(s), from seq %d on", self._job.name, self._job.where, target, low[0] + 1)
 
     def _reached(self, ensemble: Ensemble, count: int) -> list[Position] | None:
-        """Where each share stands; None before the first start."""
+        """Where each share stands; None before the first start. Raises DeliveryFailed when Kafka did not tell of all.
+
+        All shares are asked all the same: what a process that died has left open in the topic of the cursors keeps
+        those of all shares from being read, until it is the turn of the share that it is of, which ends it.
+        """
         found: list[Position | None] = []
+        failed: list[DeliveryFailed] = []
         for share in shares(count):
             cursors, its = delivery(self._job, self._sink, share)
             lease = ensemble.lease(cursors.reader)
             letters = DeadLetters(self._job.outbox.collections, cursors, lease.fence, self._job.on_poison)
-            found.append(its.position(lease, letters))
+            try:
+                found.append(its.position(lease, letters))
+            except DeliveryFailed as error:
+                failed.append(error)
             ensemble.renew()  # for this may have taken seconds
+        if failed:
+            raise failed[0]
         reached = [each for each in found if each is not None]
         if not reached:
             return None

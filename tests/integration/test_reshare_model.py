@@ -22,11 +22,12 @@ from outbox.errors import LeaseLost
 from outbox.lease import Lease
 from relay import intake, pump
 from relay.cursor import Cursors
-from relay.errors import DeliveryFailed
+from relay.errors import DeliveryFailed, Verdict
 from relay.job import Job
 from relay.plan import load, role, wish
 from relay.resharing import Resharing
 from relay.share import Share, shares
+from relay.sink import Outgoing
 from relay.testing import MemorySink, MemoryTransactions
 from relay.topics import Topics
 from relay.work import Work, given_back
@@ -285,3 +286,33 @@ def test_a_change_fences_those_of_before_in_kafka_too(
     with pytest.raises(DeliveryFailed, match="fenced"):
         zombie.poll(0)
     assert seqs(scene.sink) == []
+
+
+class LeftOpen(MemoryTransactions):
+    """A broker on which a share's transaction was left open: no cursor can be read until that share is taken over."""
+
+    share = 2
+
+    def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:
+        found = super().take_over(name, cursor)
+        if name.endswith(f"/{self.share}"):
+            self.share = 0
+        if self.share:
+            raise DeliveryFailed(None, Verdict.RETRY, "its end is not readable yet")
+        return found
+
+
+def test_a_transaction_that_a_share_has_left_open_delays_a_change_and_does_not_stop_it(
+    outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when the first share whose cursor cannot be read is waited for, until Kafka ends it after a minute."""
+    sink = MemoryTransactions()
+    scene = Reshared(outboxes(), sink, Life(monkeypatch))
+    scene.put(KEYS)
+    wish(scene.orders.collections, "kafka", 3)
+    left_open = LeftOpen(beside=sink)
+    with pytest.raises(DeliveryFailed, match="not readable yet"):
+        Resharing(scene.job, left_open, 10.0).run(1, threading.Event(), 0.0)
+    Resharing(scene.job, left_open, 10.0).run(1, threading.Event(), 0.0)
+
+    assert load(scene.orders.collections, "kafka").shares == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
 
 # The server's names: https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml
 _CODES = frozenset(
@@ -14,12 +14,17 @@ _CODES = frozenset(
         134, 211, 239, 246,  # majority or snapshot not available yet, cluster time's key not found yet
     }
 )  # fmt: skip  # a line a meaning
+# What the driver says of a session over a connection that it made while the node was between two states (pymongo 4.20,
+# seen once in some 40 minutes of step-downs and partitions). create() has refused whatever really has no sessions.
+_NO_SESSIONS = "Sessions are not supported by this MongoDB deployment"
 
 
 def is_transient(error: PyMongoError) -> bool:
     """Whether the same call may well succeed in a moment, with nothing done about it."""
     if isinstance(error, ConnectionFailure) or error.timeout:
         return True
+    if isinstance(error, ConfigurationError):
+        return _NO_SESSIONS in str(error)
     return isinstance(error, OperationFailure) and (
         error.code in _CODES
         or error.has_error_label("RetryableWriteError")

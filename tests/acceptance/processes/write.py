@@ -15,7 +15,7 @@ from entry import Entry
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConfigurationError, PyMongoError
 
 from outbox import Outbox
 
@@ -36,8 +36,12 @@ class Writer:
         self._padding = "x" * padding
 
     def commit(self, account: str, size: int) -> None:
-        with self._client.start_session() as session:
-            written = session.with_transaction(lambda session: self._write(session, account, size))
+        try:
+            with self._client.start_session() as session:
+                written = session.with_transaction(lambda session: self._write(session, account, size))
+        except ConfigurationError as error:  # see outbox.transient: the driver could not even abort it
+            say(f"a transaction ended before it was committed: {error}")
+            return
         for number, id in written.items():
             say(f"committed {account} {number} {id}")
 

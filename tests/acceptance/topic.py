@@ -69,7 +69,7 @@ class Topic:
                 found.append(Seen(headers["id"], data["account"], data["number"], int(headers["seq"])))
 
     def _end(self, partition: TopicPartition) -> int:
-        return wait_until(lambda: self._watermarks(partition), 60, f"a leader of {partition}")[1]
+        return wait_until(lambda: self._watermarks(partition), 180, f"a leader of {partition}")[1]
 
     def _watermarks(self, partition: TopicPartition) -> tuple[int, int] | None:
         try:

@@ -62,14 +62,14 @@ class Appended:
                 return []
             if not self._batches or not self._batches[0].first <= position < self._next:
                 return None
-            found: deque[Batch] = deque()
-            size = 0
+            found: list[Batch] = []
             for batch in reversed(self._batches):
-                found.appendleft(batch)
+                found.append(batch)
                 if batch.first <= position:
                     break
         whole: list[Batch] = []
-        for batch in found:
+        size = 0
+        for batch in reversed(found):
             if whole and size + len(batch.raw) > most:
                 break
             whole.append(batch)

@@ -46,8 +46,7 @@ class Clearing:
 
     def undeleted(self, otherwise: int) -> int:
         """The lowest seq whose delete is not acknowledged; `otherwise` when all are. Raises what a delete raised."""
-        while self._parts and self._parts[0].deleted.done():
-            self._finish()
+        self._reap()
         if self._parts:
             return self._parts[0].first
         return self._first if self._few else otherwise
@@ -66,7 +65,7 @@ class Clearing:
 
     def flush(self) -> None:
         """Begins to delete all that was given to `begin`. Waits for earlier ones; raises what they raised."""
-        self.undeleted(0)
+        self._reap()
         if not self._few:
             return
         while len(self._parts) >= _AT_ONCE:
@@ -88,6 +87,10 @@ class Clearing:
         self._parts.clear()
         self._few.clear()
         self._few_bytes = 0
+
+    def _reap(self) -> None:
+        while self._parts and self._parts[0].deleted.done():
+            self._finish()
 
     def _finish(self) -> None:
         self._parts[0].deleted.result()

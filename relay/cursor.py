@@ -20,8 +20,6 @@ from relay.errors import CursorMismatch
 from relay.plan import layers, position, role
 from relay.share import ALL, Layer, Share
 
-__all__ = ["Cursors", "forget", "move", "position_at", "role", "verify"]
-
 
 class Cursors:
     """The cursor of one relay, or of one share of it. Thread-safe. Raises pymongo's errors.

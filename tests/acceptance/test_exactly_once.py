@@ -9,7 +9,7 @@ import time
 import pytest
 
 from outbox.lease import holder
-from relay.cursor import role
+from relay.plan import role
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process

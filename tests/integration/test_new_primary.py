@@ -16,10 +16,11 @@ from outbox import Outbox
 from outbox.lease import Lease
 from relay import Relay
 from relay.at_least_once import AtLeastOnce
-from relay.cursor import Cursors, role
+from relay.cursor import Cursors
 from relay.dead_letters import DeadLetters
 from relay.errors import Verdict
 from relay.exactly_once import ExactlyOnce
+from relay.plan import role
 from relay.testing import MemorySink, MemoryTransactions
 from relay.transactions import Transactions
 from relay.work import is_drained

@@ -27,14 +27,6 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
         yield outbox
 
 
-@pytest.fixture
-def relay(
-    mongo_uri: str, kafka: str, topic: str, database: Database[Document], tmp_path: Path
-) -> Iterator[RelayCommand]:
-    with RelayCommand(tmp_path, mongo=mongo_uri, database=database.name, kafka=kafka, topic=topic) as relay:
-        yield relay
-
-
 def cursor_seq(orders: Outbox, name: str = "kafka") -> int | None:
     cursor = orders.collections.cursors.find_one({"_id": f"relay:{name}"})
     return None if cursor is None else cursor["seq"]

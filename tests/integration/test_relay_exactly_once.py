@@ -14,9 +14,10 @@ from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.lease import Lease
 from relay import Relay
-from relay.cursor import forget, move, role
+from relay.cursor import forget, move
 from relay.disposal import DeadLetterOffice, Selection
 from relay.errors import CursorMismatch, DeliveryFailed, Verdict
+from relay.plan import role
 from relay.testing import MemorySink, MemoryTransactions
 from tests.orders import foreign
 from tests.poisoning import new_prices, put, states

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,14 +20,6 @@ Document = dict[str, Any]
 def orders(database: Database[Document]) -> Iterator[Outbox]:
     with new_outbox(database, sequence=False) as outbox:
         yield outbox
-
-
-@pytest.fixture
-def relay(
-    mongo_uri: str, kafka: str, topic: str, database: Database[Document], tmp_path: Path
-) -> Iterator[RelayCommand]:
-    with RelayCommand(tmp_path, mongo=mongo_uri, database=database.name, kafka=kafka, topic=topic) as relay:
-        yield relay
 
 
 def test_the_number_is_given_once_shown_refused_and_changed(relay: RelayCommand, orders: Outbox) -> None:

@@ -1,0 +1,21 @@
+"""What several integration tests are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from tests.relay_command import RelayCommand
+
+
+@pytest.fixture
+def relay(
+    mongo_uri: str, kafka: str, topic: str, database: Database[dict[str, Any]], tmp_path: Path
+) -> Iterator[RelayCommand]:
+    """The command `relay`, told of the test's own servers, database and topic."""
+    with RelayCommand(tmp_path, mongo=mongo_uri, database=database.name, kafka=kafka, topic=topic) as relay:
+        yield relay

@@ -1,19 +1,21 @@
-"""The bell: a change stream on staging's inserts, only ever a hint that a sweep would find something."""
+"""The bell: a change stream on staging that brings what is committed, as long as it misses nothing."""
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import logging
 import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
 from pymongo.change_stream import CollectionChangeStream
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from outbox.collections import CALL_SECONDS, Document, call
+from outbox.collections import CALL_SECONDS, RAW, Document, call
 from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
@@ -21,86 +23,150 @@ logger = logging.getLogger("outbox")
 AWAIT_SECONDS = 0.2
 _LOOK_SECONDS = 0.2
 _AGAIN_SECONDS = 1.0
-_BEHIND = 1000
+_MOST = 500  # messages; a sweep finds more of them sooner
+_LARGE_BYTES = 16 << 10  # what is larger is left to a sweep: a reply has 1.6 MiB at most, what waits here 8 MiB
+_REPLY = 100
+_PIPELINE: list[Document] = [
+    {"$match": {"operationType": "insert"}},
+    {
+        "$project": {
+            "clusterTime": 1,
+            "fullDocument": {
+                "$cond": [{"$lte": [{"$bsonSize": "$fullDocument"}, _LARGE_BYTES]}, "$fullDocument", "$$REMOVE"]
+            },
+        }
+    },
+]
+
+
+class News(NamedTuple):
+    """What was committed to staging after all that was taken before, in the order of the commits."""
+
+    documents: list[bytes]
+    time: Timestamp
+    """When the last of them was committed, by the server's logical clock."""
 
 
 class Bell:
-    """Rings when a message is committed to staging. `run` is one thread's work, all else another's.
+    """Follows what is committed to staging. `run` is one thread's work, all else another's.
 
-    Losing it costs a second, never a message. seconds: how long the server lets one question for news wait. That
-    cannot be interrupted, so it is also how long `run` may take to end.
+    It brings all that came after the last sweep, without a gap, or says that a sweep must find it: staging holds every
+    message until the log does. So losing the stream costs a second, never a message.
+
+    seconds: how long the server lets one question for news wait. That cannot be interrupted, so it is also how long
+    `run` may take to end.
     """
 
     def __init__(self, staging: Collection[Document], seconds: float = AWAIT_SECONDS) -> None:
-        self._staging = staging
+        self._staging: Collection[RawBSONDocument] = staging.with_options(codec_options=RAW)
+        self._name = staging.full_name
         self._seconds = seconds
         self._changed = threading.Condition()
-        self._swept: Timestamp | None = None
-        """What is waited for: anything later. None while nobody waits, for then the stream is left alone."""
-        self._put = Timestamp(0, 0)
-        """When the last message was put that the stream has shown."""
+        self._since: Timestamp | None = None
+        """Whence the stream shows everything; None while it is left alone."""
+        self._swept = Timestamp(0, 0)
+        """What was committed up to here has been taken by a sweep."""
+        self._news: list[bytes] = []
+        self._times: list[Timestamp] = []
+        self._missed = False
+        """There is more than the news."""
+        self._shown = 0
+        """How many messages the stream has shown since somebody last cared."""
+        self._passed = Timestamp(0, 0)
+        """What was committed up to here may have left the news."""
 
-    def wait(self, swept: Timestamp, seconds: float, stop: threading.Event) -> bool:
-        """Until something was put after `swept` (True), `stop` is set (within 0.2 s), or `seconds` have passed."""
+    def begin(self, swept: Timestamp) -> None:
+        """A sweep has taken all that was committed up to `swept`: what came later is news."""
+        with self._changed:
+            if self._since is None or self._passed > swept:
+                self._since = self._passed = swept
+                self._forget()
+            self._swept, self._missed = swept, False
+            old = bisect.bisect_right(self._times, swept)
+            del self._news[:old], self._times[:old]
+            self._shown = len(self._news)
+            self._changed.notify_all()
+
+    def wait(self, seconds: float, stop: threading.Event) -> News | None:
+        """Until there is news, `stop` is set (within 0.2 s), or `seconds` have passed.
+
+        None: there is some that only a sweep can find.
+        """
         until = time.monotonic() + seconds
         with self._changed:
-            self._swept = swept
-            self._changed.notify_all()
-            while self._put <= swept and not stop.is_set() and (left := until - time.monotonic()) > 0:
+            while not (self._news or self._missed or stop.is_set()) and (left := until - time.monotonic()) > 0:
                 self._changed.wait(min(left, _LOOK_SECONDS))
-            self._swept = None
-            return self._put > swept
+            if self._missed:
+                return None
+            if self._times:
+                self._passed = self._times[-1]
+            news, self._shown = News(self._news, self._passed), 0
+            self._forget()
+            return news
+
+    def _forget(self) -> None:
+        self._news, self._times = [], []
 
     def run(self, stop: threading.Event) -> None:
-        """Follows the stream until `stop` is set, while somebody waits; opens it anew whatever happens. Blocks."""
+        """Follows the stream until `stop` is set; opens it anew whatever happens. Blocks."""
         while not stop.is_set():
-            swept = self._wanted(stop)
-            if swept is None:
+            since = self._wanted()
+            if since is None:
                 continue
             try:
                 with self._bounded():
-                    stream = self._opened(swept)
+                    stream = self._opened()
                 with contextlib.closing(stream):
-                    self._follow(stream, stop)
+                    self._follow(stream, since, stop)
             except PyMongoError as error:
+                self._lose(since)
                 if stop.is_set():
                     return
-                logger.warning(
-                    "the change stream on %s failed, sweeping by the clock: %s",
-                    self._staging.full_name, in_short(error),
-                )  # fmt: skip
+                logger.warning("the change stream on %s failed, sweeping by the clock: %s", self._name, in_short(error))
                 stop.wait(_AGAIN_SECONDS)
 
-    def _wanted(self, stop: threading.Event) -> Timestamp | None:
+    def _wanted(self) -> Timestamp | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._swept is not None or stop.is_set(), _LOOK_SECONDS)
-            return self._swept
+            self._changed.wait_for(lambda: self._since is not None, _LOOK_SECONDS)
+            return self._since
 
-    def _opened(self, swept: Timestamp) -> CollectionChangeStream[Any]:
+    def _opened(self) -> CollectionChangeStream[Any]:
         # Just after what was swept: nothing committed since can be missed, and a backlog is not replayed.
+        swept = self._swept
         return self._staging.watch(
-            [{"$match": {"operationType": "insert"}}, {"$project": {"clusterTime": 1}}],
+            _PIPELINE,
             start_at_operation_time=Timestamp(swept.time, swept.inc + 1),
             max_await_time_ms=int(1000 * self._seconds),
+            batch_size=_REPLY,
         )
 
-    def _follow(self, stream: CollectionChangeStream[Any], stop: threading.Event) -> None:
-        behind = 0
-        while not stop.is_set() and behind < _BEHIND:  # further than it is worth to follow: opened anew
-            if self._wanted(stop) is None:
-                continue
+    def _follow(self, stream: CollectionChangeStream[Any], since: Timestamp, stop: threading.Event) -> None:
+        while not stop.is_set() and self._since is since:
             with self._bounded():
                 change = stream.try_next()
-            behind = 0 if change is None or self._ring(change["clusterTime"]) else behind + 1
+            if change is not None:
+                self._heed(since, change["clusterTime"], change.get("fullDocument"))
 
-    def _ring(self, put: Timestamp) -> bool:
+    def _heed(self, since: Timestamp, put: Timestamp, document: RawBSONDocument | None) -> None:
         with self._changed:
-            self._put = put
-            rings = self._swept is not None and put > self._swept
-            if rings:
-                self._swept = None
-                self._changed.notify_all()
-            return rings
+            if self._since is not since or put <= self._swept:
+                return
+            self._shown += 1
+            if self._shown > _MOST:
+                self._since = None  # further than it is worth to follow
+            if self._since is None or document is None:
+                self._missed, self._passed = True, put
+                self._forget()
+            else:
+                self._news.append(bytes(document.raw))
+                self._times.append(put)
+            self._changed.notify_all()
+
+    def _lose(self, since: Timestamp) -> None:
+        with self._changed:
+            if self._since is since:
+                self._since = None
+                self._forget()
 
     def _bounded(self) -> contextlib.AbstractContextManager[None]:
         # A frozen primary must not silence it for ever.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from outbox.collections import Collections, call
 from outbox.log import Log
 
 _STEP = 2000
+_FRESH_SECONDS = 0.02
 
 
 class Hold(NamedTuple):
@@ -32,24 +34,30 @@ class Retention:
         self.left = 1.0
         """As a share of the cap, what may surely be appended before a reader holds the sequencer back."""
         self._asked: Future[list[Hold]] | None = None
+        self._asked_at = -_FRESH_SECONDS
         self._spare = 0
         self._position = 0
         self._oldest = 0  # or less than it is by now, which only counts readers in that have nothing to protect
 
     def ask(self, threads: Executor, head: int) -> None:
-        """Begins to look where the readers are, beside what else is to be fetched; the next `spare` knows then."""
-        self._asked = threads.submit(self._readers, head)
+        """Begins to look where the readers are, beside what else is to be done; the next `spare` knows then."""
+        self._asked, self._asked_at = threads.submit(self._readers, head), time.monotonic()
+
+    def keep_fresh(self, threads: Executor, head: int) -> None:
+        """As `ask`, if the last answer will soon be too old."""
+        if time.monotonic() - self._asked_at > _FRESH_SECONDS / 2:
+            self.ask(threads, head)
 
     def spare(self, wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
         """How many bytes may be appended to a log that ends at `head`, and for whose sake no more.
 
         Exact when it is less than `wanted`; else at least that much. Raises pymongo's errors.
         """
-        if self._asked is not None:
-            asked, self._asked = self._asked, None
-            spare, slowest = self._room(asked.result(), wanted, cap, head)
+        if self._asked is not None and time.monotonic() - self._asked_at < _FRESH_SECONDS:
+            spare, slowest = self._room(self._asked.result(), wanted, cap, head)
             if spare >= wanted:
                 return spare, slowest
+        self._asked = None
         return self._room(self._readers(head), wanted, cap, head)
 
     def _room(self, readers: list[Hold], wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:

@@ -10,6 +10,7 @@ import pymongo.errors
 from bson import ObjectId, Timestamp
 
 from outbox import batch, clearing, packing, snapshot, staging
+from outbox.bell import News
 from outbox.burial import bury
 from outbox.clearing import Clearing
 from outbox.clock import Clock
@@ -158,6 +159,17 @@ class Sequencer:
             self._leave_snapshot()
         return Swept(fetched - len(again) - kept, self._swept, is_last, hold)
 
+    @apart
+    def take(self, news: News) -> Swept:
+        """Moves what was committed since the last sweep, which took all there was. Raises as `sweep`."""
+        if self._lease.renew_if_due():
+            self._check_fence()
+        self._swept = max(self._swept, news.time)
+        staged = self._parse(news.documents)
+        fresh = [each for each in staged if each.id not in self._taken]
+        kept, hold = self._append_all(fresh)
+        return Swept(len(staged) - kept, self._swept, hold is None, hold)
+
     def _open_snapshot(self) -> Snapshot:
         # What is being deleted would only show again; at a low rate it is too little to wait for.
         self._clearing.settle(_FEW)
@@ -228,6 +240,7 @@ class Sequencer:
         if not packed:
             return 0, hold
         self._lease.check()
+        self.retention.keep_fresh(self._threads, self._next - 1)
         try:
             with call(), self._collections.client.start_session() as session:
                 self._collections.log.insert_many([each.document for each in packed], session=session)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from pymongo.errors import PyMongoError
 
-from outbox.bell import AWAIT_SECONDS, Bell
+from outbox.bell import AWAIT_SECONDS, Bell, News
 from outbox.collections import Collections, apart
 from outbox.early_warning import EarlyWarning
 from outbox.errors import LeaseLost, OutboxError
@@ -71,15 +72,22 @@ def sequence(
 
 def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: threading.Event) -> None:
     holding, early = Holding(collections), EarlyWarning(collections)
-    expecting = True
+    news: News | None = None
+    expecting, swept_at = True, 0.0
     while not stop.is_set():
-        swept = sequencer.sweep(expecting=expecting)
-        expecting = True
+        if news is not None and news.documents:
+            swept = sequencer.take(news)
+        else:
+            swept, swept_at = sequencer.sweep(expecting=expecting), time.monotonic()
+            if swept.is_last:
+                bell.begin(swept.time)
         holding.note(swept.hold, sequencer.fence)
         if swept.hold is None:
             early.note(sequencer.retention.left)
-        if swept.is_last:
-            expecting = bell.wait(swept.time, _QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
+        news, expecting = None, True
+        if swept.is_last and time.monotonic() - swept_at < IDLE_SECONDS:
+            news = bell.wait(_QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
+            expecting = news is None
         elif swept.hold is not None and not swept.messages:
             stop.wait(_HELD_SECONDS)
 

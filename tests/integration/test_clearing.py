@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from outbox import Outbox
+from outbox import Outbox, clearing
 from outbox.sequencer import Sequencer
 from tests.commands import watched
 from tests.executors import Now
@@ -23,7 +23,8 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
         yield outbox
 
 
-def test_at_a_low_rate_deletes_are_collected(mongo_uri: str, orders: Outbox) -> None:
+def test_at_a_low_rate_deletes_are_collected(mongo_uri: str, orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clearing, "_WORTH", 20)
     with watched(mongo_uri, orders.collections.database) as (database, commands):
         worker = Sequencer(Outbox(database).collections, threads=Now())
         worker.take_over()

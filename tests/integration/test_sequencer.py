@@ -15,7 +15,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from outbox import Outbox, Record, snapshot
+from outbox import Outbox, Record, clearing, snapshot
 from outbox.collections import Collections
 from outbox.sequencer import Sequencer
 from outbox.sequencing import sequence
@@ -146,6 +146,7 @@ def test_a_replacing_upsert_is_stamped(orders: Outbox, raw_staging: Collection[D
 def test_a_sweep_takes_no_more_than_its_records(orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "FIRST_RECORDS", 10)
     monkeypatch.setattr(snapshot, "BITE_RECORDS", 10)
+    monkeypatch.setattr(clearing, "_WORTH", 1)
     orders.put([placed(n) for n in range(25)])
     worker = Sequencer(orders.collections)
     worker.take_over()

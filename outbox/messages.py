@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import bson
+from bson.raw_bson import RawBSONDocument
 from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.base import get_document  # type: ignore[import-untyped]  # as above
 from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
@@ -132,8 +133,8 @@ class MessageTypes:
         self.names: tuple[str, ...] = tuple(self._classes)
         """The type names, in the order given."""
 
-    def encode(self, message: object) -> tuple[str, str | None, dict[str, Any]]:
-        """The message's type, key and data, checked by mongoengine's `validate()` and ready for `bson.encode`.
+    def encode(self, message: object) -> tuple[str, str | None, RawBSONDocument]:
+        """The message's type, key and data, checked by mongoengine's `validate()`.
 
         Raises UnknownMessage for a class not given here, InvalidMessage for values that cannot be stored.
         """
@@ -145,14 +146,14 @@ class MessageTypes:
             )
         try:
             message.validate()  # type: ignore[attr-defined]  # mongoengine's
-            data = message.to_mongo().to_dict()  # type: ignore[attr-defined]  # as above
-            bson.encode(data, codec_options=DECODED)
+            data = message.to_mongo()  # type: ignore[attr-defined]  # as above
+            encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
         except OverflowError as error:
             raise InvalidMessage(f"{declaration.type}: {error} (integers are 64 bits wide)") from error
         except _REFUSALS as error:
             # Some say nothing, or only numbers: the kind of error tells more.
             raise InvalidMessage(f"{declaration.type}: {type(error).__name__}: {error}") from error
-        return declaration.type, self._key(declaration, message, data), data
+        return declaration.type, self._key(declaration, message, data), encoded
 
     def _key(self, declaration: _Declaration, message: Any, data: dict[str, Any]) -> str | None:
         if declaration.key is None:

@@ -50,13 +50,12 @@ def keyed(field: Any) -> tuple[MessageTypes, Any]:
 
 
 def test_encoding_gives_type_key_and_data_under_their_stored_names() -> None:
-    encoded = TYPES.encode(OrderPlaced(order_id="42", total="9.90", lines=[Line(sku="a", count=2)]))
+    type, key, data = TYPES.encode(OrderPlaced(order_id="42", total="9.90", lines=[Line(sku="a", count=2)]))
 
-    assert encoded == (
-        "order.placed",
-        "42",
-        {"id": "42", "total": bson.Decimal128("9.90"), "lines": [{"sku": "a", "n": 2}], "tags": {}, "free": {}},
-    )
+    assert (type, key) == ("order.placed", "42")
+    assert bson.decode(data.raw) == {
+        "id": "42", "total": bson.Decimal128("9.90"), "lines": [{"sku": "a", "n": 2}], "tags": {}, "free": {}
+    }  # fmt: skip
 
 
 def test_a_message_without_a_key_field_has_a_null_key() -> None:

@@ -12,7 +12,7 @@ from outbox import staging
 from outbox.collections import RAW, Collections, Document, call
 from outbox.errors import OutboxNotCreated
 
-BITE_RECORDS = 1_000
+BITE_RECORDS = 800
 BITE_BYTES = 4 << 20
 """What a bite aims at; one of documents much larger than those before may have 16 MiB, the most of one reply."""
 FIRST_RECORDS = 500

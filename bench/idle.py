@@ -10,7 +10,7 @@ from bench import writers
 from bench.benchmark import Figures, InTurns
 from bench.forward import forward
 from bench.process import Background, background
-from bench.relaying import relay_on
+from bench.relaying import relay_on, wait_for_relay
 from bench.stage import Stage, capped
 from tests.waiting import wait_until
 
@@ -37,8 +37,7 @@ class Idle(InTurns):
         with stage.topic() as topic, stage.outbox() as outbox:
             database = outbox.collections.database.name
             with background(relay_on, stage.mongo, database, stage.kafka, topic) as relay:
-                cursors = outbox.collections.cursors
-                wait_until(lambda: cursors.find_one({}), _START_SECONDS, "the relay's first cursor")
+                wait_for_relay(outbox)
                 return self._figures(relay, writers.put, database, outbox.log.head)
 
     def bare(self) -> Figures:

@@ -8,7 +8,7 @@ from bench import watchers, writers
 from bench.benchmark import Figures, InTurns
 from bench.load import Load
 from bench.process import background, watched
-from bench.relaying import relay_on
+from bench.relaying import relay_on, wait_for_relay
 from bench.sightings import Sightings
 from bench.stage import Stage, capped
 
@@ -68,6 +68,7 @@ class Consumed(InTurns):
         with stage.topic() as topic, stage.outbox() as outbox:
             database = outbox.collections.database.name
             with background(relay_on, stage.mongo, database, stage.kafka, topic):
+                wait_for_relay(outbox)
                 return self._watched(writers.put, topic, stage.mongo, database)
 
     def bare(self) -> Figures:

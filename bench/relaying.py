@@ -17,6 +17,9 @@ from bench.process import resident_mib
 from outbox import Outbox
 from relay import KafkaSink, KafkaTransactions, NewTopics, Relay, Topics
 from relay.memory import keep_memory
+from tests.waiting import wait_until
+
+_START_SECONDS = 60.0
 
 
 class _Timed(KafkaSink):
@@ -57,3 +60,8 @@ def relay_on(stop: threading.Event, mongo: str, database: str, kafka: str, topic
     keep_memory()
     with MongoClient[dict[str, Any]](mongo) as client, Outbox(client[database]) as outbox:
         Relay(outbox, KafkaSink(kafka), topics=Topics(topic)).run(stop)
+
+
+def wait_for_relay(outbox: Outbox) -> None:
+    """Until it has begun, so that its start is not measured with its work."""
+    wait_until(lambda: outbox.collections.cursors.find_one({}), _START_SECONDS, "the relay's first cursor")

@@ -146,6 +146,8 @@ class Bell:
                 change = stream.try_next()
             if change is not None:
                 self._heed(since, change["clusterTime"], change.get("fullDocument"))
+            elif not stream.alive:  # the collection was dropped: asking on would take a whole core, for nothing
+                self._lose(since)
 
     def _heed(self, since: Timestamp, put: Timestamp, document: RawBSONDocument | None) -> None:
         with self._changed:

@@ -250,3 +250,25 @@ def test_a_broken_stream_is_opened_anew_at_the_next_sweep(
     orders.put(placed(3))
 
     assert hung.brings(1) == [3]
+
+
+def test_when_staging_is_made_anew_it_begins_anew(orders: Outbox, hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when the stream that the drop has ended is asked on and on: that took a whole core, and for nothing."""
+    hung.sweep()
+    orders.put(placed(0))
+    assert hung.brings(1) == [0]
+    asked, following = [], CollectionChangeStream.try_next
+
+    def counted(stream: CollectionChangeStream[Any]) -> Any:
+        asked.append(stream)
+        return following(stream)
+
+    monkeypatch.setattr(CollectionChangeStream, "try_next", counted)
+    orders.collections.staging.drop()
+    wait_until(lambda: hung.bell._since is None, 30, "the end of the stream")
+    assert len(asked) < 100
+    orders.create()
+    hung.sweep()
+    orders.put(placed(1))
+
+    assert hung.brings(1) == [1]

@@ -38,6 +38,19 @@ def parts(messages: Sequence[Staged], most: int) -> Iterator[list[Staged]]:
         yield part
 
 
+def dates(messages: Sequence[Staged], floor: int, now: int) -> list[int]:
+    """`created` of each, in milliseconds: never ahead of the server's own time by more than a second, nor behind its
+    predecessor's. One wrong clock among the putters must not move the others' dates.
+
+    floor: that of the newest record, in milliseconds. now: the server's time, in whole seconds.
+    """
+    created, latest = [], (now + 1) * 1000
+    for each in messages:
+        floor = max(floor, min(each.created, (each.at + 1) * 1000, latest))
+        created.append(floor)
+    return created
+
+
 def pack(
     messages: Sequence[Staged], created: Sequence[int], first: int, fence: int, undeleted: int, alone: Collection[bytes]
 ) -> list[Packed]:

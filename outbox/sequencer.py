@@ -231,7 +231,8 @@ class Sequencer:
 
     def _append(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
         """Appends as many as may be without a durable reader's loss, the first ones first; says how many."""
-        created, undeleted = self._created(fresh), self._clearing.undeleted(self._next)
+        created = packing.dates(fresh, self._floor, self._swept.time)
+        undeleted = self._clearing.undeleted(self._next)
         packed = packing.pack(fresh, created, self._next, self.fence, undeleted, self._suspects)
         for each in packed:
             if len(each.batch.raw) > batch.MAX_DOCUMENT:
@@ -267,15 +268,6 @@ class Sequencer:
             spare -= size
             self.retention.spend(size)
         return None
-
-    def _created(self, fresh: list[Staged]) -> list[int]:
-        """`created` may neither run ahead of the server's own time (by more than a second) nor behind its predecessor:
-        one wrong clock among the putters must not move the others' dates."""
-        created, floor, latest = [], self._floor, (self._swept.time + 1) * 1000
-        for each in fresh:
-            floor = max(floor, min(each.created, (each.at + 1) * 1000, latest))
-            created.append(floor)
-        return created
 
     def _refused(self, members: list[Staged], code: int, reason: str) -> None:
         """The log refused this batch. Says why it must be doubted; buries a message that the log will never take."""

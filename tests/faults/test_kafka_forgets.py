@@ -53,6 +53,18 @@ def seqs(service: Service) -> list[int]:
     return sorted({record.seq for record in service.topic.records()})
 
 
+def skipped(service: Service) -> list[int]:
+    """What the topic has not, although it has an earlier record of the same key."""
+    has, begun = set(seqs(service)), set()
+    missing = []
+    for record in Outbox(service.ledger.database).read():
+        if record.seq in has:
+            begun.add(record.key)
+        elif record.key in begun:
+            missing.append(record.seq)
+    return missing
+
+
 def gaps(found: list[int]) -> list[tuple[int, int]]:
     return [(one, other) for one, other in pairwise(found) if other != one + 1]
 
@@ -82,10 +94,13 @@ def test_deleted_records_are_not_sent_again_unless_the_cursor_is_set_back(
 
 
 @modes
-def test_a_topic_that_was_deleted_and_made_anew_gets_a_gapless_rest(
+def test_a_topic_that_was_deleted_and_made_anew_gets_all_the_rest_of_each_key(
     far_service: Service, far: Far, mode: tuple[str, ...]
 ) -> None:
-    """What was in the old topic is gone with it; the relay stops with exit code 4 or goes on, and skips nothing."""
+    """What was in the old topic is gone with it; the relay stops with exit code 4 or goes on, and skips nothing.
+
+    The partitions of the old topic end one after the other, so only by key is it certain what the new one begins with.
+    """
     service = far_service
     service.write()
     relay = service.relay(*mode, lease=1)
@@ -101,10 +116,9 @@ def test_a_topic_that_was_deleted_and_made_anew_gets_a_gapless_rest(
     written = service.finish()
     relay.stop()
 
-    found = seqs(service)
     assert service.ledger.faults(written) == []
-    assert gaps(found) == []
-    assert delivered < found[-1] == service.ledger.head()
+    assert skipped(service) == []
+    assert delivered < seqs(service)[-1] == service.ledger.head()
 
 
 def test_a_relay_whose_stored_cursor_is_gone_stops_and_goes_on_where_it_is_told(far_service: Service, far: Far) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,8 +10,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 from pymongo.database import Database
 
 from outbox import Outbox
@@ -20,6 +17,7 @@ from relay import Relay
 from relay.disposal import DeadLetterOffice, Selection
 from relay.errors import Verdict
 from relay.testing import MemorySink
+from tests.life import Life
 from tests.poisoning import arrived, new_prices, put, states
 from tests.relaying import run_once
 
@@ -30,46 +28,6 @@ CALLS = (
     "find", "find_one", "insert_many", "update_one", "update_many", "delete_many", "distinct", "aggregate",
     "count_documents", "find_one_and_delete",
 )  # fmt: skip
-
-
-class Crash(BaseException):
-    """The process ends here; nobody catches it."""
-
-
-class Life:
-    """Of a process: ends just before its n-th call that concerns letters or cursors, or the sink; for ever if None."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._left: int | None = None
-        for name in CALLS:
-            monkeypatch.setattr(Collection, name, self._counted(getattr(Collection, name), self._concerns))
-        for owner, name in ((ClientSession, "commit_transaction"), (MemorySink, "poll"), (MemorySink, "send")):
-            monkeypatch.setattr(owner, name, self._counted(getattr(owner, name), lambda _: True))
-
-    @staticmethod
-    def _concerns(collection: Collection[Document]) -> bool:
-        return collection.name.endswith((".dead", ".cursors"))
-
-    def _counted(self, method: Callable[..., Any], counts: Callable[[Any], bool]) -> Callable[..., Any]:
-        @functools.wraps(method)
-        def counted(one: Any, *arguments: Any, **named: Any) -> Any:
-            if self._left is not None and counts(one):
-                self._left -= 1
-                if self._left < 0:
-                    raise Crash
-            return method(one, *arguments, **named)
-
-        return counted
-
-    def until(self, call: int, work: Callable[[], object]) -> None:
-        """Does the work, at most up to that call."""
-        self._left = call
-        try:
-            work()
-        except Crash:
-            pass
-        finally:
-            self._left = None
 
 
 class Reference:
@@ -220,7 +178,7 @@ def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
 def test_parked_keys_do_as_the_reference_does(outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch) -> None:
     """Goes red when messages behind a dead one are not parked, when those behind one that was refused again go on,
     when discarding a dead one does not release what is behind it, and when an operator marks the parked ones first."""
-    life = Life(monkeypatch)
+    life = Life(monkeypatch, CALLS, (".dead", ".cursors"), [(MemorySink, "poll"), (MemorySink, "send")])
 
     run_state_machine_as_test(
         lambda: ParkedKeys(outboxes(), life),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +12,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 from pymongo.database import Database
 
 from outbox import Outbox
@@ -31,6 +28,7 @@ from relay.sink import Outgoing
 from relay.testing import MemorySink, MemoryTransactions
 from relay.topics import Topics
 from relay.work import Work, given_back
+from tests.life import Crash, Life
 from tests.orders import new_outbox, placed
 from tests.relaying import seqs
 
@@ -39,44 +37,9 @@ CALLS = ("find", "find_one", "insert_one", "update_one", "delete_one", "find_one
 KEYS = [f"k{n}" for n in range(12)]
 
 
-class Crash(BaseException):
-    """The process ends here; nobody catches it."""
-
-
-class Life:
-    """Of a process: ends just before its n-th call that concerns leases or cursors, or the sink; for ever if None."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._left: int | None = None
-        for name in CALLS:
-            monkeypatch.setattr(Collection, name, self._counted(getattr(Collection, name), self._concerns))
-        others = ((ClientSession, "commit_transaction"), (MemorySink, "poll"), (MemoryTransactions, "poll"))
-        for owner, name in (*others, (MemoryTransactions, "take_over"), (MemoryTransactions, "store")):
-            monkeypatch.setattr(owner, name, self._counted(getattr(owner, name), lambda _: True))
-
-    @staticmethod
-    def _concerns(collection: Collection[Document]) -> bool:
-        return collection.name.endswith((".leases", ".cursors"))
-
-    def _counted(self, method: Callable[..., Any], counts: Callable[[Any], bool]) -> Callable[..., Any]:
-        @functools.wraps(method)
-        def counted(one: Any, *arguments: Any, **named: Any) -> Any:
-            if self._left is not None and counts(one):
-                self._left -= 1
-                if self._left < 0:
-                    raise Crash
-            return method(one, *arguments, **named)
-
-        return counted
-
-    def until(self, call: int | None, work: Callable[[], object]) -> None:
-        """Does the work, at most up to that call."""
-        self._left = call
-        try:
-            with suppress(Crash):
-                work()
-        finally:
-            self._left = None
+def _life(monkeypatch: pytest.MonkeyPatch) -> Life:
+    others = [(MemorySink, "poll"), *((MemoryTransactions, name) for name in ("poll", "take_over", "store"))]
+    return Life(monkeypatch, CALLS, (".leases", ".cursors"), others)
 
 
 ends = st.none() | st.integers(0, 30)
@@ -188,7 +151,7 @@ def test_nothing_is_lost_or_out_of_order_whoever_ends_in_the_middle_of_a_change(
 ) -> None:
     """Goes red when a change does not carry where each share stood, and when it is no transaction; with transactions,
     also when it does not fence those of before."""
-    life = Life(monkeypatch)
+    life = _life(monkeypatch)
     monkeypatch.setattr(intake, "_READ_SECONDS", 0.0)  # nobody rings a bell here
     monkeypatch.setattr(pump, "_REST_SECONDS", 0.01)
 
@@ -209,7 +172,7 @@ def test_changes_that_follow_each_other_before_all_is_delivered_repeat_nothing(
     outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: type[MemorySink]
 ) -> None:
     """Goes red when a change does not carry where each share stood, or not the change before."""
-    scene = Reshared(outboxes(), kind(), Life(monkeypatch))
+    scene = Reshared(outboxes(), kind(), _life(monkeypatch))
     scene.put(KEYS * 3)
     scene.relay(1, None)
     scene.change(4, [], 1)
@@ -229,7 +192,7 @@ def test_whoever_had_a_share_before_can_do_nothing_when_the_number_is_the_same_a
     outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: type[MemorySink]
 ) -> None:
     """Goes red when the new cursors do not have the fence of who makes the change."""
-    scene = Reshared(outboxes(), kind(), Life(monkeypatch))
+    scene = Reshared(outboxes(), kind(), _life(monkeypatch))
     scene.put(KEYS)
     for number in (1, 2):
         scene.relay(number, None)
@@ -247,7 +210,7 @@ def test_what_only_kafka_knows_to_be_delivered_is_not_repeated_by_a_change(
 ) -> None:
     """Goes red when a change goes by the cursors in MongoDB alone."""
     broker = MemoryTransactions()
-    scene = Reshared(outboxes(), broker, Life(monkeypatch))
+    scene = Reshared(outboxes(), broker, _life(monkeypatch))
     scene.put(KEYS)
     sink = broker.another()
 
@@ -274,7 +237,7 @@ def test_a_change_fences_those_of_before_in_kafka_too(
 ) -> None:
     """Goes red when a change does not take over the transactional ids of all old shares."""
     broker = MemoryTransactions()
-    scene = Reshared(outboxes(), broker, Life(monkeypatch))
+    scene = Reshared(outboxes(), broker, _life(monkeypatch))
     scene.put(KEYS)
     zombie = broker.another()
     name = f"{scene.orders.collections.database.name}.{scene.orders.name}/kafka/2"
@@ -307,7 +270,7 @@ def test_a_transaction_that_a_share_has_left_open_delays_a_change_and_does_not_s
 ) -> None:
     """Goes red when the first share whose cursor cannot be read is waited for, until Kafka ends it after a minute."""
     sink = MemoryTransactions()
-    scene = Reshared(outboxes(), sink, Life(monkeypatch))
+    scene = Reshared(outboxes(), sink, _life(monkeypatch))
     scene.put(KEYS)
     wish(scene.orders.collections, "kafka", 3)
     left_open = LeftOpen(beside=sink)

@@ -1,0 +1,58 @@
+"""The life of a process in a model: it may end just before any of its calls."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+
+class Crash(BaseException):
+    """The process ends here; nobody catches it."""
+
+
+class Life:
+    """Ends just before its n-th call of these.
+
+    calls: methods of collections whose names end with one of `collections`. others: methods that always count, each as
+    (class, name); the commit of a transaction does, too.
+    """
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        calls: Iterable[str],
+        collections: tuple[str, ...],
+        others: Iterable[tuple[type, str]],
+    ) -> None:
+        self._left: int | None = None
+        for name in calls:
+            counted = self._counted(getattr(Collection, name), lambda each: each.name.endswith(collections))
+            monkeypatch.setattr(Collection, name, counted)
+        for owner, name in ((ClientSession, "commit_transaction"), *others):
+            monkeypatch.setattr(owner, name, self._counted(getattr(owner, name), lambda _: True))
+
+    def _counted(self, method: Callable[..., Any], counts: Callable[[Any], bool]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def counted(one: Any, *arguments: Any, **named: Any) -> Any:
+            if self._left is not None and counts(one):
+                self._left -= 1
+                if self._left < 0:
+                    raise Crash
+            return method(one, *arguments, **named)
+
+        return counted
+
+    def until(self, call: int | None, work: Callable[[], object]) -> None:
+        """Does the work, at most up to that call; all of it if None."""
+        self._left = call
+        try:
+            with suppress(Crash):
+                work()
+        finally:
+            self._left = None

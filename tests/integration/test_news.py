@@ -15,8 +15,10 @@ from outbox import Outbox
 from outbox.bell import Bell, News
 from outbox.collections import Collections
 from outbox.errors import LeaseLost
+from outbox.lease import holder
 from outbox.sequencer import Doubt, Sequencer
 from outbox.sequencing import sequence
+from outbox.snapshot import Snapshot
 from tests.commands import watched
 from tests.executors import Now
 from tests.orders import foreign, new_outbox, placed, totals, unchecked
@@ -43,19 +45,8 @@ def worker(orders: Outbox) -> Iterator[Sequencer]:
 
 def _news(orders: Outbox) -> News:
     """All that is in staging, in the order of the puts, as if each had been committed at once."""
-    reply = orders.collections.database.command(
-        {"find": "outbox.staging", "sort": {"at": 1}, "readConcern": {"level": "snapshot"}}
-    )["cursor"]
-    raw = orders.collections.staging.find_raw_batches({}, sort=[("at", 1)])
-    documents = [document for batch in raw for document in _split(batch)]
-    return News(documents, reply["atClusterTime"])
-
-
-def _split(batch: bytes) -> Iterator[bytes]:
-    while batch:
-        size = int.from_bytes(batch[:4], "little")
-        yield batch[:size]
-        batch = batch[size:]
+    shown = Snapshot(orders.collections, Now())
+    return News(shown.bite(), shown.time)
 
 
 def test_news_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox) -> None:
@@ -167,7 +158,7 @@ def test_at_a_steady_rate_staging_is_still_swept_every_second(
     thread = threading.Thread(target=sequence, args=(orders.collections, Sequencer(orders.collections), stop))
     thread.start()
     try:
-        wait_until(lambda: orders.log.newest().first >= 0 and _swept(orders), 30, "the sequencer to begin")
+        wait_until(lambda: holder(orders.collections.leases, "sequencer"), 30, "the sequencer to begin")
         numbers = iter(range(10_000))
         orders.put(placed(next(numbers)))
 
@@ -180,8 +171,3 @@ def test_at_a_steady_rate_staging_is_still_swept_every_second(
         stop.set()
         thread.join(30)
     assert hidden
-
-
-def _swept(orders: Outbox) -> bool:
-    lease = orders.collections.leases.find_one({"_id": "sequencer"})
-    return lease is not None and lease["owner"] is not None

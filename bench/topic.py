@@ -9,11 +9,12 @@ from typing import NamedTuple, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from bench.load import PARTITIONS
-from tests.watermarks import end_of
+from tests.waiting import wait_until
 
 _POLL_SECONDS = 0.002
 _AT_ONCE = 5000
 _SECONDS = 30.0
+_NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "_UNKNOWN_PARTITION"}
 
 
 class Contents(NamedTuple):
@@ -47,7 +48,19 @@ class TopicView:
 
     def end(self) -> int:
         """How many offsets have been given out."""
-        return sum(end_of(self._consumer, each, _SECONDS) for each in self._partitions)
+        return sum(self._end(each) for each in self._partitions)
+
+    def _end(self, partition: TopicPartition) -> int:
+        return wait_until(lambda: self._watermarks(partition), _SECONDS, f"a leader of {partition}")[1]
+
+    def _watermarks(self, partition: TopicPartition) -> tuple[int, int] | None:
+        """None while a topic that was made a moment ago has no leader yet."""
+        try:
+            return self._consumer.get_watermark_offsets(partition, timeout=_SECONDS)
+        except KafkaException as error:
+            if error.args[0].name() not in _NOT_YET:
+                raise
+            return None
 
     def wait(self, count: int, seconds: float, failed: Callable[[], object] = lambda: None) -> float:
         """Until so many offsets have been given out; the time then. Raises TimeoutError, also once `failed` is true."""

@@ -8,9 +8,11 @@ from typing import Literal
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from tests.acceptance.ledger import Seen
-from tests.watermarks import end_of
+from tests.waiting import wait_until
 
 PARTITIONS = 3
+NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "_UNKNOWN_PARTITION"}
+"""Said of a topic that is very new, and by a broker that was frozen until the controller counts it in again."""
 Isolation = Literal["read_committed", "read_uncommitted"]
 
 
@@ -67,7 +69,15 @@ class Topic:
                 found.append(Seen(headers["id"], data["account"], data["number"], int(headers["seq"])))
 
     def _end(self, partition: TopicPartition) -> int:
-        return end_of(self._consumer, partition, 180)
+        return wait_until(lambda: self._watermarks(partition), 180, f"a leader of {partition}")[1]
+
+    def _watermarks(self, partition: TopicPartition) -> tuple[int, int] | None:
+        try:
+            return self._consumer.get_watermark_offsets(partition, timeout=30)
+        except KafkaException as error:
+            if error.args[0].name() not in NOT_YET:
+                raise
+            return None
 
     def close(self) -> None:
         """Leaves the broker."""

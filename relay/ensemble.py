@@ -16,7 +16,7 @@ from outbox import Outbox
 from outbox.clock import Clock
 from outbox.collections import Document, apart, call
 from outbox.errors import LeaseLost
-from outbox.lease import SECONDS, Lease
+from outbox.lease import Lease
 from relay import plan
 from relay.encoding import Position
 from relay.errors import CursorInUse
@@ -35,11 +35,11 @@ class Ensemble:
     Only who holds the relay's own lease changes its plan; only who holds all others too knows where each share stands.
     """
 
-    def __init__(self, outbox: Outbox, name: str, seconds: float = SECONDS) -> None:
+    def __init__(self, outbox: Outbox, name: str, home: Lease | None = None) -> None:
+        """home: the relay's own lease. Who tries again gives the same, for it knows since when it has stood still."""
         self._name = name
         self._collections = outbox.collections
-        self._seconds = seconds
-        self._home = Lease(outbox.collections.leases, role(name), seconds=seconds)
+        self._home = Lease(outbox.collections.leases, role(name)) if home is None else home
         self._leases: dict[str, Lease] = {role(name): self._home}
         self._claimed: dict[str, int] = {}
         self._wanted: int | None = None
@@ -62,7 +62,7 @@ class Ensemble:
         for share in shares(count):
             reader = role(share.name(self._name))
             lease = self._leases.setdefault(
-                reader, Lease(self._collections.leases, reader, owner=self._home.owner, seconds=self._seconds)
+                reader, Lease(self._collections.leases, reader, owner=self._home.owner, seconds=self._home.seconds)
             )
             if lease.fence:
                 lease.renew_if_due()
@@ -157,7 +157,7 @@ class Ensemble:
     def take_from_nobody(self, clock: Clock) -> Plan:
         """Takes everything while no relay works. Raises CursorInUse when one does: it beats within a third of the lease
         time. A killed one is waited for, the lease time and a second."""
-        deadline = clock.monotonic() + self._seconds + 2 * _LOOK_SECONDS
+        deadline = clock.monotonic() + self._home.seconds + 2 * _LOOK_SECONDS
         first: dict[str, object] = {}
         while True:
             found = self.begin() if not self._home.fence else plan.load(self._collections, self._name)

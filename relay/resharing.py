@@ -6,6 +6,7 @@ import logging
 import threading
 
 from outbox.errors import LeaseLost
+from outbox.lease import Lease
 from relay.cursor import position_at
 from relay.dead_letters import DeadLetters
 from relay.encoding import Position
@@ -28,10 +29,11 @@ class Resharing:
     writes the new cursors and the new number: a crash before it has changed nothing, after it nothing is left to do.
     """
 
-    def __init__(self, job: Job, sink: Sink, seconds: float) -> None:
+    def __init__(self, job: Job, sink: Sink, home: Lease) -> None:
+        """home: see Ensemble."""
         self._job = job
         self._sink = sink
-        self._seconds = seconds
+        self._home = home
 
     def run(self, first: int, stop: threading.Event, standby: float) -> None:
         """Carries out what is wanted; with no cursor yet, begins with `first` shares. Returns also when another does
@@ -40,7 +42,7 @@ class Resharing:
         Raises LeaseLost and pymongo's errors, after which it can be run again; DeliveryFailed likewise. What somebody
         must see to: CursorMismatch, HistoryLost, InvalidStart, DeliveryRefused.
         """
-        ensemble = Ensemble(self._job.outbox, self._job.name, self._seconds)
+        ensemble = Ensemble(self._job.outbox, self._job.name, self._home)
         try:
             plan = ensemble.begin()
             if plan is None:

@@ -114,7 +114,7 @@ class Relay:
         """What the number of shares asks for, until that changes. True: nothing is left to do."""
         plan = self._load()
         if plan.wanted is not None or (plan.shares is None and self._shares not in (None, 1)):
-            Resharing(self._job, self._sink, self._lease_seconds).run(self._shares or 1, stop, STANDBY_SECONDS)
+            Resharing(self._job, self._sink, self._lease).run(self._shares or 1, stop, STANDBY_SECONDS)
             return False
         if plan.shares in (None, 1):
             return self._alone(stop, once)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from confluent_kafka import TopicPartition
 
@@ -65,14 +63,11 @@ def skipped(service: Service) -> list[int]:
     return missing
 
 
-def gaps(found: list[int]) -> list[tuple[int, int]]:
-    return [(one, other) for one, other in pairwise(found) if other != one + 1]
-
-
 @modes
 def test_deleted_records_are_not_sent_again_unless_the_cursor_is_set_back(
     far_service: Service, mode: tuple[str, ...]
 ) -> None:
+    """The partitions are deleted one after the other while records arrive, so only by key is it certain what is kept."""
     service = far_service
     service.write()
     relay = service.relay(*mode, lease=1)
@@ -82,7 +77,7 @@ def test_deleted_records_are_not_sent_again_unless_the_cursor_is_set_back(
     written = service.finish()
     relay.stop()
     kept = seqs(service)
-    assert (kept[0] > 1, kept[-1], gaps(kept)) == (True, service.ledger.head(), [])
+    assert (kept[0] > 1, kept[-1], skipped(service)) == (True, service.ledger.head(), [])
 
     move(Outbox(service.ledger.database), "kafka", 0, SystemClock())
     relay = service.relay(*mode, lease=1)

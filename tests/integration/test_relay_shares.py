@@ -136,6 +136,18 @@ def test_what_two_processes_held_when_they_died_is_taken_over_by_a_third(orders:
     assert sorted(seqs(sink)) == list(range(1, 51))
 
 
+def test_the_number_of_shares_changes_also_when_the_one_relay_has_died_before_it_could(
+    orders: Outbox, sink: MemorySink
+) -> None:
+    """Goes red when each attempt begins anew to watch whether the dead one's lease stands still."""
+    run_once(relay(orders, sink))
+    assert Lease(orders.collections.leases, "relay:kafka", owner="host:1:dead").acquire()
+    wish(orders.collections, "kafka", 4)
+
+    with Relaying(relay(orders, sink)):
+        wait_until(lambda: load(orders.collections, "kafka")[:2] == (4, None), 20, "4 shares")
+
+
 def test_a_share_that_was_taken_over_cannot_save_its_cursor(orders: Outbox, sink: MemorySink) -> None:
     run_once(relay(orders, sink, 2))
     stale = Lease(orders.collections.leases, "relay:kafka/1")

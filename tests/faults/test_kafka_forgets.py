@@ -67,7 +67,7 @@ def skipped(service: Service) -> list[int]:
 def test_deleted_records_are_not_sent_again_unless_the_cursor_is_set_back(
     far_service: Service, mode: tuple[str, ...]
 ) -> None:
-    """The partitions are deleted one after the other while records arrive, so only by key is it certain what is kept."""
+    """The partitions are cut one after the other while records arrive: only by key is it certain what is kept."""
     service = far_service
     service.write()
     relay = service.relay(*mode, lease=1)

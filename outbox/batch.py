@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import bson
@@ -46,20 +45,24 @@ def record_size(rest: bytes) -> int:
     return _RECORD.size + len(rest)
 
 
-def record(id: bytes, created: int, rest: bytes) -> bytes:
-    """One element of `records`; `created` in milliseconds since the epoch, `rest` as `Staged` has it."""
-    return _RECORD.pack(record_size(rest), _RECORD_NAMES[0], id, _RECORD_NAMES[1], created) + rest
+def record(id: bytes, created: int, rest: bytes) -> tuple[bytes, bytes]:
+    """One element of `records`, in two parts: `rest`, as `Staged` has it, is copied only once, by `pack`.
+
+    created: in milliseconds since the epoch.
+    """
+    return _RECORD.pack(_RECORD.size + len(rest), _RECORD_NAMES[0], id, _RECORD_NAMES[1], created), rest
 
 
-def pack(first: int, fence: int, undeleted: int, records: Sequence[bytes]) -> bytes:
+def pack(first: int, fence: int, undeleted: int, records: Sequence[tuple[bytes, bytes]]) -> bytes:
     """A whole batch document, numbered from `first`; at most MAX_RECORDS records."""
-    array = b"".join(chain.from_iterable(zip(_INDEXES, records, strict=False)))
+    array = [part for index, (head, rest) in zip(_INDEXES, records, strict=False) for part in (index, head, rest)]
+    size = sum(map(len, array)) + 5
     names = _NAMES
     head = _ENVELOPE.pack(
-        _ENVELOPE.size + 4 + len(array) + 2,
+        _ENVELOPE.size + size + 1,
         *(names[0], first, names[1], first + len(records) - 1, names[2], fence, names[3], undeleted, names[4]),
     )
-    return b"".join((head, (len(array) + 5).to_bytes(4, "little"), array, b"\x00\x00"))
+    return b"".join((head, size.to_bytes(4, "little"), *array, b"\x00\x00"))
 
 
 def cut(sizes: Sequence[int], alone: Sequence[bool]) -> Iterator[slice]:

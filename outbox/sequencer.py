@@ -28,7 +28,7 @@ from outbox.tail import Tail
 logger = logging.getLogger("outbox")
 
 APPEND_BYTES = 16 << 20
-_FEW = 100
+_FEW = 600
 _FENCED = 121  # DocumentValidationFailure
 _DUPLICATE = 11000
 # What the log says of a document it will never take, whoever sends it and however often: deeper than 180 levels

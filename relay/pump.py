@@ -168,7 +168,7 @@ class Pump:
         if self._inflight:
             self._acknowledge(_BUSY_SECONDS)
         else:
-            self._intake.wait(_BUSY_SECONDS)  # only a save is under way
+            self._saver.wait(_BUSY_SECONDS)
 
     def rest(self) -> None:
         """After Idle: until the log grows; for a moment only while acknowledgements or a save are to come."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 
 from outbox.clock import Clock
 from relay.encoding import Position
 
 EVERY_SECONDS = 0.1
-EVERY_RECORDS = 1000
+EVERY_RECORDS = 500
 
 
 class Saver:
@@ -44,8 +45,13 @@ class Saver:
         behind = position[0] - self.saved[0]
         if behind <= 0:
             return
-        if now or behind >= self._every or self._clock.monotonic() - self._started >= EVERY_SECONDS:
+        if now or self.failing or behind >= self._every or self._clock.monotonic() - self._started >= EVERY_SECONDS:
             self._begin(position)
+
+    def wait(self, seconds: float) -> None:
+        """Until the save under way is done; `seconds` at most."""
+        if self._saving is not None:
+            wait_for([self._saving], seconds)
 
     def finish(self, position: Position) -> None:
         """Saves now and waits for it. Raises what saving raises."""

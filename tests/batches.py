@@ -18,13 +18,15 @@ ID = ObjectId("65a000000000000000000001")
 CREATED = 1_735_787_045_678
 
 
-def record(data: Any, *, type: str = "order", key: str | None = "k", created: int = CREATED, **headers: str) -> bytes:
+def record(
+    data: Any, *, type: str = "order", key: str | None = "k", created: int = CREATED, **headers: str
+) -> tuple[bytes, bytes]:
     """One element of a batch's records. `data` may be a RawBSONDocument."""
     rest = bson.encode({"type": type, "key": key, "headers": headers, "data": data}, codec_options=DECODED)[4:]
     return batch.record(ID.binary, created, rest)
 
 
-def batch_of(*records: bytes, first: int = 1) -> Batch:
+def batch_of(*records: tuple[bytes, bytes], first: int = 1) -> Batch:
     """A batch of these, as it is read from the log."""
     return batch.parse(batch.pack(first, 7, 3, records))
 

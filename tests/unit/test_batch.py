@@ -34,7 +34,7 @@ records = st.fixed_dictionaries(
 seqs = st.integers(1, 2**62)
 
 
-def _packed(record: dict[str, object]) -> bytes:
+def _packed(record: dict[str, object]) -> tuple[bytes, bytes]:
     rest = bson.encode({name: record[name] for name in ("type", "key", "headers", "data")}, codec_options=UUIDS)[4:]
     id, created = record["id"], record["created"]
     assert isinstance(id, ObjectId)

@@ -66,8 +66,8 @@ class Bell:
         """Whence the stream shows everything; None while it is left alone."""
         self._swept = Timestamp(0, 0)
         """What was committed up to here has been taken by a sweep."""
-        self._news: list[bytes] = []
-        self._times: list[Timestamp] = []
+        self._news: list[tuple[Timestamp, bytes]] = []
+        """When each was committed, and the document."""
         self._missed = False
         """There is more than the news."""
         self._shown = 0
@@ -80,10 +80,9 @@ class Bell:
         with self._changed:
             if self._since is None or self._passed > swept:
                 self._since = self._passed = swept
-                self._forget()
+                self._news = []
             self._swept, self._missed = swept, False
-            old = bisect.bisect_right(self._times, swept)
-            del self._news[:old], self._times[:old]
+            del self._news[: bisect.bisect_right(self._news, swept, key=_committed)]
             self._shown = len(self._news)
             self._changed.notify_all()
 
@@ -98,14 +97,11 @@ class Bell:
                 self._changed.wait(min(left, _LOOK_SECONDS))
             if self._missed:
                 return None
-            if self._times:
-                self._passed = self._times[-1]
-            news, self._shown = News(self._news, self._passed), 0
-            self._forget()
+            if self._news:
+                self._passed = _committed(self._news[-1])
+            news, self._shown = News([document for _, document in self._news], self._passed), 0
+            self._news = []
             return news
-
-    def _forget(self) -> None:
-        self._news, self._times = [], []
 
     def run(self, stop: threading.Event) -> None:
         """Follows the stream until `stop` is set; opens it anew whatever happens. Blocks."""
@@ -158,18 +154,21 @@ class Bell:
                 self._since = None  # further than it is worth to follow
             if self._since is None or document is None:
                 self._missed, self._passed = True, put
-                self._forget()
+                self._news = []
             else:
-                self._news.append(bytes(document.raw))
-                self._times.append(put)
+                self._news.append((put, bytes(document.raw)))
             self._changed.notify_all()
 
     def _lose(self, since: Timestamp) -> None:
         with self._changed:
             if self._since is since:
                 self._since = None
-                self._forget()
+                self._news = []
 
     def _bounded(self) -> contextlib.AbstractContextManager[None]:
         # A frozen primary must not silence it for ever.
         return call(CALL_SECONDS + self._seconds)
+
+
+def _committed(news: tuple[Timestamp, bytes]) -> Timestamp:
+    return news[0]

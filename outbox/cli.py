@@ -213,7 +213,7 @@ def sequence(
 ) -> None:
     """Number what staging holds, once, and print the count.
 
-    The count is 0 also when another process numbers.
+    The count is 0 also when another process numbers. One that was killed is waited for, 10 s.
     """
     with _opened(app) as outbox:
         outbox.log.describe()  # as above

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from outbox.collections import Document, apart, call
 from outbox.errors import LeaseLost
 
 SECONDS = 10.0
+_LOOK_SECONDS = 0.1
 _SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock may run a little faster, can have it
 
 
@@ -66,6 +68,17 @@ class Lease:
             if not self.note(lease):
                 return False
             return self._swap(lease, lease["fence"] + 1)
+
+    def take_from_nobody(self) -> bool:
+        """Takes it, at once if nobody has it, after the lease time if its holder has died; False as soon as the holder
+        is seen at work, within a third of the lease time. For who tries only once. Blocks; raises as `acquire`."""
+        first = None
+        while not self.acquire():
+            first = first or self._seen
+            if self._seen != first:
+                return False
+            threading.Event().wait(_LOOK_SECONDS)
+        return True
 
     def _found(self) -> bool:
         try:

@@ -189,10 +189,14 @@ class Outbox:
     def sequence(self) -> int:
         """One sweep by hand, for tests and jobs: numbers what staging holds and returns how many messages that were.
 
-        Returns 0 when another process works. Raises pymongo's errors, LeaseLost and OutboxNotCreated.
+        Returns 0 when another process works, which takes 3.5 s at most to see; one that was killed is waited for, 10 s.
+        Raises pymongo's errors, LeaseLost and OutboxNotCreated.
         """
         self._usable()
-        sequencer = Sequencer(self.collections, Lease(self.collections.leases, "sequencer"))
+        lease = Lease(self.collections.leases, "sequencer")
+        if not lease.take_from_nobody():
+            return 0
+        sequencer = Sequencer(self.collections, lease)
         try:
             if not sequencer.take_over():
                 return 0
@@ -228,13 +232,13 @@ class Outbox:
         sequencer of the dropped log stays fenced out of one made anew.
 
         Raises IncompatibleOutbox while another process sequences: appending to a missing log would make a plain
-        collection. Stop that process first.
+        collection. Stop that process first. One that was killed is waited for, 10 s.
         """
         self._usable()
         self._subscriptions.complete(_STOP_SECONDS)
         self._feed.join(_STOP_SECONDS)
         lease = Lease(self.collections.leases, "sequencer")
-        if not lease.acquire():
+        if not lease.take_from_nobody():
             raise IncompatibleOutbox(f"another process sequences {self.collections.log.full_name}; stop it first")
         try:
             home = self.collections

@@ -28,7 +28,7 @@ _OURS = frozenset(RESERVED_HEADERS)
 Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
 """`(seq, created, id)` of a record: what a cursor saves."""
 Mark = tuple[int, int, bytes]
-"""The same of a record that was sent, as BSON has it: only every thousandth becomes a Position."""
+"""The same of a record that was sent, as BSON has it: only one in some hundreds becomes a Position."""
 
 
 def is_native() -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from pymongo.errors import AutoReconnect
 
 from outbox import IncompatibleOutbox, Outbox, batch, creation
 from outbox.creation import least_capacity
+from outbox.lease import Lease
 from tests.commands import watched
 from tests.orders import MESSAGES, OrderCancelled, OrderPlaced, StockCounted, new_outbox, placed, totals
 from tests.waiting import wait_until
@@ -195,6 +198,21 @@ def test_drop_is_refused_while_another_process_sequences(database: Database[Docu
 
     orders.drop()
     assert database.list_collection_names() == ["outbox.leases"]
+
+
+@pytest.mark.parametrize("act", [Outbox.sequence, Outbox.drop])
+def test_a_process_that_was_killed_while_it_sequenced_is_waited_for(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch, act: Callable[[Outbox], object]
+) -> None:
+    """Goes red when what is done once tries once: a job that numbers would do nothing, for ever."""
+    monkeypatch.setattr("outbox.outbox.Lease", partial(Lease, seconds=0.3))
+    orders = new_outbox(database)
+    orders.put(placed(1))
+    assert Lease(orders.collections.leases, "sequencer", owner="host:1:killed").acquire()
+
+    act(orders)
+
+    assert orders.collections.staging.find_one() is None
 
 
 def test_dropping_and_creating_again_begins_at_1(database: Database[Document]) -> None:

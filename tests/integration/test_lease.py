@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -85,6 +86,27 @@ def test_a_holder_that_beats_is_not_succeeded_however_long_one_waits(leases: Col
         holder.renew()
         assert not waiter.acquire()
         clock.advance(9.9)
+
+
+def test_who_tries_only_once_waits_for_a_dead_holder(leases: Collection[Document]) -> None:
+    assert Lease(leases, "sequencer", seconds=0.3).acquire()
+    once = Lease(leases, "sequencer", seconds=0.3)
+
+    assert once.take_from_nobody()
+    assert once.fence == 2
+
+
+def test_who_tries_only_once_leaves_a_holder_at_work_alone(leases: Collection[Document]) -> None:
+    holder, once = Lease(leases, "sequencer"), Lease(leases, "sequencer")
+    assert holder.acquire()
+
+    with ThreadPoolExecutor(1) as threads:
+        trying = threads.submit(once.take_from_nobody)
+        while not trying.done():
+            holder.renew()
+
+    assert not trying.result()
+    holder.renew()
 
 
 def test_time_in_which_a_waiter_did_not_look_counts_for_nothing(leases: Collection[Document]) -> None:

@@ -194,11 +194,9 @@ class Outbox:
         """
         self._usable()
         lease = Lease(self.collections.leases, "sequencer")
-        if not lease.take_from_nobody():
-            return 0
         sequencer = Sequencer(self.collections, lease)
         try:
-            if not sequencer.take_over():
+            if not (sequencer.take_over() or (lease.take_from_nobody() and sequencer.take_over())):
                 return 0
             first, holding = sequencer.next, Holding(self.collections)
             while not _drained(sequencer, holding) and sequencer.take_over():

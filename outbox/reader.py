@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from bson.binary import Binary
@@ -48,6 +49,8 @@ class LogReader:
         self._inside = True
         self._limit = _FIRST
         self._asked_at = 0.0
+        if tail is not None:
+            tail.fetched.enter()
 
     def read(self) -> list[Record[Any]]:
         """The next records, some 1 or 2 MiB of the log; none at the head.
@@ -82,7 +85,7 @@ class LogReader:
             return []
         return self._in_order(batches)
 
-    def _appended(self) -> list[Batch] | None:
+    def _appended(self) -> Sequence[Batch] | None:
         """What this process itself has appended; None when the server is to be asked."""
         if self._tail is None:
             return None
@@ -90,17 +93,22 @@ class LogReader:
         is_due = time.monotonic() - self._asked_at >= _ASK_SECONDS
         return None if found == [] and is_due else found
 
-    def _fetch(self) -> list[Batch]:
+    def _fetch(self) -> Sequence[Batch]:
         self._asked_at = time.monotonic()
         if self._inside:  # a position given from outside may be in the middle of a batch
             found = self._log.holding(self.position, self._session)
             if found is not None and found.last >= self.position:
                 return [found]
+        if self._tail is None:
+            return self._since()
+        return self._tail.fetched.read((bytes(self._uuid), self.position), self._since)
+
+    def _since(self) -> Sequence[Batch]:
         return self._log.since(self.position, self._limit, self._session)
 
-    def _in_order(self, batches: list[Batch]) -> list[Batch]:
+    def _in_order(self, batches: Sequence[Batch]) -> list[Batch]:
         if self._inside and batches[0].first < self.position:
-            batches[0] = batches[0]._replace(skip=self.position - batches[0].first)
+            batches = [batches[0]._replace(skip=self.position - batches[0].first), *batches[1:]]
         expected = self.position - batches[0].skip
         whole: list[Batch] = []
         for batch in batches:
@@ -157,5 +165,7 @@ class LogReader:
         self._inside = True
 
     def close(self) -> None:
-        """Ends the reader's session. Reads nothing afterwards."""
+        """Ends the reader's session. Reads nothing afterwards. Closing twice does nothing."""
+        if self._tail is not None and not self._session.has_ended:
+            self._tail.fetched.leave()
         self._session.end_session()

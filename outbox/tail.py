@@ -19,6 +19,7 @@ from outbox.appended import Appended
 from outbox.batch import Batch
 from outbox.collections import Collections, Document
 from outbox.errors import OutboxNotCreated
+from outbox.fetched import Fetched
 from outbox.log import Log
 from outbox.wording import in_short
 
@@ -51,6 +52,8 @@ class Tail:
         """The newest seq it has seen, perhaps ahead of what the majority has; 0 while it sees nothing."""
         self.appended = Appended()
         """What this process's own sequencer has appended."""
+        self.fetched = Fetched()
+        """What this process's readers have got from the server."""
         self._operation_time: Timestamp | None = None
         self._cluster_time: Mapping[str, Any] | None = None
 
@@ -94,6 +97,7 @@ class Tail:
     def _break(self, *, is_open: bool) -> None:
         self.open = is_open
         self.head = 0
+        self.fetched.forget()
         self.breaks += 1
         self.wake()
 

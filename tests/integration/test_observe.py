@@ -12,7 +12,8 @@ from pymongo.database import Database
 
 from outbox import InvalidStart, Outbox, OutboxNotCreated
 from outbox.reader import LogReader
-from tests.orders import StockCounted, new_outbox, placed
+from tests.commands import watched
+from tests.orders import MESSAGES, StockCounted, new_outbox, placed
 from tests.subscriber import Subscriber, live, subscribed, tails, telling
 from tests.waiting import wait_until
 
@@ -105,3 +106,21 @@ def test_no_process_sequences_when_told_not_to(database: Database[Document]) -> 
         assert orders.status().holder is None
         orders.sequence()
         subscriber.sees(1)
+
+
+def test_subscribers_that_catch_up_together_fetch_each_part_of_the_log_once(mongo_uri: str, orders: Outbox) -> None:
+    orders.put([placed(n) for n in range(4000)])
+    orders.sequence()
+    with (
+        watched(mongo_uri, orders.collections.database) as (database, commands),
+        Outbox(database, messages=MESSAGES, sequence=False) as own,
+    ):
+        subscribed(own)
+        wait_until(lambda: own._feed.tail.open, 30, "the tail, at whose opening all is forgotten")
+        commands.clear()
+        many = [subscribed(own, "earliest") for _ in range(10)]
+        for each in many:
+            wait_until(lambda each=each: len(each.records) == 4000, 30, "all records")
+
+    parts = [find["filter"]["_id"]["$gte"] for find in commands.of("find") if find.get("limit", 0) > 1]
+    assert sorted(seq for seq in parts if seq <= 4000) == sorted({seq for seq in parts if seq <= 4000}) != []

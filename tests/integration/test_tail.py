@@ -11,6 +11,7 @@ import pytest
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.batch import Batch
 from outbox.tail import Tail
 from tests.commands import watched
 from tests.orders import MESSAGES, new_outbox, placed, totals
@@ -86,6 +87,25 @@ def test_an_end_of_the_cursor_counts_as_a_break(orders: Outbox) -> None:
         orders.create()
 
         wait_until(lambda: tail.breaks >= breaks + 2 and tail.open, 30, "the tail to be opened anew")
+
+
+def test_at_a_break_what_was_fetched_is_forgotten(orders: Outbox) -> None:
+    """The log may have been restored, and hold other records under the same numbers."""
+    asked: list[int] = []
+
+    def fetch() -> list[Batch]:
+        asked.append(1)
+        return [Batch(1, 2, 1, 1, b"")]
+
+    with _following(orders) as tail:
+        for _ in range(2):
+            tail.fetched.enter()
+        tail.fetched.read((b"log", 1), fetch)
+        orders.drop()
+        wait_until(lambda: not tail.open, 30, "the cursor to end")
+        tail.fetched.read((b"log", 1), fetch)
+
+    assert len(asked) == 2
 
 
 def test_it_waits_for_a_log_that_is_not_there(database: Database[Document]) -> None:

@@ -16,6 +16,9 @@ from outbox.record import Decode, Record
 
 MAX_RECORDS = 500
 MAX_BYTES = 1 << 20
+PORTION = 50
+"""Records that are decoded at a time. With 200 subscribers, 1,000 each made Python's garbage collector take two thirds
+of all time, and 1.3 GiB (measured)."""
 MAX_DOCUMENT = 16 << 20
 """The server's limit for one document."""
 LARGEST_MESSAGE = MAX_DOCUMENT - (16 << 10)
@@ -94,29 +97,39 @@ class Batch(NamedTuple):
     """How many of its first records come before the position that was asked for: they are in `raw` all the same."""
 
     def records(self, decode: Decode | None = None) -> list[Record[Any]]:
-        """Every record, but for the `skip` first. Raises LogCorrupt when one is not as `record` makes it.
+        """Every record, but for the `skip` first. Raises LogCorrupt when one is not as `record` makes it."""
+        return [record for portion in self.portions(decode, MAX_RECORDS) for record in portion]
 
-        What follows id and date is decoded in one call: BSON's decoder costs less by the batch than by the record.
-        """
-        heads: list[tuple[bytes, int]] = []
+    def portions(self, decode: Decode | None = None, most: int = PORTION) -> Iterator[list[Record[Any]]]:
+        """The same, at most so many at a time, each time decoded in one call: that costs less than one by one."""
+        heads: list[tuple[int, bytes, int]] = []
         parts: list[bytes] = []
         at = _ENVELOPE.size
         end = at + int.from_bytes(self.raw[at : at + 4], "little") - 1
         at += 4
-        for index in _INDEXES:
+        for number, index in enumerate(_INDEXES):
             if at >= end:
                 break
             at += len(index)
             size, id_name, id, created_name, created = _RECORD.unpack_from(self.raw, at)
             if (id_name, created_name) != _RECORD_NAMES:
-                raise LogCorrupt(f"record {len(heads)} of the batch {self.first} in the log does not begin with its id")
-            heads.append((id, created))
-            parts += index, (size - _RECORD.size + 4).to_bytes(4, "little"), self.raw[at + _RECORD.size : at + size]
+                raise LogCorrupt(f"record {number} of the batch {self.first} in the log does not begin with its id")
+            if number >= self.skip:
+                heads.append((self.first + number, id, created))
+                parts += index, (size - _RECORD.size + 4).to_bytes(4, "little"), self.raw[at + _RECORD.size : at + size]
             at += size
-        fields = _decoded(parts)
-        numbered = enumerate(zip(heads, fields, strict=True), self.first)
-        records: list[Record[Any]] = [Record(seq, id, created, each, decode) for seq, ((id, created), each) in numbered]
-        return records[self.skip :] if self.skip else records
+            if len(heads) == most:
+                yield _records(heads, parts, decode)
+                heads, parts = [], []
+        if heads:
+            yield _records(heads, parts, decode)
+
+
+def _records(heads: list[tuple[int, bytes, int]], parts: list[bytes], decode: Decode | None) -> list[Record[Any]]:
+    return [
+        Record(seq, id, created, fields, decode)
+        for (seq, id, created), fields in zip(heads, _decoded(parts), strict=True)
+    ]
 
 
 def _decoded(parts: Sequence[bytes]) -> list[dict[str, Any]]:

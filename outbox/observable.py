@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +13,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
+from outbox.batch import Batch
 from outbox.collections import Collections, apart
 from outbox.errors import HistoryLost
 from outbox.feed import Feed
@@ -46,17 +47,24 @@ class Request:
         return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
 
 
-def pull(reader: LogReader, request: Request, delivered: bool) -> list[Record[Any]]:
-    """The next records, over a gap if the request allows that; none at the head. Raises as `LogReader.read`."""
+def pull(reader: LogReader, request: Request, delivered: bool) -> list[Batch]:
+    """The next batches, over a gap if the request allows that; none at the head. Raises as `LogReader.read`."""
     while True:
         try:
-            return reader.read()
+            return reader.read_batches()
         except HistoryLost as lost:
             if callable(request.on_gap) and (delivered or request.start != "earliest"):
                 request.on_gap(lost)
             elif delivered or request.start != "earliest":
                 raise
             reader.move(lost.oldest)  # told of it; or 'earliest', which promises nothing before its first record
+
+
+def decoded(batches: Iterable[Batch], decode: Decode) -> Iterator[Record[Any]]:
+    """The records of batches, each decoded shortly before it is wanted. Raises LogCorrupt."""
+    for batch in batches:
+        for portion in batch.portions(decode):
+            yield from portion
 
 
 class Subscriptions:
@@ -88,9 +96,9 @@ class Subscriptions:
         reader = self.open(request, None)
         delivered = False
         try:
-            while records := pull(reader, request, delivered):
+            while batches := pull(reader, request, delivered):
                 delivered = True
-                yield from filter(request.wants, records)
+                yield from filter(request.wants, decoded(batches, self.decode))
             reader.verify()
         finally:
             reader.close()
@@ -169,11 +177,11 @@ class _Subscription:
             return
         try:
             while not self._stop.is_set():
-                records = self._riding_out(lambda: pull(reader, self._request, self._delivered))
-                if not records:
+                batches = self._riding_out(lambda: pull(reader, self._request, self._delivered))
+                if not batches:
                     reader.wait(POLL_SECONDS, self._stop)
                     continue
-                for record in records:
+                for record in decoded(batches, self._home.decode):
                     if self._stop.is_set():
                         return
                     self._delivered = True

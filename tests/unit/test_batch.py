@@ -70,6 +70,19 @@ def test_a_batch_is_parsed_back_with_a_seq_for_each_record(written: list[dict[st
     assert [{name: getattr(each, name) for name in FIELDS} for each in parsed.records()] == decoded
 
 
+@given(st.lists(records, min_size=1, max_size=30), st.integers(0, 29), st.integers(1, 31))
+def test_portions_are_all_records_but_the_skipped_and_none_is_larger_than_asked_for(
+    written: list[dict[str, object]], skip: int, most: int
+) -> None:
+    parsed = batch.parse(batch.pack(1, 7, 3, [_packed(each) for each in written]))._replace(skip=skip)
+
+    portions = list(parsed.portions(most=most))
+
+    assert [each for portion in portions for each in portion] == parsed.records()
+    assert [each.seq for each in parsed.records()] == list(range(1 + skip, len(written) + 1))
+    assert all(0 < len(portion) <= most for portion in portions)
+
+
 def test_a_record_that_does_not_begin_with_its_id_is_called_corrupt() -> None:
     packed = batch.pack(
         5,

@@ -99,7 +99,7 @@ class LogReader:
             found = self._log.holding(self.position, self._session)
             if found is not None and found.last >= self.position:
                 return [found]
-        if self._tail is None:
+        if self._tail is None or not self._tail.open:  # only the tail's cursor tells that the log may be another one
             return self._since()
         return self._tail.fetched.read((bytes(self._uuid), self.position), self._since)
 

@@ -14,6 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
 from outbox import Outbox, Record, batch
+from outbox.batch import Batch
 from outbox.reader import LogReader
 from tests.orders import new_outbox
 from tests.subscriber import Subscriber
@@ -71,13 +72,13 @@ def test_a_slow_subscriber_is_read_no_further_ahead_than_one_read(database: Data
             subscriber.on_next(record)
 
         with pytest.MonkeyPatch.context() as patch:
-            read = LogReader.read
+            read = LogReader.read_batches
 
-            def counting(self: LogReader) -> list[Record[Any]]:
+            def counting(self: LogReader) -> list[Batch]:
                 reads.append(self.position)
                 return read(self)
 
-            patch.setattr(LogReader, "read", counting)
+            patch.setattr(LogReader, "read_batches", counting)
             orders.observe("earliest").subscribe(slow)
             assert first.wait(30)
             assert reads == [1]

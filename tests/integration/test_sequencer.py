@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bson
@@ -51,8 +52,13 @@ def test_sequencing_by_hand_stands_back_while_another_works(database: Database[D
     assert other.take_over()
     orders.put(placed(1))
 
-    assert orders.sequence() == 0
+    with ThreadPoolExecutor(1) as threads:
+        count = threads.submit(orders.sequence)
+        while not count.done():
+            other.sweep()
+    assert count.result() == 0
     other.release()
+    orders.put(placed(2))
     assert orders.sequence() == 1
 
 

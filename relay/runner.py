@@ -48,7 +48,8 @@ class Relay:
         in NAME.dead and go on; "park-key": and keep the later ones of its key too, until they are requeued.
     shares: into how many the keys are divided, so that as many processes can work at a time. It counts when there is no
         cursor yet (None: 1), and must be right later; `relay shares set` changes it. Each share has a sink like `sink`.
-    lease_seconds: after how long without a sign of life another relay of that name takes over.
+    lease_seconds: after how long without a sign of life another relay of that name takes over. At least 10 for exactly
+        once: taking over a transaction may take 9 s, in which no lease is renewed.
     chance: floats in [0, 1) for the jitter of retries.
 
     Raises InvalidSettings when the template gives a name that Kafka would not take.

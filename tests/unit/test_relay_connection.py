@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import pytest
 
+from relay.address import check_address
 from relay.connection import connected
 from relay.errors import InvalidSettings
 
@@ -53,6 +55,46 @@ def test_a_value_that_the_warning_quotes_is_not_shown() -> None:
     assert "readPreference" in str(refused.value)
 
 
-def test_a_certificate_that_is_not_there_is_named() -> None:
-    with pytest.raises(InvalidSettings, match=r"/none\.pem: No such file"):
-        connected("mongodb://127.0.0.1:1/?tls=true&tlsCertificateKeyFile=/none.pem")
+def test_of_several_options_only_the_wrong_one_is_blamed() -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        connected("mongodb://127.0.0.1:1/?replicaSet=rs0&tls=true&retryWritez=true&w=majority")
+
+    assert str(refused.value) == ("--mongo: the option retryWritez cannot be used: its name or its value is wrong")
+
+
+@pytest.mark.parametrize("options", ["w=1&w=2", "w=1;W=1", "replicaSet=a&tls=true&REPLICASET=a"])
+def test_an_option_that_stands_there_twice_is_refused(options: str) -> None:
+    with pytest.raises(InvalidSettings, match="(?i)the option (w|replicaSet) stands there twice"):
+        connected(f"mongodb://127.0.0.1:1/?{options}")
+
+
+@pytest.mark.parametrize("name", ["tlsCertificateKeyFilePassword", "authMechanismProperties"])
+@pytest.mark.parametrize("rest", ["kret=1", "kret", "kret=a=b"])
+def test_what_follows_a_secret_is_not_shown_for_it_may_be_the_rest_of_it(name: str, rest: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"the option behind {name} cannot be used.*percent-encoded") as refused:
+        connected(f"mongodb://127.0.0.1:1/?{name}=AWS_SESSION_TOKEN:se&{rest}")
+
+    assert "kret" not in str(refused.value)
+
+
+def test_readpreferencetags_may_be_given_more_than_once() -> None:
+    check_address("mongodb://127.0.0.1:1/?readPreferenceTags=dc:ny&readPreferenceTags=")
+
+
+@pytest.mark.parametrize(
+    ("compressors", "lacking"),
+    [
+        ("zstd", "the compressor zstd: pip install 'pymongo[zstd]'"),
+        ("zlib,snappy", "the compressor snappy: pip install 'pymongo[snappy]'"),
+        ("lz4,zlib", "one of the compressors, which the driver does not have"),
+    ],
+)
+def test_a_compressor_that_is_not_there_is_done_without(
+    compressors: str, lacking: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for package in ("snappy", "zstandard", "backports.zstd", "compression.zstd"):
+        monkeypatch.setitem(sys.modules, package, None)
+
+    check_address(f"mongodb://127.0.0.1:1/?replicaSet=rs0&compressors={compressors}")
+
+    assert caplog.messages == [f"--mongo: going on without {lacking}"]

@@ -40,7 +40,7 @@ class Costs(Alone):
         stage = self._stage
         messages = stage.load.some(stage.load.part(20))
         with stage.outbox() as outbox:
-            outbox.put(messages[0], headers=HEADERS)
+            outbox.put(messages[0], headers=HEADERS, standalone=True)
             orders = plain(outbox.collections.database, "orders")
 
             def transactions(some: list[Sent], put: bool) -> None:
@@ -59,7 +59,7 @@ class Costs(Alone):
 
             def lists() -> None:
                 for some in _parts(messages, LIST):
-                    outbox.put(some, headers=HEADERS)
+                    outbox.put(some, headers=HEADERS, standalone=True)
 
             # Of few messages the difference can by chance be below nothing.
             return {

@@ -80,9 +80,9 @@ def _put(mongo: str, database: str, each: int, writers: int, load: Load) -> Figu
 
         def write(_: int) -> None:
             for message in messages:
-                outbox.put(message, headers=HEADERS)
+                outbox.put(message, headers=HEADERS, standalone=True)
 
-        outbox.put(messages[0], headers=HEADERS)  # the first one also checks the outbox
+        outbox.put(messages[0], headers=HEADERS, standalone=True)  # the first one also checks the outbox
         figures = throughput(writers * each, lambda: list(threads.map(write, range(writers))))
         return {**figures, "resident MiB": resident_mib()}
 

@@ -32,7 +32,8 @@ class Put:
 
     def round(self) -> Round:
         with self._stage.outbox() as outbox:
-            outbox.put(self._messages[0], headers=HEADERS)  # the first one of a process also checks the outbox
+            # The first one of a process also checks the outbox.
+            outbox.put(self._messages[0], headers=HEADERS, standalone=True)
             documents = [document(each) for each in self._messages]
             return pairs(self.metric, self._pairs, self._ours(outbox), self._bare(outbox, documents))
 
@@ -41,7 +42,7 @@ class Put:
         return self._count
 
     def _ours(self, outbox: Outbox) -> Work:
-        return lambda number: outbox.put(self._messages[number], headers=HEADERS)
+        return lambda number: outbox.put(self._messages[number], headers=HEADERS, standalone=True)
 
     def _bare(self, outbox: Outbox, documents: list[dict[str, Any]]) -> Work:
         collection = plain(outbox.collections.database)
@@ -92,7 +93,7 @@ class PutList(Put):
         return -(-self._count // LIST)
 
     def _ours(self, outbox: Outbox) -> Work:
-        return lambda number: outbox.put(_part(self._messages, number), headers=HEADERS)
+        return lambda number: outbox.put(_part(self._messages, number), headers=HEADERS, standalone=True)
 
     def _bare(self, outbox: Outbox, documents: list[dict[str, Any]]) -> Work:
         collection = plain(outbox.collections.database)

@@ -28,7 +28,12 @@ def put(mongo: str, database: str, rate: int, count: int, load: Load) -> None:
         MongoClient[dict[str, Any]](mongo) as client,
         Outbox(client[database], messages=list(TYPES), sequence=False) as outbox,
     ):
-        _pace(lambda part: outbox.put(part if len(part) > 1 else part[0], headers=HEADERS), rate, count, load)
+        _pace(
+            lambda part: outbox.put(part if len(part) > 1 else part[0], headers=HEADERS, standalone=True),
+            rate,
+            count,
+            load,
+        )
 
 
 def insert(mongo: str, database: str, rate: int, count: int, load: Load) -> None:

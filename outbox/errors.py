@@ -32,7 +32,7 @@ class InvalidHeaders(InvalidMessage):
 
 
 class TransactionRequired(OutboxError):
-    """A session was given or bound, but no transaction is running in it."""
+    """A put outside a transaction without `standalone=True`, inside one with it, or in another client's."""
 
 
 class OutboxNotCreated(OutboxError):

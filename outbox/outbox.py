@@ -94,7 +94,12 @@ class Outbox:
 
     @overload
     def put(
-        self, message: Message, *, session: ClientSession | None = None, headers: Mapping[str, str] | None = None
+        self,
+        message: Message,
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
     ) -> ObjectId: ...
     @overload
     def put(
@@ -103,6 +108,7 @@ class Outbox:
         *,
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
     ) -> list[ObjectId]: ...
     def put(
         self,
@@ -110,17 +116,20 @@ class Outbox:
         *,
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
     ) -> ObjectId | list[ObjectId]:
         """Puts one message, or a sequence of them in order; returns the message id, or a list of ids.
 
-        With a session, given or bound (`session.bind()`; a bound one always wins), the messages commit and abort with
-        its transaction. With none, one message is one write and a sequence has a transaction of its own.
+        They commit and abort with the transaction of the session, given or bound (`session.bind()`; that always wins).
+
+        standalone: True for messages that belong to no other write, and only outside a transaction: one message is one
+            insert, a sequence has a transaction of its own.
 
         Raises, before anything is written: TransactionRequired, UnknownMessage, InvalidMessage, InvalidHeaders,
         MessageTooLarge, OutboxNotCreated. Pymongo's errors pass through, so that `with_transaction` can retry.
         """
         self._usable()
-        ids = self._putter.put(listed(message), session, headers)
+        ids = self._putter.put(listed(message), session, headers, standalone=standalone)
         self._unattended.look()
         return ids if isinstance(message, Sequence) else ids[0]
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient, WriteConcern
+from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
@@ -44,17 +44,40 @@ def listed(message: Message | Sequence[Message]) -> Sequence[object]:
     return message if isinstance(message, Sequence) else [message]
 
 
-def bound_session(client: MongoClient[Any]) -> ClientSession | None:
+_NO_TRANSACTION = (
+    "put was called outside a transaction, so the message would not commit with the data: give it `session=`, or call "
+    "it inside `with session.bind(), session.start_transaction():`; `session.with_transaction(…)` starts one too. "
+    "A message that belongs to no other write is put with standalone=True"
+)
+
+
+def bound_session() -> ClientSession | None:
     """The session that `session.bind()` made current, which pymongo has no public call for; a test watches over this.
 
     Found here and nowhere else: a session of our own inside a bound one would commit apart from it (measured).
     """
-    session = client_session._SESSION.get()
-    if session is not None and session.client is not client:
-        raise TransactionRequired(
-            "a session of another MongoClient is bound here; put with the client whose transaction it is"
-        )
-    return session
+    return client_session._SESSION.get()
+
+
+def transaction(session: ClientSession | None, *, standalone: bool) -> ClientSession | None:
+    """The session whose transaction a put joins: the bound one, else the one given. None for a standalone put.
+
+    Raises TransactionRequired where no transaction is, and where one is that `standalone` contradicts.
+    """
+    bound = bound_session()
+    if standalone:
+        if session is not None or (bound is not None and bound.in_transaction):
+            raise TransactionRequired(
+                f"standalone=True, but a {'session was given' if session is not None else 'transaction is bound here'}:"
+                " leave standalone out to put in that transaction, or put outside it"
+            )
+        return None
+    current = session if bound is None else bound
+    if current is None:
+        raise TransactionRequired(_NO_TRANSACTION)
+    if not current.in_transaction:
+        raise TransactionRequired(f"the session has no transaction; {_NO_TRANSACTION}")
+    return current
 
 
 def encode(
@@ -89,21 +112,24 @@ class Putter:
         self._checked = False
 
     def put(
-        self, messages: Sequence[object], session: ClientSession | None, headers: Mapping[str, str] | None
+        self,
+        messages: Sequence[object],
+        session: ClientSession | None,
+        headers: Mapping[str, str] | None,
+        *,
+        standalone: bool,
     ) -> list[ObjectId]:
         """All of them or none. Raises as `Outbox.put` says."""
+        session = transaction(session, standalone=standalone)
+        if session is not None and session.client is not self._collections.client:
+            raise TransactionRequired(
+                "the transaction is of another MongoClient; make the Outbox with the client whose transaction it is"
+            )
         encoded = encode(messages, headers, self._types, self._max_message_bytes)
         if not encoded:
             return []
         if not self._checked:
             self._check_created()
-        bound = bound_session(self._collections.client)
-        session = session if bound is None else bound
-        if session is not None and not session.in_transaction:
-            raise TransactionRequired(
-                "the session has no transaction, so the message would not commit with the data: "
-                "use `with session.start_transaction():` or `session.with_transaction(…)`, or put without a session"
-            )
         documents = [RawBSONDocument(document) for document in encoded.values()]
         try:
             self._insert(documents, session)
@@ -119,7 +145,12 @@ class Putter:
     def _insert(self, documents: list[RawBSONDocument], session: ClientSession | None) -> None:
         if session is not None:
             self._staging.insert_many(documents, session=session)
-        elif len(documents) == 1:
+        else:
+            self._insert_apart(documents)
+
+    @apart  # from a session that is bound without a transaction
+    def _insert_apart(self, documents: list[RawBSONDocument]) -> None:
+        if len(documents) == 1:
             with call():
                 self._staging.insert_one(documents[0])
         else:

@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 
 from outbox.collections import DECODED
 from outbox.messages import MessageTypes
-from outbox.put import Message, encode, listed
+from outbox.put import Message, encode, listed, transaction
 from outbox.record import Record
 
 
@@ -36,9 +36,10 @@ class FakeClock:
 class MemoryOutbox:
     """Stands in for an Outbox in tests of code that puts; needs no server. Thread-safe.
 
-    `put` takes the same arguments, checks and encodes in the same way, and raises the same UnknownMessage,
-    InvalidMessage, InvalidHeaders and MessageTooLarge. It knows no transactions: a session is accepted and ignored, and
-    what was put is in `records` at once. To test that an abort leaves nothing, use a real server (`outbox.embedded`).
+    `put` takes the same arguments, checks and encodes in the same way, and raises the same TransactionRequired,
+    UnknownMessage, InvalidMessage, InvalidHeaders and MessageTooLarge. It only looks whether there is a transaction
+    (any object whose `in_transaction` is true may stand for a session): what was put is in `records` at once, and an
+    abort takes nothing back. To test that, use a real server (`outbox.embedded`).
     """
 
     def __init__(self, *, messages: Sequence[type[Any]] = (), max_message_bytes: int = 1_000_000) -> None:
@@ -55,7 +56,12 @@ class MemoryOutbox:
 
     @overload
     def put(
-        self, message: Message, *, session: ClientSession | None = None, headers: Mapping[str, str] | None = None
+        self,
+        message: Message,
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
     ) -> ObjectId: ...
     @overload
     def put(
@@ -64,6 +70,7 @@ class MemoryOutbox:
         *,
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
     ) -> list[ObjectId]: ...
     def put(
         self,
@@ -71,8 +78,10 @@ class MemoryOutbox:
         *,
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
     ) -> ObjectId | list[ObjectId]:
         """As Outbox.put, all of them or none; see the class for what differs."""
+        transaction(session, standalone=standalone)
         encoded = encode(listed(message), headers, self._types, self._max_message_bytes)
         with self._lock:
             for id, document in encoded.items():

@@ -60,7 +60,7 @@ def run_once(relay: Relay) -> None:
 def numbered(orders: Outbox, count: int, **fields: Any) -> None:
     """Puts `count` messages into the log; while no relay is at work, for it sequences itself."""
     wanted = orders.log.head() + count
-    orders.put([placed(total, **fields) for total in range(count)])
+    orders.put([placed(total, **fields) for total in range(count)], standalone=True)
 
     def done() -> bool:
         orders.sequence()  # 0 as long as the sequencer of a relay that has just ended still has the lease

@@ -42,7 +42,7 @@ def register(outbox: Outbox, reader: str, seq: int) -> None:
 def put_large(outbox: Outbox, count: int, size: int = 2000) -> None:
     """Each in a batch of its own in the log: swept one by one."""
     for number in range(count):
-        outbox.put(placed(number, note="x" * size))
+        outbox.put(placed(number, note="x" * size), standalone=True)
         outbox.sequence()
 
 

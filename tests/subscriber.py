@@ -45,7 +45,7 @@ def subscribed(orders: Outbox, start: Any = "latest", **options: Any) -> Subscri
 def live(orders: Outbox) -> Subscriber:
     """A subscriber to the latest that has surely resolved where that is."""
     subscriber = subscribed(orders, "earliest")
-    orders.put(placed(-0))
+    orders.put(placed(-0), standalone=True)
     subscriber.sees(0)
     subscriber.records.clear()
     return subscriber
@@ -97,5 +97,5 @@ def kill_cursors(orders: Outbox, collection: str) -> None:
 
 def roll(orders: Outbox) -> None:
     for n in range(14):
-        orders.put(placed(1000 + n, note="x" * 900_000))
+        orders.put(placed(1000 + n, note="x" * 900_000), standalone=True)
         orders.sequence()

@@ -32,7 +32,7 @@ def main() -> None:
         relaying = executor.submit(relay.run, stop)
         try:
             for email in ("ada@example.org", "bob@example.org", "eve@example.org"):
-                outbox.put(UserRegistered(email=email), headers={"source": "sign-up"})
+                outbox.put(UserRegistered(email=email), headers={"source": "sign-up"}, standalone=True)
             show(3, relaying)
         finally:
             stop.set()  # delivers what is in flight, saves the cursor, gives the lease back

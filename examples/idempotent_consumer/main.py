@@ -69,7 +69,8 @@ def main() -> None:
     outbox.create()
     shop.create_collection("handled")
     outbox.put(
-        [OrderPaid(order_id="1", cents=990), OrderPaid(order_id="2", cents=500), OrderPaid(order_id="1", cents=10)]
+        [OrderPaid(order_id="1", cents=990), OrderPaid(order_id="2", cents=500), OrderPaid(order_id="1", cents=10)],
+        standalone=True,
     )
     for name in ("first", "second"):
         sink = KafkaSink(os.environ["KAFKA"], create=NewTopics(partitions=1, replication=1))

@@ -56,8 +56,11 @@ def main() -> None:
     outbox.create()
     placed = [("1", "ada", "120.00"), ("2", "bob", "80.00"), ("3", "ada", "15.50"), ("4", "ada", "9.00")]
     placed += [("5", "bob", "200.00"), ("6", "ada", "31.00")]
-    outbox.put([OrderPlaced(order_id=id, customer=customer, total=Decimal(total)) for id, customer, total in placed])
-    outbox.put(OrderCancelled(order_id="4"))
+    outbox.put(
+        [OrderPlaced(order_id=id, customer=customer, total=Decimal(total)) for id, customer, total in placed],
+        standalone=True,
+    )
+    outbox.put(OrderCancelled(order_id="4"), standalone=True)
 
     records: Observable[Record[OrderPlaced]] = outbox.observe(start="earliest", types=[OrderPlaced])
     records.pipe(

@@ -49,7 +49,7 @@ def test_delivery_goes_on_within_a_second_and_a_half(
             seen.append(record.seq)
 
         outbox.observe(start="earliest").subscribe(see)
-        outbox.put(Entry(account="account-0", number=1))
+        outbox.put(Entry(account="account-0", number=1), standalone=True)
         wait_until(lambda: seen, 30, "the sequencer to begin")
 
         delays = []
@@ -59,7 +59,7 @@ def test_delivery_goes_on_within_a_second_and_a_half(
                 lambda: ledger.collections.staging.find_one() is None, 30, "the last message to be deleted from staging"
             )
             put = time.monotonic()
-            outbox.put(Entry(account="account-0", number=number))
+            outbox.put(Entry(account="account-0", number=number), standalone=True)
             wait_until(lambda number=number: len(seen) == number, 30, "delivery")
             delays.append(time.monotonic() - put)
 

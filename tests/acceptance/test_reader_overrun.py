@@ -33,7 +33,10 @@ def test_a_reader_that_was_overrun_is_told_what_it_lost(
         numbers = iter(range(1, 100_000))
         while not seen or ledger.oldest() <= seen[0] + 5000:
             head = ledger.head()
-            outbox.put([Entry(account="account-0", number=next(numbers), padding="x" * 1000) for _ in range(500)])
+            outbox.put(
+                [Entry(account="account-0", number=next(numbers), padding="x" * 1000) for _ in range(500)],
+                standalone=True,
+            )
             wait_until(lambda head=head: ledger.head() == head + 500, 30, "the sequencer")
         go_on.set()
         wait_until(lambda: errors, 30, "the subscriber to be told")

@@ -36,7 +36,9 @@ class Thaw:
     def put(self, count: int) -> None:
         """Each of a kilobyte."""
         numbers = range(self._number + 1, self._number + count + 1)
-        self.outbox.put([Entry(account="account-0", number=number, padding="x" * 1000) for number in numbers])
+        self.outbox.put(
+            [Entry(account="account-0", number=number, padding="x" * 1000) for number in numbers], standalone=True
+        )
         self._number += count
 
     def wait_until_numbered(self) -> None:

@@ -66,7 +66,7 @@ def test_a_put_fails_loudly_and_nothing_acknowledged_is_lost(
         def write() -> None:
             while not stop.is_set():
                 try:
-                    acknowledged.append(orders.put(placed(len(acknowledged))))
+                    acknowledged.append(orders.put(placed(len(acknowledged)), standalone=True))
                 except PyMongoError as error:
                     refused.append(error)
 

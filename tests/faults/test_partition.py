@@ -64,7 +64,7 @@ def test_what_a_primary_took_alone_was_shown_to_nobody_and_its_numbers_are_given
         shown: list[Record[Any]] = []
         reading.observe("earliest").subscribe(shown.append)
         with Relaying(Relay(reading, sink)):
-            orders.put([placed(1), placed(2), placed(3)])
+            orders.put([placed(1), placed(2), placed(3)], standalone=True)
             orders.sequence()
             wait_until(lambda: len(shown) == len(sink.records) == 3, 30, "the first records")
             # Else the relay may send them again when it has found the new primary.
@@ -116,7 +116,7 @@ def local(node: EmbeddedMongo, orders: Outbox, seq: int) -> ObjectId | None:
 def puts(orders: Outbox, total: int) -> bool:
     """Puts a message and numbers it, if the primary does."""
     try:
-        orders.put(placed(total))
+        orders.put(placed(total), standalone=True)
         return orders.sequence() > 0
     except PyMongoError:
         return False

@@ -98,10 +98,10 @@ def _opened(commands: Commands) -> list[Timestamp]:
 
 
 def test_it_brings_what_was_committed_since_the_sweep(orders: Outbox, hung: Hung) -> None:
-    orders.put(placed(0))
+    orders.put(placed(0), standalone=True)
     hung.sweep()
-    orders.put(placed(1))
-    orders.put(placed(2))
+    orders.put(placed(1), standalone=True)
+    orders.put(placed(2), standalone=True)
 
     assert hung.brings(2) == [1, 2]
 
@@ -109,7 +109,7 @@ def test_it_brings_what_was_committed_since_the_sweep(orders: Outbox, hung: Hung
 def test_it_brings_what_is_committed_while_it_is_waited_for(orders: Outbox, hung: Hung) -> None:
     hung.sweep()
     assert hung.is_silent()
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     assert hung.brings(1) == [1]
 
@@ -117,7 +117,7 @@ def test_it_brings_what_is_committed_while_it_is_waited_for(orders: Outbox, hung
 def test_it_brings_one_message_after_another(orders: Outbox, hung: Hung) -> None:
     hung.sweep()
     for n in range(20):
-        orders.put(placed(n))
+        orders.put(placed(n), standalone=True)
         assert hung.brings(1) == [n]
 
 
@@ -125,7 +125,7 @@ def test_it_brings_transactions_as_they_are_committed_each_in_the_order_of_its_p
     hung.sweep()
     with orders.collections.client.start_session() as late, late.start_transaction():
         orders.put(placed(3), session=late)
-        orders.put([placed(1), placed(2)])
+        orders.put([placed(1), placed(2)], standalone=True)
         orders.put([placed(4), placed(5)], session=late)
 
     assert hung.brings(5) == [1, 2, 3, 4, 5]
@@ -137,7 +137,7 @@ def test_it_brings_nothing_of_an_aborted_transaction(orders: Outbox, hung: Hung)
         session.start_transaction()
         orders.put(placed(1), session=session)
         session.abort_transaction()
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
 
     assert hung.brings(1) == [2]
 
@@ -146,7 +146,7 @@ def test_it_does_not_bring_what_a_sweep_took_meanwhile(orders: Outbox, hung: Hun
     """Goes red when `begin` leaves the news as they are: these messages would be appended a second time."""
     hung.sweep()
     for n in range(3):
-        orders.put(placed(n))
+        orders.put(placed(n), standalone=True)
     assert hung.brings(1)[0] == 0
     hung.sweep()
 
@@ -156,9 +156,9 @@ def test_it_does_not_bring_what_a_sweep_took_meanwhile(orders: Outbox, hung: Hun
 def test_what_it_brought_is_brought_again_if_an_earlier_sweep_counts(orders: Outbox, hung: Hung) -> None:
     """As after a failover, whose first snapshot may be older than what the stream has shown."""
     swept = hung.sweep()
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     assert hung.brings(1) == [1]
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     assert hung.brings(1) == [2]
     hung.bell.begin(Timestamp(swept.time, swept.inc))
 
@@ -171,13 +171,13 @@ def test_it_leaves_a_large_message_to_a_sweep_and_goes_on_after_it(
     """Goes red when it brings what came after the large one: that is to come first."""
     hung, commands = watched_and_hung
     hung.sweep()
-    orders.put(placed(1, note="x" * (16 << 10)))
-    orders.put(placed(2))
+    orders.put(placed(1, note="x" * (16 << 10)), standalone=True)
+    orders.put(placed(2), standalone=True)
     assert hung.brings(1) == []
     assert hung.brings(1) == [], "it forgot the large one without a sweep"
     wait_until(lambda: hung.bell._shown == 2, 30, "the stream to show the second message, too")
     hung.sweep()
-    orders.put(placed(3))
+    orders.put(placed(3), standalone=True)
 
     assert hung.brings(1) == [3]
     assert len(_opened(commands)) == 1
@@ -190,17 +190,17 @@ def test_too_many_messages_are_left_to_a_sweep_and_the_stream_alone(
     monkeypatch.setattr("outbox.bell._MOST", 10)
     hung, commands = watched_and_hung
     hung.sweep()
-    orders.put(placed(0))
+    orders.put(placed(0), standalone=True)
     assert hung.brings(1) == [0]
-    orders.put([placed(n) for n in range(100)])
+    orders.put([placed(n) for n in range(100)], standalone=True)
     wait_until(lambda: hung.bell.wait(0, hung.stop) is None, 30, "it to give up")
     commands.clear()
-    orders.put([placed(n) for n in range(100)])
+    orders.put([placed(n) for n in range(100)], standalone=True)
     hung.stop.wait(0.5)
     assert len(commands.of("getMore")) <= 1
 
     swept = hung.sweep()
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     assert hung.brings(1) == [1]
     (anew,) = _opened(commands)
     assert (anew.time, anew.inc) == (swept.time, swept.inc + 1)
@@ -212,7 +212,7 @@ def test_news_that_nobody_takes_are_not_kept_for_ever(
     monkeypatch.setattr("outbox.bell._MOST", 10)
     hung.sweep()
     for n in range(12):
-        orders.put(placed(n))
+        orders.put(placed(n), standalone=True)
     wait_until(lambda: hung.bell._since is None, 30, "it to give up")
 
     assert hung.bell._news == []
@@ -233,7 +233,7 @@ def test_a_broken_stream_is_opened_anew_at_the_next_sweep(
 ) -> None:
     """Goes red when it goes on with what it has: what was committed while it was broken would come later, or never."""
     hung.sweep()
-    orders.put(placed(0))
+    orders.put(placed(0), standalone=True)
     assert hung.brings(1) == [0]
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -242,12 +242,12 @@ def test_a_broken_stream_is_opened_anew_at_the_next_sweep(
     with monkeypatch.context() as patch:
         patch.setattr(CollectionChangeStream, "try_next", refuse)
         wait_until(lambda: "sweeping by the clock" in caplog.text, 30, "the stream to break")
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         assert hung.is_silent()
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     assert hung.is_silent()
     hung.sweep()
-    orders.put(placed(3))
+    orders.put(placed(3), standalone=True)
 
     assert hung.brings(1) == [3]
 
@@ -255,7 +255,7 @@ def test_a_broken_stream_is_opened_anew_at_the_next_sweep(
 def test_when_staging_is_made_anew_it_begins_anew(orders: Outbox, hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
     """Goes red when the stream that the drop has ended is asked on and on: that took a whole core, and for nothing."""
     hung.sweep()
-    orders.put(placed(0))
+    orders.put(placed(0), standalone=True)
     assert hung.brings(1) == [0]
     asked, following = [], CollectionChangeStream.try_next
 
@@ -269,6 +269,6 @@ def test_when_staging_is_made_anew_it_begins_anew(orders: Outbox, hung: Hung, mo
     assert len(asked) < 100
     orders.create()
     hung.sweep()
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     assert hung.brings(1) == [1]

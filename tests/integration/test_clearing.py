@@ -29,10 +29,10 @@ def test_at_a_low_rate_deletes_are_collected(mongo_uri: str, orders: Outbox, mon
         worker = Sequencer(Outbox(database).collections, threads=Now())
         worker.take_over()
         for n in range(19):
-            orders.put(placed(n))
+            orders.put(placed(n), standalone=True)
             assert worker.sweep().messages == 1
         assert commands.of("delete") == []
-        orders.put(placed(19))
+        orders.put(placed(19), standalone=True)
         assert worker.sweep().messages == 1
         assert len(commands.of("delete")) == 1
         worker.release()
@@ -41,7 +41,7 @@ def test_at_a_low_rate_deletes_are_collected(mongo_uri: str, orders: Outbox, mon
 
 
 def test_a_sweep_that_finds_nothing_new_deletes_what_is_left(orders: Outbox) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     worker = Sequencer(orders.collections, threads=Now())
     worker.take_over()
     assert worker.sweep().messages == 1
@@ -56,7 +56,7 @@ def test_what_is_yet_to_be_deleted_is_found_by_whoever_takes_over(orders: Outbox
     dead, next_one = Sequencer(orders.collections), Sequencer(orders.collections)
     dead.take_over()
     for n in range(3):
-        orders.put(placed(n))
+        orders.put(placed(n), standalone=True)
         dead.sweep()
     orders.collections.leases.update_one({"_id": "sequencer"}, {"$set": {"owner": None}})
     assert next_one.take_over()
@@ -69,7 +69,7 @@ def test_what_is_yet_to_be_deleted_is_found_by_whoever_takes_over(orders: Outbox
 def test_large_messages_do_not_wait_to_be_deleted(database: Database[Document]) -> None:
     """Whoever takes over must find in the log what is still in staging: it may roll over soon."""
     with new_outbox(database, capacity="8 MiB") as orders:
-        orders.put(placed(1, note="x" * 600_000))
+        orders.put(placed(1, note="x" * 600_000), standalone=True)
         worker = Sequencer(orders.collections, threads=Now())
         worker.take_over()
         assert worker.sweep().messages == 1

@@ -81,7 +81,7 @@ def test_cap_and_message_limit_grow_together(database: Database[Document]) -> No
     """Goes red when `_grow` measures the new limit against the old cap."""
     new_outbox(database, capacity=least_capacity(1000), max_message_bytes=1000)
     larger = new_outbox(database, capacity="16 MiB", max_message_bytes=3 * MIB)
-    larger.put(placed(1, note="x" * 2 * MIB))
+    larger.put(placed(1, note="x" * 2 * MIB), standalone=True)
 
     assert larger.sequence() == 1
 
@@ -89,7 +89,7 @@ def test_cap_and_message_limit_grow_together(database: Database[Document]) -> No
 def test_a_message_limit_is_never_lowered_for_others(database: Database[Document]) -> None:
     orders = new_outbox(database)
     new_outbox(database, max_message_bytes=1000)
-    orders.put(placed(1, note="x" * 2000))
+    orders.put(placed(1, note="x" * 2000), standalone=True)
 
     assert orders.sequence() == 1
 
@@ -102,13 +102,13 @@ def test_types_are_added_while_writers_write(database: Database[Document]) -> No
 
     def write() -> None:
         while not stop.is_set():
-            put.append(orders.put(placed(len(put))))
+            put.append(orders.put(placed(len(put)), standalone=True))
 
     with ThreadPoolExecutor(1) as pool:
         writer = pool.submit(write)
         try:
             wait_until(lambda: len(put) > 10)
-            new_outbox(database).put(StockCounted(count=3))
+            new_outbox(database).put(StockCounted(count=3), standalone=True)
             seen = len(put)
             wait_until(lambda: len(put) > seen + 10)
         finally:
@@ -148,14 +148,14 @@ def test_an_open_transaction_holds_up_nobody_s_puts(
             slowest = 0.0
             while not deploy.done():
                 started = time.monotonic()
-                orders.put(placed(1))
+                orders.put(placed(1), standalone=True)
                 slowest = max(slowest, time.monotonic() - started)
             with pytest.raises(IncompatibleOutbox, match="hold up its new validator"):
                 deploy.result()
         orders.put(placed(2), session=session)
 
     assert slowest < 2
-    new_outbox(database).put(OrderCancelled(order_id="42"))
+    new_outbox(database).put(OrderCancelled(order_id="42"), standalone=True)
 
 
 def test_create_gets_through_when_the_open_transaction_ends(database: Database[Document]) -> None:
@@ -173,7 +173,7 @@ def test_create_gets_through_when_the_open_transaction_ends(database: Database[D
 def test_an_outbox_made_anew_keeps_its_fence_growing(database: Database[Document]) -> None:
     """Goes red when the new log's validator begins at fence 0: a sequencer of the old log could append to it."""
     orders = new_outbox(database)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.sequence()
     before = orders.status().fence
     orders.drop()
@@ -181,7 +181,7 @@ def test_an_outbox_made_anew_keeps_its_fence_growing(database: Database[Document
 
     assert anew.status().fence > before
     assert anew.log.describe().fence > before
-    anew.put(placed(2))
+    anew.put(placed(2), standalone=True)
     assert anew.sequence() == 1
     assert totals(anew.read()) == [2]
 
@@ -207,7 +207,7 @@ def test_a_process_that_was_killed_while_it_sequenced_is_waited_for(
     """Goes red when what is done once tries once: a job that numbers would do nothing, for ever."""
     monkeypatch.setattr("outbox.outbox.Lease", partial(Lease, seconds=0.3))
     orders = new_outbox(database)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     assert Lease(orders.collections.leases, "sequencer", owner="host:1:killed").acquire()
 
     act(orders)
@@ -217,11 +217,11 @@ def test_a_process_that_was_killed_while_it_sequenced_is_waited_for(
 
 def test_dropping_and_creating_again_begins_at_1(database: Database[Document]) -> None:
     with new_outbox(database) as orders:
-        orders.put([placed(1), placed(2)])
+        orders.put([placed(1), placed(2)], standalone=True)
         orders.sequence()
         orders.drop()
         orders.create()
-        orders.put(placed(3))
+        orders.put(placed(3), standalone=True)
         orders.sequence()
 
         assert [(each.seq, each.data["total"]) for each in orders.read() if each.data] == [(1, 3)]
@@ -235,7 +235,7 @@ def test_a_create_that_died_half_way_is_finished_by_the_next(
         with pytest.raises(AutoReconnect):
             new_outbox(database)
     orders = new_outbox(database)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     assert orders.sequence() == 1
 

@@ -103,7 +103,7 @@ def test_a_mongos_and_an_old_server_are_refused(
 def test_a_log_that_was_emptied_under_its_readers_is_refused(database: Database[Document]) -> None:
     orders = new_outbox(database)
     database["outbox.cursors"].insert_one({"_id": "consumer:billing", "seq": Int64(7)})
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.sequence()
     database.command("convertToCapped", "outbox", size=8 * MIB)
     database.outbox.delete_many({})

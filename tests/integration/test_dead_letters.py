@@ -43,7 +43,7 @@ def _deepest(orders: Outbox) -> int:
     """The most levels that staging takes, by trying."""
     for levels in range(182, 150, -1):
         try:
-            orders.put(TreeGrown(tree=_nested(levels)))
+            orders.put(TreeGrown(tree=_nested(levels)), standalone=True)
         except OperationFailure:
             continue
         orders.collections.staging.delete_many({})
@@ -56,9 +56,9 @@ def test_a_message_nested_too_deep_for_the_log_goes_to_the_dead_letters_and_the_
 ) -> None:
     """Goes red when code 15 is taken out of `_REFUSED`: one such put stalled everybody's."""
     deepest = _deepest(orders)
-    orders.put(placed(1))
-    ids = [orders.put(TreeGrown(tree=_nested(deepest - n))) for n in range(3)]
-    orders.put(placed(2))
+    orders.put(placed(1), standalone=True)
+    ids = [orders.put(TreeGrown(tree=_nested(deepest - n)), standalone=True) for n in range(3)]
+    orders.put(placed(2), standalone=True)
 
     numbered = orders.sequence()
 
@@ -77,8 +77,8 @@ def test_a_message_nested_too_deep_for_the_log_goes_to_the_dead_letters_and_the_
 
 
 def test_the_background_sequencer_gets_over_it_too(database: Database[Document], orders: Outbox) -> None:
-    orders.put(TreeGrown(tree=_nested(_deepest(orders))))
-    orders.put(placed(1))
+    orders.put(TreeGrown(tree=_nested(_deepest(orders))), standalone=True)
+    orders.put(placed(1), standalone=True)
     got: list[Record[Any]] = []
     orders.observe(1).subscribe(got.append)
 
@@ -107,7 +107,7 @@ def test_a_document_that_went_past_the_validator_goes_to_the_dead_letters(
     orders: Outbox, caplog: pytest.LogCaptureFixture, document: Document
 ) -> None:
     unchecked(orders, document)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     assert orders.sequence() == 1
     assert totals(orders.read(types=["order.placed"])) == [1]
@@ -124,7 +124,7 @@ def test_text_that_is_not_utf_8_stalls_nobody(orders: Outbox) -> None:
         del document["note"]
         raw = bson.encode({name: document[name] for name in names}).replace(b"acme!", b"acme\xff")
         unchecked(orders, RawBSONDocument(raw))
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     assert orders.sequence() == 3
     assert [each.headers for each in orders.read()] == [{"tenant": "acme\ufffd"}] * 2 + [{}]
@@ -146,10 +146,10 @@ def test_documents_up_to_the_limit_pass_and_larger_ones_are_refused(
 def test_messages_near_16_mib_pass_when_the_limit_allows_them(database: Database[Document]) -> None:
     with new_outbox(database, capacity="68 MiB", max_message_bytes=batch.LARGEST_MESSAGE) as orders:
         base = len(staging.encode(ObjectId(), 0, "order.placed", "42", {}, {"order_id": "42", "note": ""}))
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         note = "x" * (batch.LARGEST_MESSAGE - base)
-        orders.put(MESSAGES[0](order_id="42", note=note))
-        orders.put(placed(3))
+        orders.put(MESSAGES[0](order_id="42", note=note), standalone=True)
+        orders.put(placed(3), standalone=True)
 
         assert orders.sequence() == 3
         assert [each.seq for each in orders.read()] == [1, 2, 3]
@@ -163,7 +163,7 @@ def test_a_document_too_large_even_for_the_dead_letters_loses_its_data_but_stall
     document = foreign(data={"note": ""})
     document["data"]["note"] = "x" * (batch.MAX_DOCUMENT - len(bson.encode(document)))
     unchecked(orders, RawBSONDocument(bson.encode(document)))
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     assert orders.sequence() == 1
     [letter] = orders.collections.dead.find()

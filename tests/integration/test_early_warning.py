@@ -170,11 +170,11 @@ def test_a_sequencer_knows_of_less_the_nearer_its_reader_is_to_the_edge(outbox: 
     try:
         for share in (0.1, 0.5):
             leave(outbox, share)
-            outbox.put(placed(1, note="x" * 2000))
+            outbox.put(placed(1, note="x" * 2000), standalone=True)
             sequencer.sweep()
             known.append(sequencer.retention.left)
         outbox.collections.cursors.delete_many({})
-        outbox.put(placed(1))
+        outbox.put(placed(1), standalone=True)
         sequencer.sweep()
     finally:
         sequencer.release()
@@ -189,7 +189,7 @@ def test_a_working_sequencer_warns_before_it_is_held(outbox: Outbox, caplog: pyt
     leave(outbox, 0.3)
     with outbox.running():
         for number in range(40):
-            outbox.put(placed(number, note="x" * 200))
+            outbox.put(placed(number, note="x" * 200), standalone=True)
             wait_until(lambda: not outbox.collections.staging.count_documents({}) or "waits for it" in caplog.text, 20)
 
     told = [each for each in warnings_of(caplog) if FAR in each or "the sequencer waits for it" in each]

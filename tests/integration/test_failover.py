@@ -49,7 +49,7 @@ def _put_until_it_succeeds(orders: Outbox, n: int) -> None:
     """A service that tries again: a message may be committed though its answer was lost, so it is put twice."""
     while True:
         try:
-            orders.put(placed(n))
+            orders.put(placed(n), standalone=True)
         except PyMongoError:
             continue
         return
@@ -94,7 +94,7 @@ def test_a_backlog_keeps_its_order_over_a_step_down(nodes: ReplicaSet, database:
 
         def write(key: int) -> None:
             for n in range(0, 300, 10):
-                orders.put([placed(n + m, str(key)) for m in range(10)])
+                orders.put([placed(n + m, str(key)) for m in range(10)], standalone=True)
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(write, range(4)))
@@ -138,7 +138,7 @@ def test_a_message_whose_delete_is_not_yet_everywhere_is_not_numbered_twice(
     with new_outbox(database, sequence=False) as orders:
         worker = Sequencer(orders.collections)
         worker.take_over()
-        orders.put([placed(n) for n in range(10)])
+        orders.put([placed(n) for n in range(10)], standalone=True)
         delete_many = Collection.delete_many
 
         with contextlib.ExitStack() as late:
@@ -165,7 +165,7 @@ def test_the_window_filters_out_what_an_older_snapshot_still_shows(
     with new_outbox(database, sequence=False) as orders:
         worker = Sequencer(orders.collections)
         worker.take_over()
-        orders.put([placed(n) for n in range(10)])
+        orders.put([placed(n) for n in range(10)], standalone=True)
         fetched = Snapshot(orders.collections, Now()).bite()
         monkeypatch.setattr(Snapshot, "_fetch", lambda _: fetched)
         worker.sweep()
@@ -177,7 +177,7 @@ def test_the_window_filters_out_what_an_older_snapshot_still_shows(
 def test_what_only_the_primary_has_is_shown_to_nobody(nodes: ReplicaSet, database: Database[Document]) -> None:
     """Goes red when readers read with local concern: a rollback could take back what they have seen."""
     with new_outbox(database, sequence=False) as orders, Outbox(database, messages=MESSAGES, sequence=False) as reading:
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         orders.sequence()
         got: list[Record[Any]] = []
         reading.observe("earliest").subscribe(got.append)
@@ -207,7 +207,7 @@ def test_nothing_counts_that_only_the_primary_has(
         assert (worker.take_over(), lease.acquire()) == (True, True)
         saved = Cursors(cursors, "kafka")
         saved.register((0, None, None), lease.fence)
-        id = orders.put(placed(1))
+        id = orders.put(placed(1), standalone=True)
         acts: dict[str, Callable[[], object]] = {
             "append": worker.sweep,
             "delete": lambda: Clearing(staging, Now()).delete([id.binary]),

@@ -53,7 +53,7 @@ def test_an_insert_of_a_sequencer_that_was_succeeded_is_refused(
     database: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     orders = new_outbox(database)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     sleeper = _sequencer(database, FakeClock())
     sleeper.take_over()
 
@@ -70,7 +70,7 @@ def _rolled_over(database: Database[Document], orders: Outbox) -> None:
     """The successor works until the log has forgotten the number that the sleeper is about to give."""
     other = _succeed(database)
     for n in range(12):
-        orders.put(placed(100 + n, note="x" * 900_000))
+        orders.put(placed(100 + n, note="x" * 900_000), standalone=True)
         other.sweep()
     assert orders.log.oldest() > 1
 
@@ -85,7 +85,7 @@ def test_it_is_refused_also_after_the_log_has_rolled_over_its_number(
         monkeypatch.setattr("outbox.fence.validator", lambda fence: validator)
         monkeypatch.setattr("outbox.creation.log.validator", lambda fence: validator)
     with new_outbox(database, capacity="8 MiB") as orders:
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         sleeper = _sequencer(database, FakeClock())
         sleeper.take_over()
         _asleep_while(monkeypatch, lambda: _rolled_over(database, orders))
@@ -105,7 +105,7 @@ def test_a_misplaced_batch_would_be_seen_by_no_reader(
     """The third barrier: the oldest is found by natural order, so what stands below it does not exist for readers."""
     monkeypatch.setattr("outbox.fence.validator", lambda fence, validator=log.validator: validator(0))
     with new_outbox(database, capacity="8 MiB") as orders:
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         sleeper = _sequencer(database, FakeClock())
         sleeper.take_over()
         _asleep_while(monkeypatch, lambda: _rolled_over(database, orders))
@@ -117,7 +117,7 @@ def test_a_misplaced_batch_would_be_seen_by_no_reader(
 
 def test_a_sequencer_that_slept_past_its_lease_does_not_even_try(database: Database[Document]) -> None:
     orders, clock = new_outbox(database), FakeClock()
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     sleeper = _sequencer(database, clock)
     sleeper.take_over()
     _succeed(database)
@@ -144,7 +144,7 @@ def test_a_validator_that_was_lowered_is_raised_again(database: Database[Documen
 def test_taking_over_waits_for_a_transaction_that_reads_the_log(database: Database[Document]) -> None:
     """It waits in short tries, so that readers of the log are not held up behind it; then it gets through."""
     orders = new_outbox(database)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     done = threading.Event()
 
     def work() -> None:

@@ -71,7 +71,7 @@ def test_the_sequencer_appends_as_much_and_not_a_byte_more(outbox: Outbox, sizes
     assert sequencer.take_over()
     try:
         for size in sizes:
-            outbox.put(placed(1, note="x" * size))
+            outbox.put(placed(1, note="x" * size), standalone=True)
             found = headroom(outbox, position)
             hold = sequencer.sweep().hold
             newest = outbox.log.holding(outbox.log.head())

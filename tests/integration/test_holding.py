@@ -210,7 +210,7 @@ def test_a_write_that_fails_disturbs_nothing_and_is_made_good(
 
 def test_status_names_the_holder_of_a_living_sequencer(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
     register(outbox, "relay:kafka", 0)
-    outbox.put([placed(number, note="x" * 2000) for number in range(20)])
+    outbox.put([placed(number, note="x" * 2000) for number in range(20)], standalone=True)
     with caplog.at_level(logging.CRITICAL), outbox.running():
         held = wait_until(lambda: outbox.status().held, 20, "the sequencer to be held")
         status = outbox.status()
@@ -233,7 +233,7 @@ def test_status_forgets_a_hold_once_the_reader_has_gone_on(outbox: Outbox, monke
     monkeypatch.setattr("outbox.holding.OVER_SECONDS", 0.1)
     monkeypatch.setattr("outbox.holding.WRITE_SECONDS", 0.1)
     register(outbox, "relay:kafka", 0)
-    outbox.put([placed(number, note="x" * 2000) for number in range(12)])
+    outbox.put([placed(number, note="x" * 2000) for number in range(12)], standalone=True)
     with outbox.running():
         wait_until(lambda: outbox.status().held, 20, "the sequencer to be held")
         register(outbox, "relay:kafka", outbox.log.head())

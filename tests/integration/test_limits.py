@@ -66,7 +66,7 @@ def server_takes(orders: Outbox, **fields: Any) -> bool:
 
 @pytest.mark.parametrize("headers", WITHIN.values(), ids=WITHIN.keys())
 def test_headers_within_the_limits_are_taken_by_both(orders: Outbox, headers: dict[str, str]) -> None:
-    orders.put(placed(1), headers=headers)
+    orders.put(placed(1), headers=headers, standalone=True)
 
     assert server_takes(orders, headers=headers)
 
@@ -74,22 +74,22 @@ def test_headers_within_the_limits_are_taken_by_both(orders: Outbox, headers: di
 @pytest.mark.parametrize("headers", BEYOND.values(), ids=BEYOND.keys())
 def test_headers_beyond_them_are_refused_by_both(orders: Outbox, headers: Any) -> None:
     with pytest.raises(InvalidHeaders):
-        orders.put(placed(1), headers=headers)
+        orders.put(placed(1), headers=headers, standalone=True)
 
     assert not server_takes(orders, headers=headers)
 
 
 def test_half_of_a_surrogate_pair_is_no_text(orders: Outbox) -> None:
     with pytest.raises(InvalidHeaders, match="'h': character 1 is half"):
-        orders.put(placed(1), headers={"h": "a\ud800"})
+        orders.put(placed(1), headers={"h": "a\ud800"}, standalone=True)
     with pytest.raises(InvalidMessage):
-        orders.put(placed(1, order_id="a\ud800"))
+        orders.put(placed(1, order_id="a\ud800"), standalone=True)
 
 
 def test_a_refused_header_s_value_is_not_shown(orders: Outbox) -> None:
     for headers in ({"token": "sekret\n"}, {"token": "sekret" * HEADER_CHARACTERS}, {"a b": "sekret"}):
         with pytest.raises(InvalidHeaders) as refused:
-            orders.put(placed(1), headers=headers)
+            orders.put(placed(1), headers=headers, standalone=True)
         assert "sekret" not in str(refused.value)
 
 
@@ -103,7 +103,7 @@ def test_keys_within_the_limits_are_taken_by_both(orders: Outbox, key: str | Non
 @pytest.mark.parametrize("key", ["k" * (KEY_CHARACTERS + 1), "a\0b", "a\nb", "a\n", "\x1b[31m", "\x7f"])
 def test_keys_beyond_them_are_refused_by_both(orders: Outbox, key: str) -> None:
     with pytest.raises(InvalidMessage, match="key"):
-        orders.put(placed(1, order_id=key))
+        orders.put(placed(1, order_id=key), standalone=True)
 
     assert not server_takes(orders, key=key)
 
@@ -131,7 +131,7 @@ def test_the_two_agree_on_everything(orders: Outbox, headers: dict[str, str], ke
 )
 def test_headers_past_the_validator_are_poison_and_not_the_end_of_the_relay(orders: Outbox, headers: Any) -> None:
     unchecked(orders, foreign(headers=headers))
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     sink = MemorySink()
 
     with orders:

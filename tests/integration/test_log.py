@@ -39,7 +39,7 @@ def _put_at(orders: Outbox, *minutes: int) -> None:
 def _roll(orders: Outbox, messages: int = 12) -> None:
     """Fills the log's 8 MiB with messages of 0.9 MB, each a batch of its own."""
     for n in range(messages):
-        orders.put(placed(1000 + n, note="x" * 900_000))
+        orders.put(placed(1000 + n, note="x" * 900_000), standalone=True)
         orders.sequence()
 
 
@@ -73,7 +73,7 @@ def test_a_log_that_was_never_made_is_an_error_that_says_so(database: Database[D
 
 
 def test_reading_starts_at_a_seq_inside_a_batch(orders: Outbox) -> None:
-    orders.put([placed(n) for n in range(1, 11)])
+    orders.put([placed(n) for n in range(1, 11)], standalone=True)
     orders.sequence()
 
     for seq in range(1, 11):
@@ -181,7 +181,7 @@ def test_earliest_means_nothing_before_the_first_record_was_delivered(
 
 
 def test_types_and_key_filter(orders: Outbox) -> None:
-    orders.put([placed(1, "a"), OrderCancelled(order_id="a"), placed(2, "b"), StockCounted(count=1)])
+    orders.put([placed(1, "a"), OrderCancelled(order_id="a"), placed(2, "b"), StockCounted(count=1)], standalone=True)
     orders.sequence()
 
     assert [each.seq for each in orders.read(types=[OrderPlaced])] == [1, 3]
@@ -192,7 +192,7 @@ def test_types_and_key_filter(orders: Outbox) -> None:
 
 
 def test_a_record_is_decoded_into_its_message_class(orders: Outbox, database: Database[Document]) -> None:
-    orders.put(placed(9))
+    orders.put(placed(9), standalone=True)
     orders.sequence()
 
     assert next(orders.read()).message == placed(9)
@@ -208,7 +208,7 @@ def test_one_record_is_found_by_its_seq(orders: Outbox) -> None:
 
 
 def test_reading_does_not_sequence(orders: Outbox) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     assert list(orders.read()) == []
 
@@ -267,7 +267,7 @@ def test_a_log_that_is_dropped_while_a_reader_looks_whether_it_is_the_same_is_an
 
 def test_the_status_counts_what_is_there(orders: Outbox) -> None:
     _put_at(orders, 1, 2)
-    orders.put(placed(3))
+    orders.put(placed(3), standalone=True)
     orders.collections.cursors.insert_one(
         {"_id": "consumer:billing", "seq": Int64(1), "created": DatetimeMS(0), "id": ObjectId(), "updated": DAY}
     )

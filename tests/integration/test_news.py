@@ -54,7 +54,7 @@ def test_news_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox
         worker = Sequencer(Collections(database, "outbox"), threads=Now())
         worker.take_over()
         assert worker.sweep().is_last
-        orders.put([placed(1), placed(2)])
+        orders.put([placed(1), placed(2)], standalone=True)
         news = _news(orders)
         commands.clear()
         taken = worker.take(news)
@@ -68,7 +68,7 @@ def test_news_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox
 
 def test_news_that_come_twice_are_appended_once(orders: Outbox, worker: Sequencer) -> None:
     """Goes red when `take` relies on the stream never to repeat itself."""
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     news = _news(orders)
     assert worker.take(news).messages == 1
     worker.take(news)
@@ -78,10 +78,10 @@ def test_news_that_come_twice_are_appended_once(orders: Outbox, worker: Sequence
 
 def test_a_sweep_after_news_leaves_out_what_is_not_deleted_yet(orders: Outbox, worker: Sequencer) -> None:
     """Goes red when what `take` appended is not remembered until it is gone from staging."""
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     assert worker.take(_news(orders)).messages == 1
     assert orders.status().staging == 1
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     assert worker.sweep().messages == 1
 
     assert totals(orders.read()) == [1, 2]
@@ -113,7 +113,7 @@ def test_news_held_back_for_a_reader_are_taken_by_a_sweep(database: Database[Doc
         orders.collections.cursors.insert_one({"_id": "relay:kafka", "seq": 0})
         appended, hold = 0, None
         while hold is None:
-            orders.put([placed(appended + n, note="x" * 90_000) for n in range(5)])
+            orders.put([placed(appended + n, note="x" * 90_000) for n in range(5)], standalone=True)
             taken = worker.take(_news(orders))
             appended, hold = appended + taken.messages, taken.hold
         assert not taken.is_last
@@ -127,7 +127,7 @@ def test_news_held_back_for_a_reader_are_taken_by_a_sweep(database: Database[Doc
 
 
 def test_another_fence_stops_news_as_it_stops_a_sweep(orders: Outbox, worker: Sequencer) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     news = _news(orders)
     orders.collections.leases.update_one({"_id": "sequencer"}, {"$set": {"owner": None}})
     other = Sequencer(orders.collections)
@@ -160,10 +160,10 @@ def test_at_a_steady_rate_staging_is_still_swept_every_second(
     try:
         wait_until(lambda: holder(orders.collections.leases, "sequencer"), 30, "the sequencer to begin")
         numbers = iter(range(10_000))
-        orders.put(placed(next(numbers)))
+        orders.put(placed(next(numbers)), standalone=True)
 
         def seen() -> bool:
-            orders.put(placed(next(numbers)))
+            orders.put(placed(next(numbers)), standalone=True)
             return 0 in totals(orders.read())
 
         wait_until(seen, 30, "the message that the bell forgot")

@@ -74,7 +74,7 @@ class Putting(RuleBasedStateMachine):
     @rule(key=st.sampled_from(KEYS), note=st.sampled_from(["", "", "", LARGE]))
     def put(self, key: str, note: str) -> None:
         if not self._locked(key):
-            self._orders.put(self._next(key, note))
+            self._orders.put(self._next(key, note), standalone=True)
             self._committed[key].append(self._number)
 
     @rule(slot=st.sampled_from(SLOTS), key=st.sampled_from(KEYS), note=st.sampled_from(["", "", "", LARGE]))
@@ -106,7 +106,7 @@ class Putting(RuleBasedStateMachine):
     def put_many(self, count: int) -> None:
         key = next((key for key in KEYS if not self._locked(key)), None)
         if key is not None:
-            self._orders.put([self._next(key, "") for _ in range(count)])
+            self._orders.put([self._next(key, "") for _ in range(count)], standalone=True)
             self._committed[key] += range(self._number - count + 1, self._number + 1)
 
     @rule()

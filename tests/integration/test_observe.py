@@ -28,8 +28,8 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
 
 def test_a_subscriber_gets_what_is_put_after_it(orders: Outbox) -> None:
     subscriber = live(orders)
-    orders.put(placed(1))
-    orders.put([placed(2), placed(3)])
+    orders.put(placed(1), standalone=True)
+    orders.put([placed(2), placed(3)], standalone=True)
 
     subscriber.sees(1, 2, 3)
     assert [each.seq for each in subscriber.records] == [2, 3, 4]
@@ -48,20 +48,20 @@ def test_a_subscriber_gets_what_is_put_after_it(orders: Outbox) -> None:
 def test_the_start_is_a_word_a_seq_or_a_date(
     orders: Outbox, monkeypatch: pytest.MonkeyPatch, start: Any, expected: list[int]
 ) -> None:
-    orders.put([placed(1), placed(2), placed(3)])
+    orders.put([placed(1), placed(2), placed(3)], standalone=True)
     orders.sequence()
     waiting = threading.Event()
     monkeypatch.setattr(LogReader, "wait", telling(waiting))
     subscriber = subscribed(orders, start)
     assert waiting.wait(30)
-    orders.put(placed(9))
+    orders.put(placed(9), standalone=True)
 
     subscriber.sees(*expected)
 
 
 def test_each_subscription_resolves_its_start_for_itself(orders: Outbox) -> None:
     observable = orders.observe("earliest")
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.sequence()
     first, second = Subscriber(), Subscriber()
     observable.subscribe(first)
@@ -92,14 +92,14 @@ def test_observing_what_was_never_created_goes_to_on_error(database: Database[Do
 
 def test_types_and_key_filter(orders: Outbox) -> None:
     subscriber = subscribed(orders, "earliest", types=["order.placed"], key="a")
-    orders.put([placed(1, "a"), placed(2, "b"), StockCounted(count=1), placed(3, "a")])
+    orders.put([placed(1, "a"), placed(2, "b"), StockCounted(count=1), placed(3, "a")], standalone=True)
 
     subscriber.sees(1, 3)
 
 
 def test_no_process_sequences_when_told_not_to(database: Database[Document]) -> None:
     with new_outbox(database, sequence=False) as orders:
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         subscriber = subscribed(orders, "earliest")
         wait_until(lambda: tails(orders) == 1, 30, "the tail to be open")
 
@@ -109,7 +109,7 @@ def test_no_process_sequences_when_told_not_to(database: Database[Document]) -> 
 
 
 def test_subscribers_that_catch_up_together_fetch_each_part_of_the_log_once(mongo_uri: str, orders: Outbox) -> None:
-    orders.put([placed(n) for n in range(4000)])
+    orders.put([placed(n) for n in range(4000)], standalone=True)
     orders.sequence()
     with (
         watched(mongo_uri, orders.collections.database) as (database, commands),

@@ -55,7 +55,7 @@ def test_dispose_stops_a_waiting_subscriber_within_300_ms(orders: Outbox, monkey
 
 
 def test_dispose_stops_a_busy_subscriber_within_300_ms(orders: Outbox) -> None:
-    orders.put([placed(n) for n in range(1000)])
+    orders.put([placed(n) for n in range(1000)], standalone=True)
     orders.sequence()
     busy = threading.Event()
     seconds = []
@@ -89,7 +89,7 @@ def test_after_the_last_dispose_nothing_is_left(
         observed = Outbox(client[orders.collections.database.name], messages=MESSAGES)
         subscriptions = [observed.observe("earliest").subscribe() for _ in range(5)]
         subscriber = subscribed(observed, "earliest")
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         subscriber.sees(1)
         wait_until(lambda: tails(orders) == 1, 30, "the tail to be open")
 
@@ -105,21 +105,21 @@ def test_after_the_last_dispose_nothing_is_left(
 
 def test_one_subscriber_and_fifty_share_one_tailable_cursor(orders: Outbox) -> None:
     one = subscribed(orders, "earliest")
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     one.sees(1)
     wait_until(lambda: tails(orders) == 1, 30, "one tail")
     many = [subscribed(orders, "earliest") for _ in range(50)]
     for each in many:
         each.sees(1)
 
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     for each in many:
         each.sees(1, 2)
     wait_until(lambda: tails(orders) == 1, 30, "no other tail")
 
 
 def test_dispose_from_inside_on_next_delivers_no_more(orders: Outbox) -> None:
-    orders.put([placed(n) for n in range(100)])
+    orders.put([placed(n) for n in range(100)], standalone=True)
     orders.sequence()
     got: list[Record[Any]] = []
     orders.observe("earliest").pipe(ops.take(1)).subscribe(got.append)  # which disposes as it passes the first on
@@ -131,7 +131,7 @@ def test_dispose_from_inside_on_next_delivers_no_more(orders: Outbox) -> None:
 
 def test_close_completes_every_subscriber(orders: Outbox) -> None:
     subscribers = [subscribed(orders, "earliest") for _ in range(3)]
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     for each in subscribers:
         each.sees(1)
     orders.close()
@@ -151,7 +151,7 @@ def test_close_from_inside_on_next_completes_without_waiting_for_itself(orders: 
         closed_after.append(time.monotonic() - started)
 
     orders.observe("earliest").subscribe(on_next, on_completed=completed.set)
-    orders.put([placed(1), placed(2)])
+    orders.put([placed(1), placed(2)], standalone=True)
 
     assert completed.wait(30)
     assert len(closed_after) == 1
@@ -161,7 +161,7 @@ def test_close_from_inside_on_next_completes_without_waiting_for_itself(orders: 
 def test_a_disposed_subscriber_is_told_nothing(orders: Outbox) -> None:
     subscriber = Subscriber()
     subscription = orders.observe("earliest").subscribe(subscriber)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     subscriber.sees(1)
     subscription.dispose()
     orders.close()
@@ -183,6 +183,6 @@ def test_one_may_subscribe_again_after_the_last_was_disposed_of(orders: Outbox) 
     for n in range(3):
         subscriber = Subscriber()
         subscription = orders.observe(n + 1 if n else "earliest").subscribe(subscriber)
-        orders.put(placed(n))
+        orders.put(placed(n), standalone=True)
         subscriber.sees(n)
         subscription.dispose()

@@ -38,11 +38,11 @@ def test_what_on_next_raises_goes_to_on_error_and_hurts_no_other(orders: Outbox)
     other = subscribed(orders, "earliest")
     errors: list[Exception] = []
     orders.observe("earliest").subscribe(_fails_at(2), errors.append)
-    orders.put([placed(1), placed(2), placed(3)])
+    orders.put([placed(1), placed(2), placed(3)], standalone=True)
 
     other.sees(1, 2, 3)
     wait_until(lambda: [type(each) for each in errors] == [KeyError])
-    orders.put(placed(4))
+    orders.put(placed(4), standalone=True)
     other.sees(1, 2, 3, 4)
     assert len(errors) == 1
 
@@ -54,7 +54,7 @@ def test_what_a_piped_operator_raises_goes_to_on_error(orders: Outbox) -> None:
         return 1 // totals([record])[0]
 
     orders.observe("earliest").pipe(ops.map(divide)).subscribe(on_error=errors.append)
-    orders.put(placed(0))
+    orders.put(placed(0), standalone=True)
 
     wait_until(lambda: [type(each) for each in errors] == [ZeroDivisionError])
 
@@ -62,14 +62,14 @@ def test_what_a_piped_operator_raises_goes_to_on_error(orders: Outbox) -> None:
 def test_what_on_next_raises_below_operators_goes_to_on_error(orders: Outbox) -> None:
     errors: list[Exception] = []
     orders.observe("earliest").pipe(ops.skip(0), ops.take(5)).subscribe(_fails_at(1), errors.append)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     wait_until(lambda: [type(each) for each in errors] == [KeyError])
 
 
 def test_an_error_that_nobody_handles_is_logged(orders: Outbox, caplog: pytest.LogCaptureFixture) -> None:
     orders.observe("earliest").subscribe(_fails_at(1))
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     wait_until(lambda: "has no on_error" in " ".join(warnings_of(caplog)), 30, "the log's line")
 
@@ -85,7 +85,7 @@ def test_on_next_is_called_serially_by_one_thread(orders: Outbox) -> None:
 
     errors: list[Exception] = []
     orders.observe("earliest").subscribe(on_next, errors.append)
-    orders.put([placed(n) for n in range(50)])
+    orders.put([placed(n) for n in range(50)], standalone=True)
     wait_until(lambda: len(callers) == 50 or errors, 30, "fifty calls")
 
     assert (len(set(callers)), errors) == (1, [])
@@ -105,7 +105,7 @@ def test_short_disconnects_are_ridden_out_from_the_exact_next_seq(
 
     monkeypatch.setattr(Log, "since", flaky)
     for n in range(1, 10):
-        orders.put(placed(n))
+        orders.put(placed(n), standalone=True)
 
     subscriber.sees(*range(1, 10))
     assert [each.seq for each in subscriber.records] == list(range(2, 11))

@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 def test_a_subscriber_that_was_overrun_gets_history_lost_with_exact_numbers(database: Database[Document]) -> None:
     with new_outbox(database, capacity="8 MiB", sequence=False) as orders:
-        orders.put([placed(1), placed(2)])
+        orders.put([placed(1), placed(2)], standalone=True)
         orders.sequence()
         first, go_on = threading.Event(), threading.Event()
         errors: list[Any] = []
@@ -64,13 +64,13 @@ def test_on_gap_that_raises_ends_the_subscription(database: Database[Document]) 
 def test_a_log_made_anew_under_a_live_subscriber_is_an_error(database: Database[Document]) -> None:
     """Goes red when `verify` is not called after the tail broke: it would wait for the new log to pass its position."""
     with new_outbox(database, sequence=False) as orders, new_outbox(database) as other:
-        other.put([placed(n) for n in range(20)])
+        other.put([placed(n) for n in range(20)], standalone=True)
         other.sequence()
         subscriber = subscribed(orders, "earliest")
         subscriber.sees(*range(20))
         other.drop()
         other.create()
-        other.put(placed(1))
+        other.put(placed(1), standalone=True)
         other.sequence()
 
         assert type(wait_until(lambda: subscriber.errors, 30, "an error")[0]) is LogReplaced
@@ -79,7 +79,7 @@ def test_a_log_made_anew_under_a_live_subscriber_is_an_error(database: Database[
 
 def test_a_log_that_was_only_dropped_is_an_error_too(database: Database[Document]) -> None:
     with new_outbox(database, sequence=False) as orders:
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         orders.sequence()
         subscriber = subscribed(orders, "earliest")
         subscriber.sees(1)

@@ -111,7 +111,7 @@ def test_create_of_what_cannot_be_changed_safely_ends_with_4(shell: Shell, datab
 
 
 def test_sequence_prints_how_many_messages_it_numbered(shell: Shell, orders: Outbox) -> None:
-    orders.put([placed(1), placed(2), placed(3)])
+    orders.put([placed(1), placed(2), placed(3)], standalone=True)
     assert shell.run("sequence", "shop:orders").stdout == "3\n"
     assert [record.seq for record in orders.read()] == [1, 2, 3]
 
@@ -121,7 +121,7 @@ def test_sequence_keep_numbers_what_comes_until_it_is_ended_and_gives_its_lease_
 ) -> None:
     process = shell.start("sequence", "shop:orders", "--keep")
     for count in (1, 2):
-        orders.put(placed(count))
+        orders.put(placed(count), standalone=True)
         wait_until(lambda count=count: orders.log.head() == count, 30, "it to be numbered")
 
     process.send_signal(signal.SIGTERM)
@@ -133,13 +133,13 @@ def test_sequence_keep_numbers_what_comes_until_it_is_ended_and_gives_its_lease_
 
 
 def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
-    id = orders.put(placed(1))
+    id = orders.put(placed(1), standalone=True)
     orders.sequence()
     [record] = orders.read()
     orders.collections.cursors.insert_one(
         {"_id": "consumer:billing", "seq": 1, "id": id, "created": record.created, "updated": record.created}
     )
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
 
     status = json.loads(shell.run("status", "shop:orders", "--json").stdout)
 
@@ -174,7 +174,7 @@ def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
 
 
 def test_status_shows_people_the_log_and_its_readers(shell: Shell, orders: Outbox) -> None:
-    orders.put([placed(1), placed(2)])
+    orders.put([placed(1), placed(2)], standalone=True)
     orders.sequence()
     orders.collections.cursors.insert_one(
         {"_id": "relay:kafka", "seq": 0, "id": None, "created": None, "updated": None}
@@ -187,12 +187,12 @@ def test_status_shows_people_the_log_and_its_readers(shell: Shell, orders: Outbo
 
 
 def test_tail_prints_what_is_there_and_what_comes_until_ctrl_c(shell: Shell, orders: Outbox) -> None:
-    orders.put(placed(1), headers={"tenant": "acme"})
+    orders.put(placed(1), headers={"tenant": "acme"}, standalone=True)
     tail = shell.start("tail", "shop:orders", "--start", "earliest")
     [first] = lines_of(tail, 1)
     assert first.split()[0] == "1"
     assert first.endswith('order.placed  42  {\'tenant\': \'acme\'}  {"order_id": "42", "total": 1}')
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     assert lines_of(tail, 1)[0].split()[0] == "2"
     tail.send_signal(signal.SIGINT)
     assert tail.communicate(timeout=30) == ("", "")
@@ -201,7 +201,7 @@ def test_tail_prints_what_is_there_and_what_comes_until_ctrl_c(shell: Shell, ord
 
 
 def test_tail_as_json_prints_one_object_a_line(shell: Shell, orders: Outbox) -> None:
-    id = orders.put(placed(1, note="höher"), headers={"tenant": "acme"})
+    id = orders.put(placed(1, note="höher"), headers={"tenant": "acme"}, standalone=True)
     tail = shell.start("tail", "shop:orders", "--start", "1", "--json")
     record = json.loads(lines_of(tail, 1)[0])
     assert list(record) == ["seq", "id", "created", "type", "key", "headers", "data"]
@@ -210,21 +210,24 @@ def test_tail_as_json_prints_one_object_a_line(shell: Shell, orders: Outbox) -> 
 
 
 def test_tail_shows_only_the_types_and_the_key_asked_for(shell: Shell, orders: Outbox) -> None:
-    orders.put([placed(1), OrderCancelled(order_id="42"), OrderCancelled(order_id="43"), placed(2, order_id="43")])
+    orders.put(
+        [placed(1), OrderCancelled(order_id="42"), OrderCancelled(order_id="43"), placed(2, order_id="43")],
+        standalone=True,
+    )
     arguments = ("--start", "2000-01-01", "--type", "order.cancelled", "--key", "43", "--json")
     tail = shell.start("tail", "shop:orders", *arguments)
-    orders.put([OrderCancelled(order_id="43")])
+    orders.put([OrderCancelled(order_id="43")], standalone=True)
     assert [json.loads(line)["seq"] for line in lines_of(tail, 2)] == [3, 5]
 
 
 def test_tail_into_a_reader_that_has_enough_ends_quietly(shell: Shell, orders: Outbox) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     tail = shell.start("tail", "shop:orders", "--start", "earliest")
     lines_of(tail, 1)
     assert tail.stdout is not None
     assert tail.stderr is not None
     tail.stdout.close()
-    orders.put([placed(2), placed(3)])
+    orders.put([placed(2), placed(3)], standalone=True)
     wait_until(lambda: tail.poll() is not None, 30, "the command to notice that nobody reads")
     assert (tail.returncode, tail.stderr.read()) == (0, "")
     assert orders.status().holder is None

@@ -40,9 +40,9 @@ def _staged(orders: Outbox) -> list[int]:
 def test_one_message_is_one_insert(mongo_uri: str, orders: Outbox) -> None:
     with watched(mongo_uri, orders.collections.database) as (database, commands):
         service = Outbox(database, messages=MESSAGES)
-        service.put(placed(1))
+        service.put(placed(1), standalone=True)
         commands.clear()
-        id = service.put(placed(2), headers={"tenant": "acme"})
+        id = service.put(placed(2), headers={"tenant": "acme"}, standalone=True)
 
         assert commands.names() == ["insert"]
     document = orders.collections.staging.find_one({"_id": id})
@@ -54,7 +54,7 @@ def test_one_message_is_one_insert(mongo_uri: str, orders: Outbox) -> None:
 
 def test_several_messages_are_one_transaction_in_their_order(mongo_uri: str, orders: Outbox) -> None:
     with watched(mongo_uri, orders.collections.database) as (database, commands):
-        ids = Outbox(database, messages=MESSAGES).put([placed(n) for n in range(200)])
+        ids = Outbox(database, messages=MESSAGES).put([placed(n) for n in range(200)], standalone=True)
 
         assert "commitTransaction" in commands.names()
     assert _staged(orders) == list(range(200))
@@ -63,7 +63,7 @@ def test_several_messages_are_one_transaction_in_their_order(mongo_uri: str, ord
 
 
 def test_no_messages_are_nothing(orders: Outbox) -> None:
-    assert orders.put([]) == []
+    assert orders.put([], standalone=True) == []
 
 
 def test_puts_of_one_transaction_keep_their_order(orders: Outbox) -> None:
@@ -134,7 +134,7 @@ def test_a_bound_session_wins_over_one_that_is_given(orders: Outbox) -> None:
 
 def test_reading_and_sequencing_do_not_join_a_bound_session(orders: Outbox) -> None:
     """Goes red when `apart` is taken out: listing collections, for one, is no operation of a transaction."""
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     with orders.collections.client.start_session().bind() as session, session.start_transaction():
         assert orders.sequence() == 1
         assert totals(orders.read()) == [1]
@@ -227,8 +227,8 @@ def test_the_user_s_settings_are_not_inherited(
     """Goes red when `Collections` uses the database as it is given."""
     with watched(mongo_uri, orders.collections.database) as (database, commands):
         service = Outbox(settings(database), messages=MESSAGES)
-        service.put(placed(1))
-        service.put([placed(2), placed(3)])
+        service.put(placed(1), standalone=True)
+        service.put([placed(2), placed(3)], standalone=True)
         service.sequence()
 
         assert totals(service.read()) == [1, 2, 3]
@@ -248,7 +248,7 @@ def test_transactions_of_such_clients_work(mongo_uri: str, orders: Outbox, optio
         service = Outbox(database, messages=MESSAGES)
         with database.client.start_session() as session, session.start_transaction():
             service.put(placed(1), session=session)
-        service.put([placed(2), placed(3)])
+        service.put([placed(2), placed(3)], standalone=True)
 
     assert _staged(orders) == [1, 2, 3]
 
@@ -259,7 +259,13 @@ def test_a_forked_process_must_make_its_own(orders: Outbox) -> None:
     answers: Any = multiprocessing.get_context("fork").SimpleQueue()
 
     def child() -> None:
-        for use in (lambda: orders.put(placed(1)), orders.sequence, orders.read, orders.observe, orders.status):
+        for use in (
+            lambda: orders.put(placed(1), standalone=True),
+            orders.sequence,
+            orders.read,
+            orders.observe,
+            orders.status,
+        ):
             try:
                 use()
             except OutboxClosed as error:
@@ -279,12 +285,12 @@ def test_a_closed_outbox_puts_no_more(orders: Outbox) -> None:
     orders.close()
 
     with pytest.raises(OutboxClosed, match="closed"):
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
 
 
 def test_threads_may_share_one_outbox(orders: Outbox) -> None:
     with ThreadPoolExecutor(4) as pool:
-        ids: set[ObjectId] = set(pool.map(lambda n: orders.put(placed(n)), range(100)))
+        ids: set[ObjectId] = set(pool.map(lambda n: orders.put(placed(n), standalone=True), range(100)))
 
     assert sorted(_staged(orders)) == list(range(100))
     assert len(ids) == 100

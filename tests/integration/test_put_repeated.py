@@ -47,7 +47,7 @@ def service(mongo_uri: str) -> Iterator[MongoClient[Document]]:
 def orders(service: MongoClient[Document]) -> Iterator[Outbox]:
     database = service[f"test_{ObjectId()}"]
     with new_outbox(database, sequence=False) as outbox:
-        outbox.put(placed(0))  # the first one also looks whether staging is as it should be
+        outbox.put(placed(0), standalone=True)  # the first one also looks whether staging is as it should be
         database.create_collection("orders")
         yield outbox
     service.drop_database(database.name)
@@ -92,7 +92,7 @@ def test_a_list_with_a_transaction_of_its_own_is_put_once(
     mongo: MongoClient[Document], orders: Outbox, fault: Document
 ) -> None:
     with failing(mongo, fault):
-        orders.put([placed(1), placed(2)])
+        orders.put([placed(1), placed(2)], standalone=True)
 
     orders.sequence()
     assert totals(orders.read()) == [0, 1, 2]
@@ -104,7 +104,7 @@ def test_one_message_without_a_transaction_whose_answer_is_lost_is_put_once(
     """The driver repeats the insert under the same number, and the server knows it by that."""
     lost = {"failCommands": ["insert"], "writeConcernError": {"code": 91, "errmsg": "shutting down"}}
     with failing(mongo, lost, times=1):
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
 
     orders.sequence()
     assert totals(orders.read()) == [0, 1]

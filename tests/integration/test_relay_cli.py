@@ -36,7 +36,7 @@ def test_it_relays_and_on_sigterm_drains_saves_and_exits_0(
     relay: RelayCommand, orders: Outbox, kafka: str, topic: str
 ) -> None:
     process = relay.start("run")
-    ids = [orders.put(placed(total, order_id=str(total % 3))) for total in range(30)]
+    ids = [orders.put(placed(total, order_id=str(total % 3)), standalone=True) for total in range(30)]
     found = read_topic(kafka, topic, lambda messages: len(messages) >= 30)
 
     process.send_signal(signal.SIGTERM)
@@ -59,7 +59,7 @@ def test_ctrl_c_does_the_same(relay: RelayCommand, orders: Outbox) -> None:
 
 
 def test_once_drains_and_exits_0(relay: RelayCommand, orders: Outbox) -> None:
-    orders.put([placed(total) for total in range(1000)])
+    orders.put([placed(total) for total in range(1000)], standalone=True)
 
     done = relay("run", "--once")
 
@@ -68,7 +68,7 @@ def test_once_drains_and_exits_0(relay: RelayCommand, orders: Outbox) -> None:
 
 
 def test_status_as_json_has_the_documented_keys(relay: RelayCommand, orders: Outbox) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     relay("run", "--once")
 
     status = json.loads(relay("status", "--json").stdout)
@@ -99,7 +99,7 @@ def test_status_as_json_says_of_which_outbox_each_line_is(
 
 
 def test_status_shows_the_headroom_and_who_holds_the_sequencer(relay: RelayCommand, orders: Outbox) -> None:
-    orders.put([placed(1), placed(2)])
+    orders.put([placed(1), placed(2)], standalone=True)
     relay("run", "--once")
     orders.collections.leases.update_one(
         {"_id": "sequencer"},
@@ -140,7 +140,7 @@ def test_health_is_0_while_it_works_and_1_when_it_does_not(relay: RelayCommand, 
 
 
 def test_the_cursor_is_shown_and_moved(relay: RelayCommand, orders: Outbox) -> None:
-    orders.put([placed(total) for total in range(5)])
+    orders.put([placed(total) for total in range(5)], standalone=True)
     relay("run", "--once")
 
     moved = relay("cursor", "set", "2")
@@ -158,9 +158,9 @@ def test_several_outboxes_of_a_file_run_in_one_process(
     other_topic = f"{topic}.other"
     create_topic(kafka, other_topic)
     with new_outbox(database, name="other", sequence=False) as other:
-        orders.put(placed(1))
-        other.put(placed(2))
-        other.put(placed(3))
+        orders.put(placed(1), standalone=True)
+        other.put(placed(2), standalone=True)
+        other.put(placed(3), standalone=True)
     file = tmp_path / "relay.toml"
     file.write_text(
         f'[[outbox]]\noutbox = "outbox"\ntopic = "{topic}"\n[[outbox]]\noutbox = "other"\ntopic = "{other_topic}"'
@@ -199,7 +199,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_draining(
     wait_until(lambda: cursor_seq(orders) is not None, 30, "the relay to work")
     broker.pause()
     database.command("profile", 2)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     wait_until(lambda: _asked_for(database, 2), 30, "the relay to have sent seq 1, and to ask for what comes next")
     database.command("profile", 0)
     process.send_signal(signal.SIGINT)

@@ -22,8 +22,10 @@ Document = dict[str, Any]
 
 def filled(orders: Outbox, count: int) -> None:
     orders.create()
-    orders.put([placed(total, order_id=f"ö{total % 7}") for total in range(count)], headers={"tenant": "acme"})
-    orders.put([placed(total) for total in range(count)])
+    orders.put(
+        [placed(total, order_id=f"ö{total % 7}") for total in range(count)], headers={"tenant": "acme"}, standalone=True
+    )
+    orders.put([placed(total) for total in range(count)], standalone=True)
     wait_until(lambda: orders.sequence() == 0 and orders.log.head() == 2 * count, 30, "the messages to be numbered")
 
 

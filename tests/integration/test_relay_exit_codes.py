@@ -102,7 +102,7 @@ def test_a_name_that_no_database_can_have_is_usage(relay: RelayCommand) -> None:
 
 
 def test_a_missing_topic_is_4_unless_it_may_be_created(relay: RelayCommand, orders: Outbox, topic: str) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     missing = f"{topic}.{{type}}"
 
     refused = relay("run", "--once", "--topic", missing)
@@ -125,7 +125,7 @@ def test_a_record_that_the_broker_refuses_is_4_and_all_before_it_is_delivered(
 ) -> None:
     small = f"{topic}.small"
     create_small_topic(kafka, small, 10_000)
-    ids = orders.put([placed(total, note="x" * (20_000 if total == 3 else 10)) for total in range(6)])
+    ids = orders.put([placed(total, note="x" * (20_000 if total == 3 else 10)) for total in range(6)], standalone=True)
 
     done = relay("run", "--once", "--topic", small)
 
@@ -143,7 +143,7 @@ def test_a_beginning_that_was_rolled_over_is_4_and_says_what_to_do(
 ) -> None:
     with new_outbox(database, capacity="8 MiB", max_message_bytes=200_000) as outbox:
         while outbox.log.oldest() == 1:
-            outbox.put([placed(total, note="x" * 100_000) for total in range(20)])
+            outbox.put([placed(total, note="x" * 100_000) for total in range(20)], standalone=True)
             outbox.sequence()
 
     done = relay("run", "--once")
@@ -154,7 +154,7 @@ def test_a_beginning_that_was_rolled_over_is_4_and_says_what_to_do(
 
 
 def test_a_cursor_of_another_log_is_4_and_says_what_to_do(relay: RelayCommand, orders: Outbox) -> None:
-    orders.put([placed(total) for total in range(3)])
+    orders.put([placed(total) for total in range(3)], standalone=True)
     relay("run", "--once")
     orders.collections.cursors.update_one({"_id": "relay:kafka"}, {"$set": {"seq": 2}})
 
@@ -170,7 +170,7 @@ def test_a_cursor_of_another_log_is_4_and_says_what_to_do(relay: RelayCommand, o
 
 
 def test_a_log_made_anew_under_a_running_relay_is_4_and_says_what_to_do(relay: RelayCommand, orders: Outbox) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     process = relay.start("run")
     wait_until(lambda: cursor_seq(orders) == 1, 20, "the relay to work")
 

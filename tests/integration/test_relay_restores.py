@@ -36,7 +36,7 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
 def put(orders: Outbox, *numbers: int) -> None:
     """Each in a batch of its own."""
     for number in numbers:
-        orders.put(placed(number))
+        orders.put(placed(number), standalone=True)
         orders.sequence()
 
 
@@ -145,7 +145,7 @@ def test_an_older_cursor_whose_next_record_is_gone_can_go_on_with_what_is_left(o
     delivered(orders)
     older = list(orders.collections.cursors.find())
     while orders.log.oldest() < 3:
-        orders.put([placed(0, note="x" * 100_000) for _ in range(40)])
+        orders.put([placed(0, note="x" * 100_000) for _ in range(40)], standalone=True)
         orders.sequence()
         orders.collections.cursors.delete_many({})
     orders.collections.cursors.insert_many(older)
@@ -161,7 +161,7 @@ def test_an_older_cursor_whose_next_record_is_gone_can_go_on_with_what_is_left(o
 
 def test_a_first_start_behind_what_is_gone_is_told_of_the_other_starts(orders: Outbox) -> None:
     while orders.log.oldest() == 1:
-        orders.put([placed(0, note="x" * 100_000) for _ in range(40)])
+        orders.put([placed(0, note="x" * 100_000) for _ in range(40)], standalone=True)
         orders.sequence()
 
     with pytest.raises(HistoryLost) as lost:

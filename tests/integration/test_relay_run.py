@@ -35,7 +35,7 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
 def test_every_message_put_while_it_runs_arrives(orders: Outbox) -> None:
     sink = MemorySink()
     with Relaying(Relay(orders, sink)):
-        ids = [orders.put(placed(total)) for total in range(20)]
+        ids = [orders.put(placed(total), standalone=True) for total in range(20)]
         wait_until(lambda: len(sink.records) >= 20, 30, "20 records")
 
     assert [dict(each.headers)["id"].decode() for each in sink.records] == [str(id) for id in ids]
@@ -86,7 +86,7 @@ def test_the_cursor_is_saved_while_it_runs_and_not_only_at_the_end(orders: Outbo
 
 
 def test_once_ends_when_staging_is_empty_and_the_cursor_is_at_the_head(orders: Outbox) -> None:
-    orders.put([placed(total) for total in range(1500)])
+    orders.put([placed(total) for total in range(1500)], standalone=True)
     sink = MemorySink()
 
     run_once(Relay(orders, sink))
@@ -163,7 +163,7 @@ def test_a_type_that_appears_later_is_checked_on_first_use(orders: Outbox) -> No
     relay = Relay(orders, sink)
     relay._outbox.types = lambda: ("order.placed",)  # type: ignore[method-assign]  # as it was when the relay started
     sink._topics = {"order.placed"}
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.collections.staging.insert_one(foreign(type="stock.counted", key=None, data={"count": 1}))
 
     with pytest.raises(TopicMissing, match=r"stock\.counted"):

@@ -66,7 +66,7 @@ def parts(orders: Outbox) -> list[int]:
 
 
 def test_four_shares_in_one_process_deliver_each_message_once(orders: Outbox, sink: MemorySink) -> None:
-    orders.put([placed(n, f"k{n % 20}") for n in range(100)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(100)], standalone=True)
 
     run_once(relay(orders, sink, 4))
 
@@ -81,7 +81,7 @@ def test_three_processes_take_even_parts_and_what_one_leaves_goes_to_the_others(
         wait_until(lambda: parts(orders) == [2, 2], 20, "two each")
         with Relaying(relay(orders, sink.another())):
             wait_until(lambda: parts(orders) == [1, 1, 2], 20, "three to share")
-            orders.put([placed(n, f"k{n % 20}") for n in range(50)])
+            orders.put([placed(n, f"k{n % 20}") for n in range(50)], standalone=True)
             wait_until(lambda: len(seqs(sink)) == 50, 20, "all to be delivered")
         wait_until(lambda: parts(orders) == [2, 2], 20, "what the third had")
 
@@ -92,7 +92,7 @@ def test_three_processes_take_even_parts_and_what_one_leaves_goes_to_the_others(
 def test_the_number_of_shares_can_be_changed_under_load(
     orders: Outbox, sink: MemorySink, numbers: tuple[int, ...]
 ) -> None:
-    orders.put([placed(n, f"k{n % 20}") for n in range(200)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(200)], standalone=True)
     first, *rest = numbers
     with Relaying(relay(orders, sink, first)), Relaying(relay(orders, sink.another(), first)):
         wait_until(lambda: load(orders.collections, "kafka").shares == first, 20, "the first plan")
@@ -100,11 +100,11 @@ def test_the_number_of_shares_can_be_changed_under_load(
             wish(orders.collections, "kafka", number)
 
             def changed(number: int = number) -> bool:
-                orders.put([placed(n, f"k{n % 20}") for n in range(20)])
+                orders.put([placed(n, f"k{n % 20}") for n in range(20)], standalone=True)
                 return load(orders.collections, "kafka")[:2] == (number, None)
 
             wait_until(changed, 30, f"{number} shares")
-        orders.put([placed(n, f"k{n % 20}") for n in range(20)])
+        orders.put([placed(n, f"k{n % 20}") for n in range(20)], standalone=True)
         head = wait_until(lambda: orders.collections.staging.find_one() is None and orders.log.head(), 20, "the log")
         wait_until(lambda: len(set(seqs(sink))) == head, 20, "all to be delivered")
 
@@ -126,7 +126,7 @@ def test_what_two_processes_held_when_they_died_is_taken_over_by_a_third(orders:
         assert Lease(leases, f"relay:kafka/{number}", owner=f"host:1:{owner}").acquire()
     for owner in "ab":
         Members(leases, "relay:kafka", f"host:1:{owner}", LEASE_SECONDS, SystemClock()).beat()
-    orders.put([placed(n, f"k{n % 20}") for n in range(50)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(50)], standalone=True)
 
     with Relaying(relay(orders, sink)):
         wait_until(lambda: len(seqs(sink)) == 50, 20, "the third to take over")
@@ -193,7 +193,7 @@ def test_a_relay_alone_can_do_nothing_beside_shares(orders: Outbox, sink: Memory
 
 def test_the_slowest_share_holds_the_sequencer_and_is_the_status_of_the_whole(orders: Outbox) -> None:
     sink = MemorySink()
-    orders.put([placed(n, f"k{n % 20}") for n in range(40)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     run_once(relay(orders, sink, 4))
     orders.collections.cursors.update_one({"_id": "relay:kafka/3"}, {"$set": {"seq": Int64(10)}})
 
@@ -213,7 +213,7 @@ def test_a_relay_whose_shares_are_not_all_held_is_not_healthy(orders: Outbox) ->
 
 
 def test_the_cursors_of_all_shares_are_moved_together(orders: Outbox, sink: MemorySink) -> None:
-    orders.put([placed(n, f"k{n % 20}") for n in range(40)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     run_once(relay(orders, sink, 4))
     wish(orders.collections, "kafka", 2)
 
@@ -235,7 +235,7 @@ def test_the_cursors_of_shares_at_work_cannot_be_moved(orders: Outbox, sink: Mem
 
 def test_what_was_forgotten_holds_nobody_and_begins_with_another_number(orders: Outbox) -> None:
     sink = MemorySink()
-    orders.put([placed(n, f"k{n % 20}") for n in range(40)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     run_once(relay(orders, sink, 4))
 
     assert forget(orders, "kafka", SystemClock())
@@ -247,11 +247,11 @@ def test_what_was_forgotten_holds_nobody_and_begins_with_another_number(orders: 
 
 
 def test_all_shares_begin_at_the_same_record(orders: Outbox, sink: MemorySink) -> None:
-    orders.put([placed(n, f"k{n % 20}") for n in range(10)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(10)], standalone=True)
     run_once(Relay(orders, MemorySink(), name="other"))
 
     run_once(Relay(orders, sink, shares=4, start="latest", lease_seconds=LEASE_SECONDS))
-    orders.put([placed(n, f"k{n % 20}") for n in range(40)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     run_once(relay(orders, sink))
 
     assert sorted(seqs(sink)) == list(range(11, 51))
@@ -267,7 +267,7 @@ def relay_of_poison(orders: Outbox, sink: MemorySink, shares: int | None = None)
 def test_a_key_is_parked_by_its_share_and_sent_in_order_by_the_share_it_has_later(
     orders: Outbox, sink: MemorySink
 ) -> None:
-    orders.put([placed(n, f"k{n % 20}") for n in range(100)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(100)], standalone=True)
     sink.refused = dict.fromkeys(range(1, 8), Verdict.POISON)
     run_once(relay_of_poison(orders, sink, 4))
     office = DeadLetterOffice(orders, "kafka")
@@ -286,7 +286,7 @@ def test_a_key_is_parked_by_its_share_and_sent_in_order_by_the_share_it_has_late
 
 
 def test_a_letter_is_discarded_whichever_share_put_it_aside(orders: Outbox, sink: MemorySink) -> None:
-    orders.put([placed(n, f"k{n % 20}") for n in range(40)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     sink.refused = dict.fromkeys(range(1, 21), Verdict.POISON)
     run_once(relay_of_poison(orders, sink, 4))
     office = DeadLetterOffice(orders, "kafka")
@@ -300,7 +300,7 @@ def test_a_letter_is_discarded_whichever_share_put_it_aside(orders: Outbox, sink
 
 
 def test_poison_that_stops_a_share_stops_its_process_and_says_what_to_do(orders: Outbox, sink: MemorySink) -> None:
-    orders.put([placed(n, f"k{n % 20}") for n in range(40)])
+    orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     sink.refused = {7: Verdict.POISON}
 
     with pytest.raises(PoisonMessage) as stopped:

@@ -23,7 +23,7 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
 
 
 def test_the_number_is_given_once_shown_refused_and_changed(relay: RelayCommand, orders: Outbox) -> None:
-    orders.put([placed(n, f"k{n}") for n in range(20)])
+    orders.put([placed(n, f"k{n}") for n in range(20)], standalone=True)
     early = relay("shares", "set", "3")
     assert (early.returncode, relay("shares", "show", "--json").stdout) == (1, '{"shares": null, "wanted": null}\n')
     assert "--shares 3" in early.stderr
@@ -67,7 +67,7 @@ def test_a_number_that_cannot_be_is_refused(relay: RelayCommand, number: str) ->
 def test_a_relay_that_leaves_the_numbering_to_others_relays_only_what_they_have_numbered(
     relay: RelayCommand, orders: Outbox
 ) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.sequence()
 
     assert relay("run", "--once", "--no-sequence").returncode == 0

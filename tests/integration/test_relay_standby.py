@@ -31,13 +31,13 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
 def test_the_second_stands_by_and_takes_over_when_the_first_stops(orders: Outbox) -> None:
     first, second = MemorySink(), MemorySink()
     with Relaying(Relay(orders, first)) as one:
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         wait_until(lambda: first.records, 30, "the first to work")
         with Relaying(Relay(orders, second)):
-            orders.put(placed(1))
+            orders.put(placed(1), standalone=True)
             wait_until(lambda: len(first.records) == 2, 30, "the first to go on")
             one.stop()
-            orders.put(placed(1))
+            orders.put(placed(1), standalone=True)
             wait_until(lambda: second.records, 30, "the second to take over")
 
     assert (seqs(first), seqs(second)) == ([1, 2], [3])

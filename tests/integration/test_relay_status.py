@@ -75,7 +75,7 @@ def test_status_says_how_far_it_is(orders: Outbox) -> None:
     before = relay_status(orders, "kafka").as_dict()
     run_once(Relay(orders, MemorySink()))
     numbered(orders, 2)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     after = relay_status(orders, "kafka").as_dict()
 

@@ -64,7 +64,7 @@ class Reshared(RuleBasedStateMachine):
 
     @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=20))
     def put(self, keys: list[str]) -> None:
-        self.orders.put([placed(len(self.keys) + n, key) for n, key in enumerate(keys)])
+        self.orders.put([placed(len(self.keys) + n, key) for n, key in enumerate(keys)], standalone=True)
         self.orders.sequence()
         self.keys += keys
 

@@ -71,12 +71,12 @@ def test_a_reader_that_comes_later_and_further_behind_is_protected_too(outbox: O
     sequencer = Sequencer(outbox.collections)
     assert sequencer.take_over()
     register(outbox, "relay:kafka", 6)
-    outbox.put(placed(6, note="x" * 2000))
+    outbox.put(placed(6, note="x" * 2000), standalone=True)
     sequencer.sweep()
     register(outbox, "consumer:billing", 0)
 
     for number in range(5):
-        outbox.put(placed(number, note="x" * 2000))
+        outbox.put(placed(number, note="x" * 2000), standalone=True)
         hold = sequencer.sweep().hold
     sequencer.release()
 
@@ -113,7 +113,7 @@ def test_it_is_exact_at_the_edge_whatever_the_sizes(outbox: Outbox, seed: int, p
 
 
 def put_and_sweep(outbox: Outbox, sequencer: Sequencer, size: int) -> Hold | None:
-    outbox.put(placed(1, note="x" * size))
+    outbox.put(placed(1, note="x" * size), standalone=True)
     return sequencer.sweep().hold
 
 

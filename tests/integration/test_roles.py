@@ -71,7 +71,7 @@ def as_user(secured: SecuredMongo, root: MongoClient[Document], database: Databa
 
 def read(admin: Database[Document], user: Database[Document]) -> None:
     orders = new_outbox(admin)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.sequence()
     arrived = threading.Event()
     failures: list[Exception] = []
@@ -88,7 +88,7 @@ def put(admin: Database[Document], user: Database[Document]) -> None:
     outbox = Outbox(user, messages=MESSAGES, sequence=False)
     with user.client.start_session() as session, session.start_transaction():
         outbox.put(placed(1), session=session)
-    outbox.put([placed(2), placed(3)])
+    outbox.put([placed(2), placed(3)], standalone=True)
     outbox._unattended._look()  # what a put does every 30 s; it logs its errors, and they would go unseen
 
 
@@ -101,7 +101,7 @@ def number(admin: Database[Document], user: Database[Document]) -> None:
         for total in range(2):
             assert sequencer.take_over()
             swept = sequencer.sweep()
-            orders.put(placed(total))
+            orders.put(placed(total), standalone=True)
             bell.begin(swept.time)
             with contextlib.closing(bell._opened()) as rings:
                 assert wait_until(rings.try_next, 20, "the bell")
@@ -117,7 +117,7 @@ def number(admin: Database[Document], user: Database[Document]) -> None:
 
 def relay(admin: Database[Document], user: Database[Document]) -> None:
     orders = new_outbox(admin)
-    orders.put([placed(total) for total in range(3)])
+    orders.put([placed(total) for total in range(3)], standalone=True)
     sink = MemorySink()
     sink.refused = {1: Verdict.POISON}
     with Outbox(user) as outbox:
@@ -129,7 +129,7 @@ def relay(admin: Database[Document], user: Database[Document]) -> None:
         assert relay_status(outbox, "kafka").dead == 0
     assert [each.seq for each in sink.records] == [1, 2, 3]
     wish(orders.collections, "kafka", 2)
-    orders.put([placed(total, order_id=str(total)) for total in range(3)])
+    orders.put([placed(total, order_id=str(total)) for total in range(3)], standalone=True)
     with Outbox(user) as outbox:
         run_once(Relay(outbox, sink))
     assert len(sink.records) == 6
@@ -137,7 +137,7 @@ def relay(admin: Database[Document], user: Database[Document]) -> None:
 
 def operate(admin: Database[Document], user: Database[Document]) -> None:
     orders = new_outbox(admin)
-    orders.put([placed(total, order_id=str(total)) for total in range(2)])
+    orders.put([placed(total, order_id=str(total)) for total in range(2)], standalone=True)
     unchecked(orders, foreign(key=7))
     orders.sequence()
     sink = MemorySink()
@@ -298,7 +298,7 @@ def test_a_process_that_may_not_sequence_says_so_once_and_leaves_the_lease_to_ot
 ) -> None:
     monkeypatch.setattr(sequencing, "UNAUTHORIZED_SECONDS", 60.0)
     orders = new_outbox(database)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     stop = threading.Event()
     with as_user("outboxSequencer", Privilege("outboxSequencer", "outbox", "collMod")) as user:
         collections = Outbox(user).collections

@@ -80,7 +80,7 @@ def test_it_relays_over_tls_with_a_user_and_a_password_on_both_sides(
     mechanism: str,
 ) -> None:
     """MongoDB's side is SCRAM-SHA-256, as the driver and the server agree on by themselves; here nothing else goes."""
-    id = orders.put(placed(1))
+    id = orders.put(placed(1), standalone=True)
     mongo = secured.uri("relay", "relay", source=database.name) + "&authMechanism=SCRAM-SHA-256"
 
     done = relay(mongo, database.name, secured_kafka.for_password, topic, secured_kafka.password_settings(mechanism))
@@ -95,7 +95,7 @@ def test_it_relays_with_client_certificates_on_both_sides(
 ) -> None:
     external = database.client["$external"]
     external.command("grantRolesToUser", CLIENT_SUBJECT, roles=[{"role": "outboxRelay", "db": database.name}])
-    id = orders.put(placed(1))
+    id = orders.put(placed(1), standalone=True)
 
     settings = secured_kafka.certificate_settings
     done = relay(secured.x509_uri, database.name, secured_kafka.for_certificate, topic, settings)

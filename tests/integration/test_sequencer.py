@@ -39,7 +39,7 @@ def raw_staging(orders: Outbox) -> Collection[Document]:
 
 
 def test_messages_are_numbered_from_1_and_leave_staging(orders: Outbox, raw_staging: Collection[Document]) -> None:
-    ids = [orders.put(placed(n)) for n in range(3)]
+    ids = [orders.put(placed(n), standalone=True) for n in range(3)]
 
     assert orders.sequence() == 3
     assert [(each.seq, each.id) for each in orders.read()] == list(zip([1, 2, 3], ids, strict=True))
@@ -50,7 +50,7 @@ def test_messages_are_numbered_from_1_and_leave_staging(orders: Outbox, raw_stag
 def test_sequencing_by_hand_stands_back_while_another_works(database: Database[Document], orders: Outbox) -> None:
     other = Sequencer(Collections(database, "outbox"))
     assert other.take_over()
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
 
     with ThreadPoolExecutor(1) as threads:
         count = threads.submit(orders.sequence)
@@ -58,7 +58,7 @@ def test_sequencing_by_hand_stands_back_while_another_works(database: Database[D
             other.sweep()
     assert count.result() == 0
     other.release()
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     assert orders.sequence() == 1
 
 
@@ -81,7 +81,7 @@ def test_a_transaction_that_commits_late_is_numbered_late(orders: Outbox) -> Non
     """Goes red when a sweep deletes by a range of `at`: the late one stands inside it."""
     with orders.collections.client.start_session() as session, session.start_transaction():
         orders.put(placed(1), session=session)
-        orders.put(placed(2))
+        orders.put(placed(2), standalone=True)
         assert orders.sequence() == 1
 
     assert orders.sequence() == 1
@@ -100,7 +100,7 @@ def test_the_fields_may_come_in_any_order(
 ) -> None:
     document = foreign(7, headers={"tenant": "acme"})
     raw_staging.insert_one(RawBSONDocument(bson.encode({name: document[name] for name in names})))
-    orders.put(placed(8))
+    orders.put(placed(8), standalone=True)
     orders.sequence()
 
     first = next(orders.read())
@@ -153,7 +153,7 @@ def test_a_sweep_takes_no_more_than_its_records(orders: Outbox, monkeypatch: pyt
     monkeypatch.setattr(snapshot, "FIRST_RECORDS", 10)
     monkeypatch.setattr(snapshot, "BITE_RECORDS", 10)
     monkeypatch.setattr(clearing, "_WORTH", 1)
-    orders.put([placed(n) for n in range(25)])
+    orders.put([placed(n) for n in range(25)], standalone=True)
     worker = Sequencer(orders.collections)
     worker.take_over()
 
@@ -173,7 +173,7 @@ def test_a_sweep_appends_no_more_than_a_quarter_of_the_cap_at_once_but_at_least_
         return insert_many(self, documents, **options)
 
     with new_outbox(database, capacity="8 MiB") as orders:
-        orders.put([placed(n, note="x" * 900_000) for n in range(5)])
+        orders.put([placed(n, note="x" * 900_000) for n in range(5)], standalone=True)
         worker = Sequencer(orders.collections)
         worker.take_over()
         monkeypatch.setattr(Collection, "insert_many", insert)
@@ -183,9 +183,9 @@ def test_a_sweep_appends_no_more_than_a_quarter_of_the_cap_at_once_but_at_least_
 
 
 def test_at_a_low_rate_a_batch_is_one_record_and_a_backlog_is_packed(orders: Outbox) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.sequence()
-    orders.put([placed(n) for n in range(1200)])
+    orders.put([placed(n) for n in range(1200)], standalone=True)
     orders.sequence()
 
     assert [each.last - each.first + 1 for each in orders.log.since(1, 99)] == [1, 500, 500, 200]
@@ -209,7 +209,7 @@ def _snapshot_refused(code: int, times: int) -> Any:
 
 @pytest.mark.parametrize("code", [239, 246, 91, 10107])
 def test_a_refused_snapshot_is_asked_for_again(orders: Outbox, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     monkeypatch.setattr(Database, "command", _snapshot_refused(code, 3))
     got: list[Record[Any]] = []
     orders.observe(1).subscribe(got.append)
@@ -222,7 +222,7 @@ def test_an_unexpected_document_in_the_log_stops_no_thread(orders: Outbox, caplo
     orders.collections.log.database.command(
         {"insert": "outbox", "documents": [{"_id": Int64(9), "last": Int64(9)}], "bypassDocumentValidation": True}
     )
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     stop = threading.Event()
     thread = threading.Thread(
         target=lambda: sequence(orders.collections, Sequencer(orders.collections), stop), name="outbox-sequencer-test"

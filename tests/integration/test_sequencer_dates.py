@@ -38,7 +38,7 @@ def test_one_clock_a_year_ahead_does_not_move_the_others(orders: Outbox, raw_sta
     """Goes red when `created` is taken as the writer has it: everybody after it would be dated a year ahead."""
     year_ahead = datetime.now(UTC) + timedelta(days=365)
     raw_staging.insert_one(foreign(created=year_ahead))
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.sequence()
 
     for record in orders.read():
@@ -46,7 +46,7 @@ def test_one_clock_a_year_ahead_does_not_move_the_others(orders: Outbox, raw_sta
 
 
 def test_a_clock_behind_is_lifted_to_its_predecessor_s_date(orders: Outbox, raw_staging: Collection[Document]) -> None:
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     raw_staging.insert_one(foreign(2, created=datetime(2001, 1, 1, tzinfo=UTC)))
     orders.sequence()
     raw_staging.insert_one(foreign(3, created=datetime(2001, 1, 1, tzinfo=UTC)))
@@ -60,7 +60,7 @@ def test_a_forged_at_ahead_moves_nobody_s_date(orders: Outbox, raw_staging: Coll
     """Goes red when `created` is clamped by `at` alone, without the snapshot's time."""
     raw_staging.insert_one(foreign(1, at=Timestamp(2**31 - 1, 1), created=DatetimeMS(2**53)))
     orders.sequence()
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     orders.sequence()
 
     for record in orders.read():
@@ -70,7 +70,7 @@ def test_a_forged_at_ahead_moves_nobody_s_date(orders: Outbox, raw_staging: Coll
 
 def test_a_forged_at_in_the_past_is_numbered_like_any_other(orders: Outbox, raw_staging: Collection[Document]) -> None:
     raw_staging.insert_one(foreign(1, at=Timestamp(1, 1)))
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
 
     assert orders.sequence() == 2
     assert totals(orders.read()) == [1, 2]
@@ -81,7 +81,7 @@ def test_dates_before_1970_and_beyond_python_s_are_brought_into_range(
     orders: Outbox, raw_staging: Collection[Document], created: int
 ) -> None:
     raw_staging.insert_one(foreign(created=DatetimeMS(created)))
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     orders.sequence()
 
     first, second = orders.read()
@@ -94,7 +94,7 @@ def test_a_date_in_the_data_that_python_cannot_hold_kills_no_reader(
 ) -> None:
     """Goes red when `DECODED` converts dates to datetime alone."""
     unchecked(orders, foreign(data={"order_id": "42", "total": 1, "when": DatetimeMS(2**62)}))
-    orders.put(placed(2))
+    orders.put(placed(2), standalone=True)
     orders.sequence()
 
     first, second = orders.read()

@@ -43,7 +43,7 @@ def test_it_rings_when_the_log_grows(orders: Outbox) -> None:
     with _following(orders) as tail:
         wait_until(lambda: not tail.wait(tail.rings, 0.5), 30, "silence")
         rings = tail.rings
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         orders.sequence()
 
         assert tail.wait(rings, 30)
@@ -51,7 +51,7 @@ def test_it_rings_when_the_log_grows(orders: Outbox) -> None:
 
 def test_it_asks_for_nothing_but_numbers(mongo_uri: str, orders: Outbox) -> None:
     """Goes red without its filter or projection: the client would be sent the whole log to throw it away."""
-    orders.put([placed(n) for n in range(1000)])
+    orders.put([placed(n) for n in range(1000)], standalone=True)
     orders.sequence()
     with watched(mongo_uri, orders.collections.database) as (database, commands):
         with _following(Outbox(database, messages=MESSAGES)):
@@ -66,7 +66,7 @@ def test_it_asks_for_nothing_but_numbers(mongo_uri: str, orders: Outbox) -> None
 def test_what_woke_a_reader_is_in_what_it_reads_next(orders: Outbox) -> None:
     """Goes red when the reader's session is not advanced: it might read an older majority than the tail has seen."""
     with _following(orders) as tail:
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         orders.sequence()
         with orders.collections.client.start_session(causal_consistency=True) as session:
             wait_until(lambda: _advanced(tail, session), 30, "an operation time")
@@ -138,7 +138,7 @@ def test_a_reader_is_woken_by_the_outbox_s_own_tail(orders: Outbox) -> None:
     with orders.running():
         reader = orders.reader("earliest")
         assert reader.read() == []
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         orders.sequence()
         assert totals(wait_until(reader.read, 30, "the record")) == [1]
         reader.close()

@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 def _full(database: Database[Document]) -> Outbox:
     orders = new_outbox(database, sequence=False)
-    orders.put([placed(n) for n in range(1000)])
+    orders.put([placed(n) for n in range(1000)], standalone=True)
     return orders
 
 
@@ -50,7 +50,7 @@ def test_there_is_no_warning_while_somebody_sequences(
 
 def test_there_is_no_warning_of_a_few_messages(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
     clock, orders = FakeClock(), new_outbox(database)
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     unattended = Unattended(orders.collections, clock)
     for _ in range(3):
         clock.advance(LOOK_SECONDS)

@@ -70,7 +70,7 @@ def _delays(
         if before is not None:
             before()
         started = time.monotonic()
-        orders.put(placed(n))
+        orders.put(placed(n), standalone=True)
         subscriber.sees(*range(1, n + 1))
         delays.append(time.monotonic() - started)
     return sorted(delays)
@@ -111,7 +111,7 @@ def test_a_reader_sees_what_another_process_appends_after_it_took_over(
     other = Sequencer(Collections(database, "outbox"))
     database["outbox.leases"].update_one({"_id": "sequencer"}, {"$set": {"owner": None}})  # as if its time had run out
     wait_until(other.take_over, 30, "the lease")
-    orders.put(placed(1))
+    orders.put(placed(1), standalone=True)
     wait_until(lambda: other.sweep().messages, 30, "the message")
 
     subscriber.sees(1)
@@ -147,7 +147,7 @@ def test_a_client_with_a_short_timeout_can_observe(mongo_uri: str, orders: Outbo
         Outbox(database, messages=MESSAGES) as observed,
     ):
         subscriber = live(observed)
-        orders.put(placed(1))
+        orders.put(placed(1), standalone=True)
         subscriber.sees(1)
         wait_until(lambda: tails(orders) == 1, 30, "the tail to be open")
 
@@ -171,5 +171,5 @@ def test_killed_cursors_are_opened_again(observed: Outbox) -> None:
         wait_until(lambda: tails(observed) >= 1, 30, "a tail to be open")
         kill_cursors(observed, observed.collections.log.name)
         kill_cursors(observed, observed.collections.staging.name)
-        observed.put(placed(n))
+        observed.put(placed(n), standalone=True)
         subscriber.sees(*range(1, n + 1))

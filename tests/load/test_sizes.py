@@ -52,7 +52,7 @@ def delivered(orders: Outbox, kafka: str, topic: str, count: int) -> dict[str, A
 
 def test_every_length_up_to_the_limit_arrives_whole(orders: Outbox, kafka: str, topic: str) -> None:
     lengths = [0, 1, 100, 10_000, 100_000, ROOM - 1, ROOM]
-    ids = {length: orders.put(placed(1, note="x" * length)) for length in lengths}
+    ids = {length: orders.put(placed(1, note="x" * length), standalone=True) for length in lengths}
 
     values = delivered(orders, kafka, topic, len(lengths))
 
@@ -60,14 +60,14 @@ def test_every_length_up_to_the_limit_arrives_whole(orders: Outbox, kafka: str, 
 
 
 def test_a_message_without_any_field_arrives(orders: Outbox, kafka: str, topic: str) -> None:
-    id = orders.put(StockCounted())
+    id = orders.put(StockCounted(), standalone=True)
 
     assert delivered(orders, kafka, topic, 1) == {str(id): {}}
 
 
 def test_one_byte_more_is_refused_by_both(orders: Outbox) -> None:
     with pytest.raises(MessageTooLarge):
-        orders.put(placed(1, note="x" * (ROOM + 1)))
+        orders.put(placed(1, note="x" * (ROOM + 1)), standalone=True)
     with pytest.raises(WriteError) as refused:
         orders.collections.staging.insert_one(staged("x" * (ROOM + 1)))
 
@@ -78,7 +78,7 @@ def test_one_byte_more_is_refused_by_both(orders: Outbox) -> None:
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_mixture_is_numbered_in_order(orders: Outbox, lengths: list[int]) -> None:
     before = orders.log.head()
-    orders.put([placed(length, note="x" * length) for length in lengths])
+    orders.put([placed(length, note="x" * length) for length in lengths], standalone=True)
     orders.sequence()
 
     assert [len(each.data.get("note", "")) for each in orders.read(start=before + 1)] == lengths

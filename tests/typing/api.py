@@ -26,7 +26,7 @@ class OrderPlaced(EmbeddedDocument):  # type: ignore[misc]  # as above
 def put_alone_or_many_in_a_transaction(client: MongoClient[dict[str, Any]]) -> None:
     with Outbox(client["shop"], messages=[OrderPlaced], capacity="256 MiB") as orders:
         orders.create()
-        assert_type(orders.put(OrderPlaced(order_id="42")), ObjectId)
+        assert_type(orders.put(OrderPlaced(order_id="42"), standalone=True), ObjectId)
         with client.start_session() as session, session.start_transaction():
             one = orders.put(OrderPlaced(order_id="42"), session=session, headers={"tenant": "acme"})
             many = orders.put([OrderPlaced(order_id="42"), OrderPlaced(order_id="43")], session=session)
@@ -100,6 +100,6 @@ def embed_a_mongodb() -> None:
 
 def put_without_a_server() -> None:
     memory = MemoryOutbox(messages=[OrderPlaced])
-    assert_type(memory.put(OrderPlaced(order_id="42")), ObjectId)
-    assert_type(memory.put([OrderPlaced(order_id="42")], headers={"tenant": "acme"}), list[ObjectId])
+    assert_type(memory.put(OrderPlaced(order_id="42"), standalone=True), ObjectId)
+    assert_type(memory.put([OrderPlaced(order_id="42")], headers={"tenant": "acme"}, standalone=True), list[ObjectId])
     assert_type(memory.records, list[Record[Any]])

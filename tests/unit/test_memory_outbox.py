@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
-from outbox import InvalidHeaders, InvalidMessage, MessageTooLarge, UnknownMessage
+from outbox import InvalidHeaders, InvalidMessage, MessageTooLarge, TransactionRequired, UnknownMessage
 from outbox.testing import FakeClock, MemoryOutbox
 from tests.orders import OrderCancelled, OrderPlaced, StockCounted, placed, totals
 
@@ -18,7 +19,7 @@ def orders() -> MemoryOutbox:
 
 
 def test_a_message_that_was_put_is_a_record(orders: MemoryOutbox) -> None:
-    id = orders.put(placed(9), headers={"tenant": "acme"})
+    id = orders.put(placed(9), headers={"tenant": "acme"}, standalone=True)
     [record] = orders.records
 
     assert (record.seq, record.id, record.type, record.key) == (1, id, "order.placed", "42")
@@ -28,23 +29,40 @@ def test_a_message_that_was_put_is_a_record(orders: MemoryOutbox) -> None:
 
 
 def test_a_sequence_of_messages_is_numbered_in_its_order(orders: MemoryOutbox) -> None:
-    orders.put(placed(1))
-    ids = orders.put([placed(2), placed(3)])
+    orders.put(placed(1), standalone=True)
+    ids = orders.put([placed(2), placed(3)], standalone=True)
 
     assert [record.id for record in orders.records[1:]] == ids
     assert [record.seq for record in orders.records] == [1, 2, 3]
     assert totals(orders.records) == [1, 2, 3]
 
 
+def test_a_put_without_a_transaction_must_say_that_it_is_standalone(orders: MemoryOutbox) -> None:
+    """Or code that forgets its session would pass its unit tests and be refused in production."""
+    with pytest.raises(TransactionRequired, match="standalone=True"):
+        orders.put(placed(1))
+    with MongoClient[Any](connect=False) as client, client.start_session() as session:
+        with pytest.raises(TransactionRequired, match="no transaction"):
+            orders.put(placed(1), session=session)
+        with session.start_transaction():
+            orders.put(placed(2), session=session)
+            with pytest.raises(TransactionRequired, match="standalone=True"):
+                orders.put(placed(3), session=session, standalone=True)
+        with session.bind(end_session=False), session.start_transaction():
+            orders.put(placed(4))
+
+    assert totals(orders.records) == [2, 4]
+
+
 def test_a_class_that_was_not_given_is_unknown(orders: MemoryOutbox) -> None:
     with pytest.raises(UnknownMessage, match="OrderCancelled"):
-        orders.put(OrderCancelled(order_id="42"))
+        orders.put(OrderCancelled(order_id="42"), standalone=True)
 
 
 @pytest.mark.parametrize("invalid", [placed(-1), OrderPlaced(total=1), "text", b"bytes", None])
 def test_what_is_no_valid_message_is_refused(orders: MemoryOutbox, invalid: Any) -> None:
     with pytest.raises(InvalidMessage):
-        orders.put(invalid)
+        orders.put(invalid, standalone=True)
 
 
 @pytest.mark.parametrize(
@@ -53,22 +71,22 @@ def test_what_is_no_valid_message_is_refused(orders: MemoryOutbox, invalid: Any)
 )
 def test_headers_that_are_reserved_or_no_text_are_refused(orders: MemoryOutbox, headers: dict[str, str]) -> None:
     with pytest.raises(InvalidHeaders):
-        orders.put(placed(1), headers=headers)
+        orders.put(placed(1), headers=headers, standalone=True)
 
 
 def test_one_bad_message_of_a_sequence_refuses_them_all(orders: MemoryOutbox) -> None:
     with pytest.raises(InvalidMessage):
-        orders.put([placed(1), placed(-1)])
+        orders.put([placed(1), placed(-1)], standalone=True)
 
     assert orders.records == []
 
 
 def test_a_message_over_the_limit_is_too_large() -> None:
     orders = MemoryOutbox(messages=[OrderPlaced], max_message_bytes=500)
-    orders.put(placed(1, note="x" * 300))
+    orders.put(placed(1, note="x" * 300), standalone=True)
 
     with pytest.raises(MessageTooLarge, match="max_message_bytes=500"):
-        orders.put(placed(1, note="x" * 400))
+        orders.put(placed(1, note="x" * 400), standalone=True)
 
 
 def test_a_fake_clock_moves_only_when_told_to() -> None:

@@ -2,10 +2,10 @@
 # Not slim: it has the C compiler for the relay's encoder.
 FROM python:3.13 AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY outbox outbox
 COPY relay relay
-RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir '.[relay]'
+RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir -c constraints.txt '.[relay]'
 
 FROM python:3.13-slim
 COPY --from=build /opt/venv /opt/venv

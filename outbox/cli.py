@@ -35,7 +35,7 @@ try:
     from outbox.terminal import RecordPrinter, print_json, print_status, text
     from outbox.wording import in_short, size
 except ModuleNotFoundError as missing:
-    print(f"outbox: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
+    print(f"outbox: {missing}; install it with: pip install '.[relay]', in its clone", file=sys.stderr)
     raise SystemExit(2) from None
 except KeyboardInterrupt:  # loading takes long enough to be interrupted
     raise SystemExit(130) from None

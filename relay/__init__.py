@@ -1,6 +1,6 @@
 """Relays an outbox to Kafka. `Relay(outbox, KafkaSink("localhost:9092")).run(stop)`, or the command `relay`.
 
-Needs the extra `relay`: pip install 'mongo-outbox[relay]'.
+Needs the extra `relay`: pip install '.[relay]', in a clone.
 """
 
 from __future__ import annotations

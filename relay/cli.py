@@ -27,7 +27,7 @@ try:
     from relay.options import AsJson, Config, Database, Mongo, Name, OutboxName, outboxes
     from relay.shares_cli import shares as shares_app
 except ModuleNotFoundError as missing:
-    print(f"relay: {missing}; install it with: pip install 'mongo-outbox[relay]'", file=sys.stderr)
+    print(f"relay: {missing}; install it with: pip install '.[relay]', in its clone", file=sys.stderr)
     raise SystemExit(2) from None
 except KeyboardInterrupt:  # loading takes long enough to be interrupted
     raise SystemExit(130) from None

@@ -43,7 +43,7 @@ def demo(
         from relay.demo_display import Display
         from relay.demo_play import RelayEnded, play
     except ModuleNotFoundError as missing:
-        raise _failed(f"{missing}; install it with: pip install 'mongo-outbox[all]'", USAGE) from None
+        raise _failed(f"{missing}; install it with: pip install '.[all]', in its clone", USAGE) from None
 
     if mongo is None:
         try:

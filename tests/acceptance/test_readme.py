@@ -96,9 +96,15 @@ def test_every_test_that_a_guide_names_exists(guide: Path) -> None:
 
 
 def test_the_readme_has_the_two_commands_for_a_clone() -> None:
-    text = README.read_text()
-    assert "python3 -m venv .venv && .venv/bin/pip install '.[all]' && .venv/bin/relay demo\n" in text
-    assert "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest\n" in text
+    text, install = README.read_text(), "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt"
+    assert f"{install} '.[all]' && .venv/bin/relay demo\n" in text
+    assert f"{install} -e '.[test]' && .venv/bin/pytest\n" in text
+
+
+def test_nothing_is_to_be_installed_from_an_index_that_does_not_have_it() -> None:
+    from_an_index = re.compile(r"pip install[^`\n]*\bmongo-outbox\b(?!\.git)")
+    texts = [file for kind in ("*.md", "*.py") for file in ROOT.rglob(kind) if ".venv" not in file.parts]
+    assert [str(file) for file in texts if file != Path(__file__) and from_an_index.search(file.read_text())] == []
 
 
 def test_links_and_names_of_tests_are_found_in_a_text() -> None:

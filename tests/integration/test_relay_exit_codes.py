@@ -198,7 +198,7 @@ def test_a_missing_extra_is_usage_and_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 2
-    assert "pip install 'mongo-outbox[relay]'" in done.stderr
+    assert "pip install '.[relay]', in its clone" in done.stderr
 
 
 def test_health_does_not_load_a_kafka_client() -> None:

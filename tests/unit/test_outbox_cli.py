@@ -158,5 +158,5 @@ def test_without_the_extra_the_install_line_is_printed(missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None; from outbox.cli import main; main()"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].endswith("pip install 'mongo-outbox[relay]'")
+    assert ended.stderr.splitlines()[-1].endswith("pip install '.[relay]', in its clone")
     assert "Traceback" not in ended.stderr

@@ -23,15 +23,18 @@ import relay
 from outbox.child import Child
 from outbox.embedded import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
-from outbox.mongod import find_mongod
 from relay import encoding
+from tests.distribution import pytest_collection_modifyitems, pytest_xdist_auto_num_workers
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
+from tests.servers.mongod import CHOSEN, choose_mongod, mongod
 from tests.servers.replica_set import TEST_COMMANDS
 from tests.servers.secured_kafka import SecuredKafka
 from tests.servers.secured_mongo import SecuredMongo, secured_mongo
 from tests.servers.unavailable import CI, unavailable
 from tests.waiting import wait_until
+
+__all__ = ["pytest_collection_modifyitems", "pytest_xdist_auto_num_workers"]  # found by pytest by their names
 
 # How fast an example runs says something of the machine, and nothing of the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -40,6 +43,7 @@ settings.load_profile("patient")
 
 def pytest_configure() -> None:
     """In CI the built wheel is tested: a checkout that shadows it would prove nothing of what users install."""
+    choose_mongod()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As in the background of a script. The programs whose Ctrl-C is tested would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,7 +60,7 @@ def mongo_uri() -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         if "OUTBOX_TEST_MONGO" in os.environ:
             yield os.environ["OUTBOX_TEST_MONGO"]
-        elif docker_answers():
+        elif CHOSEN is None and docker_answers():
             yield stack.enter_context(mongo_container())
         else:
             try:
@@ -98,7 +102,7 @@ def standalone(tmp_path: Path) -> Iterator[MongoClient[dict[str, Any]]]:
     log = tmp_path / "mongod.log"
     (tmp_path / "data").mkdir()
     arguments = ["--bind_ip", "127.0.0.1", "--port", port, "--dbpath", tmp_path / "data", "--nounixsocket"]
-    child = Child([find_mongod(), *arguments], log=log, scratch=None)
+    child = Child([mongod(), *arguments], log=log, scratch=None)
     try:
         wait_until(lambda: "Waiting for connections" in log.read_text(), 30, "mongod to listen")
         with MongoClient[dict[str, Any]]("127.0.0.1", int(port), directConnection=True) as client:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import socket
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +15,7 @@ from docker.errors import DockerException  # type: ignore[import-untyped]  # as 
 from testcontainers.core.container import DockerContainer
 
 from tests.servers.kafka import wait_until_answers
+from tests.servers.ports import free_port
 from tests.waiting import wait_until
 
 MONGO_IMAGE = "mongo:7.0"
@@ -45,7 +45,7 @@ def _ping() -> bool:
 def mongo_container() -> Iterator[str]:
     """The URI of a one-node replica set."""
     # One and the same port inside and outside: the set's only member is found by its name from both.
-    port = _free_port()
+    port = free_port()
     command = f"--replSet rs0 --bind_ip_all --port {port} --setParameter enableTestCommands=1"
     with DockerContainer(MONGO_IMAGE).with_command(command).with_bind_ports(port, port):
         with pymongo.MongoClient[dict[str, Any]]("127.0.0.1", port, directConnection=True, timeoutMS=60_000) as client:
@@ -58,7 +58,7 @@ def mongo_container() -> Iterator[str]:
 @contextlib.contextmanager
 def kafka_container() -> Iterator[str]:
     """The bootstrap address of a one-node KRaft broker."""
-    port = _free_port()
+    port = free_port()
     settings = {
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",
@@ -79,9 +79,3 @@ def kafka_container() -> Iterator[str]:
     with container:
         wait_until_answers(f"127.0.0.1:{port}")
         yield f"127.0.0.1:{port}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -22,6 +22,7 @@ from confluent_kafka.cimpl import NewTopic
 from outbox.child import Child
 from relay.kafka_cursors import CursorTopic
 from relay.kafka_transactions import CURSORS
+from tests.servers.ports import free_ports
 from tests.waiting import wait_until
 
 FOLDER = Path(__file__).parent.parent / "kafka"
@@ -78,7 +79,7 @@ class KafkaBroker:
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-kafka-")
         self._properties = {} if properties is None else dict(properties)
         self._child: Child | None = None
-        self.port, self._controller_port, self.far_port = _free_ports()
+        self.port, self._controller_port, self.far_port = free_ports(3)
         self.far_address: str | None = None
         """Set before start(): where clients who ask at `far_port` are sent, such as to a proxy before that port."""
 
@@ -221,14 +222,6 @@ def admin_client(bootstrap: str) -> AdminClient:
     """A client that reconnects quickly and keeps quiet while the broker is away."""
     quiet = {"log_level": 0, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 500}
     return AdminClient({"bootstrap.servers": bootstrap, "allow.auto.create.topics": False, **quiet})
-
-
-def _free_ports() -> tuple[int, int, int]:
-    # All are held until all are known, else two could be the same.
-    with socket.socket() as first, socket.socket() as second, socket.socket() as third:
-        for each in (first, second, third):
-            each.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1], third.getsockname()[1]
 
 
 def _listens(port: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from pymongo.errors import AutoReconnect, PyMongoError
 
 from outbox.embedded import REPLICA_SET, EmbeddedMongo
+from tests.servers.ports import free_ports
 from tests.waiting import wait_until
 
 TEST_COMMANDS = ("--setParameter", "enableTestCommands=1")  # fail points
@@ -31,7 +32,10 @@ class ReplicaSet:
         arguments = [*TEST_COMMANDS, "--oplogSize", str(oplog_mb)]
         for name, value in ({} if parameters is None else parameters).items():
             arguments += ["--setParameter", f"{name}={value}"]
-        self.nodes = [EmbeddedMongo(Path(self._folder.name, str(index)), arguments=arguments) for index in range(size)]
+        self.nodes = [
+            EmbeddedMongo(Path(self._folder.name, str(index)), port=port, arguments=arguments)
+            for index, port in enumerate(free_ports(size))
+        ]
 
     @property
     def uri(self) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -18,6 +15,7 @@ from confluent_kafka.admin import (
 
 from tests.servers.certificates import Certificates
 from tests.servers.kafka import KafkaBroker, admin_client
+from tests.servers.ports import free_ports
 
 PASSWORD = "of,the=relay/user"
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -35,7 +33,7 @@ class SecuredKafka(KafkaBroker):
     def __init__(self, certificates: Certificates) -> None:
         super().__init__()
         self.certificates = certificates
-        password_port, certificate_port = _free_ports(2)
+        password_port, certificate_port = free_ports(2)
         self.for_password = f"127.0.0.1:{password_port}"
         self.for_certificate = f"127.0.0.1:{certificate_port}"
         plain = f"PLAINTEXT://{self.bootstrap}"
@@ -96,11 +94,3 @@ class SecuredKafka(KafkaBroker):
         admin = admin_client(self.bootstrap)
         for future in admin.create_acls(bindings).values():
             future.result(30)
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

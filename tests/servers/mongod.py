@@ -1,0 +1,24 @@
+"""Which mongod the tests start: the one at OUTBOX_TEST_MONGOD, else that of the installed package."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from outbox.mongod import find_mongod
+
+CHOSEN = os.environ.get("OUTBOX_TEST_MONGOD")
+
+
+def mongod() -> Path:
+    """Its executable. Raises EmbeddedUnavailable."""
+    return find_mongod() if CHOSEN is None else Path(CHOSEN)
+
+
+def choose_mongod() -> None:
+    """From now on every EmbeddedMongo of this process is of that version, so every replica set of the tests."""
+    if CHOSEN is not None and not os.access(CHOSEN, os.X_OK):
+        pytest.exit(f"OUTBOX_TEST_MONGOD is {CHOSEN!r}: no program is there", 4)
+    pytest.MonkeyPatch().setattr("outbox.embedded.find_mongod", mongod)

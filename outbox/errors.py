@@ -28,7 +28,7 @@ class MessageTooLarge(InvalidMessage):
 
 
 class InvalidHeaders(InvalidMessage):
-    """Headers must map names to text, within limits; `id`, `seq`, `created` and `type` are reserved."""
+    """Headers must map names to text, within limits; `id`, `seq`, `log`, `created` and `type` are reserved."""
 
 
 class TransactionRequired(OutboxError):

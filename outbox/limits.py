@@ -8,7 +8,7 @@ from typing import Any
 
 from outbox.errors import InvalidHeaders, InvalidMessage
 
-RESERVED_HEADERS = ("id", "seq", "created", "type")
+RESERVED_HEADERS = ("id", "seq", "log", "created", "type")
 """Header names that the Kafka record fills itself."""
 
 KEY_CHARACTERS = 1024

@@ -19,6 +19,7 @@ from outbox.collections import RAW, Collections, Document, call
 from outbox.errors import LogCorrupt, OutboxNotCreated
 from outbox.record import Record
 
+IDENTITY_DIGITS = 8
 _ENVELOPE = {"last": 1, "fence": 1, "undeleted": 1}
 
 
@@ -56,6 +57,11 @@ def validator(fence: int) -> Document:
     }
 
 
+def identity(full_name: str, uuid: Binary) -> str:
+    """Which log a seq is of: `database.outbox/` and the first hex digits of its UUID, which one made anew has not."""
+    return f"{full_name}/{bytes(uuid).hex()[:IDENTITY_DIGITS]}"
+
+
 class Log:
     """Reads of the log by position. Thread-safe; every call is bounded in time and may raise pymongo's errors.
 
@@ -78,6 +84,10 @@ class Log:
         raise OutboxNotCreated(
             f"{self._log.full_name} does not exist; create it once, with Outbox(…).create() or `outbox create APP`"
         )
+
+    def identity(self) -> str:
+        """As `outbox.log.identity` has it. Raises OutboxNotCreated."""
+        return identity(self._log.full_name, self.describe().uuid)
 
     def newest(self, session: ClientSession | None = None) -> Newest:
         """The newest batch's envelope. Raises OutboxNotCreated when the log has not even its genesis."""

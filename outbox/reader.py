@@ -12,7 +12,7 @@ from bson.binary import Binary
 from outbox.batch import Batch
 from outbox.collections import Collections, apart
 from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
-from outbox.log import Log
+from outbox.log import Log, identity
 from outbox.record import Decode, Record
 from outbox.tail import Tail
 
@@ -43,6 +43,8 @@ class LogReader:
         self._decode = decode
         self._session = collections.client.start_session(causal_consistency=True)
         self._uuid: Binary = self._log.describe().uuid
+        self.identity = identity(collections.log.full_name, self._uuid)
+        """Of the log that it reads; never of another one, for meeting that is LogReplaced."""
         self._last: Batch | None = None
         self._breaks = 0 if tail is None else tail.breaks
         self._rings = -1

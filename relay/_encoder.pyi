@@ -3,10 +3,16 @@ from relay.share import Share
 from relay.sink import Outgoing
 
 def encode(
-    raw: bytes, skip: int, topics: dict[str, tuple[str, tuple[str, str]]], share: Share | None = None, /
+    raw: bytes,
+    skip: int,
+    topics: dict[str, tuple[str, tuple[str, str]]],
+    log: tuple[str, str],
+    share: Share | None = None,
+    /,
 ) -> tuple[list[Outgoing], list[Mark]] | None:
     """What Encoder.encode makes of the records of a batch document, but for the `skip` first; None if it is not plain.
 
+    log: the header that says which log they are of.
     share: only the records that it takes (None: all). Of others no more is looked at than that decides. The mark of the
     last record is there in any case.
 

@@ -16,6 +16,8 @@ BACKLOG = 100
 class Source(Protocol):
     """What is read; the contract is outbox.reader.LogReader's."""
 
+    @property
+    def identity(self) -> str: ...
     def read_batches(self) -> Sequence[Batch]: ...
     def wait(self, seconds: float) -> bool: ...
     def move(self, position: int) -> None: ...
@@ -32,6 +34,11 @@ class ReadAhead:
         self._source = source
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="relay-reader")
         self._ahead: Future[Sequence[Batch]] | None = None
+
+    @property
+    def identity(self) -> str:
+        """See LogReader.identity."""
+        return self._source.identity
 
     def read_batches(self) -> Sequence[Batch]:
         """See LogReader.read_batches."""

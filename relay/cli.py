@@ -82,7 +82,7 @@ def run(
     outbox: OutboxName = None,
     kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
     topic: Annotated[
-        str | None, typer.Option(metavar="TEMPLATE", help="{type}, {outbox}, {database} [default: {type}]")
+        str | None, typer.Option(metavar="TEMPLATE", help="{database}, {outbox}, {type} [default: {database}.{outbox}]")
     ] = None,
     name: Name = None,
     start: Annotated[

@@ -118,7 +118,7 @@ def _tidy() -> Iterator[contextlib.ExitStack]:
 def _stage(stack: contextlib.ExitStack, mongo: str | None, kafka: str | None, display: Display) -> Stage:
     unique = f"outbox-demo-{uuid.uuid4().hex[:8]}"
     database = "shop" if mongo is None else unique
-    topic = "shop.orders" if kafka is None else f"{unique}.orders"
+    topic = f"{database}.outbox"  # where a relay sends by default
     began = time.monotonic()
     if mongo is None:
         server = stack.enter_context(EmbeddedMongo())
@@ -166,7 +166,7 @@ class _Relay:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outbox-demo-")))
         self._log = folder / "relay.log"
         command = ["-P", "-c", _RELAY, str(Path(relay.__path__[0]).parent), "run", "--mongo", stage.mongo]
-        command += ["--database", stage.database, "--kafka", stage.kafka, "--topic", stage.topic]
+        command += ["--database", stage.database, "--kafka", stage.kafka]
         if not stage.own_kafka:
             command += ["--create-topic", "partitions=3,replication=1"]
         self._child = Child([sys.executable, *command], log=self._log, scratch=folder)

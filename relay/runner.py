@@ -60,7 +60,7 @@ class Relay:
         outbox: Outbox,
         sink: Sink,
         *,
-        topics: Topics = Topics("{type}"),  # noqa: B008  # immutable
+        topics: Topics = Topics(),  # noqa: B008  # immutable
         name: str = "kafka",
         start: StartAt = "beginning",
         on_poison: OnPoison = "stop",

@@ -20,6 +20,7 @@ from relay.dead_letters import OnPoison
 from relay.errors import InvalidSettings
 from relay.mistakes import sentences
 from relay.share import MOST_SHARES
+from relay.topics import DEFAULT_TOPIC
 
 # Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -76,7 +77,7 @@ class OutboxSettings(BaseModel):
     mongo: SecretStr
     database: str = Field(min_length=1)
     outbox: str = "outbox"
-    topic: str = "{type}"
+    topic: str = DEFAULT_TOPIC
     name: str = Field(default="kafka", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     start: Annotated[Literal["beginning", "oldest", "latest"] | int | datetime, BeforeValidator(_start)] = "beginning"
     create_topic: Annotated[TopicLayout, BeforeValidator(_from_text)] | None = None

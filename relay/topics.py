@@ -7,17 +7,19 @@ import string
 
 from relay.errors import InvalidSettings
 
+DEFAULT_TOPIC = "{database}.{outbox}"
+"""One topic an outbox: all messages of a key are in one partition, in order, whatever their types."""
 _FIELDS = ("type", "outbox", "database")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 class Topics:
-    """A topic template: text with `{type}`, `{outbox}` and `{database}`; `{{` and `}}` stand for braces.
+    """A topic template: text with `{database}`, `{outbox}` and `{type}`; `{{` and `}}` stand for braces.
 
     Immutable, thread-safe. Raises InvalidSettings for any other field.
     """
 
-    def __init__(self, template: str = "{type}") -> None:
+    def __init__(self, template: str = DEFAULT_TOPIC) -> None:
         self.template = template
         try:
             parts = list(string.Formatter().parse(template))
@@ -26,7 +28,7 @@ class Topics:
         for _, field, spec, conversion in parts:
             if field is not None and (field not in _FIELDS or spec or conversion):
                 raise InvalidSettings(
-                    f"topic template {template!r}: only {{type}}, {{outbox}} and {{database}} can stand in braces; "
+                    f"topic template {template!r}: only {{database}}, {{outbox}} and {{type}} can stand in braces; "
                     f"write {{{{ for a brace"
                 )
 

@@ -102,12 +102,12 @@ class Work:
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
         share = self._share._replace(delivered=lacking(self._cursors.delivered, start[0]))
-        pump = self._pump(reader, lease, start, letters, self._save(lease), self._delivery.restart(lease), share)
+        encoder = Encoder(self._checked_topic, reader.identity)
+        restart = self._delivery.restart(lease)
+        pump = self._pump(reader, encoder, lease, start, letters, self._save(lease), restart, share)
         with closing(reader), closing(pump):
-            encoder = "compiled" if is_native() else "Python"
-            log.info(
-                "relay %s: relaying after seq %d (fence %d, %s encoder)", self._label, start[0], lease.fence, encoder
-            )
+            kind = "compiled" if is_native() else "Python"
+            log.info("relay %s: relaying after seq %d (fence %d, %s encoder)", self._label, start[0], lease.fence, kind)
             driver.run(pump, poisoned, ended)
             if not pump.pending:
                 seconds, last = self._clock.monotonic() - began, pump.position[0]
@@ -123,19 +123,22 @@ class Work:
             if not self._delivery.rest(lease, letters) or not (records := letters.released()):
                 return
             released = Released(letters, records)
+            encoder = Encoder(self._checked_topic, self._outbox.log.identity())
             restart = self._delivery.restart_letters(lease, released)
 
             def poisoned(outcome: Poisoned, released: Released = released) -> None:
                 released.put_back(outcome.record, outcome.error)
                 log.error("relay %s: refused again: %s", self._label, outcome.error.finding)
 
-            with closing(self._pump(released, lease, released.start, released, released.save, restart, ALL)) as pump:
+            start, save = released.start, released.save
+            with closing(self._pump(released, encoder, lease, start, released, save, restart, ALL)) as pump:
                 log.info("relay %s: sending %d requeued message(s)", self._label, len(records))
                 driver.run(pump, poisoned, lambda _, settled: settled)
 
     def _pump(
         self,
         reader: Reader,
+        encoder: Encoder,
         lease: Lease,
         start: Position,
         parking: Parking,
@@ -143,7 +146,6 @@ class Work:
         restart: Restart,
         share: Share,
     ) -> Pump:
-        encoder = Encoder(self._checked_topic)
         return Pump(
             reader, self._sink, encoder, lease,
             start=start, save=save, parking=parking, clock=self._clock, restart=restart, share=share,

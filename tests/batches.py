@@ -16,6 +16,7 @@ from outbox.collections import DECODED
 
 ID = ObjectId("65a000000000000000000001")
 CREATED = 1_735_787_045_678
+LOG = "shop.outbox/65a00000"
 
 
 def record(

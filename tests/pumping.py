@@ -14,6 +14,7 @@ from relay.intake import Decoded
 from relay.outcome import Failed, Idle, Poisoned, Waiting
 from relay.pump import Pump
 from relay.testing import MemorySink
+from tests.batches import LOG
 from tests.waiting import wait_until
 
 CREATED = 1_735_776_000_000
@@ -78,7 +79,7 @@ class Scene:
         self.saved: list[int] = []
         self.save_errors: list[Exception] = []
         self.parked: set[int] = set()
-        self.pump = self._new_pump(Encoder(str))
+        self.pump = self._new_pump(Encoder(str, LOG))
 
     def _new_pump(self, encoder: Encoder) -> Pump:
         return Pump(

@@ -9,7 +9,7 @@ from mongoengine import EmbeddedDocument, StringField
 from pymongo import MongoClient
 
 from outbox import Outbox, message
-from relay import KafkaSink, NewTopics, Relay, Topics
+from relay import KafkaSink, NewTopics, Relay
 
 
 @message("user.registered", key="email")
@@ -20,13 +20,12 @@ class UserRegistered(EmbeddedDocument):
 client: MongoClient[dict[str, object]] = MongoClient(os.environ["MONGO_URI"])
 service = client.get_default_database("shop")
 outbox = Outbox(service, messages=[UserRegistered])
-topics = Topics("{database}.{type}")
 
 
 def main() -> None:
     outbox.create()
     sink = KafkaSink(os.environ["KAFKA"], create=NewTopics(partitions=1, replication=1))
-    relay = Relay(outbox, sink, topics=topics)
+    relay = Relay(outbox, sink)
     stop = threading.Event()
     with ThreadPoolExecutor(1) as executor:
         relaying = executor.submit(relay.run, stop)
@@ -45,7 +44,7 @@ def show(count: int, relaying: Future[None]) -> None:
     """Prints the first records of the topic."""
     settings = {"bootstrap.servers": os.environ["KAFKA"], "group.id": service.name, "auto.offset.reset": "earliest"}
     consumer = Consumer(settings)
-    consumer.subscribe([topics.name("user.registered", outbox=outbox.name, database=service.name)])
+    consumer.subscribe([f"{service.name}.{outbox.name}"])
     while count and not relaying.done():
         record = consumer.poll(1.0)
         if record is not None and not record.error():

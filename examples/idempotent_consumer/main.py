@@ -1,8 +1,8 @@
 """A Kafka consumer whose effects happen once, though records may come twice. There are two rules, and each is enough:
 
 - by id: remember the ids of what was handled, in the transaction of the effect. Works for every effect.
-- by seq: remember the last seq of each key, and pass over a record at or below it. One number a key, not one a message;
-  for effects that set the newest state, as a view of orders does.
+- by seq: remember the last seq of each log, topic and key, and pass over a record at or below it. One number a key, not
+  one a message; for effects that set the newest state, as a view of orders does.
 
 To see duplicates, this example relays every message twice, by two relays with a cursor of their own each.
 """
@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError
 
 from outbox import Outbox, message
-from relay import KafkaSink, NewTopics, Relay, Topics
+from relay import KafkaSink, NewTopics, Relay
 
 
 @message("order.paid", key="order_id")
@@ -42,21 +42,24 @@ def add_to_revenue(id: str, cents: int) -> str:
     return f"{cents} cents added"
 
 
-def show_order(order_id: str, seq: int, cents: int) -> str:
-    """By seq: only a later record of the key may change the view."""
-    older = {"_id": order_id, "seq": {"$lt": seq}}
+def show_order(order_id: str, log: str, topic: str, seq: int, cents: int) -> str:
+    """By seq: only a later record of its log, topic and key may change the view."""
+    older = {"_id": {"log": log, "topic": topic, "key": order_id}, "seq": {"$lt": seq}}
     try:
-        shop.orders_view.update_one(older, {"$set": {"seq": seq, "cents": cents}}, upsert=True)
-    except DuplicateKeyError:  # the view has this seq or a later one, so that the upsert met the _id
+        with client.start_session() as session, session.start_transaction():
+            shop.positions.update_one(older, {"$set": {"seq": seq}}, upsert=True, session=session)
+            shop.orders_view.update_one({"_id": order_id}, {"$set": {"cents": cents}}, upsert=True, session=session)
+    except DuplicateKeyError:  # this seq or a later one is there, so that the upsert met the _id
         return "not newer, view unchanged"
     return "view updated"
 
 
 def handle(record: Message) -> None:
     headers = dict(record.headers() or [])
-    id, seq = text(headers["id"]), int(text(headers["seq"]))
+    id, seq, log = text(headers["id"]), int(text(headers["seq"])), text(headers["log"])
     order_id, cents = text(record.key()), json.loads(text(record.value()))["cents"]
-    print(f"seq {seq}, order {order_id}: {add_to_revenue(id, cents)}; {show_order(order_id, seq, cents)}")
+    shown = show_order(order_id, log, record.topic() or "", seq, cents)
+    print(f"seq {seq}, order {order_id}: {add_to_revenue(id, cents)}; {shown}")
 
 
 def text(value: object) -> str:
@@ -74,11 +77,11 @@ def main() -> None:
     )
     for name in ("first", "second"):
         sink = KafkaSink(os.environ["KAFKA"], create=NewTopics(partitions=1, replication=1))
-        Relay(outbox, sink, topics=Topics("{database}.{type}"), name=name).run(threading.Event(), once=True)
+        Relay(outbox, sink, name=name).run(threading.Event(), once=True)
 
     settings = {"bootstrap.servers": os.environ["KAFKA"], "group.id": shop.name, "auto.offset.reset": "earliest"}
     consumer = Consumer({**settings, "enable.auto.commit": False})
-    consumer.subscribe([f"{shop.name}.order.paid"])
+    consumer.subscribe([f"{shop.name}.{outbox.name}"])
     handled = 0
     while handled < 6:
         record = consumer.poll(1.0)

@@ -10,6 +10,7 @@
 #include "share.h"
 
 #define MOST_RECORDS 500 /* outbox.batch.MAX_RECORDS */
+#define RESERVED 5 /* headers that the relay sets itself */
 #define HIGHEST_SEQ (INT64_C(1) << 62)
 
 /* Making Python's objects: each returns a new reference, or NULL: with an exception, or not plain. */
@@ -29,7 +30,7 @@ static PyObject *pair(PyObject *one, PyObject *other)
 }
 
 typedef struct {
-    PyObject *topics;                    /* borrowed */
+    PyObject *topics, *log_header;       /* borrowed */
     Share share;
     PyObject *id_name, *seq_name, *created_name;
     uint8_t *room;                       /* for one value's JSON, its size in bytes */
@@ -73,9 +74,9 @@ static bool set_created(Encoder *self, int64_t created)
 /* Whether the relay sets a header of this name itself: outbox.limits.RESERVED_HEADERS. */
 static bool is_ours(const Span *name)
 {
-    static const char *const ours[] = {"id", "seq", "created", "type"};
+    static const char *const ours[RESERVED] = {"id", "seq", "log", "created", "type"};
     size_t size = (size_t)(name->end - name->at);
-    for (int each = 0; each < 4; each++)
+    for (int each = 0; each < RESERVED; each++)
         if (strlen(ours[each]) == size && memcmp(ours[each], name->at, size) == 0)
             return true;
     return false;
@@ -162,17 +163,18 @@ static PyObject *headers_object(Encoder *self, const uint8_t *id, int64_t seq)
 {
     uint8_t text[24];
     Py_ssize_t own = PyTuple_Size(self->own);
-    PyObject *list = PyList_New(4 + own);
+    PyObject *list = PyList_New(RESERVED + own);
     if (list == NULL)
         return NULL;
     PyObject *first = pair(Py_NewRef(self->id_name), text_object((Span){text, write_hex(text, id, 12)}));
     PyObject *second = pair(Py_NewRef(self->seq_name), text_object((Span){text, write_integer(text, seq)}));
     PyList_SetItem(list, 0, first);
     PyList_SetItem(list, 1, second);
-    PyList_SetItem(list, 2, Py_NewRef(self->created_header));
-    PyList_SetItem(list, 3, Py_NewRef(PyTuple_GetItem(self->known, 1)));
+    PyList_SetItem(list, 2, Py_NewRef(self->log_header));
+    PyList_SetItem(list, 3, Py_NewRef(self->created_header));
+    PyList_SetItem(list, 4, Py_NewRef(PyTuple_GetItem(self->known, 1)));
     for (Py_ssize_t each = 0; each < own; each++)
-        PyList_SetItem(list, 4 + each, Py_NewRef(PyTuple_GetItem(self->own, each)));
+        PyList_SetItem(list, RESERVED + each, Py_NewRef(PyTuple_GetItem(self->own, each)));
     if (first != NULL && second != NULL)
         return list;
     Py_DECREF(list);
@@ -285,7 +287,8 @@ static PyObject *encode(PyObject *module, PyObject *arguments)
     Encoder self = {0};
     PyObject *share = Py_None;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "y#iO!|O:encode", &raw, &size, &skip, &PyDict_Type, &self.topics, &share) ||
+    if (!PyArg_ParseTuple(arguments, "y#iO!O!|O:encode", &raw, &size, &skip, &PyDict_Type, &self.topics, &PyTuple_Type,
+                          &self.log_header, &share) ||
         !read_share(share, &self.share))
         return NULL;
     PyObject *both = encode_batch(&self, (Span){(const uint8_t *)raw, (const uint8_t *)raw + size}, skip);
@@ -305,7 +308,7 @@ static PyObject *encode(PyObject *module, PyObject *arguments)
 }
 
 static PyMethodDef methods[] = {
-    {"encode", encode, METH_VARARGS, "encode(raw, skip, topics, share): see _encoder.pyi."},
+    {"encode", encode, METH_VARARGS, "encode(raw, skip, topics, log, share): see _encoder.pyi."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -47,7 +47,7 @@ def put(program: Path, mongo_uri: str, database: Database[Any]) -> str:
 def relay(mongo_uri: str, database: Database[Any], kafka: str) -> None:
     command = [sys.executable, "-c", "from relay.cli import main; main()", "run", "--once"]
     command += ["--mongo", mongo_uri, "--database", database.name, "--kafka", kafka]
-    run([*command, "--topic", "{database}.{type}", "--create-topic", "partitions=3,replication=1"])
+    run([*command, "--create-topic", "partitions=3,replication=1"])
 
 
 def test_node_puts_in_a_transaction_and_the_server_guards_the_contract(
@@ -63,15 +63,18 @@ def test_a_message_put_from_node_arrives_on_kafka(
     put(program, mongo_uri, database)
     staged = database["outbox.staging"].find_one()
     assert staged is not None
+    with Outbox(database) as outbox:
+        log = outbox.log.identity()
     relay(mongo_uri, database, kafka)
 
-    [record] = read_topic(kafka, f"{database.name}.order.placed", until=bool)
+    [record] = read_topic(kafka, f"{database.name}.outbox", until=bool)
     created = staged["created"].isoformat(timespec="milliseconds") + "Z"
     assert record.key() == b"1"
     assert json.loads(record.value() or b"") == {"order_id": "1", "pieces": 3}
     assert dict(record.headers() or []) == {
         "id": str(staged["_id"]).encode(),
         "seq": b"1",
+        "log": log.encode(),
         "created": created.encode(),
         "type": b"order.placed",
         "source": b"node",

@@ -14,7 +14,7 @@ from outbox import Outbox
 from relay import Relay, Topics
 from relay.errors import PoisonMessage, TopicMissing, Verdict
 from relay.testing import MemorySink
-from tests.orders import MESSAGES, foreign, placed
+from tests.orders import MESSAGES, OrderCancelled, foreign, placed
 from tests.poisoning import PriceSet
 from tests.relaying import Relaying, cursor_of, numbered, run_once, saved_seq, seqs
 from tests.waiting import wait_until
@@ -153,14 +153,14 @@ def test_what_can_never_be_encoded_is_not_to_be_tried_again(orders: Outbox, data
 
 def test_a_missing_topic_is_an_error_at_the_start(orders: Outbox) -> None:
     with pytest.raises(TopicMissing, match=r"order\.cancelled"):
-        run_once(Relay(orders, MemorySink({"order.placed", "stock.counted"})))
+        run_once(Relay(orders, MemorySink({"order.placed", "stock.counted"}), topics=Topics("{type}")))
 
     assert cursor_of(orders) is None
 
 
 def test_a_type_that_appears_later_is_checked_on_first_use(orders: Outbox) -> None:
     sink = MemorySink({"order.placed", "order.cancelled", "stock.counted"})
-    relay = Relay(orders, sink)
+    relay = Relay(orders, sink, topics=Topics("{type}"))
     relay._outbox.types = lambda: ("order.placed",)  # type: ignore[method-assign]  # as it was when the relay started
     sink._topics = {"order.placed"}
     orders.put(placed(1), standalone=True)
@@ -170,6 +170,35 @@ def test_a_type_that_appears_later_is_checked_on_first_use(orders: Outbox) -> No
         run_once(relay)
 
     assert seqs(sink) == [1]
+
+
+def test_all_messages_of_an_outbox_go_to_one_topic_and_keep_the_order_of_their_key(orders: Outbox) -> None:
+    """A consumer keeps the last seq of a log, topic and key: what one of another type overtook would be ignored."""
+    orders.put([placed(1, order_id="a"), OrderCancelled(order_id="a"), placed(2, order_id="a")], standalone=True)
+    sink = MemorySink()
+
+    run_once(Relay(orders, sink))
+
+    assert {each.topic for each in sink.records} == {f"{orders.collections.database.name}.outbox"}
+    types = [dict(each.headers)["type"].decode() for each in sink.records]
+    assert types == ["order.placed", "order.cancelled", "order.placed"]
+    assert seqs(sink) == [1, 2, 3]
+
+
+def test_the_header_log_says_which_log_a_seq_is_of(database: Database[Any]) -> None:
+    logs = []
+    for _ in range(2):
+        with Outbox(database, messages=MESSAGES) as orders:
+            orders.create()
+            orders.put(placed(1), standalone=True)
+            sink = MemorySink()
+            run_once(Relay(orders, sink))
+            uuid = orders.log.describe().uuid.as_uuid()
+            logs += [dict(each.headers)["log"].decode() for each in sink.records]
+            assert logs[-1] == f"{database.name}.outbox/{str(uuid)[:8]}" == orders.log.identity()
+            orders.drop()
+
+    assert len(set(logs)) == 2  # the numbers began again at 1, and a consumer can tell
 
 
 def test_a_template_decides_the_topics(orders: Outbox) -> None:

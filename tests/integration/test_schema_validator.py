@@ -15,6 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import WriteError
 
 from outbox.collections import DECODED
+from outbox.limits import RESERVED_HEADERS
 from outbox.pattern import portable
 from outbox.schema import bson_schema
 from outbox.validator import max_message_bytes_of, schemas_of, staging_validator
@@ -116,7 +117,7 @@ def test_a_document_beside_the_contract_is_refused(staging: Staging, changes: di
     refused(staging, document(**changes))
 
 
-@pytest.mark.parametrize("name", ["id", "seq", "created", "type"])
+@pytest.mark.parametrize("name", RESERVED_HEADERS)
 def test_a_header_that_the_kafka_record_fills_is_refused(staging: Staging, name: str) -> None:
     refused(staging, document(headers={name: "x"}))
 

@@ -15,7 +15,7 @@ from relay.encoding import Encoder
 from relay.errors import DeliveryFailed, PoisonMessage, Unreachable, Verdict
 from relay.intake import Intake
 from relay.share import Share, shares
-from tests.batches import batch_of, record
+from tests.batches import LOG, batch_of, record
 
 
 class Clock:
@@ -97,7 +97,7 @@ def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def intake(parked: Parked, *batches: Batch) -> Intake:
-    return Intake(Log(*batches), Encoder(str), parked, Clock())
+    return Intake(Log(*batches), Encoder(str, LOG), parked, Clock())
 
 
 def taken(intake: Intake) -> list[int]:
@@ -181,7 +181,7 @@ def test_what_is_parked_behind_an_offender_does_not_count_before_its_turn(parked
 def test_what_was_read_and_not_taken_is_dropped_by_a_restart(parked: Parked) -> None:
     log = Log(five(1), five(6), five(11))
     log.at_once = 3
-    every = Intake(log, Encoder(str), parked, Clock())
+    every = Intake(log, Encoder(str, LOG), parked, Clock())
     every.take()
 
     every.restart(3)
@@ -200,7 +200,8 @@ def test_what_is_encoded_is_the_same_with_and_without_the_compiled_encoder(parke
         (10, "order", "k4", b'{"n":4}'),
     ]
     assert sent[8][4] == [
-        ("id", "65a000000000000000000001"), ("seq", "9"), ("created", "2025-01-02T03:04:05.678Z"), ("type", "order"),
+        ("id", "65a000000000000000000001"), ("seq", "9"), ("log", LOG), ("created", "2025-01-02T03:04:05.678Z"),
+        ("type", "order"),
     ]  # fmt: skip
 
 
@@ -224,7 +225,7 @@ def test_the_topic_of_a_later_type_is_asked_for_again_until_a_broker_answers(par
         return type
 
     new = batch_of(record({}), record({}, type="new"), first=6)
-    every = Intake(Log(five(1), new), Encoder(topic), parked, Clock())
+    every = Intake(Log(five(1), new), Encoder(topic, LOG), parked, Clock())
 
     assert taken(every) == [1, 2, 3, 4, 5, 6, 7]
     assert answers == []
@@ -234,7 +235,7 @@ def test_the_topic_of_a_later_type_is_asked_for_again_until_a_broker_answers(par
 
 
 def share_of_five(parked: Parked, share: Share, *batches: Batch) -> Intake:
-    return Intake(Log(*batches), Encoder(str), parked, Clock(), share)
+    return Intake(Log(*batches), Encoder(str, LOG), parked, Clock(), share)
 
 
 def own(share: Share, *seqs: int) -> list[int]:

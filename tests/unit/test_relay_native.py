@@ -23,7 +23,7 @@ from outbox.limits import RESERVED_HEADERS
 from relay.encoding import Encoder, Mark
 from relay.share import ALL, Share
 from relay.sink import Outgoing
-from tests.batches import CREATED, ID, batch_of, datas, document, element, nested, raw, record
+from tests.batches import CREATED, ID, LOG, batch_of, datas, document, element, nested, raw, record
 
 pytestmark = pytest.mark.usefixtures("native")
 
@@ -32,7 +32,7 @@ Encoded = tuple[list[Outgoing], list[Mark]]
 
 def both_ways(batch: Batch, share: Share = ALL) -> tuple[Encoded | None, Encoded | Exception]:
     """What the compiled encoder and what the decoding one make of a batch whose types are known."""
-    encoder = Encoder(lambda type: f"topic.{type}")
+    encoder = Encoder(lambda type: f"topic.{type}", LOG)
     encoder.encode(batch_of(record({}), record({}, type="note")).records())
     records = batch.records()
     outgoing, marks, error = encoder.encode(share.chosen(records))
@@ -263,7 +263,7 @@ def test_text_that_is_not_utf8_is_left_to_python(text: bytes, before: bytes) -> 
     plain = batch_of(record({}, key="the key", tenant="the tenant"))
 
     assert both_ways(datas([raw(value)]))[0] is None
-    assert Encoder(str).encode_plain(plain, ALL) is None  # the type is not known
+    assert Encoder(str, LOG).encode_plain(plain, ALL) is None  # the type is not known
     for place in (b"the key", b"the tenant"):
         size, new = struct.pack("<i", len(place) + 1), (text + place)[: len(place)]
         broken = plain._replace(raw=plain.raw.replace(size + place, size + new))
@@ -302,7 +302,7 @@ def test_a_value_of_an_odd_shape_is_left_to_python() -> None:
         element(0x00, b"a", b""),
         b"\x0a" + b"no end",
     ]
-    encoder = Encoder(str)
+    encoder = Encoder(str, LOG)
     encoder.encode(batch_of(record({})).records())
     for value in values:
         broken = batch_of(record(raw(value)))
@@ -311,7 +311,7 @@ def test_a_value_of_an_odd_shape_is_left_to_python() -> None:
 
 def test_a_type_of_unknown_topic_is_left_to_python() -> None:
     batch = batch_of(record({}), record({}, type="new"))
-    encoder = Encoder(str)
+    encoder = Encoder(str, LOG)
 
     assert encoder.encode_plain(batch, ALL) is None
     outgoing, marks, error = encoder.encode(batch.records())
@@ -328,7 +328,7 @@ def test_records_before_the_position_are_left_out() -> None:
         assert compiled is not None
         assert [each[0] for each in compiled[0]] == list(range(5 + skip, 17))
     for skip in (-1, 12, 13):
-        assert Encoder(str).encode_plain(batch._replace(skip=skip), ALL) is None
+        assert Encoder(str, LOG).encode_plain(batch._replace(skip=skip), ALL) is None
 
 
 def test_a_full_batch_of_all_that_may_change_from_record_to_record() -> None:
@@ -348,7 +348,7 @@ def test_a_full_batch_of_all_that_may_change_from_record_to_record() -> None:
 
 def test_what_does_not_follow_the_logs_layout_is_left_to_python() -> None:
     plain = batch_of(record({"a": 1}), record({"a": 2}))
-    encoder = Encoder(str)
+    encoder = Encoder(str, LOG)
     encoder.encode(plain.records())
     assert encoder.encode_plain(plain, ALL) is not None
     for old, new in [
@@ -367,7 +367,7 @@ def test_broken_bytes_are_never_more_than_left_to_python() -> None:
     """Each mutation of a batch gives what Python gives, or nothing; a crash would end the tests."""
     values = [{"a": "text", "b": [1, Int64(2), 2.5, None, True], "c": {"d": ID, "e": Decimal128("9.90")}}, {"f": b"ab"}]
     batch = batch_of(*(record(each, tenant="acme") for each in values))
-    encoder = Encoder(str)
+    encoder = Encoder(str, LOG)
     encoder.encode(batch.records())
     chance = random.Random(5)
     share = Share(1, 2, ((1, 2, 0),))

@@ -13,6 +13,7 @@ from relay.errors import Unreachable, Verdict
 from relay.intake import CHUNK
 from relay.outcome import Failed, Moved, Unavailable, Unsaved, Waiting
 from relay.testing import MemorySink
+from tests.batches import LOG
 from tests.pumping import Scene
 from tests.waiting import wait_until
 
@@ -40,7 +41,7 @@ def test_a_step_sends_a_chunk_at_most(scene: Scene) -> None:
 
 def test_a_full_sink_is_waited_for(scene: Scene) -> None:
     scene.sink = MemorySink(capacity=90)
-    scene.pump_anew(Encoder(str))
+    scene.pump_anew(Encoder(str, LOG))
 
     assert scene.run() == ["Waiting", "Moved", "Waiting", "Moved", "Waiting", "Moved", "Idle"]
     assert scene.arrived() == list(range(1, 1201))
@@ -156,7 +157,7 @@ def test_a_broker_that_does_not_answer_for_a_new_topic_is_asked_again(scene: Sce
             raise error
         return type
 
-    scene.pump_anew(Encoder(topic))
+    scene.pump_anew(Encoder(topic, LOG))
 
     assert isinstance(scene.pump.step(), Unavailable)
     assert scene.run() == ["Moved", "Idle"]

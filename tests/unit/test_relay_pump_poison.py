@@ -9,6 +9,7 @@ import pytest
 from relay.encoding import Encoder
 from relay.errors import PoisonMessage, Verdict
 from relay.testing import MemorySink
+from tests.batches import LOG
 from tests.pumping import Scene
 
 
@@ -97,7 +98,7 @@ def test_poison_between_parked_records_is_found_and_skipped(scene: Scene) -> Non
 def test_a_full_sink_takes_the_rest_also_between_parked_records(scene: Scene) -> None:
     scene.sink = MemorySink(capacity=90)
     scene.parked = set(range(1, 1201, 3))
-    scene.pump_anew(Encoder(str))
+    scene.pump_anew(Encoder(str, LOG))
 
     scene.run()
 

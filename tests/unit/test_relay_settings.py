@@ -44,7 +44,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     (one,) = load(BASICS).outboxes
 
     assert (one.outbox, one.topic, one.name, one.start, one.create_topic, one.on_poison, one.exactly_once) == (
-        "outbox", "{type}", "kafka", "beginning", None, "stop", False,
+        "outbox", "{database}.{outbox}", "kafka", "beginning", None, "stop", False,
     )  # fmt: skip
     assert (one.shares, one.sequence) == (None, True)
 

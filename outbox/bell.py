@@ -114,11 +114,13 @@ class Bell:
                     stream = self._opened()
                 with contextlib.closing(stream):
                     self._follow(stream, since, stop)
-            except PyMongoError as error:
+            except Exception as error:
                 self._lose(since)
                 if stop.is_set():
                     return
-                logger.warning("the change stream on %s failed, sweeping by the clock: %s", self._name, in_short(error))
+                unforeseen = None if isinstance(error, PyMongoError) else error
+                said = "the change stream on %s failed, sweeping by the clock: %s"
+                logger.warning(said, self._name, in_short(error), exc_info=unforeseen)
                 stop.wait(_AGAIN_SECONDS)
 
     def _wanted(self) -> Timestamp | None:

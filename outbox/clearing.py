@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
-from bson import ObjectId
+from bson import ObjectId, Timestamp
 from pymongo.collection import Collection
 
 from outbox.collections import Document, call
@@ -21,7 +21,7 @@ _AT_ONCE = 2  # two at once take 7 µs a message, one takes 11 (measured, one no
 class _Part(NamedTuple):
     first: int
     ids: frozenset[bytes]
-    deleted: Future[None]
+    deleted: Future[Timestamp]
 
 
 class Clearing:
@@ -38,6 +38,8 @@ class Clearing:
         self._few: set[bytes] = set()
         self._few_bytes = 0
         self._first = 0  # of the few
+        self.time = Timestamp(0, 0)
+        """When the newest of the acknowledged deletes was, by the server's logical clock."""
 
     @property
     def ids(self) -> frozenset[bytes]:
@@ -87,18 +89,21 @@ class Clearing:
         self._parts.clear()
         self._few.clear()
         self._few_bytes = 0
+        self.time = Timestamp(0, 0)
 
     def _reap(self) -> None:
         while self._parts and self._parts[0].deleted.done():
             self._finish()
 
     def _finish(self) -> None:
-        self._parts[0].deleted.result()
+        self.time = max(self.time, self._parts[0].deleted.result())
         self._parts.popleft()
 
-    def delete(self, ids: Iterable[bytes]) -> None:
-        """Deletes now, on this thread. Raises pymongo's errors."""
+    def delete(self, ids: Iterable[bytes]) -> Timestamp:
+        """Deletes now, on this thread; says when that was. Raises pymongo's errors."""
         wanted = [ObjectId(each) for each in ids]
-        if wanted:
-            with call(DELETE_SECONDS):
-                self._staging.delete_many({"_id": {"$in": wanted}})
+        if not wanted:
+            return Timestamp(0, 0)
+        with call(DELETE_SECONDS), self._staging.database.client.start_session() as session:
+            self._staging.delete_many({"_id": {"$in": wanted}}, session=session)
+            return session.operation_time or Timestamp(0, 0)

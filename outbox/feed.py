@@ -39,9 +39,9 @@ class Feed:
         that waits for news of staging within `await_seconds` of the reader that started it, the others within 0.2 s.
         """
         with self._lock:
-            self._readers += 1
-            if self._readers == 1:
+            if self._readers == 0:
                 self._start(await_seconds)
+            self._readers += 1
             tail = self._tail
         try:
             yield tail
@@ -55,11 +55,15 @@ class Feed:
         stop = self._stop = threading.Event()
         tail = self._tail = Tail(self._collections)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        self._spawn("tail", lambda: tail.run(stop))
-        if self._sequencing:
-            lease = Lease(self._collections.leases, "sequencer", owner=self._owner)
-            sequencer = Sequencer(self._collections, lease, tail=tail)
-            self._spawn("sequencer", lambda: sequence(self._collections, sequencer, stop, await_seconds))
+        try:
+            self._spawn("tail", lambda: tail.run(stop))
+            if self._sequencing:
+                lease = Lease(self._collections.leases, "sequencer", owner=self._owner)
+                sequencer = Sequencer(self._collections, lease, tail=tail)
+                self._spawn("sequencer", lambda: sequence(self._collections, sequencer, stop, await_seconds))
+        except BaseException:  # no thread can be had: all or none, and the reader is told
+            stop.set()
+            raise
 
     def _spawn(self, role: str, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=apart(work), name=f"outbox-{role}-{self._collections.name}", daemon=True)

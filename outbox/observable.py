@@ -86,7 +86,11 @@ class Subscriptions:
             subscription = _Subscription(self, request, observer)
             with self._lock:
                 self._live.add(subscription)
-            subscription.thread.start()
+            try:
+                subscription.thread.start()
+            except RuntimeError:  # no thread can be had
+                self.ended(subscription)
+                raise
             return Disposable(subscription.dispose)
 
         return Observable(subscribe)

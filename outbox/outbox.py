@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -37,6 +38,7 @@ from outbox.validator import schemas_of
 logger = logging.getLogger("outbox")
 
 _STOP_SECONDS = 2.0
+_STILL_SECONDS = 0.05
 
 
 class Outbox:
@@ -289,6 +291,8 @@ def _drained(sequencer: Sequencer, holding: Holding) -> bool:
             holding.note(swept.hold, sequencer.fence)
             if swept.is_last or swept.hold is not None:
                 return True
+            if swept.is_behind:
+                threading.Event().wait(_STILL_SECONDS)
     except Doubt as reason:
         logger.info("sequencing starts over: %s", reason)
         return False

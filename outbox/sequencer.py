@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import NamedTuple
 
 import pymongo.errors
 from bson import ObjectId, Timestamp
 
-from outbox import batch, clearing, packing, snapshot, staging
+from outbox import batch, clearing, packing, staging
 from outbox.bell import News
 from outbox.burial import bury
 from outbox.clearing import Clearing
@@ -21,14 +21,14 @@ from outbox.lease import Lease
 from outbox.log import Log
 from outbox.packing import Packed
 from outbox.retention import Hold, Retention
-from outbox.snapshot import Snapshot
 from outbox.staging import Staged
 from outbox.tail import Tail
+from outbox.untaken import Untaken
+from outbox.workers import Workers
 
 logger = logging.getLogger("outbox")
 
 APPEND_BYTES = 16 << 20
-_FEW = 600  # three deletes of what is collected at a low rate
 _FENCED = 121  # DocumentValidationFailure
 _DUPLICATE = 11000
 # What the log says of a document it will never take, whoever sends it and however often: deeper than 180 levels
@@ -47,6 +47,8 @@ class Swept(NamedTuple):
     """Nothing is left of what staging held at `time`: only what is committed after it is to come."""
     hold: Hold | None = None
     """Why not all of staging was taken: a durable reader would have lost what it has not read yet."""
+    is_behind: bool = False
+    """The server, a new primary, does not show yet what was taken before: nothing was taken. Sweep again, soon."""
 
 
 class Doubt(OutboxError):
@@ -73,21 +75,17 @@ class Sequencer:
     ) -> None:
         self._collections = collections
         self._tail = Tail(collections) if tail is None else tail
-        self._threads = ThreadPoolExecutor(3, "outbox-sequencer") if threads is None else threads
+        self._threads = Workers(3, "outbox-sequencer") if threads is None else threads
         self._clearing = Clearing(collections.staging, self._threads)
-        self._snapshot: Snapshot | None = None
-        self._bite = snapshot.FIRST_RECORDS
+        self._untaken = Untaken(collections, self._clearing, self._threads)
         self._log = Log(collections)
         self._lease = Lease(collections.leases, "sequencer", clock=clock) if lease is None else lease
         self._next = 0
         self._floor = 0  # the newest record's `created`, in ms
         self._cap = 0
-        self._window: frozenset[bytes] = frozenset()
-        self._taken: set[bytes] = set()
         self._suspects: set[bytes] = set()
         self.retention = Retention(collections)
         self._held_bytes = 0
-        self._swept = Timestamp(0, 0)
 
     @property
     def fence(self) -> int:
@@ -106,7 +104,7 @@ class Sequencer:
         """
         self._tail.appended.end()
         self._clearing.forget()
-        self._leave_snapshot()
+        self._untaken.leave()
         self._cap = self._log.describe().size
         if not self._lease.acquire():
             return False
@@ -117,8 +115,9 @@ class Sequencer:
             newest = self._log.newest(session)
             ids = self._log.ids_since(newest.undeleted, session)
             last = self._log.holding(newest.last, session)
-        self._taken = {each.binary for each in ids}
-        self._clearing.delete(self._taken)
+            taken = {each.binary for each in ids}
+            self._untaken.begin(taken, session.operation_time)
+        self._untaken.took((), self._clearing.delete(taken))
         self._next = newest.last + 1
         self.retention, self._held_bytes = Retention(self._collections), 0
         self._floor = 0 if last is None else last.records()[-1].created_ms
@@ -139,50 +138,37 @@ class Sequencer:
         hold = self._still_held()
         if hold is not None:
             self._clearing.flush()
-            return Swept(0, self._swept, hold=hold)
+            return Swept(0, self._untaken.time, hold=hold)
         if expecting:
             self.retention.ask(self._threads, self._next - 1)
-        shown = self._open_snapshot() if self._snapshot is None else self._snapshot
-        documents = shown.bite()
+        documents = self._untaken.bite()
+        if documents is None:
+            return Swept(0, self._untaken.time, is_behind=True)
         fetched = len(documents)
         staged = self._parse(documents)
         del documents  # MiBs that would otherwise live until all is appended
-        fresh = [each for each in staged if each.id not in self._window]
-        again = [each.id for each in staged if each.id in self._window]
+        fresh = [each for each in staged if self._untaken.is_fresh(each.id)]
+        again = [each.id for each in staged if not self._untaken.is_fresh(each.id)]
         if again:
-            self._clearing.delete(frozenset(again) - self._clearing.ids)
+            self._untaken.took((), self._clearing.delete(frozenset(again) - self._clearing.ids))
         if not fresh:
             self._clearing.flush()
         kept, hold = self._append_all(fresh)
-        is_last = hold is None and shown.is_done and shown.is_whole
-        if hold is not None or shown.is_done:
-            self._leave_snapshot()
-        return Swept(fetched - len(again) - kept, self._swept, is_last, hold)
+        is_last = hold is None and self._untaken.is_whole
+        if hold is not None or self._untaken.is_done:
+            self._untaken.leave()
+        return Swept(fetched - len(again) - kept, self._untaken.time, is_last, hold)
 
     @apart
     def take(self, news: News) -> Swept:
         """Moves what was committed since the last sweep, which took all there was. Raises as `sweep`."""
         if self._lease.renew_if_due():
             self._check_fence()
-        self._swept = max(self._swept, news.time)
+        self._untaken.brought(news.time)
         staged = self._parse(news.documents)
-        fresh = [each for each in staged if each.id not in self._taken]
+        fresh = [each for each in staged if self._untaken.is_fresh(each.id)]
         kept, hold = self._append_all(fresh)
-        return Swept(len(staged) - kept, self._swept, hold is None, hold)
-
-    def _open_snapshot(self) -> Snapshot:
-        # What is being deleted would only show again. Waiting for a few takes longer (10 ms each second, at 2,000/s).
-        self._clearing.settle(_FEW)
-        if self._taken:
-            self._window, self._taken = self._clearing.ids | self._taken, set()
-        self._snapshot = Snapshot(self._collections, self._threads, self._bite)
-        self._swept = self._snapshot.time
-        return self._snapshot
-
-    def _leave_snapshot(self) -> None:
-        if self._snapshot is not None:
-            self._bite = self._snapshot.records
-            self._snapshot = None
+        return Swept(len(staged) - kept, self._untaken.time, hold is None, hold)
 
     def _still_held(self) -> Hold | None:
         """Asks before fetching what is held back, which may be 16 MiB, once more."""
@@ -221,7 +207,6 @@ class Sequencer:
             appended, hold = self._append(part)
             if appended:
                 ids = [each.id for each in part[:appended]]
-                self._taken.update(ids)
                 size = sum(batch.record_size(each.rest) for each in part[:appended])
                 self._clearing.begin(first, ids, size, little)
                 left -= appended
@@ -231,7 +216,7 @@ class Sequencer:
 
     def _append(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
         """Appends as many as may be without a durable reader's loss, the first ones first; says how many."""
-        created = packing.dates(fresh, self._floor, self._swept.time)
+        created = packing.dates(fresh, self._floor, self._untaken.time.time)
         undeleted = self._clearing.undeleted(self._next)
         packed = packing.pack(fresh, created, self._next, self.fence, undeleted, self._suspects)
         for each in packed:
@@ -251,6 +236,7 @@ class Sequencer:
             raise
         self._tail.announce([each.batch for each in packed], session)
         appended = packed[-1].batch.last + 1 - self._next
+        self._untaken.took((each.id for each in fresh[:appended]), session.operation_time)
         self._next += appended
         self._floor = created[appended - 1]
         self._suspects.clear()
@@ -290,7 +276,7 @@ class Sequencer:
         """
         self._tail.appended.end()
         try:
-            self._leave_snapshot()
+            self._untaken.leave()
             self._clearing.settle()
         finally:
             self._threads.shutdown(wait=False)

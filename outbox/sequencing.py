@@ -13,6 +13,7 @@ from outbox.collections import Collections, apart
 from outbox.early_warning import EarlyWarning
 from outbox.errors import LeaseLost, OutboxError
 from outbox.holding import Holding
+from outbox.pause import Pause
 from outbox.privileges import is_unauthorized
 from outbox.sequencer import Doubt, Sequencer
 from outbox.wording import in_short
@@ -22,55 +23,58 @@ logger = logging.getLogger("outbox")
 IDLE_SECONDS = 1.0
 UNAUTHORIZED_SECONDS = 30.0
 _STANDBY_SECONDS = 0.5
-_FIRST_PAUSE = 0.05
-_HELD_SECONDS = 0.05
+_STILL_SECONDS = 0.05  # between two looks at what does not move: a reader that holds, a snapshot that is too old
 _QUIET_SECONDS = 0.1  # after this much silence the last few messages are deleted from staging, too
 
 
 def sequence(
     collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float = AWAIT_SECONDS
 ) -> None:
-    """Sequences until `stop` is set, whatever happens to the server, then gives the lease back. Blocks.
+    """Sequences until `stop` is set, whatever happens to the server or in here, then gives the lease back. Blocks.
 
     await_seconds: how long after `stop` the bell's thread may live on, see Bell.
     """
     bell = Bell(collections.staging, await_seconds)
-    listener = threading.Thread(
-        target=apart(bell.run), args=(stop,), name=f"outbox-bell-{collections.name}", daemon=True
-    )
-    listener.start()
-    pause = _FIRST_PAUSE
+    listener: threading.Thread | None = None
+    pause = Pause(IDLE_SECONDS)
+    name = collections.log.full_name
     try:
         while not stop.is_set():
             try:
+                if listener is None:
+                    listener = _listener(bell, stop, collections.name)
                 if not sequencer.take_over():
                     stop.wait(_STANDBY_SECONDS)
                     continue
-                _work(collections, sequencer, bell, stop)
+                _work(collections, sequencer, bell, stop, pause)
             except (Doubt, LeaseLost) as reason:
-                logger.warning("sequencing %s starts over: %s", collections.log.full_name, reason)
-                pause = _FIRST_PAUSE
+                logger.warning("sequencing %s starts over: %s", name, reason)
+                pause.reset()
             except (PyMongoError, OutboxError) as error:
                 if is_unauthorized(error):
                     # Not this process's work, then. Without the lease, so that one that may do it can.
-                    logger.error("cannot sequence %s: %s", collections.log.full_name, _advised(error))  # noqa: TRY400
+                    logger.error("cannot sequence %s: %s", name, _advised(error))  # noqa: TRY400  # no fault of ours
                     _release(sequencer)
                     stop.wait(UNAUTHORIZED_SECONDS)
                     continue
-                logger.warning(
-                    "sequencing %s starts over in %.2f s: %s", collections.log.full_name, pause, in_short(error)
-                )
-                stop.wait(pause)
-                pause = min(2 * pause, IDLE_SECONDS)
-            else:
-                pause = _FIRST_PAUSE
+                logger.warning("sequencing %s starts over in %.2f s: %s", name, pause.seconds, in_short(error))
+                pause.wait(stop)
+            except Exception:
+                logger.exception("sequencing %s starts over in %.2f s: unforeseen", name, pause.seconds)
+                pause.wait(stop)
     finally:
         _release(sequencer)
-        if await_seconds <= AWAIT_SECONDS:  # who closes an outbox leaves no thread behind; a relay just ends
-            listener.join()
+        if listener is not None and await_seconds <= AWAIT_SECONDS:
+            listener.join()  # who closes an outbox leaves no thread behind; a relay just ends
 
 
-def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: threading.Event) -> None:
+def _listener(bell: Bell, stop: threading.Event, name: str) -> threading.Thread:
+    thread = threading.Thread(target=apart(bell.run), args=(stop,), name=f"outbox-bell-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: threading.Event, pause: Pause) -> None:
     holding, early = Holding(collections), EarlyWarning(collections)
     news: News | None = None
     expecting, swept_at = True, 0.0
@@ -84,12 +88,13 @@ def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: thre
         holding.note(swept.hold, sequencer.fence)
         if swept.hold is None:
             early.note(sequencer.retention.left)
+        pause.reset()
         news, expecting = None, True
         if swept.is_last and time.monotonic() - swept_at < IDLE_SECONDS:
             news = bell.wait(_QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
             expecting = news is None
-        elif swept.hold is not None and not swept.messages:
-            stop.wait(_HELD_SECONDS)
+        elif not swept.messages and (swept.hold is not None or swept.is_behind):
+            stop.wait(_STILL_SECONDS)
 
 
 def _advised(error: Exception) -> str:
@@ -103,3 +108,5 @@ def _release(sequencer: Sequencer) -> None:
         logger.warning(
             "the sequencer's lease could not be given back; others wait until it runs out: %s", in_short(error)
         )
+    except Exception:
+        logger.exception("the sequencer's lease could not be given back; others wait until it runs out")

@@ -90,7 +90,11 @@ class Snapshot:
             self.records = max(1, min(BITE_RECORDS, fitting))
         before = [] if self._edge is None else self._edge[1]
         fresh = [each for each in documents if each not in before] if before else documents
+        last = None if self._edge is None else self._edge[0]
         self._edge = _edge(fresh)
+        if self._edge is not None and self._edge[0] == last:
+            # More of them share an `at`, which somebody made up, than a bite has: they are not to be told apart.
+            self._edge = None
         return fresh
 
     def _kill(self, cursor: int) -> None:

@@ -27,6 +27,7 @@ logger = logging.getLogger("outbox")
 
 AWAIT_MS = 200  # closing a cursor does not interrupt its await (measured), so this is how long stopping may take
 _REOPEN_SECONDS = 0.1
+_UNFORESEEN_SECONDS = 1.0
 _REST_SECONDS = 5.0  # between two looks while this process is the one that appends
 _STOP_SECONDS = 0.2
 _BLIND_SECONDS = 0.05  # how often readers look for themselves while the cursor is being opened
@@ -86,13 +87,17 @@ class Tail:
     def run(self, stop: threading.Event) -> None:
         """Follows the log until `stop` is set, opening the cursor anew whatever happens to it. Blocks."""
         while not stop.is_set():
+            pause = _REOPEN_SECONDS
             try:
                 with self._collections.client.start_session() as session, self._opened(session) as cursor:
                     self._follow(cursor, session, stop)
             except (PyMongoError, OutboxNotCreated) as error:
                 logger.info("the tail of %s is opened anew: %s", self._collections.log.full_name, in_short(error))
+            except Exception:
+                pause = _UNFORESEEN_SECONDS
+                logger.exception("the tail of %s is opened anew: unforeseen", self._collections.log.full_name)
             self._break(is_open=False)
-            stop.wait(_REOPEN_SECONDS)
+            stop.wait(pause)
 
     def _break(self, *, is_open: bool) -> None:
         self.open = is_open

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo.errors import BulkWriteError
 
 from outbox.privileges import PAGE, is_unauthorized
 
@@ -17,9 +21,17 @@ def in_short(error: Exception) -> str:
     A want of privileges is said with what to do about it, and without the refused command's values.
     """
     said = _APPENDIX.split(str(error), maxsplit=1)[0]
+    if isinstance(error, BulkWriteError):  # which itself says only that there were errors
+        said = "; ".join(_reasons(error.details)) or said
     if not is_unauthorized(error):
         return said
     return f"{_COMMAND.sub(_named, said)}. {PAGE} has a role for each kind of process: grant it to MongoDB's user"
+
+
+def _reasons(details: Mapping[str, Any]) -> list[str]:
+    """What the server said of a bulk write, each thing once: never the values of what it refused."""
+    found = (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()))
+    return list(dict.fromkeys(f"{each.get('errmsg') or 'no reason given'} ({each.get('code')})" for each in found))[:3]
 
 
 def _named(command: re.Match[str]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Protocol
 
 from outbox.batch import Batch
+from outbox.workers import Workers
 
 BACKLOG = 100
 """Records of a read from which on there is likely more. At the head a second thread would only get in the way."""
@@ -32,7 +33,7 @@ class ReadAhead:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="relay-reader")
+        self._thread = Workers(1, "relay-reader")
         self._ahead: Future[Sequence[Batch]] | None = None
 
     @property

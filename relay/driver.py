@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pymongo.errors import PyMongoError
 
-from outbox.errors import LeaseLost
+from outbox.errors import LeaseLost, OutboxError
 from outbox.transient import is_transient
 from outbox.wording import in_short
 from relay.backoff import delay
@@ -73,7 +73,10 @@ class Driver:
         if isinstance(error, PyMongoError) and not is_transient(error):
             raise error
         seconds = delay(failures + 1, self._chance)
-        log.warning("relay %s: %s; again in %.1f s", self._label, in_short(error), seconds)
+        if isinstance(error, PyMongoError | OutboxError):
+            log.warning("relay %s: %s; again in %.1f s", self._label, in_short(error), seconds)
+        else:
+            log.error("relay %s: unforeseen; again in %.1f s", self._label, seconds, exc_info=error)
         self._stop.wait(seconds)
         return failures + 1
 

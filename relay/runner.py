@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 
 from outbox import Outbox
 from outbox.clock import SystemClock
-from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxNotCreated
+from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxError, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
 from relay.advice import Advice
 from relay.crew import Crew
@@ -87,7 +87,8 @@ class Relay:
         TopicMissing at the start, InvalidSettings when `shares` is not what the relay has, and later only what somebody
         must see to: PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, HistoryLost, LogReplaced,
         CursorMismatch, InvalidStart, OutboxNotCreated, and errors of the database that do not pass by themselves. Lost
-        connections, elections, and a broker that is away are waited for.
+        connections, elections, and a broker that is away are waited for. An error that nobody foresaw goes to the log
+        output, whole, and the relay goes on from its cursor; with `once` it is raised.
         """
         types = self._outbox.types()
         if not types:
@@ -109,6 +110,12 @@ class Relay:
                     log.warning("%s; what was in flight is given up, and this relay stands by", lost)
                     stop.wait(LOST_SECONDS)
                 except (PyMongoError, DeliveryFailed) as error:
+                    failures = driver.retry(error, failures)
+                except OutboxError:
+                    raise
+                except Exception as error:
+                    if once:
+                        raise
                     failures = driver.retry(error, failures)
 
     def _turn(self, stop: threading.Event, once: bool) -> bool:

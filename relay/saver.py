@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 
 from outbox.clock import Clock
+from outbox.workers import Workers
 from relay.encoding import Position
 
 EVERY_SECONDS = 0.1
@@ -31,7 +32,7 @@ class Saver:
         self._save = save
         self._clock = clock
         self._every = every
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="relay-cursor")
+        self._thread = Workers(1, "relay-cursor")
         self._saving: Future[None] | None = None
         self._newest = saved
         self._started = clock.monotonic()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from bson import Int64, ObjectId
+from bson import Int64, ObjectId, Timestamp
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -167,7 +167,12 @@ def test_the_window_filters_out_what_an_older_snapshot_still_shows(
         worker.take_over()
         orders.put([placed(n) for n in range(10)], standalone=True)
         fetched = Snapshot(orders.collections, Now()).bite()
-        monkeypatch.setattr(Snapshot, "_fetch", lambda _: fetched)
+
+        def fetch(snapshot: Snapshot) -> list[bytes]:
+            snapshot.time = Timestamp((1 << 32) - 1, 1)  # as old as it is, it is not seen to be
+            return fetched
+
+        monkeypatch.setattr(Snapshot, "_fetch", fetch)
         worker.sweep()
         worker.sweep()
 

@@ -1,4 +1,4 @@
-"""A primary that was just elected does not know for a moment what is committed: a relay does not believe it then."""
+"""A primary that was just elected does not know for a moment what is committed: nobody believes it then."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
 from outbox.lease import Lease
+from outbox.sequencer import Sequencer
 from relay import Relay
 from relay.at_least_once import AtLeastOnce
 from relay.cursor import Cursors
@@ -24,7 +26,7 @@ from relay.plan import role
 from relay.testing import MemorySink, MemoryTransactions
 from relay.transactions import Transactions
 from relay.work import is_drained
-from tests.orders import foreign, new_outbox
+from tests.orders import foreign, new_outbox, totals
 from tests.relaying import numbered, run_once, saved_seq
 from tests.servers.replica_set import ReplicaSet
 from tests.waiting import wait_until
@@ -56,6 +58,15 @@ class Successor:
         self._nodes = nodes
         self._orders = orders
         self._node = nodes.secondaries()[0]
+
+    def knows(self, id: ObjectId) -> None:
+        """It has this message in staging, for good."""
+        home = self._orders.collections
+        with self._node.connect() as client:
+            staging = client[home.database.name].get_collection(
+                home.staging.name, read_concern=ReadConcern("majority"), read_preference=ReadPreference.SECONDARY
+            )
+            wait_until(lambda: staging.find_one({"_id": id}), 30, "the message to be there")
 
     def be_unaware(self) -> None:
         self._fail_point("alwaysOn")
@@ -126,6 +137,30 @@ def test_it_does_not_take_the_log_for_another_one(
 
     assert waited.value.timeout
     assert (found and found[0], saved_seq(orders)) == (6, 6)
+
+
+def test_it_does_not_show_the_sequencer_what_is_in_the_log_already(orders: Outbox, successor: Successor) -> None:
+    """Goes red when every snapshot is believed: what was appended and deleted long ago would be appended again."""
+    worker = Sequencer(orders.collections)
+    assert worker.take_over()
+    known = orders.collections.staging.insert_one(foreign(4)).inserted_id
+    successor.knows(known)
+    successor.be_unaware()
+    for total in (5, 6):
+        assert worker.sweep().messages == 1
+        worker._clearing.settle()  # a majority has deleted it
+        orders.collections.staging.insert_one(foreign(total))
+    worker.sweep()
+    worker._clearing.settle()
+    worker.sweep()
+    successor.elected()
+    swept = worker.sweep()
+    successor.told()
+    wait_until(lambda: worker.sweep().is_last, 30, "a snapshot that is to be believed")
+    worker.release()
+
+    assert (swept.is_behind, swept.messages, swept.is_last) == (True, 0, False)
+    assert totals(orders.read(4)) == [4, 5, 6]
 
 
 def test_it_does_not_take_staging_for_empty(orders: Outbox, successor: Successor) -> None:

@@ -76,6 +76,17 @@ def test_news_that_come_twice_are_appended_once(orders: Outbox, worker: Sequence
     assert totals(orders.read()) == [1]
 
 
+def test_news_that_a_sweep_has_left_behind_are_appended_once(orders: Outbox, worker: Sequencer) -> None:
+    """Goes red when `take` looks only at what came since the last sweep: a new primary's stream may go back further."""
+    orders.put(placed(1), standalone=True)
+    news = _news(orders)
+    assert worker.take(news).messages == 1
+    assert worker.sweep().is_last
+    worker.take(news)
+
+    assert totals(orders.read()) == [1]
+
+
 def test_a_sweep_after_news_leaves_out_what_is_not_deleted_yet(orders: Outbox, worker: Sequencer) -> None:
     """Goes red when what `take` appended is not remembered until it is gone from staging."""
     orders.put(placed(1), standalone=True)

@@ -15,6 +15,7 @@ from bson import Int64
 from outbox import batch, log
 from outbox.batch import ENVELOPE_BYTES, GENESIS
 from outbox.collections import Collections, Document, call
+from outbox.edge import Edge
 from outbox.errors import IncompatibleOutbox, UnsupportedServer
 from outbox.lease import Lease, holder
 from outbox.privileges import is_unauthorized
@@ -147,6 +148,7 @@ def _create_log(collections: Collections, initial: int, asked: int | None, least
     options = _options(collections, name)
     if options is None:
         fence = _fence(collections)
+        Edge(collections).withdraw(fence)
         _create_collection(collections, name, capped=True, size=initial, validator=log.validator(fence))
     elif not options.get("capped"):
         raise IncompatibleOutbox(

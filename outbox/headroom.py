@@ -43,7 +43,7 @@ class Gauge:
         self._log = Log(collections)
         self._batches = collections.log.with_options(codec_options=_MILLISECONDS)
         self._cap = cap
-        self.oldest = self._log.oldest()
+        self.oldest = self._log.earliest()
         self.head = self._log.head()
         with call():
             self.size = int(collections.database.command("collStats", collections.log.name)["size"])

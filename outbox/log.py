@@ -16,6 +16,7 @@ from pymongo.collection import Collection
 from outbox import batch
 from outbox.batch import Batch
 from outbox.collections import RAW, Collections, Document, call
+from outbox.edge import Edge
 from outbox.errors import LogCorrupt, OutboxNotCreated
 from outbox.record import Record
 
@@ -72,6 +73,7 @@ class Log:
     def __init__(self, collections: Collections) -> None:
         self._collections = collections
         self._log = collections.log
+        self._edge = Edge(collections)
         self._raw: Collection[RawBSONDocument] = collections.log.with_options(codec_options=RAW)
 
     def describe(self) -> Description:
@@ -108,7 +110,16 @@ class Log:
         return self.newest(session).last
 
     def oldest(self, session: ClientSession | None = None) -> int:
-        """The oldest seq the log still holds; 1 when nothing was ever appended. Raises OutboxNotCreated.
+        """The oldest seq that stays for who has saved a cursor just before it; 1 when nothing was ever appended.
+
+        What lies before it may still be there, see `earliest`, and be rolled over at any moment. Raises
+        OutboxNotCreated, and needs the right to read the leases.
+        """
+        edge = self._edge.read(session)  # first: what an append has rolled over is gone before its edge is taken back
+        return max(edge, self.earliest(session))
+
+    def earliest(self, session: ClientSession | None = None) -> int:
+        """The oldest seq the log holds at this moment; 1 when nothing was ever appended. Raises OutboxNotCreated.
 
         One read, so that a record appended meanwhile is never passed over: a log that once had records has its last.
         """
@@ -161,18 +172,20 @@ class Log:
         A binary search over `_id`, which works because `created` never decreases along `seq`.
         """
         wanted = date.replace(tzinfo=UTC) if date.tzinfo is None else date
-        oldest, head = self.oldest(), self.head()
-        seqs = range(oldest, head + 1)
-        return oldest + bisect.bisect_left(seqs, wanted, key=self._created())
+        # A primary that was just elected may not know for a moment of what another has shown: it would look too old.
+        with self._collections.client.start_session(causal_consistency=True) as session:
+            oldest, head = self.earliest(session), self.head(session)
+            seqs = range(oldest, head + 1)
+            return oldest + bisect.bisect_left(seqs, wanted, key=self._created(session))
 
-    def _created(self) -> Callable[[int], datetime]:
+    def _created(self, session: ClientSession) -> Callable[[int], datetime]:
         """A record's `created`; what was rolled over during the search counts as too old."""
         records: list[Record[Any]] = []
 
         def created(seq: int) -> datetime:
             nonlocal records
             if not records or not records[0].seq <= seq <= records[-1].seq:
-                found = self.holding(seq)
+                found = self.holding(seq, session)
                 if found is None or seq > found.last:
                     return datetime.min.replace(tzinfo=UTC)
                 records = found.records()

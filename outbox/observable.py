@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar, cast
 
 from pymongo.errors import PyMongoError
 from reactivex import Observable
@@ -15,7 +15,7 @@ from reactivex.disposable import Disposable
 
 from outbox.batch import Batch
 from outbox.collections import Collections, apart
-from outbox.errors import HistoryLost
+from outbox.errors import HistoryLost, OutboxError
 from outbox.feed import Feed
 from outbox.log import Log
 from outbox.reader import LogReader
@@ -42,6 +42,8 @@ class Request:
     types: frozenset[str] | None
     key: str | None
     on_gap: OnGap = "error"
+    pinned: int | None = None
+    """The seq that `start` means, once that is known."""
 
     def wants(self, record: Record[Any]) -> bool:
         return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
@@ -83,7 +85,7 @@ class Subscriptions:
 
         def subscribe(observer: ObserverBase[Record[Any]], scheduler: SchedulerBase | None = None) -> DisposableBase:
             self._check_usable()  # it may have been closed, or forked, since the Observable was made
-            subscription = _Subscription(self, request, observer)
+            subscription = _Subscription(self, self._pinned(request), observer)
             with self._lock:
                 self._live.add(subscription)
             try:
@@ -95,8 +97,26 @@ class Subscriptions:
 
         return Observable(subscribe)
 
+    @apart
+    def _pinned(self, request: Request) -> Request:
+        """'latest' as the seq that it means now, so that whatever is put from now on is delivered.
+
+        A server that cannot be asked is asked again by the subscription itself, which tells of errors that stay.
+        """
+        if request.start != "latest":
+            return request
+        try:
+            return replace(request, pinned=resolve(request.start, Log(self.collections)))
+        except (PyMongoError, OutboxError) as error:
+            name = self.collections.log.full_name
+            logger.info("reading %s from 'latest' begins when the server answers: %s", name, in_short(error))
+            return request
+
     def read(self, request: Request) -> Iterator[Record[Any]]:
         """The records from the request's start to the head."""
+        return self._read(self._pinned(request))
+
+    def _read(self, request: Request) -> Iterator[Record[Any]]:
         reader = self.open(request, None)
         delivered = False
         try:
@@ -110,7 +130,7 @@ class Subscriptions:
     @apart
     def open(self, request: Request, tail: Tail | None) -> LogReader:
         try:
-            position = resolve(request.start, Log(self.collections))
+            position = request.pinned or resolve(request.start, Log(self.collections))
         except HistoryLost as lost:
             if not callable(request.on_gap):
                 raise
@@ -161,18 +181,24 @@ class _Subscription:
                 self._deliver(tail)
             if not self._disposed:
                 self._observer.on_completed()
-        except Exception as error:  # noqa: BLE001  # whatever ends a subscription is the observer's to know
+        except BaseException as error:  # noqa: BLE001  # whatever ends a subscription is the observer's to know
             self._fail(error)
         finally:
             self._home.ended(self)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
+        if not isinstance(error, Exception):  # sys.exit() in on_next, which only ever ends the thread it is called in
+            logger.error(
+                "a subscription of %s was ended by %r from its subscriber; the program goes on",
+                self._home.collections.log.full_name,
+                error,
+            )
         if self._disposed:
             logger.debug("a disposed subscription ended with %r", error)
             return
         try:
-            self._observer.on_error(error)
-        except Exception:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
+            self._observer.on_error(cast(Exception, error))
+        except BaseException:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
             logger.exception("a subscriber of %s failed and has no on_error", self._home.collections.log.full_name)
 
     def _deliver(self, tail: Tail) -> None:

@@ -151,8 +151,9 @@ class Outbox:
         on_gap: "error", or a function that is told of HistoryLost before reading goes on at the oldest record.
 
         Each subscription has a daemon thread that calls `on_next` serially and reads no further while it runs. What
-        `on_next` raises goes to `on_error`, as do HistoryLost, LogReplaced, OutboxNotCreated, and errors of the server
-        that do not pass by themselves. Raises InvalidStart.
+        `on_next` raises goes to `on_error` (also SystemExit: the program goes on), as do HistoryLost, LogReplaced,
+        OutboxNotCreated, and errors of the server that do not pass by themselves. Raises InvalidStart. With "latest",
+        what is put after `subscribe` returned is delivered; it asks the server, for 5 s, or else when that answers.
         """
         self._usable()
         return self._subscriptions.observable(self._request(start, types, key, on_gap))

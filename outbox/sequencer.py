@@ -84,7 +84,7 @@ class Sequencer:
         self._floor = 0  # the newest record's `created`, in ms
         self._cap = 0
         self._suspects: set[bytes] = set()
-        self.retention = Retention(collections)
+        self.retention = Retention(collections, 0)
         self._held_bytes = 0
 
     @property
@@ -119,7 +119,8 @@ class Sequencer:
             self._untaken.begin(taken, session.operation_time)
         self._untaken.took((), self._clearing.delete(taken))
         self._next = newest.last + 1
-        self.retention, self._held_bytes = Retention(self._collections), 0
+        self.retention, self._held_bytes = Retention(self._collections, self.fence), 0
+        self.retention.begin(self._lease.found)
         self._floor = 0 if last is None else last.records()[-1].created_ms
         self._tail.appended.begin(self.fence, self._next)
         logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self._next, self.fence)
@@ -153,6 +154,7 @@ class Sequencer:
             self._untaken.took((), self._clearing.delete(frozenset(again) - self._clearing.ids))
         if not fresh:
             self._clearing.flush()
+            self.retention.rest()
         kept, hold = self._append_all(fresh)
         is_last = hold is None and self._untaken.is_whole
         if hold is not None or self._untaken.is_done:
@@ -234,6 +236,7 @@ class Sequencer:
             for refusal in error.details["writeErrors"]:
                 self._refused(packed[refusal["index"]].members, refusal["code"], refusal["errmsg"])
             raise
+        self.retention.landed()
         self._tail.announce([each.batch for each in packed], session)
         appended = packed[-1].batch.last + 1 - self._next
         self._untaken.took((each.id for each in fresh[:appended]), session.operation_time)
@@ -278,6 +281,7 @@ class Sequencer:
         try:
             self._untaken.leave()
             self._clearing.settle()
+            self.retention.end()
         finally:
             self._threads.shutdown(wait=False)
             self._lease.release()

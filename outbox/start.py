@@ -27,11 +27,11 @@ def resolve(start: Start, log: Log) -> int:
     if start == "latest":
         return log.head() + 1
     if start == "earliest":
-        return log.oldest()
+        return log.earliest()
     if isinstance(start, datetime):
         return log.first_since(start)
     assert isinstance(start, int)
-    oldest, head = log.oldest(), log.head()
+    oldest, head = log.earliest(), log.head()
     if start > head + 1:
         raise InvalidStart(f"start={start} is beyond the log, whose newest seq is {head}: is it of another log?")
     if start < oldest:

@@ -48,7 +48,8 @@ class Status:
     head: int
     """The newest seq; 0 when nothing was ever appended."""
     oldest: int
-    """The oldest seq the log still holds; head + 1 when it holds none."""
+    """The oldest seq that the log keeps for a reader set just before it now; head + 1 when it holds none. At a log that
+    is full and written to, the next append may roll over a few before it, which are still there."""
     staging: int
     """Messages that are committed and not yet numbered. Approximate, from the collection's metadata, as its bytes."""
     staging_bytes: int
@@ -73,7 +74,8 @@ class Status:
 
 def status(collections: Collections) -> Status:
     """Raises OutboxNotCreated and pymongo's errors. A few hundred small reads at most, however large the log is."""
-    capacity = Log(collections).describe().size
+    log = Log(collections)
+    capacity = log.describe().size
     lease = _lease(collections)
     staged, staged_bytes, staged_seconds = _staging(collections)
     letters = _letters(collections)
@@ -83,7 +85,7 @@ def status(collections: Collections) -> Status:
     headrooms = gauge.headrooms({each["_id"]: each["seq"] for each in found})
     return Status(
         head=gauge.head,
-        oldest=gauge.oldest,
+        oldest=log.oldest(),
         staging=staged,
         staging_bytes=staged_bytes,
         staging_seconds=staged_seconds,

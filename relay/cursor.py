@@ -139,7 +139,7 @@ def verify(cursor: Position, log: Log, name: str, session: ClientSession) -> Non
         if id is not None and record.id != id:
             raise CursorMismatch(_mismatch(name, f"at seq {seq} the log holds {record.id}, the cursor {id}"))
         return
-    head, oldest = log.head(session), log.oldest(session)
+    head, oldest = log.head(session), log.earliest(session)  # what is there stays, now that there is a cursor
     if head < seq:
         raise CursorMismatch(_mismatch(name, f"the cursor is at seq {seq}, the log's newest record is {head}"))
     if oldest > seq + 1:
@@ -162,9 +162,16 @@ def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> tuple[P
         seq = to if isinstance(to, int) else log.first_since(to) - 1
         there = position_at(seq, log)
         oldest, head = log.oldest(), log.head()
-        if there[2] is None and seq != oldest - 1:  # just before the oldest nothing is skipped and nothing is lost
+        is_there = there[2] is not None or seq == oldest - 1  # just before the oldest nothing is skipped or lost
+        if seq + 1 < oldest or not is_there:
             raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
         ensemble.write(plan.shares or 1, there, ())
+        if log.oldest() > seq + 1:  # after the save: see outbox.edge
+            before = "had none" if plan.slowest is None else f"was at seq {plan.slowest[0]}"
+            raise InvalidStart(
+                f"seq {seq + 1} was rolled over while the cursor was set to {seq} (it {before}); the log is full and "
+                f"written to. Set it again, to a later one: {log.oldest() - 1} is the earliest that can be had"
+            )
         return plan.slowest, there
     finally:
         ensemble.release()

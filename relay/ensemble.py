@@ -122,6 +122,8 @@ class Ensemble:
                 raise LeaseLost(f"another has taken over the shares of relay {self._name!r}, or wants them otherwise")
 
         self._transaction(work)
+        if count == self._wanted:
+            self._wanted = None
 
     def _put(self, reader: str, cursor: Document, session: ClientSession) -> None:
         known = {"fence": self._claimed[reader]} if reader in self._claimed else {}

@@ -7,14 +7,14 @@ import threading
 
 from outbox.errors import LeaseLost
 from outbox.lease import Lease
-from relay.cursor import position_at
+from relay.beginning import begun
 from relay.dead_letters import DeadLetters
 from relay.encoding import Position
 from relay.ensemble import Ensemble
 from relay.errors import CursorMismatch, DeliveryFailed
 from relay.job import Job
 from relay.plan import call_off
-from relay.share import Layer, lacking, shares
+from relay.share import lacking, shares
 from relay.sink import Sink
 from relay.work import delivery
 
@@ -66,13 +66,12 @@ class Resharing:
         if plan.target not in (None, target):
             raise LeaseLost(f"another number of shares of relay {self._job.name!r} is wanted by now, or there is")
         reached = self._reached(ensemble, target if plan.shares is None else plan.shares)
-        layers: tuple[Layer, ...] = ()
         if reached is None:
-            low = self._first()
+            low = begun(self._job, lambda position: ensemble.write(target, position, ()))
         else:
             low = min(reached, key=lambda position: position[0])
             layers = lacking([tuple(seq for seq, _, _ in reached), *plan.delivered], low[0])
-        ensemble.write(target, low, layers)
+            ensemble.write(target, low, layers)
         log.info("relay %r of %s: %d share(s), from seq %d on", self._job.name, self._job.where, target, low[0] + 1)
 
     def _reached(self, ensemble: Ensemble, count: int) -> list[Position] | None:
@@ -100,8 +99,3 @@ class Resharing:
         if len(reached) < count:
             raise CursorMismatch(f"the cursor of share {found.index(None) + 1} of relay {self._job.name!r} was removed")
         return reached
-
-    def _first(self) -> Position:
-        reader = self._job.outbox.reader(self._job.first)
-        reader.close()
-        return position_at(reader.position - 1, self._job.outbox.log)

@@ -20,7 +20,8 @@ from outbox.wording import in_short
 from relay.advice import Advice
 from relay.ahead import ReadAhead
 from relay.at_least_once import AtLeastOnce, Restart
-from relay.cursor import Cursors, position_at
+from relay.beginning import begun
+from relay.cursor import Cursors
 from relay.dead_letters import DeadLetters
 from relay.driver import Driver
 from relay.encoding import Encoder, Position, is_native
@@ -162,12 +163,11 @@ class Work:
             raise CursorMismatch(
                 f"the cursor of relay {self._job.name!r} was removed while the relay was running, with its log or alone"
             )
-        reader = self._outbox.reader(self._job.first if cursor is None else cursor[0] + 1)
+        if cursor is None:
+            cursor = begun(self._job, lambda position: self._cursors.register(position, lease.fence))
+        reader = self._outbox.reader(cursor[0] + 1)
         with contextlib.ExitStack() as unless_all_is_well:
             unless_all_is_well.enter_context(closing(reader))
-            if cursor is None:
-                cursor = position_at(reader.position - 1, self._outbox.log)
-                self._cursors.register(cursor, lease.fence)
             self._delivery.begin(cursor, lease)
             unless_all_is_well.pop_all()
             self._has_worked = True

@@ -88,7 +88,7 @@ class Ledger:
 
     def oldest(self) -> int:
         """The oldest seq the log holds."""
-        return Log(self.collections).oldest()
+        return Log(self.collections).earliest()
 
     def staged(self) -> int:
         """How many messages wait to be numbered."""

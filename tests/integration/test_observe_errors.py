@@ -74,6 +74,38 @@ def test_an_error_that_nobody_handles_is_logged(orders: Outbox, caplog: pytest.L
     wait_until(lambda: "has no on_error" in " ".join(warnings_of(caplog)), 30, "the log's line")
 
 
+@pytest.mark.parametrize(
+    "end", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()], ids=lambda end: type(end).__name__
+)
+def test_an_exit_in_on_next_ends_its_subscription_and_says_so(
+    orders: Outbox, end: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It cannot end the program from a thread, and must not look as if nothing had happened."""
+    other = subscribed(orders, "earliest")
+    errors: list[BaseException] = []
+
+    def on_next(record: Record[Any]) -> None:
+        raise end
+
+    orders.observe("earliest").subscribe(on_next, errors.append)
+    orders.put(placed(1), standalone=True)
+
+    wait_until(lambda: errors == [end])
+    assert "the program goes on" in " ".join(warnings_of(caplog))
+    orders.put(placed(2), standalone=True)
+    other.sees(1, 2)
+
+
+def test_an_exit_in_on_error_is_logged(orders: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    def on_error(error: Exception) -> None:
+        raise SystemExit(3)
+
+    orders.observe("earliest").subscribe(_fails_at(1), on_error)
+    orders.put(placed(1), standalone=True)
+
+    wait_until(lambda: "failed and has no on_error" in " ".join(warnings_of(caplog)), 30, "the log's line")
+
+
 def test_on_next_is_called_serially_by_one_thread(orders: Outbox) -> None:
     callers: list[int] = []
     inside = threading.Lock()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.lease import Lease
 from outbox.retention import Hold, Retention
 from outbox.sequencer import Sequencer
 from tests.orders import Document, placed, totals
@@ -125,6 +126,8 @@ def test_measuring_weighs_more_batches_than_one_step_holds(outbox: Outbox, monke
     oldest = outbox.log.oldest()
     older = sum(len(each.raw) for each in outbox.log.since(oldest, 1000) if each.last <= 18)
 
-    spare, _ = Retention(outbox.collections).spare(older, CAP, outbox.log.head())
+    lease = Lease(outbox.collections.leases, "sequencer")
+    assert lease.acquire()
+    spare, _ = Retention(outbox.collections, lease.fence).spare(older, CAP, outbox.log.head())
 
     assert spare >= older

@@ -3,75 +3,57 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
-from tests.acceptance.example import EXAMPLES
-from tests.waiting import wait_until
+from tests.acceptance.example import EXAMPLES, run
+from tests.acceptance.pages import FIRST_STEPS, README, ROOT, Prompt, blocks
 
-ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
-FIRST_STEPS = ROOT / "docs" / "first-steps.md"
 GUIDES = sorted([README, *(ROOT / "docs").rglob("*.md"), *EXAMPLES.glob("*/README.md")])
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(.*?)(?=^```|\Z)", re.MULTILINE | re.DOTALL)
-PRINTS = re.compile(r"prints\s+`([^`]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
-def blocks(guide: Path, language: str) -> list[tuple[str, list[str]]]:
-    """The code blocks of a guide, each with what the text up to the next block says it prints."""
-    found = BLOCK.findall(guide.read_text())
-    return [(code, PRINTS.findall(text)) for tongue, code, text in found if tongue == language]
-
-
-class Reader:
-    """Somebody who pastes the blocks into a Python prompt, one after the other."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.names: dict[str, Any] = {"__name__": "prompt"}
-        self._capsys = capsys
-        self._seen = ""
-
-    def paste(self, code: str, prints: list[str]) -> None:
-        """Runs a block, and waits until it has printed all that it should."""
-        self._seen = ""
-        exec(compile(code, "guide", "exec"), self.names)  # noqa: S102  # the page's own code is what is tested
-        wait_until(lambda: set(prints) <= set(self._printed()), 30, f"the lines {prints} to be printed")
-
-    def _printed(self) -> list[str]:
-        self._seen += self._capsys.readouterr().out
-        return self._seen.splitlines()
-
-
-@pytest.fixture
-def reader(capsys: pytest.CaptureFixture[str]) -> Iterator[Reader]:
-    reader = Reader(capsys)
-    yield reader
-    for name, close in (("orders", "close"), ("client", "close"), ("mongo", "stop")):
-        if name in reader.names:
-            getattr(reader.names[name], close)()
-
-
-def test_the_example_of_the_readme_does_what_it_says(mongo_uri: str, database: Database[Any], reader: Reader) -> None:
+def example(mongo_uri: str, database: Database[Any]) -> tuple[str, list[str]]:
+    """The README's Python, with the test's own server and database; and what it says that it prints."""
     [(code, prints)] = blocks(README, "python")
     own = f"client[{database.name!r}]"
     for shown, here in (("mongodb://localhost:27017/?replicaSet=rs0", mongo_uri), ("client.shop", own)):
         assert shown in code
         code = code.replace(shown, here)
     assert prints
-    reader.paste(code, prints)
+    return code, prints
 
 
-def test_the_first_steps_do_what_they_say(reader: Reader) -> None:
+def test_the_example_of_the_readme_can_be_pasted_into_a_prompt(
+    mongo_uri: str, database: Database[Any], tmp_path: Path
+) -> None:
+    with Prompt(tmp_path) as prompt:
+        prompt.paste(*example(mongo_uri, database))
+        assert prompt.end() == ""
+
+
+def test_the_example_of_the_readme_is_a_program_too_and_runs_again(
+    mongo_uri: str, database: Database[Any], tmp_path: Path
+) -> None:
+    code, prints = example(mongo_uri, database)
+    program = tmp_path / "example.py"
+    program.write_text(code)
+    for _ in range(2):
+        assert run([sys.executable, str(program)]).splitlines() == prints
+
+
+def test_the_first_steps_can_be_pasted_into_a_prompt(tmp_path: Path) -> None:
     steps = blocks(FIRST_STEPS, "python")
     assert sum(len(prints) for _, prints in steps) >= 4
-    for code, prints in steps:
-        reader.paste(code, prints)
+    with Prompt(tmp_path) as prompt:
+        for code, prints in steps:
+            prompt.paste(code, prints)
+        assert prompt.end() == ""
 
 
 def test_the_javascript_of_the_staging_contract_is_the_examples() -> None:
@@ -93,12 +75,6 @@ def test_every_test_that_a_guide_names_exists(guide: Path) -> None:
         if not (ROOT / file).exists() or (name and f"def {name}(" not in (ROOT / file).read_text())
     ]
     assert missing == []
-
-
-def test_the_readme_has_the_two_commands_for_a_clone() -> None:
-    text, install = README.read_text(), "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt"
-    assert f"{install} '.[all]' && .venv/bin/relay demo\n" in text
-    assert f"{install} -e '.[test]' && .venv/bin/pytest\n" in text
 
 
 def test_nothing_is_to_be_installed_from_an_index_that_does_not_have_it() -> None:

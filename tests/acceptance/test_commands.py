@@ -1,0 +1,143 @@
+"""Every command that the README, the first steps and the examples show runs as written, with the test's own servers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from mongoengine import EmbeddedDocument, IntField, StringField
+from pymongo.database import Database
+
+from outbox import Outbox, message
+from tests.acceptance.example import EXAMPLES, expected
+from tests.acceptance.pages import ALONE, FIRST_STEPS, README, ROOT, clone, commands
+from tests.consuming import read_topic, topic_exists
+from tests.waiting import wait_until
+
+INSTALL = "python3 -m venv .venv && .venv/bin/pip install "
+PAGES = [README, FIRST_STEPS, *sorted(EXAMPLES.glob("*/README.md"))]
+SOURCES = Path(os.environ.get("OUTBOX_TEST_SOURCES", ROOT))
+
+
+@message("order.placed", key="order_id")
+class OrderPlaced(EmbeddedDocument):
+    order_id = StringField(required=True)
+    pieces = IntField(required=True, min_value=1)
+
+
+class Shell:
+    """Where the commands are typed: their addresses and their database become the test's."""
+
+    def __init__(self, folder: Path, mongo_uri: str, database: Database[Any], kafka: str) -> None:
+        self.folder = folder
+        self._places = {
+            "localhost:27017/shop?": f"{urlsplit(mongo_uri).netloc}/{database.name}?",
+            "localhost:27017": urlsplit(mongo_uri).netloc,
+            "--mongo URI": f"--mongo {shlex.quote(mongo_uri)}",
+            "--database shop": f"--database {database.name}",
+            "localhost:9092": kafka,
+        }
+
+    def start(self, *typed: str) -> subprocess.Popen[str]:
+        """Types them one after the other."""
+        script = "\n".join(typed)
+        for shown, here in self._places.items():
+            script = script.replace(shown, here)
+        return subprocess.Popen(
+            ["bash", "-ec", script],
+            cwd=self.folder,
+            env=ALONE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *typed: str) -> str:
+        """Until they have ended, well; what they printed."""
+        shell = self.start(*typed)
+        printed = shell.communicate(timeout=200)[0]
+        assert shell.returncode == 0, printed
+        return printed
+
+
+@pytest.fixture
+def shell(tmp_path: Path, mongo_uri: str, database: Database[Any], kafka: str) -> Shell:
+    return Shell(clone(tmp_path), mongo_uri, database, kafka)
+
+
+@pytest.fixture
+def orders(database: Database[Any]) -> Outbox:
+    """The outbox that a page's reader has by then, with a message in it."""
+    with Outbox(database, messages=[OrderPlaced]) as orders:
+        orders.create()
+        orders.put(OrderPlaced(order_id="42", pieces=3), standalone=True)
+        return orders
+
+
+def typed(page: Path, beginning: str) -> list[str]:
+    return [command for command in commands(page) if command.startswith(beginning)]
+
+
+@pytest.mark.parametrize("page", [README, FIRST_STEPS], ids=lambda page: page.name)
+@pytest.mark.usefixtures("orders")
+def test_the_relay_runs_as_the_page_says(page: Path, shell: Shell, database: Database[Any], kafka: str) -> None:
+    [command] = typed(page, ".venv/bin/relay run")
+    relay = shell.start(f"exec {command}")
+    try:
+        topic = f"{database.name}.outbox"
+        wait_until(lambda: topic_exists(kafka, topic), 60, "the topic")
+        [record] = read_topic(kafka, topic, until=bool)
+        assert record.key() == b"42"
+        for status in typed(page, ".venv/bin/relay status"):
+            assert "head" in shell.run(status)
+    finally:
+        relay.send_signal(signal.SIGTERM)
+        relay.communicate(timeout=60)
+    assert relay.returncode == 0
+
+
+@pytest.mark.parametrize("page", sorted(EXAMPLES.glob("*/README.md")), ids=lambda page: page.parent.name)
+def test_an_example_runs_as_its_page_says(page: Path, shell: Shell, database: Database[Any]) -> None:
+    name = page.parent.name
+    if name == "node_put":
+        if shutil.which("npm") is None:
+            pytest.skip("npm is not on the PATH")
+        shell.folder.joinpath("examples").unlink()
+        shutil.copytree(EXAMPLES, shell.folder / "examples")  # npm installs into the example's folder
+        with Outbox(database, messages=[OrderPlaced]) as orders:
+            orders.create()
+    printed = shell.run(*[command for command in commands(page) if not command.startswith(INSTALL)])
+    assert printed[-len(expected(name)) :] == expected(name)  # npm speaks first
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_every_installation_of_the_pages_brings_what_it_is_for(tmp_path: Path) -> None:
+    installations = {command for page in PAGES for command in typed(page, INSTALL)}
+    assert {command.rpartition(" && ")[2] for command in installations} >= {".venv/bin/relay demo", ".venv/bin/pytest"}
+    if not (SOURCES / "outbox").exists():
+        pytest.skip("there is no package beside the tests to install: name a clone in OUTBOX_TEST_SOURCES")
+    for number, command in enumerate(sorted(installations)):
+        folder = tmp_path / str(number)
+        shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns(".venv", ".git", ".*_cache", "build"))
+        environment = {name: value for name, value in ALONE.items() if name != "PYTHONPATH"}
+        without_the_tests = re.sub("/pytest$", "/pytest --version", command)  # they would run this test too
+        subprocess.run(
+            ["bash", "-ec", without_the_tests], cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=True
+        )
+
+
+def test_no_command_of_the_pages_is_left_out() -> None:
+    known = (INSTALL, ".venv/bin/relay run", ".venv/bin/relay status")
+    assert [each for page in (README, FIRST_STEPS) for each in commands(page) if not each.startswith(known)] == []
+    assert all(commands(page) for page in PAGES)
+    indented = [line for page in PAGES for line in page.read_text().splitlines() if line.startswith("    .venv/bin/")]
+    assert len([each for page in PAGES for each in commands(page) if each.startswith(".venv/bin/")]) == len(indented)

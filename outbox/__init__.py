@@ -17,6 +17,7 @@ from outbox.errors import (
     OutboxError,
     OutboxNotCreated,
     TransactionRequired,
+    UndecodableRecord,
     UnknownMessage,
     UnsupportedServer,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Record",
     "Status",
     "TransactionRequired",
+    "UndecodableRecord",
     "UnknownMessage",
     "UnsupportedServer",
     "message",

@@ -13,6 +13,7 @@ from bson.errors import InvalidBSON
 from outbox.collections import DECODED, decoded
 from outbox.errors import LogCorrupt
 from outbox.record import Decode, Record
+from outbox.undecoded import Undecoded, is_partial
 
 MAX_RECORDS = 500
 MAX_BYTES = 1 << 20
@@ -29,6 +30,9 @@ _ENVELOPE = struct.Struct("<i5sq6sq7sq11sq9s")
 _NAMES = (b"\x12_id\x00", b"\x12last\x00", b"\x12fence\x00", b"\x12undeleted\x00", b"\x04records\x00")
 _RECORD_NAMES = (b"\x07id\x00", b"\x09created\x00")
 _INDEXES = [b"\x03%d\x00" % index for index in range(MAX_RECORDS)]
+
+Head = tuple[int, bytes, int]
+"""Of a record its seq, its id and `created` in milliseconds."""
 
 ENVELOPE_BYTES = 256
 """More than an envelope and one record's names take; what a message needs in the log beyond its own size."""
@@ -96,14 +100,35 @@ class Batch(NamedTuple):
     skip: int = 0
     """How many of its first records come before the position that was asked for: they are in `raw` all the same."""
 
+    def heads(self) -> list[Head]:
+        """What stands before each record but for the `skip` first; nothing is decoded. Raises as `records`."""
+        return [head for head, _, _ in self._cut()]
+
+    def record(self, seq: int) -> Record[Any]:
+        """One of them. Raises as `records`."""
+        [one] = next(self._replace(skip=seq - self.first).portions(most=1))
+        return one
+
     def records(self, decode: Decode | None = None) -> list[Record[Any]]:
         """Every record, but for the `skip` first. Raises LogCorrupt when one is not as `record` makes it."""
         return [record for portion in self.portions(decode, MAX_RECORDS) for record in portion]
 
     def portions(self, decode: Decode | None = None, most: int = PORTION) -> Iterator[list[Record[Any]]]:
         """The same, at most so many at a time, each time decoded in one call: that costs less than one by one."""
-        heads: list[tuple[int, bytes, int]] = []
+        heads: list[Head] = []
         parts: list[bytes] = []
+        for head, start, end in self._cut():
+            heads.append(head)
+            index = _INDEXES[head[0] - self.first]
+            parts += index, (end - start + 4).to_bytes(4, "little"), self.raw[start:end]
+            if len(heads) == most:
+                yield _records(heads, parts, decode)
+                heads, parts = [], []
+        if heads:
+            yield _records(heads, parts, decode)
+
+    def _cut(self) -> Iterator[tuple[Head, int, int]]:
+        """Where in `raw` what comes after its head begins and ends, of every record but the `skip` first."""
         at = _ENVELOPE.size
         end = at + int.from_bytes(self.raw[at : at + 4], "little") - 1
         at += 4
@@ -115,30 +140,27 @@ class Batch(NamedTuple):
             if (id_name, created_name) != _RECORD_NAMES:
                 raise LogCorrupt(f"record {number} of the batch {self.first} in the log does not begin with its id")
             if number >= self.skip:
-                heads.append((self.first + number, id, created))
-                parts += index, (size - _RECORD.size + 4).to_bytes(4, "little"), self.raw[at + _RECORD.size : at + size]
+                yield (self.first + number, id, created), at + _RECORD.size, at + size
             at += size
-            if len(heads) == most:
-                yield _records(heads, parts, decode)
-                heads, parts = [], []
-        if heads:
-            yield _records(heads, parts, decode)
 
 
-def _records(heads: list[tuple[int, bytes, int]], parts: list[bytes], decode: Decode | None) -> list[Record[Any]]:
+def _records(heads: list[Head], parts: list[bytes], decode: Decode | None) -> list[Record[Any]]:
     return [
         Record(seq, id, created, fields, decode)
-        for (seq, id, created), fields in zip(heads, _decoded(parts), strict=True)
+        for (seq, id, created), fields in zip(heads, _decoded(heads, parts), strict=True)
     ]
 
 
-def _decoded(parts: Sequence[bytes]) -> list[dict[str, Any]]:
+def _decoded(heads: list[Head], parts: Sequence[bytes]) -> list[dict[str, Any]]:
     """The documents of an array's index, size, content, index, size, content …"""
     try:
         return list(bson.decode(_document(b"".join(parts)), codec_options=DECODED)["records"])
-    except InvalidBSON:  # a UUID that is not of 16 bytes, which the server stores
-        documents = [size + rest for size, rest in zip(parts[1::3], parts[2::3], strict=True)]
-        return [decoded(each) for each in documents]
+    except InvalidBSON:  # the server stores what the driver does not read; it shall not hide the others
+        documents = [decoded(size + rest) for size, rest in zip(parts[1::3], parts[2::3], strict=True)]
+        return [
+            Undecoded(each, seq, id) if is_partial(each) else each
+            for (seq, id, _), each in zip(heads, documents, strict=True)
+        ]
 
 
 def _document(array: bytes) -> bytes:

@@ -20,6 +20,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
+from outbox.elements import DOCUMENT, Element, elements
+from outbox.elements import document as compose
 from outbox.errors import InvalidName
 
 Document = dict[str, Any]
@@ -52,11 +54,23 @@ def call(seconds: float = CALL_SECONDS) -> contextlib.AbstractContextManager[Non
 
 
 def decoded(document: bytes) -> Document:
-    """A document as `DECODED` has it; all its UUIDs as binary when one is not of 16 bytes, which the server stores."""
-    try:
-        return bson.decode(document, codec_options=DECODED)
-    except InvalidBSON:
-        return bson.decode(document, codec_options=_UUIDS_AS_BINARY)
+    """A document as `DECODED` has it; all its UUIDs as binary when one is not of 16 bytes, which the server stores.
+
+    A field that cannot be decoded, for the server stores more than pymongo reads, is left as a RawBSONDocument: the
+    field's own, or one of this field alone.
+    """
+    for options in (DECODED, _UUIDS_AS_BINARY):
+        with contextlib.suppress(InvalidBSON):
+            return bson.decode(document, codec_options=options)
+    return {name: _decoded(name, element) for name, element in elements(document)}
+
+
+def _decoded(name: str, element: Element) -> Any:
+    alone = compose([element.named(name.encode())])
+    for options in (DECODED, _UUIDS_AS_BINARY):
+        with contextlib.suppress(InvalidBSON):
+            return next(iter(bson.decode(alone, codec_options=options).values()))
+    return RawBSONDocument(element.value if element.type == DOCUMENT else alone)
 
 
 def apart(function: Callable[P, T]) -> Callable[P, T]:

@@ -78,6 +78,22 @@ class LogCorrupt(OutboxError):
     """A document of the log is not a record batch as this library writes it."""
 
 
+class UndecodableRecord(OutboxError):
+    """A field of a record cannot be decoded: the server stores what the driver does not read.
+
+    `seq` and `id` are the record's, `field` what was asked for.
+    """
+
+    def __init__(self, seq: int, id: object, field: str) -> None:
+        super().__init__(
+            f"the {field} of the record with seq {seq} (id {id}) cannot be decoded: the driver of another language has "
+            f"written BSON that pymongo does not read. All else of it can be used; what comes next begins at {seq + 1}"
+        )
+        self.seq = seq
+        self.id = id
+        self.field = field
+
+
 class LeaseLost(OutboxError):
     """Another process holds the lease now, or this one could not confirm it in time."""
 

@@ -14,11 +14,11 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from outbox import batch
-from outbox.batch import Batch
+from outbox.batch import Batch, Head
 from outbox.collections import RAW, Collections, Document, call
 from outbox.edge import Edge
 from outbox.errors import LogCorrupt, OutboxNotCreated
-from outbox.record import Record
+from outbox.record import Record, moment
 
 IDENTITY_DIGITS = 8
 _ENVELOPE = {"last": 1, "fence": 1, "undeleted": 1}
@@ -141,7 +141,7 @@ class Log:
         found = self.holding(seq, session)
         if found is None or not found.first <= seq <= found.last:
             return None
-        return found.records()[seq - found.first]
+        return found.record(seq)
 
     def holding(self, seq: int, session: ClientSession | None = None) -> Batch | None:
         """The newest batch that begins at or before `seq`; None when there is none, genesis not counted."""
@@ -180,15 +180,15 @@ class Log:
 
     def _created(self, session: ClientSession) -> Callable[[int], datetime]:
         """A record's `created`; what was rolled over during the search counts as too old."""
-        records: list[Record[Any]] = []
+        heads: list[Head] = []
 
         def created(seq: int) -> datetime:
-            nonlocal records
-            if not records or not records[0].seq <= seq <= records[-1].seq:
+            nonlocal heads
+            if not heads or not heads[0][0] <= seq <= heads[-1][0]:
                 found = self.holding(seq, session)
                 if found is None or seq > found.last:
                     return datetime.min.replace(tzinfo=UTC)
-                records = found.records()
-            return records[seq - records[0].seq].created
+                heads = found.heads()
+            return moment(heads[seq - heads[0][0]][2])
 
         return created

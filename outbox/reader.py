@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from bson import ObjectId
 from bson.binary import Binary
 
 from outbox.batch import Batch
@@ -151,13 +152,13 @@ class LogReader:
     def _verify_last(self) -> None:
         if self._last is None:
             return
-        last = self._last.records()[-1]
+        seq, id, _ = self._last.heads()[-1]
         # Causally after what was read: the majority of a new primary may lag behind the old one's for a moment.
-        record = self._log.at(last.seq, self._session)
-        is_behind = record is None and self._log.head(self._session) < last.seq
-        if is_behind or (record is not None and record.id != last.id):
+        record = self._log.at(seq, self._session)
+        is_behind = record is None and self._log.head(self._session) < seq
+        if is_behind or (record is not None and record.id_bytes != id):
             raise LogReplaced(
-                f"the log holds another record at seq {last.seq} than the one that was read there ({last.id}): it was "
+                f"the log holds another record at seq {seq} than the one that was read there ({ObjectId(id)}): it was "
                 "restored from a backup, or replaced. A subscriber starts again from 'earliest'"
             )
 

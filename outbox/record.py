@@ -10,6 +10,7 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from outbox.collections import DECODED
+from outbox.undecoded import Undecoded
 
 M = TypeVar("M")
 Decode = Callable[[str, "dict[str, Any] | None"], Any]
@@ -74,7 +75,8 @@ class Record(Generic[M]):
     def data(self) -> dict[str, Any] | None:
         """The body, as BSON decodes it (what Kafka people call the value). None is a tombstone.
 
-        Dates are aware UTC datetimes, or `bson.datetime_ms.DatetimeMS` where Python's datetime cannot hold them.
+        Dates are aware UTC datetimes, or `bson.datetime_ms.DatetimeMS` where Python's datetime cannot hold them. Raises
+        UndecodableRecord when another language's driver has put what pymongo cannot read, as `headers` does.
         """
         return self._fields["data"]  # type: ignore[no-any-return]  # as above
 
@@ -83,8 +85,15 @@ class Record(Generic[M]):
         """The body as an instance of its message class, decoded at each access; None for a type not known here."""
         return None if self._decode is None else self._decode(self.type, self.data)
 
+    @property
+    def stored(self) -> dict[str, Any]:
+        """Type, key, headers and data for another document: what cannot be decoded is a RawBSONDocument."""
+        found = {**self._fields, **self._fields.raw} if isinstance(self._fields, Undecoded) else self._fields
+        return {name: found[name] for name in ("type", "key", "headers", "data")}
+
     def __repr__(self) -> str:
-        return f"Record(seq={self.seq}, id={self.id}, type={self.type!r}, key={self.key!r}, data={self.data!r})"
+        data = self.stored["data"]
+        return f"Record(seq={self.seq}, id={self.id}, type={self.type!r}, key={self.key!r}, data={data!r})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
@@ -93,7 +102,7 @@ class Record(Generic[M]):
             self.seq == other.seq
             and self.id_bytes == other.id_bytes
             and self.created_ms == other.created_ms
-            and self._fields == other._fields
+            and self.stored == other.stored
         )
 
     def __hash__(self) -> int:

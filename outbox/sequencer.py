@@ -121,7 +121,7 @@ class Sequencer:
         self._next = newest.last + 1
         self.retention, self._held_bytes = Retention(self._collections, self.fence), 0
         self.retention.begin(self._lease.found)
-        self._floor = 0 if last is None else last.records()[-1].created_ms
+        self._floor = 0 if last is None else last.heads()[-1][2]
         self._tail.appended.begin(self.fence, self._next)
         logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self._next, self.fence)
         return True
@@ -188,7 +188,7 @@ class Sequencer:
             try:
                 staged.append(staging.parse(document))
             except staging.Malformed as error:
-                bury(self._collections, staging.salvage(document), _FENCED, str(error))
+                bury(self._collections, document, error.code, str(error))
         return staged
 
     def _check_fence(self) -> None:
@@ -221,9 +221,6 @@ class Sequencer:
         created = packing.dates(fresh, self._floor, self._untaken.time.time)
         undeleted = self._clearing.undeleted(self._next)
         packed = packing.pack(fresh, created, self._next, self.fence, undeleted, self._suspects)
-        for each in packed:
-            if len(each.batch.raw) > batch.MAX_DOCUMENT:
-                self._refused(each.members, 10334, "larger than 16 MiB in the log")
         hold = self._hold_back(packed)
         if not packed:
             return 0, hold
@@ -268,7 +265,7 @@ class Sequencer:
             self._suspects.update(each.id for each in members)
             raise Doubt(f"the log refuses one of {len(members)} messages ({reason}); each is tried alone")
         if code in _REFUSED:
-            bury(self._collections, staging.fields(members[0]), code, reason)
+            bury(self._collections, staging.document(members[0]), code, reason)
             raise Doubt(f"the log refuses message {ObjectId(members[0].id)}; it is dead-lettered now")
 
     @apart

@@ -10,16 +10,14 @@ from typing import Any, NamedTuple
 import bson
 from bson import ObjectId, Timestamp
 from bson.binary import UuidRepresentation
-from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.codec_options import CodecOptions
 from bson.datetime_ms import DatetimeMS
-from bson.raw_bson import RawBSONDocument
+
+from outbox.batch import LARGEST_MESSAGE
+from outbox.elements import DATE, DOCUMENT, NULL, OBJECT_ID, TEXT, TIMESTAMP, Element, elements
+from outbox.elements import document as compose
 
 ENCODED: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
-_SHALLOW = CodecOptions(
-    document_class=RawBSONDocument,
-    datetime_conversion=DatetimeConversion.DATETIME_MS,
-    unicode_decode_error_handler="replace",  # as readers of the log have it
-)
 _UNSTAMPED = Timestamp(0, 0)
 
 # length, `_id`, 12 bytes, `at`, increment, seconds, `created`, milliseconds: as this library's own documents begin.
@@ -29,6 +27,15 @@ _FRONT = re.compile(
     re.DOTALL,  # a text with a zero character in it does not match: such a document is decoded instead
 )
 _NAMES = (b"\x07_id\x00", b"\x11at\x00", b"\x09created\x00")
+_STAMP = struct.Struct("<II")  # increment, seconds
+_CREATED = struct.Struct("<q")
+_TYPES = {
+    "_id": (OBJECT_ID,), "at": (TIMESTAMP,), "created": (DATE,), "type": (TEXT,), "key": (TEXT, NULL),
+    "headers": (DOCUMENT,), "data": (DOCUMENT, NULL),
+}  # fmt: skip
+_RECORD = ("type", "key", "headers", "data")
+_INVALID = 121  # DocumentValidationFailure
+_TOO_LARGE = 10334  # BSONObjectTooLarge
 
 
 def encode(
@@ -52,6 +59,11 @@ def encode(
 class Malformed(ValueError):
     """A document that breaks the contract: the validator was bypassed, or is not there. Never leaves the package."""
 
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.code = code
+        """The server's, of what it would have refused it for."""
+
 
 class Staged(NamedTuple):
     """A staging document taken apart for the log: nothing of the message itself is decoded."""
@@ -68,8 +80,10 @@ class Staged(NamedTuple):
 def parse(document: bytes) -> Staged:
     """Takes a staging document apart by its fixed offsets, or field by field when another language ordered it so.
 
-    Raises Malformed.
+    Raises Malformed, also when no dead letter could hold it: no validator of ours lets that in.
     """
+    if len(document) > LARGEST_MESSAGE:
+        raise Malformed(f"{len(document)} bytes are more than the largest message has", _TOO_LARGE)
     if len(document) > _HEAD.size:
         _, id_name, id, at_name, _, at, created_name, created = _HEAD.unpack_from(document)
         if (id_name, at_name, created_name) == _NAMES:
@@ -85,8 +99,8 @@ def stamp(document: bytes) -> Timestamp | None:
         _, id_name, _, at_name, increment, seconds, created_name, _ = _HEAD.unpack_from(document)
         if (id_name, at_name, created_name) == _NAMES:
             return Timestamp(seconds, increment)
-    at = bson.decode(document, codec_options=_SHALLOW).get("at")
-    return at if isinstance(at, Timestamp) else None
+    at = dict(elements(document)).get("at")
+    return Timestamp(*reversed(_STAMP.unpack(at.value))) if at is not None and at.type == TIMESTAMP else None
 
 
 def _is_whole(rest: bytes) -> bool:
@@ -105,34 +119,17 @@ def _size(rest: bytes, at: int) -> int:
 
 
 def _reordered(document: bytes) -> Staged:
-    match bson.decode(document, codec_options=_SHALLOW):
-        case {
-            "_id": ObjectId(binary=id),
-            "at": Timestamp(time=at),
-            "created": DatetimeMS() as created,
-            "type": str() as type,
-            "key": (str() | None) as key,
-            "headers": RawBSONDocument() as headers,
-            "data": (RawBSONDocument() | None) as data,
-        }:
-            rest = bson.encode({"type": type, "key": key, "headers": headers, "data": data})
-            return Staged(id, at, int(created), rest[4:])
-        case fields:
-            names = ", ".join(f"{name}: {value.__class__.__name__}" for name, value in fields.items())
-            raise Malformed(f"not a staging document ({names[:500]})")
+    found = dict(elements(document))
+    if any(name not in found or found[name].type not in types for name, types in _TYPES.items()):
+        names = ", ".join(f"{name}: {each.kind}" for name, each in found.items())
+        raise Malformed(f"not a staging document ({names[:500]})", _INVALID)
+    _, at = _STAMP.unpack(found["at"].value)
+    (created,) = _CREATED.unpack(found["created"].value)
+    rest = b"".join(found[name].named(name.encode()) for name in _RECORD)
+    return Staged(found["_id"].value, at, created, rest + b"\0")
 
 
-def fields(staged: Staged) -> dict[str, Any]:
-    """The message's `_id`, `created`, `type`, `key`, `headers` and `data`; the latter two stay raw."""
-    document = (4 + len(staged.rest)).to_bytes(4, "little") + staged.rest
-    return {
-        "_id": ObjectId(staged.id),
-        "created": DatetimeMS(staged.created),
-        **bson.decode(document, codec_options=_SHALLOW),
-    }
-
-
-def salvage(document: bytes) -> dict[str, Any]:
-    """The same of a malformed document, as far as it has them; None for the rest."""
-    found = bson.decode(document, codec_options=_SHALLOW)
-    return {name: found.get(name) for name in ("_id", "created", "type", "key", "headers", "data")}
+def document(staged: Staged) -> bytes:
+    """A staging document again, without its stamp."""
+    id, created = Element(OBJECT_ID, staged.id), Element(DATE, _CREATED.pack(staged.created))
+    return compose([id.named(b"_id"), created.named(b"created"), staged.rest[:-1]])

@@ -15,6 +15,7 @@ from rich.text import Text
 from outbox.headroom import Headroom
 from outbox.record import Record
 from outbox.status import Status
+from outbox.undecoded import shown
 from outbox.wording import size, span
 
 _JSON = json_util.RELAXED_JSON_OPTIONS
@@ -65,18 +66,22 @@ def _short(date: datetime | None) -> str:
 
 def print_json(record: Record[Any]) -> None:
     """A record as one line of JSON, its data as MongoDB's relaxed Extended JSON."""
-    data = None if record.data is None else json.loads(json_util.dumps(record.data, json_options=_JSON))
+    data, headers = _data(record), record.stored["headers"]
     fields = {
         "seq": record.seq,
         "id": str(record.id),
         "created": text(record.created),
         "type": record.type,
         "key": record.key,
-        "headers": record.headers,
-        "data": data,
+        "headers": shown(headers),
+        "data": json.loads(data),
     }
     sys.stdout.write(json.dumps(fields) + "\n")
     sys.stdout.flush()
+
+
+def _data(record: Record[Any]) -> str:
+    return json_util.dumps(shown(record.stored["data"]), json_options=_JSON, ensure_ascii=False)
 
 
 class _Console(Console):
@@ -91,13 +96,14 @@ class RecordPrinter:
         self._console = _Console()
 
     def __call__(self, record: Record[Any]) -> None:
+        headers = record.stored["headers"]
         line = Text.assemble(
             (f"{record.seq:>8}", "bold"),
             (f"  {text(record.created)}", "dim"),
             (f"  {record.type}", "cyan"),
             f"  {record.key if record.key is not None else '-'}",
-            (f"  {record.headers}" if record.headers else "", "dim"),
-            f"  {json_util.dumps(record.data, json_options=_JSON, ensure_ascii=False)}",
+            (f"  {shown(headers)}" if headers else "", "dim"),
+            f"  {_data(record)}",
         )
         self._console.print(line, soft_wrap=True)
 

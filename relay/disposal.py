@@ -149,12 +149,12 @@ class DeadLetterOffice:
         parked behind is sent, in order."""
         discarded = 0
         # From behind: so what is to be discarded of a parked key is gone before the key is released.
-        found = self._dead.find(
+        found = self._raw.find(
             {**self._readers, **selection.query()}, {"key": 1}, sort=[("seq", -1)], allow_disk_use=True
         )
         while True:
             with call(_SECONDS):
-                letters = list(islice(found, _MANY))
+                letters = [decoded(bytes(each.raw)) for each in islice(found, _MANY)]
             if not letters:
                 return discarded
             discarded += self._transaction(partial(self._discard, letters))
@@ -165,7 +165,7 @@ class DeadLetterOffice:
         ids = [each["_id"] for each in letters]
         gone = self._dead.delete_many({"_id": {"$in": ids}, **self._readers}, session=session).deleted_count
         own = {"reader": self._reader}
-        keys = list({each["key"] for each in letters if each["key"] is not None})
+        keys = list({each["key"] for each in letters if isinstance(each["key"], str)})  # others only the log refused
         parked = self._dead.distinct("key", {**own, "key": {"$in": keys}, "state": "parked"}, session=session)
         held = self._dead.distinct("key", {**own, "key": {"$in": parked}, "state": "dead"}, session=session)
         for key in set(parked) - set(held):

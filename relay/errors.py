@@ -7,8 +7,8 @@ from typing import Literal
 
 from outbox.errors import OutboxError
 
-PoisonCode = Literal["unencodable", "refused"]
-"""Who refuses a poison message: the encoding of its value, or the broker."""
+PoisonCode = Literal["undecodable", "unencodable", "refused"]
+"""Who refuses a poison message: the driver, the encoding of its value, or the broker."""
 
 
 class RelayError(OutboxError):

@@ -11,6 +11,7 @@ from bson.datetime_ms import DatetimeMS
 
 from outbox.collections import Document
 from outbox.record import Record
+from outbox.undecoded import Undecoded, is_partial, shown
 from relay import dates
 from relay.errors import PoisonMessage
 from relay.share import Share, key_hash
@@ -38,10 +39,7 @@ def _letter(record: Record[Any], reader: str, error: Document, attempts: int, st
         "reader": reader,
         "seq": Int64(record.seq),
         "created": record.created,
-        "type": record.type,
-        "key": record.key,
-        "headers": record.headers,
-        "data": record.data,
+        **record.stored,
         "hash": Int64(key_hash(record.key, record.id_bytes)),
         "error": error,
         "attempts": attempts,
@@ -65,14 +63,19 @@ def error(poison: PoisonMessage) -> Document:
 
 def record(letter: Document) -> Record[Any]:
     """The message of a letter as it was read from the log: same seq, same id, same data."""
+    seq, id = letter["seq"], letter["_id"].binary
     fields = {name: letter[name] for name in ("type", "key", "headers", "data")}
-    return Record(letter["seq"], letter["_id"].binary, int(DatetimeMS(letter["created"])), fields)
+    return Record(
+        seq, id, int(DatetimeMS(letter["created"])), Undecoded(fields, seq, id) if is_partial(fields) else fields
+    )
 
 
 def as_json(letter: Document) -> dict[str, Any]:
-    """A letter as `relay dead` prints it: ids and dates as text; data, if there, as MongoDB's relaxed Extended JSON."""
-    shown = {"id": str(letter["_id"]), **{name: value for name, value in letter.items() if name != "_id"}}
+    """A letter as `relay dead` prints it: ids and dates as text; data, if there, as MongoDB's relaxed Extended JSON.
+    What cannot be decoded is `{"undecodable": base64 of the BSON}`."""
+    found = {"id": str(letter["_id"]), **{name: shown(value) for name, value in letter.items() if name != "_id"}}
     for name in ("created", "first", "last", "requeued"):
-        if shown.get(name) is not None:
-            shown[name] = dates.text(shown[name])
-    return dict(json.loads(json_util.dumps(shown, json_options=json_util.RELAXED_JSON_OPTIONS)))
+        date = found.get(name)
+        if isinstance(date, datetime | DatetimeMS):
+            found[name] = dates.text(date)
+    return dict(json.loads(json_util.dumps(found, json_options=json_util.RELAXED_JSON_OPTIONS)))

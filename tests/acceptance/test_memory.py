@@ -11,6 +11,8 @@ from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.heavy
+
 BACKLOG = 1_000_000
 FLAT_MIB = 16
 READ_AHEAD_MIB = 128

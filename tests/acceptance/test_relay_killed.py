@@ -12,6 +12,8 @@ from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.topic import Topic
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.heavy
+
 KILLS = 20
 MESSAGES = 20_000
 WRITERS = 4

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from itertools import cycle, islice
 
+import pytest
+
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.heavy
 
 KILLS = 20
 WRITERS = 2

@@ -20,7 +20,7 @@ WRITERS = 2
 RATE = 100
 PATIENCE_SECONDS = 90.0
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
 EITHER = pytest.mark.parametrize("exactly_once", [False, True], ids=["at least once", "exactly once"])
 
 

@@ -19,7 +19,7 @@ QUEUE_AND_READS_MIB = 64
 """What it may take before it stands still: 16 MiB in the producer's queue, and what it has read of the log, decoded."""
 FLAT_MIB = 16
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

@@ -27,6 +27,7 @@ GRACE = timedelta(seconds=2)  # the clamp's second, and the server's stamps are 
 JUMPS = (HOUR_SECONDS, -HOUR_SECONDS)
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.timeout(240),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="preloads a library"),
 ]

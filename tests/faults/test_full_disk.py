@@ -23,6 +23,7 @@ from tests.servers.unavailable import unavailable
 from tests.waiting import wait_until
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.timeout(240),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="preloads a library"),
 ]

@@ -18,7 +18,7 @@ LEASE_SECONDS = 2.0
 LONG_LEASE_SECONDS = 600.0
 """Nobody who has to wait for it to run out takes over within a test."""
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
 
 def two(service: Service, lease: float, first: str | None = None) -> tuple[Process, Process]:

@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 MODES = {"at least once": (), "exactly once": ("--exactly-once",)}
 modes = pytest.mark.parametrize("mode", MODES.values(), ids=MODES.keys())
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(autouse=True)

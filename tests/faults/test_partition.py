@@ -30,6 +30,7 @@ from tests.waiting import wait_until
 Document = dict[str, Any]
 
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.timeout(240),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the owners of connections in /proc"),
 ]

@@ -14,7 +14,7 @@ from tests.servers.produce_fault import ProduceFault
 from tests.servers.proxy import Traffic
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from tests.faults.soak import soak
 from tests.servers.kafka import KafkaUnavailable
 from tests.servers.unavailable import unavailable
 
+pytestmark = pytest.mark.heavy
+
 SECONDS = 40
 SEED = 2339  # has most of the faults in its first turns
 

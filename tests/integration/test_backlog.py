@@ -37,6 +37,7 @@ def _backlog(orders: Outbox, batches: int) -> None:
         orders.collections.log.insert_one(RawBSONDocument(batch.pack(n * 500 + 1, 0, n * 500 + 1, records)))
 
 
+@pytest.mark.heavy
 def test_a_large_backlog_is_read_with_flat_memory(database: Database[Document]) -> None:
     """Goes red when there is a queue between the log and a subscriber: 60,000 records take 150 MB in Python."""
     with new_outbox(database, sequence=False) as orders:

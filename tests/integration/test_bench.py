@@ -55,6 +55,7 @@ def bench(*arguments: str, cap_seconds: float = 280) -> subprocess.CompletedProc
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_benchmark_fills_the_table_the_file_and_the_picture(
     mongo_uri: str, kafka: str, tmp_path: Path, group: str
@@ -74,6 +75,7 @@ def test_every_benchmark_fills_the_table_the_file_and_the_picture(
     assert {file.name for file in tmp_path.glob(f"{group}.*")} == {f"{group}.png", f"{group}.svg"}
 
 
+@pytest.mark.heavy
 def test_every_curve_has_its_first_point(mongo_uri: str, kafka: str, tmp_path: Path) -> None:
     servers = ("--mongo", mongo_uri, "--kafka", kafka)
     done = bench("curves", "--messages", "300", "--points", "1", "--into", str(tmp_path), *servers)

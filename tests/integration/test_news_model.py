@@ -20,6 +20,8 @@ from outbox.sequencer import Sequencer
 from tests.orders import new_outbox, placed
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.heavy
+
 Document = dict[str, Any]
 
 KEYS = ["a", "b", "c"]

@@ -21,6 +21,8 @@ from tests.life import Life
 from tests.poisoning import arrived, new_prices, put, states
 from tests.relaying import run_once
 
+pytestmark = pytest.mark.heavy
+
 Document = dict[str, Any]
 Key = str | None
 

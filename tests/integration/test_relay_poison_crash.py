@@ -22,6 +22,8 @@ from relay.testing import MemorySink, MemoryTransactions
 from tests.poisoning import arrived, new_prices, office, put, refuse, relay, states
 from tests.relaying import run_once
 
+pytestmark = pytest.mark.heavy
+
 Document = dict[str, Any]
 
 STEPS = [

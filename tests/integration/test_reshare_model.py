@@ -148,6 +148,7 @@ def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
         each.close()
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", [MemorySink, MemoryTransactions])
 def test_nothing_is_lost_or_out_of_order_whoever_ends_in_the_middle_of_a_change(

@@ -212,6 +212,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "MAX_RECORDS", 3)
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("small")
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=steps)

@@ -10,6 +10,8 @@ import pytest
 from tests.faults.service import Service
 from tests.load.size import size
 
+pytestmark = pytest.mark.heavy
+
 PROCESSES = 4
 THREADS = 16
 MESSAGES = size(40, 2000)

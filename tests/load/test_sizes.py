@@ -21,6 +21,8 @@ from tests.consuming import header, read_topic
 from tests.orders import StockCounted, foreign, new_outbox, placed
 from tests.relaying import run_once
 
+pytestmark = pytest.mark.heavy
+
 Document = dict[str, Any]
 LIMIT = 1_000_000
 """The default of `max_message_bytes`."""

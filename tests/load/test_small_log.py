@@ -17,6 +17,8 @@ from tests.faults.service import Service
 from tests.load.size import size
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.heavy
+
 SECONDS = size(6, 60)
 PADDING = 12_000
 """Bytes; some 350 such messages fill the log."""

@@ -20,6 +20,8 @@ from tests.load.size import size
 from tests.orders import foreign
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.heavy
+
 BACKLOG = size(50_000, 2_000_000)
 PADDING = "x" * 200
 FLAT_MIB = 12

@@ -11,11 +11,13 @@ from typing import Any, ParamSpec, TypeVar
 
 import bson
 import pymongo
+from bson import Int64
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
@@ -44,8 +46,12 @@ _UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.U
 
 CALL_SECONDS = 5.0
 
-READERS: Document = {"seq": {"$exists": True}}
-"""Finds the cursors among the documents of `NAME.cursors`; of a relay with several shares, one document has none."""
+HIGHEST_SEQ = 1 << 62
+READERS: Document = {"seq": {"$type": ["int", "long", "double"], "$gte": 0, "$lte": Int64(HIGHEST_SEQ)}}
+"""Finds the cursors among the documents of `NAME.cursors`; of a relay with several shares, one document has none.
+
+What somebody has written there by hand and is no seq holds nobody; its relay says what is wrong with it.
+"""
 
 
 def call(seconds: float = CALL_SECONDS) -> contextlib.AbstractContextManager[None]:
@@ -81,6 +87,21 @@ def apart(function: Callable[P, T]) -> Callable[P, T]:
         return contextvars.Context().run(function, *args, **kwargs)
 
     return wrapper
+
+
+@apart
+def transaction(client: MongoClient[Any], work: Callable[[ClientSession], T], seconds: float = 15.0) -> T:
+    """Does `work`, all or nothing, pinned as the collections are; again after what passes by itself.
+
+    Raises what `work` raises, and pymongo's errors.
+    """
+    with call(seconds), client.start_session() as session:
+        return session.with_transaction(
+            work,
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
 
 
 class Collections:

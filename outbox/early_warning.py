@@ -57,7 +57,7 @@ class EarlyWarning:
 
     def _look(self, now: float) -> None:
         cap = Log(self._collections).describe().size
-        cursors = {each["_id"]: each["seq"] for each in self._collections.cursors.find(READERS, {"seq": 1})}
+        cursors = {each["_id"]: int(each["seq"]) for each in self._collections.cursors.find(READERS, {"seq": 1})}
         found = Gauge(self._collections, cap).headrooms(cursors)
         holding = {reader: headroom for reader, headroom in found.items() if headroom is not None}
         reader = min(holding, key=lambda each: holding[each].bytes, default=None)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from bson import Int64
 from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
@@ -128,6 +129,20 @@ class Lease:
             if not self.fence or not self._swap(_held(self.owner, self._beat, self.fence), self.fence):
                 self.fence = 0
                 raise LeaseLost(f"the lease {self.role!r} is held by another process now")
+
+    def hold(self, session: ClientSession) -> None:
+        """Makes the session's transaction one that can be committed only while this holding lasts. Raises LeaseLost.
+
+        The count makes it a write: who takes the lease over meanwhile, and this, cannot both be.
+        """
+        with call():
+            held = self._leases.update_one(
+                {"_id": self.role, "owner": self.owner, "fence": Int64(self.fence)},
+                {"$inc": {"plans": Int64(1)}},
+                session=session,
+            )
+        if not held.matched_count:
+            raise LeaseLost(f"the lease {self.role!r} is held by another process now")
 
     def check(self) -> None:
         """Raises LeaseLost once the last confirmed beat is too old to be sure of the lease. No I/O."""

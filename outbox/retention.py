@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
 
-from outbox.collections import Collections, Document, call
+from outbox.collections import READERS, Collections, Document, call
 from outbox.edge import Edge
 from outbox.log import Log
 
@@ -166,8 +166,10 @@ class Retention:
 
     def _readers(self, head: int, session: ClientSession | None = None) -> list[Hold]:
         with call():
-            found = self._collections.cursors.find({"seq": {"$lte": head}}, {"seq": 1}, session=session)
-            return [Hold(each["_id"], each["seq"] + 1) for each in found]
+            found = self._collections.cursors.find(
+                {"seq": {**READERS["seq"], "$lte": head}}, {"seq": 1}, session=session
+            )
+            return [Hold(each["_id"], int(each["seq"]) + 1) for each in found]
 
     def _slowest(self, readers: list[Hold]) -> Hold | None:
         """The durable reader furthest behind. One whose next record is gone has nothing to lose, and holds nobody."""

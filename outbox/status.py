@@ -82,7 +82,7 @@ def status(collections: Collections) -> Status:
     with call():
         found = list(collections.cursors.find(READERS, sort=[("_id", 1)]))
     gauge = Gauge(collections, capacity)
-    headrooms = gauge.headrooms({each["_id"]: each["seq"] for each in found})
+    headrooms = gauge.headrooms({each["_id"]: int(each["seq"]) for each in found})
     return Status(
         head=gauge.head,
         oldest=log.oldest(),
@@ -101,13 +101,14 @@ def status(collections: Collections) -> Status:
 
 
 def _cursor(found: Document, head: int, headroom: Headroom | None) -> CursorStatus:
+    seq = int(found["seq"])
     return CursorStatus(
         found["_id"],
-        found["seq"],
-        found["id"],
-        found["created"],
+        seq,
+        found.get("id"),
+        found.get("created"),
         found.get("updated"),
-        max(0, head - found["seq"]),
+        max(0, head - seq),
         headroom,
     )
 

@@ -13,7 +13,7 @@ from outbox.wording import in_short
 from relay import dates
 from relay.encoding import Position
 from relay.errors import CursorMismatch, PoisonMessage
-from relay.plan import load
+from relay.plan import survey
 
 
 class Advice:
@@ -39,7 +39,7 @@ class Advice:
     def on_a_lost_place(self, error: HistoryLost | LogReplaced | CursorMismatch | OutboxNotCreated) -> str:
         """Where the relay can go on, when the log does not hold what it would deliver next. Asks the server."""
         try:
-            cursor = load(self._outbox.collections, self._name).slowest
+            cursor = survey(self._outbox.collections, self._name).slowest
             match error:
                 case HistoryLost():
                     return self._on_lost_history(error, cursor)
@@ -104,7 +104,7 @@ class Advice:
 
     def _shares(self) -> int:
         try:
-            return load(self._outbox.collections, self._name).shares or 1
+            return survey(self._outbox.collections, self._name).shares or 1
         except PyMongoError:  # what is said then is right in any case
             return 2
 

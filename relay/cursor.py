@@ -11,13 +11,15 @@ from pymongo.errors import DuplicateKeyError
 
 from outbox import Outbox
 from outbox.clock import Clock
-from outbox.collections import Document, apart, call
+from outbox.collections import Document, apart, call, transaction
 from outbox.errors import HistoryLost, InvalidStart, LeaseLost
+from outbox.lease import Lease
 from outbox.log import Log
+from relay.cursor_document import parse
 from relay.encoding import Position
 from relay.ensemble import Ensemble
-from relay.errors import CursorMismatch
-from relay.plan import layers, position, role
+from relay.errors import CursorInUse, CursorMismatch
+from relay.plan import role
 from relay.share import ALL, Layer, Share
 
 
@@ -50,18 +52,24 @@ class Cursors:
 
     @apart
     def load(self, session: ClientSession | None = None) -> Position | None:
-        """The saved position; None before the first start. `(0, None, None)`: nothing was delivered yet."""
+        """The saved position; None before the first start. `(0, None, None)`: nothing was delivered yet.
+
+        Raises CursorMismatch for one that no relay has written.
+        """
         with call():
             found = self._cursors.find_one(self._own, session=session)
-        self.delivered = () if found is None else layers(found)
-        return None if found is None else position(found)
+        parsed = None if found is None else parse(found, self._cursors.full_name)
+        self.delivered = () if parsed is None else parsed.delivered
+        return None if parsed is None else parsed.position
 
     @apart
     def claim(self, fence: int, session: ClientSession | None = None) -> None:
-        """Refuses every write of an older fence from here on; nothing before the first start. Raises LeaseLost.
+        """Refuses every write of an older fence from here on; nothing before the first start.
 
-        Also when there are more shares by now, or fewer: their cursors are made together. What is read in `session`
-        afterwards is at least as new as all that any relay had saved by then.
+        What is read in `session` afterwards is at least as new as all that any relay had saved by then.
+
+        Raises LeaseLost when another has worked since, also when there are more shares by now, or fewer: their cursors
+        are made together. CursorMismatch for one that was removed alone, or that no relay has written.
         """
         with call():
             claimed = self._cursors.update_one(
@@ -69,13 +77,32 @@ class Cursors:
             )
             if claimed.matched_count:
                 return
-            if self._cursors.find_one({"_id": self.relay}, {"_id": 1}, session=session) is not None:
-                raise self._stale()
+            found = {
+                each["_id"]: each
+                for each in self._cursors.find({"_id": {"$in": [self.reader, self.relay]}}, session=session)
+            }
+        # Of a share that there was once the fence is kept, and no cursor.
+        cursors = {id: each for id, each in found.items() if {"seq", "shares"} & each.keys()}
+        known = {id: parse(each, self._cursors.full_name) for id, each in cursors.items()}
+        if not known:
+            return
+        if self.reader not in known and known[self.relay].shares == self.share.of:
+            raise CursorMismatch(f"the cursor of relay {self.name!r} was removed, and not those of the other shares")
+        raise self._stale()
 
-    def register(self, position: Position, fence: int) -> None:
-        """Saves, and makes the cursor if there is none; it counts, not one in Kafka. Raises LeaseLost if stale."""
+    def register(self, position: Position, lease: Lease) -> None:
+        """Makes the cursor, as that of a relay which holds `lease` and begins; it counts, not one in Kafka.
+
+        In one transaction with a look at the lease: a relay that was frozen before its first record must not leave a
+        cursor where one was made, worked with and forgotten meanwhile. Raises LeaseLost.
+        """
+
+        def work(session: ClientSession) -> None:
+            lease.hold(session)
+            self._write(position, lease.fence, upsert=True, in_kafka=False, session=session)
+
         try:
-            self._write(position, fence, upsert=True, in_kafka=False)
+            transaction(self._cursors.database.client, work)
         except DuplicateKeyError as error:  # there is one, and the fence did not let the update match it
             raise self._stale() from error
 
@@ -173,6 +200,8 @@ def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> tuple[P
                 f"written to. Set it again, to a later one: {log.oldest() - 1} is the earliest that can be had"
             )
         return plan.slowest, there
+    except LeaseLost as lost:  # this was frozen, say, and a relay has begun meanwhile: nothing has changed
+        raise CursorInUse(f"the cursor was not moved: {lost}") from lost
     finally:
         ensemble.release()
 
@@ -187,6 +216,8 @@ def forget(outbox: Outbox, name: str, clock: Clock) -> bool:
     try:
         ensemble.take_from_nobody(clock)
         return ensemble.remove()
+    except LeaseLost as lost:  # as above
+        raise CursorInUse(f"the cursor was not removed: {lost}") from lost
     finally:
         ensemble.release()
 

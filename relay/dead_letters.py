@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, TypeVar
 
 from bson import Int64, ObjectId
-from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 
-from outbox.collections import RAW, Collections, Document, apart, call, decoded
+from outbox.collections import RAW, Collections, Document, apart, call, decoded, transaction
 from outbox.record import Record
 from relay import letter
 from relay.cursor import Cursors
@@ -23,7 +22,7 @@ OnPoison = Literal["stop", "dead-letter", "park-key"]
 
 BATCH = 500
 """Released letters that are sent at a time; fewer when they take more than 16 MiB."""
-_TRANSACTION_SECONDS = 15.0  # a chunk of large messages may be 16 MiB
+_SECONDS = 15.0
 REQUEUED: Document = {"requeued": {"$exists": True}}
 UNMARKED: Document = {"requeued": {"$exists": False}}
 MARK: list[Document] = [{"$set": {"requeued": "$$NOW"}}]
@@ -135,10 +134,7 @@ class DeadLetters:
             self._cursors.touch(self._fence, session)
             return work(session)
 
-        with call(_TRANSACTION_SECONDS), self._client.start_session() as session:
-            return session.with_transaction(
-                fenced, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
-            )
+        return transaction(self._client, fenced)
 
     @apart
     def requeued(self) -> bool:
@@ -199,7 +195,7 @@ class DeadLetters:
     def put_back(self, record: Record[Any], poison: PoisonMessage) -> None:
         """Keeps a requeued letter that was refused once more, and what is parked behind it."""
         behind = {**self._own, "key": record.key, "state": "parked"}
-        with call(_TRANSACTION_SECONDS):
+        with call(_SECONDS):
             # The ones behind first: after a crash in between, the dead one's mark still speaks for the whole key.
             if record.key is not None:
                 self._dead.update_many({**behind, **REQUEUED}, {"$unset": {"requeued": 1}})

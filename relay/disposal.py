@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from bson import Int64, ObjectId, Timestamp
-from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.errors import WriteError
-from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
-from outbox.collections import RAW, Document, apart, call, decoded
+from outbox.collections import RAW, Document, apart, call, decoded, transaction
 from relay.dead_letters import MARK, UNMARKED
 from relay.letter import State
 from relay.plan import cursors_of, role
-
-T = TypeVar("T")
 
 SEQUENCER = "sequencer"
 """The reader whose letters are messages that the log itself refused."""
@@ -137,7 +133,7 @@ class DeadLetterOffice:
             return None
 
         try:
-            return self._transaction(work)
+            return transaction(self._collections.client, work)
         except WriteError as error:
             if error.code != _INVALID:
                 raise
@@ -157,7 +153,7 @@ class DeadLetterOffice:
                 letters = [decoded(bytes(each.raw)) for each in islice(found, _MANY)]
             if not letters:
                 return discarded
-            discarded += self._transaction(partial(self._discard, letters))
+            discarded += transaction(self._collections.client, partial(self._discard, letters))
 
     def _discard(self, letters: list[Document], session: ClientSession) -> int:
         # As a relay does before it parks: of the two, the one that commits later has to look again.
@@ -172,9 +168,3 @@ class DeadLetterOffice:
             # One mark is enough, for the relay takes it for its whole key; a million may be behind.
             self._dead.update_one({**own, "key": key, "state": "parked"}, MARK, session=session)
         return gone
-
-    def _transaction(self, work: Callable[[ClientSession], T]) -> T:
-        with call(_SECONDS), self._collections.client.start_session() as session:
-            return session.with_transaction(
-                work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
-            )

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TypeVar
 
 from bson import Int64
-from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
-from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
 from outbox.clock import Clock
-from outbox.collections import Document, apart, call
+from outbox.collections import Document, apart, call, transaction
 from outbox.errors import LeaseLost
 from outbox.lease import Lease
 from relay import plan
@@ -23,10 +19,7 @@ from relay.errors import CursorInUse
 from relay.plan import Plan, role
 from relay.share import Layer, shares
 
-T = TypeVar("T")
-
 _LOOK_SECONDS = 0.5
-_TRANSACTION_SECONDS = 15.0
 
 
 class Ensemble:
@@ -41,26 +34,25 @@ class Ensemble:
         self._collections = outbox.collections
         self._home = Lease(outbox.collections.leases, role(name)) if home is None else home
         self._leases: dict[str, Lease] = {role(name): self._home}
-        self._claimed: dict[str, int] = {}
         self._wanted: int | None = None
 
     def begin(self) -> Plan | None:
         """Takes the relay's own lease, if it can be had; then the plan can be changed by nobody else. `claim` knows it
         for sure."""
-        return plan.load(self._collections, self._name) if self._home.acquire() else None
+        return plan.survey(self._collections, self._name) if self._home.acquire() else None
 
     def lease(self, reader: str) -> Lease:
         """One of those that are held."""
         return self._leases[reader]
 
-    def take(self, count: int) -> str | None:
-        """Tries for all that are missing of as many shares, and renews the others; None, or one that is not to be had.
+    def take(self, plan: Plan, target: int = 1) -> str | None:
+        """Tries for all that are missing, those of the plan and of `target` shares, and renews the others; None, or one
+        that is not to be had.
 
         Raises LeaseLost as `renew`.
         """
         missing = None
-        for share in shares(count):
-            reader = role(share.name(self._name))
+        for reader in self._needed(plan, target):
             lease = self._leases.setdefault(
                 reader, Lease(self._collections.leases, reader, owner=self._home.owner, seconds=self._home.seconds)
             )
@@ -69,6 +61,10 @@ class Ensemble:
             elif not lease.acquire():
                 missing = reader
         return missing
+
+    def _needed(self, plan: Plan, target: int) -> list[str]:
+        its = [role(share.name(self._name)) for share in shares(max(target, plan.shares or 1))]
+        return list(dict.fromkeys([role(self._name), *its, *plan.strays]))
 
     def renew(self) -> None:
         """Renews all that is due. Raises LeaseLost when one was lost meanwhile."""
@@ -80,19 +76,17 @@ class Ensemble:
         """Refuses what others write of the cursors from here on; `write` and `remove` make sure that it was so.
 
         Returns the plan, which can change no more. What was read of it before may have been old: a primary that was
-        just elected may not know for a moment what is committed.
+        just elected may not know for a moment what is committed. Raises LeaseLost when not all of it was taken.
         """
         with self._collections.client.start_session(causal_consistency=True) as session:
             for reader, lease in self._leases.items():
                 fence = Int64(lease.fence)
                 with call():
-                    claimed = self._collections.cursors.update_one(
+                    self._collections.cursors.update_one(
                         {"_id": reader, "fence": {"$lte": fence}}, {"$set": {"fence": fence}}, session=session
                     )
-                if claimed.matched_count:
-                    self._claimed[reader] = fence
-            found = plan.load(self._collections, self._name, session)
-        if any(role(each.name(self._name)) not in self._leases for each in shares(found.shares or 1)):
+            found = plan.survey(self._collections, self._name, session)
+        if not self._leases.keys() >= set(self._needed(found, 1)):
             raise LeaseLost(f"relay {self._name!r} has {found.shares} shares, and not all of them were taken")
         self._wanted = found.wanted
         return found
@@ -103,58 +97,45 @@ class Ensemble:
 
         Raises LeaseLost when another has worked since, or yet another number is wanted by now: nothing has changed.
         """
-        home = self._home
         cursors: dict[str, Document] = {reader: {} for reader in self._leases}  # what is no share, keeps its fence
         cursors |= {role(each.name(self._name)): _cursor(position, delivered, count) for each in shares(count)}
         if count > 1:
             cursors[role(self._name)] = {"shares": Int64(count)}
 
         def work(session: ClientSession) -> None:
+            self._hold(session)
             for reader, cursor in cursors.items():
                 self._put(reader, cursor, session)
-            # Once more under the lease; the count makes it a write that no other holder can commit beside.
-            own = {"_id": role(self._name), "owner": home.owner, "fence": Int64(home.fence), "wanted": self._wanted}
-            done: Document = {"$inc": {"plans": Int64(1)}}
-            if count == self._wanted:
-                done["$unset"] = {"wanted": 1}
-            held = self._collections.leases.update_one(own, done, session=session)
-            if not held.matched_count:
-                raise LeaseLost(f"another has taken over the shares of relay {self._name!r}, or wants them otherwise")
+            wanted: Document = {"_id": role(self._name), "wanted": self._wanted}
+            done: Document = {"$unset": {"wanted": 1}} if count == self._wanted else {"$inc": {"plans": Int64(1)}}
+            if not self._collections.leases.update_one(wanted, done, session=session).matched_count:
+                raise LeaseLost(f"another number of shares of relay {self._name!r} is wanted by now")
 
-        self._transaction(work)
+        transaction(self._collections.client, work)
         if count == self._wanted:
             self._wanted = None
 
+    def _hold(self, session: ClientSession) -> None:
+        """Makes sure, as the first thing of a transaction, that all of it is still in this hand: else what follows is
+        of the past. So nothing need be known of what the cursors hold by then."""
+        for lease in self._leases.values():
+            lease.hold(session)
+
     def _put(self, reader: str, cursor: Document, session: ClientSession) -> None:
-        known = {"fence": self._claimed[reader]} if reader in self._claimed else {}
         values = {**cursor, "_id": {"$literal": reader}, "updated": "$$NOW", "fence": Int64(self._leases[reader].fence)}
-        written = self._collections.cursors.update_one(
-            {"_id": reader, **known}, [{"$replaceWith": values}], upsert=not known, session=session
-        )
-        if known and not written.matched_count:
-            raise self._overtaken(reader)
+        self._collections.cursors.update_one({"_id": reader}, [{"$replaceWith": values}], upsert=True, session=session)
 
     @apart
     def remove(self) -> bool:
         """Removes all cursors, and the plan with them; False when there were none. Raises LeaseLost as `write`."""
 
         def work(session: ClientSession) -> bool:
-            for reader, fence in self._claimed.items():
-                found = {"_id": reader, "fence": fence}
-                if not self._collections.cursors.delete_one(found, session=session).deleted_count:
-                    raise self._overtaken(reader)
-            return bool(self._claimed)
+            self._hold(session)
+            self._collections.leases.update_one({"_id": role(self._name)}, {"$unset": {"wanted": 1}}, session=session)
+            removed = self._collections.cursors.delete_many(plan.documents_of(self._name), session=session)
+            return removed.deleted_count > 0
 
-        return self._transaction(work)
-
-    def _overtaken(self, reader: str) -> LeaseLost:
-        return LeaseLost(f"another relay has worked with the cursor {reader!r} meanwhile")
-
-    def _transaction(self, work: Callable[[ClientSession], T]) -> T:
-        with call(_TRANSACTION_SECONDS), self._collections.client.start_session() as session:
-            return session.with_transaction(
-                work, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
-            )
+        return transaction(self._collections.client, work)
 
     def take_from_nobody(self, clock: Clock) -> Plan:
         """Takes everything while no relay works. Raises CursorInUse when one does: it beats within a third of the lease
@@ -162,8 +143,8 @@ class Ensemble:
         deadline = clock.monotonic() + self._home.seconds + 2 * _LOOK_SECONDS
         first: dict[str, object] = {}
         while True:
-            found = self.begin() if not self._home.fence else plan.load(self._collections, self._name)
-            missing = role(self._name) if found is None else self.take(found.shares or 1)
+            found = self.begin() if not self._home.fence else plan.survey(self._collections, self._name)
+            missing = role(self._name) if found is None else self.take(found)
             if found is not None and missing is None:
                 return self.claim()
             with call():

@@ -10,10 +10,12 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from outbox import Outbox
+from outbox.collections import HIGHEST_SEQ
 from outbox.lease import Lease
 from relay import dates
 from relay.at_least_once import AtLeastOnce, Restart
 from relay.cursor import Cursors, position_at, verify
+from relay.cursor_document import whole
 from relay.dead_letters import DeadLetters
 from relay.encoding import Position
 from relay.errors import CursorMismatch
@@ -40,9 +42,32 @@ class Stored(NamedTuple):
 
 
 def parse(text: str) -> Stored:
-    """What `Stored.text` gave."""
-    found = json.loads(text)
-    return Stored(found["seq"], found["created"], found["id"], tuple(found.get("requeued", ())))
+    """What `Stored.text` gave. Raises ValueError, with what is wrong with the text of somebody else."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("is no JSON") from None
+    if not isinstance(found, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004  # as all that is wrong with a text
+    seq, created, id, requeued = (found.get(name) for name in ("seq", "created", "id", "requeued"))
+    if not isinstance(seq, int) or whole(seq, 0, HIGHEST_SEQ) is None:
+        raise ValueError("has no seq, or one that is no whole number from 0")
+    if not {"created", "id"} <= found.keys() or not isinstance(created, str | None) or not _is_id(id, or_none=True):
+        raise ValueError("has no id and date of a message, nor null")
+    if requeued is not None and not (isinstance(requeued, list) and all(_is_id(each) for each in requeued)):
+        raise ValueError("has a `requeued` that is no list of message ids")
+    return Stored(seq, created, id, tuple(requeued or ()))
+
+
+def _is_id(value: object, *, or_none: bool = False) -> bool:
+    return (isinstance(value, str) and ObjectId.is_valid(value)) or (or_none and value is None)
+
+
+def _seq(text: str) -> int | None:
+    try:
+        return parse(text).seq
+    except ValueError:
+        return None
 
 
 def at(position: Position, requeued: Sequence[ObjectId] = ()) -> Stored:
@@ -68,6 +93,7 @@ class ExactlyOnce(AtLeastOnce):
 
     def __init__(self, outbox: Outbox, cursors: Cursors, sink: Transactions) -> None:
         super().__init__(outbox, cursors)
+        self._relay = f"{outbox.collections.database.name}.{outbox.name}/{cursors.relay.removeprefix('relay:')}"
         self.name = f"{outbox.collections.database.name}.{outbox.name}/{cursors.name}"
         """What transactions and the stored cursor go by."""
         self._sink = sink
@@ -81,25 +107,32 @@ class ExactlyOnce(AtLeastOnce):
             return self._position(lease, letters, session)
 
     def _position(self, lease: Lease, letters: DeadLetters, session: ClientSession) -> Position | None:
-        stored = self._take_over(lease, session)
+        self._stored = None
+        text = self._take_over(lease, session)
         saved = self._cursors.load(session)
         if saved is None:
-            if stored is not None:
-                raise CursorMismatch(
-                    f"Kafka has a cursor of {self.name}, at seq {stored.seq}, but the outbox has none: it was made "
-                    f"anew or restored; or the cursor was forgotten: `relay cursor set {stored.seq}` goes on after it"
-                )
+            self._refuse_to_begin_anew()
             return None
-        if not self._cursors.is_in_kafka():  # the one stored, if any, is older than what an operator or a relay did
-            self._stored = None
-            position = saved
-        elif stored is None:
-            raise self._gone(saved)
-        else:
+        position = saved
+        if self._cursors.is_in_kafka():  # else the one stored, if any, is older than what an operator or a relay did
+            stored = self._stored = self._parsed(text, saved)
             letters.delivered([ObjectId(id) for id in stored.requeued])
             position = self._further(stored, saved)
         verify(position, self._outbox.log, self._cursors.name, session)
         return position
+
+    def _refuse_to_begin_anew(self) -> None:
+        """A relay of this name has left a cursor, with this number of shares or another: it is no first start."""
+        found = self._sink.stored(self._relay)
+        if not found:
+            return
+        seqs = [seq for text in found.values() if (seq := _seq(text)) is not None]
+        lowest = min(seqs, default=0)
+        at = f", at seq {lowest}{' or more' if len(seqs) > 1 else ''}" if seqs else ""
+        raise CursorMismatch(
+            f"Kafka has a cursor of {', '.join(sorted(found))}{at}, but the outbox has none: it was made anew "
+            f"or restored; or the cursor was forgotten: `relay cursor set {lowest}` goes on after it"
+        )
 
     def begin(self, position: Position, lease: Lease) -> None:
         """See AtLeastOnce: lets the stored cursor count from here on, and be `position`. Raises as `position`."""
@@ -113,10 +146,8 @@ class ExactlyOnce(AtLeastOnce):
         """See AtLeastOnce: takes over again, for the last transaction may be committed or not."""
 
         def restart(prefix: Position) -> Position:
-            stored = self._take_over(lease)
-            if stored is None:
-                raise self._gone(prefix)
-            return self._further(stored, prefix)
+            self._stored = self._parsed(self._take_over(lease), prefix)
+            return self._further(self._stored, prefix)
 
         return restart
 
@@ -137,28 +168,41 @@ class ExactlyOnce(AtLeastOnce):
         self._cursor = lambda last: at(position, released.delivered_up_to(last[0]))
 
         def restart(prefix: Position) -> Position:
-            stored = self._take_over(lease)
-            if stored is None:
-                raise self._gone(position)
-            return released.further(stored.requeued, prefix)
+            self._stored = self._parsed(self._take_over(lease), position)
+            return released.further(self._stored.requeued, prefix)
 
         return restart
 
-    def _take_over(self, lease: Lease, session: ClientSession | None = None) -> Stored | None:
+    def _take_over(self, lease: Lease, session: ClientSession | None = None) -> str | None:
         lease.renew()  # only the holder may fence off others
         text = self._sink.take_over(self.name, lambda last: self._cursor(last).text())
         # Another relay that takes over claims first and fences second. So if nobody has claimed by now, whoever does
         # will fence this one.
         self._cursors.claim(lease.fence, session)
         lease.renew()
-        self._stored = None if text is None else parse(text)
-        return self._stored
+        return text
+
+    def _parsed(self, text: str | None, known: Position) -> Stored:
+        if text is None:
+            raise self._gone(known)
+        try:
+            return parse(text)
+        except ValueError as wrong:
+            raise CursorMismatch(
+                f"relay {self._cursors.name!r} keeps its cursor in Kafka, and what stands there under {self.name} no "
+                f"relay has written: {text!a:.200} {wrong}. {self._way_on(known)}"
+            ) from None
 
     def _gone(self, known: Position) -> CursorMismatch:
         return CursorMismatch(
             f"relay {self._cursors.name!r} keeps its cursor in Kafka, but Kafka has none of {self.name}: its topic was "
-            f"made anew, or this is another Kafka. Seq {known[0]} is known to be delivered, and perhaps a few more: "
-            f"`relay cursor set {known[0]}` goes on after it"
+            f"made anew, or this is another Kafka; or the cursor was removed there. {self._way_on(known)}"
+        )
+
+    def _way_on(self, known: Position) -> str:
+        return (
+            f"Seq {known[0]} is known to be delivered, and perhaps a few more: `relay cursor set {known[0]}` goes on "
+            f"after it"
         )
 
     def _further(self, stored: Stored, position: Position) -> Position:

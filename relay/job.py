@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Literal
 from outbox import Outbox
 from outbox.start import Start
 from relay.dead_letters import OnPoison
+from relay.errors import CursorMismatch
 from relay.topics import Topics
 
 StartAt = Literal["beginning", "oldest", "latest"] | int | datetime
@@ -27,6 +29,16 @@ class Job:
     chance: Callable[[], float]
     checked: set[str] = field(default_factory=set)
     """Topics that are known to be there; shared by all threads."""
+
+    has_begun: threading.Event = field(default_factory=threading.Event)
+    """Set as soon as this process has seen or made a cursor of the relay: from then on `start` counts no more, and a
+    cursor that is missing is one that was removed. Shared by all threads."""
+
+    def removed(self) -> CursorMismatch:
+        """What is wrong then."""
+        return CursorMismatch(
+            f"the cursor of relay {self.name!r} was removed while the relay was running, with its log or alone"
+        )
 
     def topic(self, type: str) -> str:
         """The topic of a message type. Raises InvalidSettings when Kafka would not take its name."""

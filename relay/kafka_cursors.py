@@ -79,22 +79,36 @@ class CursorTopic:
             log.info("created topic %s for the cursors", topic)
 
     def read(self, key: str) -> str | None:
-        """The newest committed value of `key`; None when there is none. Raises DeliveryFailed.
+        """The newest committed value of `key`, whoever wrote it; None when there is none, or a null. Raises
+        DeliveryFailed.
 
         Reads to the very end: while the transaction of another relay, which has just died, is open in the topic, what
         comes after it cannot be told committed or not, and this fails until Kafka has ended it.
         """
+        count = _LAST
+        while True:
+            found, is_all = self._last(count)
+            if key in found or is_all:
+                return found.get(key)
+            count *= 100
+
+    def all(self) -> dict[str, str]:
+        """The newest committed value of each key that has one. Raises DeliveryFailed, as `read`."""
+        count = _LAST
+        while True:
+            found, is_all = self._last(count)
+            if is_all:
+                return {key: value for key, value in found.items() if value is not None}
+            count *= 100
+
+    def _last(self, count: int) -> tuple[dict[str, str | None], bool]:
+        """By their keys the values among the last `count` records, and whether there are no more."""
         try:
             admin = self._client(AdminClient, {})
             oldest = self._offset(admin, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # theirs
             end = self._offset(admin, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # as above
-            count = _LAST
-            while True:
-                start = max(oldest, end - count)
-                value = self._newest(key, start, end)
-                if value is not None or start == oldest:
-                    return value
-                count *= 100
+            start = max(oldest, end - count)
+            return self._newest(start, end), start == oldest
         except KafkaException as error:
             raise self._failed(error.args[0].str()) from error
 
@@ -102,7 +116,7 @@ class CursorTopic:
         place = TopicPartition(self.name, PARTITION)
         return int(admin.list_offsets({place: which}, request_timeout=CALL_SECONDS)[place].result().offset)
 
-    def _newest(self, key: str, start: int, end: int) -> str | None:
+    def _newest(self, start: int, end: int) -> dict[str, str | None]:
         settings = {
             "group.id": "mongo-outbox",  # must be there; nothing is ever committed for it
             "enable.auto.commit": False,
@@ -110,7 +124,7 @@ class CursorTopic:
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 10,
         }
-        found: str | None = None
+        found: dict[str, str | None] = {}
         consumer = self._client(Consumer, settings)
         try:
             consumer.assign([TopicPartition(self.name, PARTITION, start)])
@@ -126,11 +140,15 @@ class CursorTopic:
                     return found
                 if error is None:
                     deadline = time.monotonic() + CALL_SECONDS
-                    if message.key() == key.encode():
-                        found = message.value().decode()
+                    found[_text(message.key()) or ""] = _text(message.value())
         finally:
             consumer.close()
         raise self._failed("its end is not readable yet; perhaps the transaction of a relay that died is still open")
 
     def _failed(self, why: str) -> DeliveryFailed:
         return DeliveryFailed(None, Verdict.RETRY, f"the cursor in {self.name} could not be read: {why}")
+
+
+def _text(value: bytes | None) -> str | None:
+    """Of what anybody may have written there: what is no text is no cursor either, and is told so."""
+    return None if value is None else value.decode(errors="replace")

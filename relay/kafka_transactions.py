@@ -11,6 +11,7 @@ from relay import kafka_errors
 from relay.errors import DeliveryFailed, DeliveryRefused, Verdict
 from relay.kafka import KafkaSink, NewTopics
 from relay.kafka_cursors import PARTITION, CursorTopic
+from relay.share import is_of
 from relay.sink import Outgoing
 
 log = logging.getLogger("relay.kafka")
@@ -88,6 +89,10 @@ class KafkaTransactions(KafkaSink):
             self.close()
             raise _failure(error.args[0]) from error
         return self._cursors.read(name)
+
+    def stored(self, name: str) -> Mapping[str, str]:
+        """See Transactions.stored."""
+        return {each: text for each, text in self._cursors.all().items() if is_of(each, name)}
 
     def store(self, cursor: str) -> None:
         """See Transactions.store."""

@@ -50,9 +50,9 @@ class Resharing:
                 return
             target = first if plan.target is None else plan.target
             if target == plan.shares:
-                call_off(self._job.outbox.collections, self._job.name, target)
+                call_off(self._job.outbox.collections, self._job.name, plan)
                 return
-            while (missing := ensemble.take(max(target, plan.shares or 1))) is not None:
+            while (missing := ensemble.take(plan, target)) is not None:
                 log.info("relay %r: waiting for the lease %r, to have %d share(s)", self._job.name, missing, target)
                 if stop.wait(standby):
                     return
@@ -63,10 +63,14 @@ class Resharing:
 
     def _change(self, ensemble: Ensemble, target: int) -> None:
         plan = ensemble.claim()
+        if plan.fault is not None:
+            raise plan.fault
         if plan.target not in (None, target):
             raise LeaseLost(f"another number of shares of relay {self._job.name!r} is wanted by now, or there is")
         reached = self._reached(ensemble, target if plan.shares is None else plan.shares)
         if reached is None:
+            if self._job.has_begun.is_set():
+                raise self._job.removed()
             low = begun(self._job, lambda position: ensemble.write(target, position, ()))
         else:
             low = min(reached, key=lambda position: position[0])

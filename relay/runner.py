@@ -72,7 +72,6 @@ class Relay:
         self._outbox = outbox
         self._sink = sink
         self._shares = shares
-        self._agreed = False
         self._job = Job(outbox, name, topics, start, on_poison, chance)
         self._work = Work(self._job, sink)
         self._lease = Lease(outbox.collections.leases, role(name), seconds=lease_seconds)
@@ -131,13 +130,13 @@ class Relay:
     def _load(self) -> Plan:
         """The plan. When it is first seen, it must have the number of shares that this relay was started with."""
         plan = load(self._outbox.collections, self.name)
-        if not self._agreed and plan.shares is not None:
+        if plan.shares is not None and not self._job.has_begun.is_set():
             if self._shares not in (None, plan.shares, plan.wanted):
                 raise InvalidSettings(
                     f"relay {self.name!r} has {plan.shares} share(s), not {self._shares}. Start it without --shares; "
                     f"`relay shares set {self._shares}` changes the number"
                 )
-            self._agreed = True
+            self._job.has_begun.set()
         return plan
 
     def _alone(self, stop: threading.Event, once: bool) -> bool:
@@ -148,7 +147,7 @@ class Relay:
             while not lease.acquire():
                 if stop.wait(STANDBY_SECONDS):
                     return True
-                if not self._agreed:
+                if not self._job.has_begun.is_set():
                     self._load()
                 if once and self._all_drained():
                     return True

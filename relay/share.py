@@ -54,6 +54,12 @@ def key_hash(key: str | None, id: bytes) -> int:
     return crc32(id)
 
 
+def is_of(name: str, relay: str) -> bool:
+    """Whether a name is the relay's or, whatever their number, one of its shares'."""
+    share = name.removeprefix(f"{relay}/")
+    return name == relay or (share != name and share.isdecimal())
+
+
 def shares(count: int) -> list[Share]:
     """All of them."""
     return [Share(number, count) for number in range(1, count + 1)]

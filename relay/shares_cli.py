@@ -50,14 +50,16 @@ def set_(
     """Change how many there are. Relays at work carry it out within some seconds, else the first one to start does."""
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         each, its = only(opened)
-        found = plan.load(its.collections, each.name)
+        found = plan.survey(its.collections, each.name)
         place = f"{each.database}.{each.outbox}, relay {each.name!r}"
         if found.shares is None:
+            if found.fault is not None:
+                raise found.fault
             print(f"{place}: not begun yet: give its first start --shares {number}", file=sys.stderr)
             raise typer.Exit(1)
         if number == found.shares:
-            if found.wanted is not None:
-                plan.call_off(its.collections, each.name, found.wanted)
+            if found.wanted is not None or found.fault is not None:
+                plan.call_off(its.collections, each.name, found)
             print(f"{place}: {number} share(s), as there are")
         else:
             plan.wish(its.collections, each.name, number)

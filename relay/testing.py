@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from relay.errors import DeliveryFailed, TopicMissing, Verdict
+from relay.share import is_of
 from relay.sink import Outgoing
 
 
@@ -180,6 +181,10 @@ class MemoryTransactions(MemorySink):
         self._name, self._cursor = name, cursor
         stored = self.cursors.get(name)
         return None if stored is None else stored.decode()
+
+    def stored(self, name: str) -> Mapping[str, str]:
+        """See Transactions.stored."""
+        return {each: text.decode() for each, text in self.cursors.items() if is_of(each, name)}
 
     def store(self, cursor: str) -> None:
         """See Transactions.store."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 from relay.sink import Outgoing, Sink
@@ -31,6 +31,12 @@ class Transactions(Sink, Protocol):
 
         `cursor` gives the cursor to be stored with a transaction, from the last of its records. Blocks up to about
         10 s. Raises DeliveryFailed when no broker answers, DeliveryRefused for a missing right.
+        """
+
+    def stored(self, name: str) -> Mapping[str, str]:
+        """The cursors committed last of `name` itself and of its shares, which are `name/1` and so on, by their names.
+
+        Called after `take_over`, before `open`. Blocks and raises as `take_over`.
         """
 
     def store(self, cursor: str) -> None:

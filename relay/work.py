@@ -25,7 +25,7 @@ from relay.cursor import Cursors
 from relay.dead_letters import DeadLetters
 from relay.driver import Driver
 from relay.encoding import Encoder, Position, is_native
-from relay.errors import CursorMismatch, DeliveryFailed
+from relay.errors import DeliveryFailed
 from relay.exactly_once import ExactlyOnce
 from relay.intake import Parking, Reader
 from relay.job import Job
@@ -53,7 +53,8 @@ class Work:
         self._clock = SystemClock()
         self._share = share
         self._cursors, self._delivery = delivery(job, sink, share)
-        self._has_worked = share.of > 1  # the cursors of several shares are made before any of them works
+        if share.of > 1:  # the cursors of several shares are made before any of them works
+            job.has_begun.set()
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check. These need not be checked when their first records come."""
@@ -159,18 +160,16 @@ class Work:
     def _resume(self, lease: Lease, letters: DeadLetters) -> tuple[Position, ReadAhead]:
         """The position to go on from, saved in any case before the first read, and a reader that stands after it."""
         cursor = self._delivery.position(lease, letters)
-        if cursor is None and self._has_worked:  # --start is for a relay that has delivered nothing yet
-            raise CursorMismatch(
-                f"the cursor of relay {self._job.name!r} was removed while the relay was running, with its log or alone"
-            )
         if cursor is None:
-            cursor = begun(self._job, lambda position: self._cursors.register(position, lease.fence))
+            if self._job.has_begun.is_set():  # --start is for a relay that has delivered nothing yet
+                raise self._job.removed()
+            cursor = begun(self._job, lambda position: self._cursors.register(position, lease))
         reader = self._outbox.reader(cursor[0] + 1)
         with contextlib.ExitStack() as unless_all_is_well:
             unless_all_is_well.enter_context(closing(reader))
             self._delivery.begin(cursor, lease)
             unless_all_is_well.pop_all()
-            self._has_worked = True
+            self._job.has_begun.set()
             return cursor, ReadAhead(reader)
 
     def _checked_topic(self, type: str) -> str:

@@ -6,6 +6,8 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
+from bson import Int64
+
 from outbox import Outbox
 from relay import Relay
 from relay.job import StartAt
@@ -34,6 +36,11 @@ class Relaying:
     def ended(self) -> bool:
         return not self._thread.is_alive()
 
+    @property
+    def knows_of_a_cursor(self) -> bool:
+        """Whether the relay has seen one, or made it."""
+        return self._relay._job.has_begun.is_set()
+
     def stop(self) -> None:
         """Stops it and waits for its end, draining included."""
         self._stop.set()
@@ -50,6 +57,12 @@ class Relaying:
         self.stop()
         if error is None and self.error is not None:
             raise self.error
+
+
+def given_cursor(orders: Outbox, seq: int, **fields: Any) -> None:
+    """The relay `kafka` has a cursor, as one that worked before any of these has left it."""
+    cursor = {"seq": Int64(seq), "created": None, "id": None, "fence": Int64(0), **fields}
+    orders.collections.cursors.replace_one({"_id": "relay:kafka"}, cursor, upsert=True)
 
 
 def run_once(relay: Relay) -> None:

@@ -180,12 +180,14 @@ def test_a_share_of_a_number_that_was_changed_can_do_nothing_whatever_its_fence(
 def test_a_relay_alone_can_do_nothing_beside_shares(orders: Outbox, sink: MemorySink) -> None:
     run_once(relay(orders, sink, 2))
     alone = Cursors(orders.collections.cursors, "kafka")
+    lease = Lease(orders.collections.leases, "relay:kafka")
+    assert lease.acquire()
 
     assert alone.load() is None
     for forbidden in (
         lambda: alone.claim(10**6),
         lambda: alone.save((0, None, None), 10**6),
-        lambda: alone.register((0, None, None), 10**6),
+        lambda: alone.register((0, None, None), lease),
     ):
         with pytest.raises(LeaseLost):
             forbidden()

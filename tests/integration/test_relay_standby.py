@@ -74,11 +74,15 @@ def test_a_relay_that_lost_its_lease_drops_what_is_in_flight_and_saves_nothing(o
 
 def test_a_stale_relay_cannot_save_its_cursor(orders: Outbox) -> None:
     cursors = Cursors(orders.collections.cursors, "kafka")
-    cursors.register((1, None, None), fence=5)
+    stale, now = (Lease(orders.collections.leases, "relay:kafka", owner=owner) for owner in ("one", "two"))
+    assert stale.acquire()
+    orders.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"owner": None}})
+    assert now.acquire()
+    cursors.register((1, None, None), now)
 
     with pytest.raises(LeaseLost):
-        cursors.save((2, None, None), fence=4)
+        cursors.save((2, None, None), stale.fence)
     with pytest.raises(LeaseLost):
-        cursors.register((2, None, None), fence=4)
+        cursors.register((2, None, None), stale)
 
     assert saved_seq(orders) == 1

@@ -13,11 +13,10 @@ from pymongo.database import Database
 from outbox import Outbox
 from outbox.errors import HistoryLost, InvalidStart, OutboxNotCreated
 from relay import Relay
-from relay.cursor import Cursors
 from relay.errors import CursorMismatch
 from relay.testing import MemorySink
 from tests.orders import new_outbox
-from tests.relaying import numbered, run_once, saved_seq, started
+from tests.relaying import given_cursor, numbered, run_once, saved_seq, started
 
 Document = dict[str, Any]
 
@@ -83,13 +82,13 @@ def test_oldest_starts_at_what_the_log_still_holds(rolled: Outbox) -> None:
 
 def test_a_cursor_just_before_the_oldest_record_goes_on(rolled: Outbox) -> None:
     oldest, head = rolled.log.oldest(), rolled.log.head()
-    Cursors(rolled.collections.cursors, "kafka").register((oldest - 1, None, ObjectId()), fence=0)
+    given_cursor(rolled, oldest - 1, id=ObjectId())
 
     assert started(rolled, "beginning") == list(range(oldest, head + 1))
 
 
 def test_a_cursor_whose_next_record_was_rolled_over_is_an_error(rolled: Outbox) -> None:
-    Cursors(rolled.collections.cursors, "kafka").register((1, None, ObjectId()), fence=0)
+    given_cursor(rolled, 1, id=ObjectId())
 
     with pytest.raises(HistoryLost):
         started(rolled, "oldest")
@@ -97,7 +96,7 @@ def test_a_cursor_whose_next_record_was_rolled_over_is_an_error(rolled: Outbox) 
 
 def test_a_cursor_of_another_log_is_refused(orders: Outbox) -> None:
     numbered(orders, 3)
-    Cursors(orders.collections.cursors, "kafka").register((2, None, ObjectId()), fence=0)
+    given_cursor(orders, 2, id=ObjectId())
 
     with pytest.raises(CursorMismatch, match="relay cursor set"):
         started(orders, "beginning")
@@ -105,7 +104,7 @@ def test_a_cursor_of_another_log_is_refused(orders: Outbox) -> None:
 
 def test_a_cursor_beyond_the_log_is_refused(orders: Outbox) -> None:
     numbered(orders, 3)
-    Cursors(orders.collections.cursors, "kafka").register((9, None, ObjectId()), fence=0)
+    given_cursor(orders, 9, id=ObjectId())
 
     with pytest.raises(CursorMismatch, match="newest record is 3"):
         started(orders, "beginning")

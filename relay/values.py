@@ -22,6 +22,22 @@ class Unencodable(RelayError):
     """Data that JSON cannot carry without changing it. Names the path of the value and what it is."""
 
 
+def _decimal(value: Decimal128) -> str:
+    if not _is_finite(value):
+        raise Unencodable("not finite")  # which one is found afterwards, with its path
+    return str(value)
+
+
+def _is_finite(value: Decimal128) -> bool:
+    """Told by the bits: `to_decimal` signals at a signalling NaN."""
+    return value.bid[-1] & 0x78 != 0x78
+
+
+def _document(reference: DBRef) -> dict[str, Any]:
+    """A reference is an ordinary document in BSON ({$ref, $id, …}); only the driver makes an object of it."""
+    return dict(reference.as_doc())
+
+
 def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
 
@@ -30,12 +46,11 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     datetime: dates.text,
     DatetimeMS: dates.text,
     ObjectId: str,
-    Decimal128: str,
+    Decimal128: _decimal,
     Int64: int,
     bytes: _base64,
     Binary: _base64,
-    # A reference is an ordinary document in BSON ({$ref, $id}); only the driver makes an object of it.
-    DBRef: lambda reference: dict(reference.as_doc()),
+    DBRef: _document,
 }
 # What orjson writes itself, as the contract has it.
 _SCALARS = {str, int, float, bool, uuid.UUID}
@@ -70,11 +85,13 @@ def json_value(data: dict[str, Any]) -> bytes:
 
 def _offender(value: Any, path: str) -> str | None:
     """The first value inside `value` that JSON cannot carry, as a sentence; None if there is none."""
+    if type(value) is DBRef:
+        value = _document(value)
     if isinstance(value, dict):
         inner = ((each, f"{path}.{name}") for name, each in value.items())
     elif isinstance(value, list):
         inner = ((each, f"{path}[{index}]") for index, each in enumerate(value))
-    elif type(value) is float and not math.isfinite(value):
+    elif (type(value) is float and not math.isfinite(value)) or (type(value) is Decimal128 and not _is_finite(value)):
         return f"{path} is {value}, which JSON does not have"
     elif value is None or type(value) in _SCALARS or type(value) in _PLAIN:
         return None

@@ -1,4 +1,4 @@
-/* Decimal128 as bson.Decimal128.__str__ has it. */
+/* Decimal128 as bson.Decimal128.__str__ has it; NULL for NaN and the infinities, which JSON does not have. */
 #ifndef OUTBOX_DECIMAL_H
 #define OUTBOX_DECIMAL_H
 
@@ -54,12 +54,10 @@ static uint8_t *write_decimal(uint8_t *to, const uint8_t *bytes)
 {
     uint64_t low = little_endian(bytes, 8), high = little_endian(bytes + 8, 8);
     uint8_t digits[36];
-    if ((high >> 58 & 31) == 31)
-        return write_ascii(to, "NaN");
+    if ((high >> 59 & 15) == 15)
+        return NULL;
     if (high >> 63)
         *to++ = '-';
-    if ((high >> 59 & 15) == 15)
-        return write_ascii(to, "Infinity");
     /* A coefficient that decimal128 does not have means zero: with both of these bits, or of more than 34 digits. */
     bool is_beyond = (high >> 61 & 3) == 3;
     int exponent = (int)(high >> (is_beyond ? 47 : 49) & 0x3FFF) - 6176;

@@ -100,7 +100,8 @@ static uint8_t *write_fixed(uint8_t *to, uint8_t type, Span *from)
             return NULL;
         break;
     case 0x13:
-        to = write_decimal(to, bytes);
+        if ((to = write_decimal(to, bytes)) == NULL)
+            return NULL;
         break;
     default: /* no type of JSON's, or none that there is */
         return NULL;

@@ -21,6 +21,7 @@ from outbox.batch import Batch
 from outbox.batch import record as packed
 from outbox.limits import RESERVED_HEADERS
 from relay.encoding import Encoder, Mark
+from relay.errors import PoisonMessage
 from relay.share import ALL, Share
 from relay.sink import Outgoing
 from tests.batches import CREATED, ID, LOG, batch_of, datas, document, element, nested, raw, record
@@ -147,7 +148,7 @@ PLAIN = st.recursive(
     | st.binary()
     | st.uuids()
     | st.binary(min_size=12, max_size=12).map(ObjectId)
-    | st.binary(min_size=16, max_size=16).map(Decimal128.from_bid)
+    | DECIMALS
     | st.datetimes(timezones=st.just(UTC)),
     lambda inner: (
         st.lists(inner, max_size=5) | st.dictionaries(NAMES.filter(lambda name: name[:1] != "$"), inner, max_size=5)
@@ -182,7 +183,7 @@ DECIMAL_TEXTS = [
     "0", "-0", "0.00", "0E+3", "-0E-20", "1", "9.90", "-273.15", "1E+1", "1E-6", "1E-7", "123E-8", "0.000001",
     "0.0000001", "123456789012345678901234567890.1234", "9999999999999999999999999999999999", "1E+6111", "1E-6176",
     "9.999999999999999999999999999999999E+6144", "1.000000000000000000000000000000000E-6143", "1000000000",
-    "4294967296", "18446744073709551615", "18446744073709551616", "NaN", "-NaN", "sNaN", "Infinity", "-Infinity",
+    "4294967296", "18446744073709551615", "18446744073709551616",
 ]  # fmt: skip
 
 
@@ -191,10 +192,10 @@ def test_each_form_of_a_decimal_is_written_as_the_driver_writes_it(text: str) ->
     assert_plain(datas([{"total": Decimal128(text)}]))
 
 
-# NaN and infinity with a payload, both encodings of a coefficient that is too large, and the largest that is not.
+# The greatest exponents before infinity, both encodings of a coefficient that is too large, and the largest that is not.
 DECIMAL_BITS = [
-    0x7C00_0000_0000_0001 << 64, 0xFC00_0000_0000_0000 << 64, 0x7E00_1234_0000_0000 << 64, 0x7800_0000_0000_0007 << 64,
-    0xF8FF << 112, 0x6000_0000_0000_0000 << 64, 0x6C10_0000_0000_0000 << 64, 0x77FF_FFFF_FFFF_FFFF << 64,
+    0x77FF_0000_0000_0000 << 64, 0xF7FF_0000_0000_0000 << 64, 0x5FFF_0000_0000_0000 << 64,
+    0x6000_0000_0000_0000 << 64, 0x6C10_0000_0000_0000 << 64, 0x77FF_FFFF_FFFF_FFFF << 64,
     (0x3040 << 112) + 10**34, (0x3040 << 112) + 10**34 - 1, (0x3041 << 112) + 2**112 - 1, (0xB040 << 112) + 10**18,
 ]  # fmt: skip
 
@@ -204,9 +205,35 @@ def test_each_odd_decimal_is_written_as_the_driver_writes_it(bits: int) -> None:
     assert_plain(datas([{"total": Decimal128.from_bid(bits.to_bytes(16, "little"))}]))
 
 
-@given(st.lists(st.binary(min_size=16, max_size=16).map(Decimal128.from_bid) | DECIMALS))
-def test_every_decimal_is_written_as_the_driver_writes_it(values: list[Decimal128]) -> None:
-    assert_plain(datas([{"totals": values}]))
+@given(st.binary(min_size=16, max_size=16).map(Decimal128.from_bid) | DECIMALS)
+def test_every_decimal_is_written_as_the_driver_writes_it_and_what_is_no_number_is_left_to_python(
+    value: Decimal128,
+) -> None:
+    batch = datas([{"totals": [value]}])
+
+    if str(value) in ("NaN", "Infinity", "-Infinity"):
+        compiled, decoded = both_ways(batch)
+        assert compiled is None
+        assert isinstance(decoded, PoisonMessage)
+    else:
+        assert_plain(batch)
+
+
+# NaN and infinity, with a payload too.
+@pytest.mark.parametrize(
+    "bits",
+    [
+        0x7C00 << 112, 0xFC00 << 112, 0x7E00 << 112, 0x7800 << 112, 0xF800 << 112, 0x7C00_0000_0000_0001 << 64,
+        0x7E00_1234_0000_0000 << 64, 0x7800_0000_0000_0007 << 64, 0xF8FF << 112,
+    ],
+    ids=hex,
+)  # fmt: skip
+def test_a_decimal_that_is_no_number_is_left_to_python(bits: int) -> None:
+    compiled, decoded = both_ways(datas([{"a": [Decimal128.from_bid(bits.to_bytes(16, "little"))]}]))
+
+    assert compiled is None
+    assert isinstance(decoded, PoisonMessage)
+    assert "data.a[0] is" in str(decoded)
 
 
 @given(st.lists(st.integers(-62135596800000, 253402300799999), min_size=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 import bson
 import orjson
 import pytest
-from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, ObjectId, Regex, Timestamp
+from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,10 +57,50 @@ def test_field_order_is_kept() -> None:
     assert json_value(through_bson({"b": 1, "a": 2, "c": 3})) == b'{"b":1,"a":2,"c":3}'
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+NOT_FINITE = [
+    float("nan"), float("inf"), float("-inf"),
+    *(Decimal128(text) for text in ("NaN", "-NaN", "sNaN", "Infinity", "-Infinity")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
 def test_nan_and_infinities_are_refused_by_path(value: float) -> None:
     with pytest.raises(Unencodable, match=re.escape(f"data.lines[1].price is {value}")):
         json_value(through_bson({"none": None, "lines": [{"price": 1.0}, {"price": value}]}))
+
+
+@pytest.mark.parametrize("value", [*NOT_FINITE, MinKey()])
+@pytest.mark.parametrize(
+    ("within", "path"),
+    [
+        (lambda value: DBRef("a", value), ".$id"),
+        (lambda value: DBRef("a", {"deep": [None, value]}), ".$id.deep[1]"),
+        (lambda value: DBRef("a", 1, "db", extra=value), ".extra"),
+        (lambda value: DBRef("a", DBRef("b", 1, more={"x": value})), ".$id.more.x"),
+        (lambda value: [None, {"b": DBRef("a", value)}], "[1].b.$id"),
+        (lambda value: {"null": [None, [value]]}, ".null[1][0]"),
+    ],
+)
+def test_what_json_does_not_have_is_found_in_a_reference_as_anywhere(
+    within: Callable[[object], object], path: str, value: object
+) -> None:
+    """A NaN in one went out as null, which is another value."""
+    with pytest.raises(Unencodable, match=re.escape(f"data.a{path} is ")):
+        json_value(through_bson({"a": within(value)}))
+
+
+def test_data_that_is_a_reference_itself_is_looked_through() -> None:
+    with pytest.raises(Unencodable, match=re.escape("data.$id is nan")):
+        json_value(through_bson({"data": DBRef("a", float("nan"))})["data"])
+
+
+@given(st.binary(min_size=16, max_size=16).map(Decimal128.from_bid))
+def test_a_decimal_is_encoded_when_it_is_a_number_and_only_then(value: Decimal128) -> None:
+    if str(value) in ("NaN", "Infinity", "-Infinity"):
+        with pytest.raises(Unencodable, match=f"data.a is {value}, which JSON does not have"):
+            json_value({"a": value})
+    else:
+        assert json_value({"a": value}) == f'{{"a":"{value}"}}'.encode()
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ class Outbox:
     messages: the message classes that may be put and are decoded when read; types not among them are read as data.
     capacity: the log's cap, in bytes or as text such as "256 MiB" (the default when it is first made); at least four
         times the largest message. None leaves a log as it is.
-    max_message_bytes: the most a staged document may take, its envelope included.
+    max_message_bytes: the most a staged document may take, its envelope included; on Kafka, as JSON, a message may take
+        48,588 bytes more, or Kafka's default of 1,048,588 if that is more.
     sequence: False makes a process that only reads and puts, and never numbers messages for others.
 
     Raises InvalidName and InvalidMessageClass.

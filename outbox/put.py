@@ -23,6 +23,7 @@ from outbox.errors import (
     TransactionRequired,
     UnknownMessage,
 )
+from outbox.footprint import check_footprint
 from outbox.limits import check_key, checked_headers
 from outbox.messages import MessageTypes
 from outbox.validator import schemas_of
@@ -97,6 +98,7 @@ def encode(
                 f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="
                 f"{max_message_bytes}: put a reference to the data instead, or raise the limit and run create()"
             )
+        check_footprint(type, key, checked, document, max_message_bytes)
         documents[id] = document
     return documents
 

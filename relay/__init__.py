@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from relay.kafka import KafkaSink, NewTopics
+    from relay.kafka import KafkaSink
+    from relay.kafka_topics import NewTopics
     from relay.kafka_transactions import KafkaTransactions
     from relay.runner import Relay
     from relay.topics import Topics
@@ -18,7 +19,7 @@ __all__ = ["KafkaSink", "KafkaTransactions", "NewTopics", "Relay", "Topics"]
 _HOMES = {
     "KafkaSink": "relay.kafka",
     "KafkaTransactions": "relay.kafka_transactions",
-    "NewTopics": "relay.kafka",
+    "NewTopics": "relay.kafka_topics",
     "Relay": "relay.runner",
     "Topics": "relay.topics",
 }

@@ -155,7 +155,8 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
 
 
 def _sink(bootstrap: str, given: settings.Settings, each: settings.OutboxSettings) -> KafkaSink:
-    from relay.kafka import KafkaSink, NewTopics
+    from relay.kafka import KafkaSink
+    from relay.kafka_topics import NewTopics
     from relay.kafka_transactions import KafkaTransactions
 
     layout = each.create_topic

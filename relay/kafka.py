@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # NewTopic is public, but their stub hides it
-    AdminClient,
-    NewTopic,
-)
 
+from outbox.clock import SystemClock
 from relay import kafka_errors
-from relay.errors import DeliveryFailed, InvalidSettings, TopicMissing, Unreachable, Verdict
+from relay.errors import DeliveryFailed, InvalidSettings, Verdict
+from relay.kafka_log import Worthwhile
+from relay.kafka_topics import NewTopics, TopicCheck, trouble
+from relay.kafka_watch import Generation, Silence, Watch
 from relay.secrets import Secrets
 from relay.sink import Outgoing
 
 log = logging.getLogger("relay.kafka")
 
-CHECK_SECONDS = 5.0
+S = TypeVar("S", bound="KafkaSink")
+
 _REPORT_SECONDS = 1.0
 
 LOCKED: Mapping[str, str | bool | int] = {
@@ -35,8 +35,9 @@ LOCKED: Mapping[str, str | bool | int] = {
     "partitioner": "murmur2_random",
     # Looking a topic up may create it (measured), with the broker's defaults instead of the wanted partitions.
     "allow.auto.create.topics": False,
-    # More than any broker's limit in practice, so that it is the broker who names the record it refuses.
-    "message.max.bytes": 8 << 20,
+    # More than a topic takes in practice, so that it is the broker who names the record it refuses; before compression.
+    # Less than a broker takes at once (`socket.request.max.bytes`, 100 MiB): it would cut the connection off.
+    "message.max.bytes": 64 << 20,
     "delivery.report.only.error": False,
 }
 """Settings that cannot be changed: delivery, order or placement would be weaker."""
@@ -51,20 +52,13 @@ DEFAULTS: Mapping[str, str | int] = {
     # Records come in chunks, so batches form by themselves: 1 or 5 ms more were all delay and no throughput (measured:
     # acknowledged after 1.1 ms at 200/s, against 2.0 and 6.5; from a full log no difference beyond the noise).
     "linger.ms": 0,
-    # What the sink may hold, which bounds the process's memory however long a broker is away.
+    # What the sink may hold, which bounds the process's memory however long a broker is away; a record that is larger
+    # alone cannot be sent. All that `put` takes is smaller.
     "queue.buffering.max.messages": 10_000,
-    "queue.buffering.max.kbytes": 16 << 10,
+    "queue.buffering.max.kbytes": 20 << 10,
     "client.id": "mongo-outbox-relay",
 }
 """Settings of ours that may be changed."""
-
-
-@dataclass(frozen=True)
-class NewTopics:
-    """How to make topics that are missing. Both from 1; the broker refuses more replicas than it has nodes."""
-
-    partitions: int
-    replication: int
 
 
 def check_settings(settings: Mapping[str, str]) -> None:
@@ -88,6 +82,7 @@ class KafkaSink:
     def __init__(
         self, bootstrap: str, settings: Mapping[str, str] | None = None, *, create: NewTopics | None = None
     ) -> None:
+        clock = SystemClock()
         given = {} if settings is None else dict(settings)
         check_settings(given)
         self.bootstrap = bootstrap
@@ -95,6 +90,8 @@ class KafkaSink:
         self._create = create
         self._secrets = Secrets(given)
         self._settings: dict[str, Any] = {**DEFAULTS, **given, **LOCKED, "bootstrap.servers": bootstrap}
+        self._watch = Watch(Silence(bootstrap, clock), clock)
+        self._topic = ""
         self._producer: Producer | None = None
         self._acknowledged: Callable[[int], object] = _nobody
         self._failed: list[tuple[int, KafkaError]] = []
@@ -102,63 +99,34 @@ class KafkaSink:
 
     def another(self) -> KafkaSink:
         """See Sink.another."""
-        return KafkaSink(self.bootstrap, self._given, create=self._create)
+        return self._beside(KafkaSink(self.bootstrap, self._given, create=self._create))
+
+    def _beside(self, made: S) -> S:
+        """Lets another sink of the same Kafka say together with this one when that is silent."""
+        made._watch = Watch(self._watch.silence, SystemClock())
+        return made
 
     def check(self, topics: Collection[str]) -> None:
-        """See Sink.check. One request a topic, and one more to create what is missing."""
-        faults: list[KafkaError] = []
-        admin = self._client(AdminClient, {"error_cb": faults.append})
-        missing = self._missing(admin, sorted(topics), faults)
-        if missing and self._create is not None:
-            self._make(admin, missing, self._create)
-        elif missing:
-            raise TopicMissing(
-                f"no such topic on {self.bootstrap}: {', '.join(missing)}. Create it, or let the relay do so: "
-                f"--create-topic partitions=3,replication=1"
-            )
-
-    def _missing(self, admin: AdminClient, topics: list[str], faults: list[KafkaError]) -> list[str]:
-        if not topics:
-            # No message type yet; that a broker answers is still worth knowing.
-            try:
-                admin.list_topics(timeout=CHECK_SECONDS)
-            except KafkaException as error:
-                raise self._unreachable(admin, error.args[0], faults) from error
-            return []
-        missing = []
-        for topic in topics:
-            # Not describe_topics: it asks the controller, which librdkafka's mock broker does not have.
-            try:
-                fault = admin.list_topics(topic, timeout=CHECK_SECONDS).topics[topic].error
-            except KafkaException as error:
-                raise self._unreachable(admin, error.args[0], faults) from error
-            if fault is None or fault.name() == "LEADER_NOT_AVAILABLE":  # the latter: it was made a moment ago
-                continue
-            if fault.name() in {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"}:
-                missing.append(topic)
-            elif kafka_errors.verdict(fault.name()) is Verdict.CONFIG:
-                raise TopicMissing(f"topic {topic}: {kafka_errors.explanation(fault.name(), fault.str())}")
-            else:
-                raise self._unreachable(admin, fault, faults)
-        return missing
-
-    def _unreachable(self, admin: AdminClient, error: KafkaError, faults: list[KafkaError]) -> Unreachable:
-        """The call itself only knows that its time was over: librdkafka says by callback why it cannot connect."""
-        admin.poll(0)
-        causes = [fault.str() for fault in faults if fault.name() != "_ALL_BROKERS_DOWN"]
-        why = causes[-1] if causes else "check host, port and security.protocol"
-        return Unreachable(f"Kafka at {self.bootstrap} did not answer: {error.str()}: {self._secrets.hide(why)}")
-
-    def _make(self, admin: AdminClient, topics: list[str], create: NewTopics) -> None:
-        new = [NewTopic(topic, create.partitions, create.replication) for topic in topics]
-        for topic in created(admin, new, CHECK_SECONDS):
-            log.info("created topic %s with %d partition(s)", topic, create.partitions)
+        """See Sink.check. One request a topic, and two more to create what is missing."""
+        TopicCheck(self.bootstrap, self._client, self._secrets).check(topics, self._create)
 
     def open(self, acknowledged: Callable[[int], object]) -> None:
         """See Sink.open."""
         self.close()
         self._acknowledged = acknowledged
-        self._producer = self._client(Producer, {"batch.num.messages": 1} if self._singly else {})
+        self._producer = self._new_producer({})
+
+    def _new_producer(self, more: dict[str, Any]) -> Producer:
+        singly = {"batch.num.messages": 1} if self._singly else {}
+        found: Producer = self._client(Producer, {**singly, **more, "error_cb": self._fault})
+        return found
+
+    def _fault(self, error: KafkaError) -> None:
+        """Of a connection; those of records come with their reports."""
+        if error.name() == "_ALL_BROKERS_DOWN":
+            self._watch.down()
+        else:
+            self._watch.fault(error.name(), self._secrets.hide(error.str()))
 
     def _client(self, client: Callable[..., Any], more: dict[str, Any]) -> Any:
         try:
@@ -170,32 +138,52 @@ class KafkaSink:
 
     def _log(self) -> logging.Logger:
         logger = logging.getLogger("relay.librdkafka")
-        logger.addFilter(_worth_reading)
+        logger.addFilter(_WORTHWHILE)
         logger.addFilter(self._secrets)
         return logger
 
     def send(self, batch: Sequence[Outgoing]) -> int:
         """See Sink.send."""
         produce, report = self._open_producer().produce, self._report
+        flight = self._watch.flight
+        generation = flight.sending()
         sent = 0
         try:
             for seq, topic, key, value, headers in batch:
-                produce(topic, value, key, on_delivery=partial(report, seq), headers=headers)  # type: ignore[arg-type]  # a list of pairs is fine, its stub is invariant
+                produce(topic, value, key, on_delivery=partial(report, seq, generation), headers=headers)  # type: ignore[arg-type]  # a list of pairs is fine, its stub is invariant
                 sent += 1
         except BufferError:
-            return sent
+            if not sent and flight.oldest is None:  # the queue is empty
+                raise self._too_large(batch[0], "queue.buffering.max.kbytes") from None
         except KafkaException as error:
             name = error.args[0].name()
+            if name == "MSG_SIZE_TOO_LARGE":
+                raise self._too_large(batch[sent], "message.max.bytes") from error
             verdict = kafka_errors.verdict(name)
             raise DeliveryFailed(
                 None if verdict is Verdict.RETRY else batch[sent][0],
                 verdict,
                 kafka_errors.explanation(name, error.args[0].str()),
             ) from error
+        finally:
+            flight.add(generation, sent)
+        self._topic = batch[-1][1] if batch else self._topic
         return sent
 
-    def _report(self, seq: int, error: KafkaError | None, _: Message) -> None:
+    def _too_large(self, record: Outgoing, limit: str) -> DeliveryFailed:
+        """Of a record that the broker was never asked for: this client's own limit, and before compression."""
+        seq, _, _, value, _ = record
+        advice = "" if limit in LOCKED else f": --set {limit}= a larger one"
+        return DeliveryFailed(
+            seq,
+            Verdict.POISON,
+            f"its value takes {len(value or b'')} bytes as JSON, more than the relay's own {limit} of "
+            f"{self._settings[limit]}, which counts before compression{advice}",
+        )
+
+    def _report(self, seq: int, generation: Generation, error: KafkaError | None, _: Message) -> None:
         # Also called while a fatal error is on its way out of poll(): do little, and ask `error` nothing.
+        generation.waiting -= 1
         if error is None:
             self._acknowledged(seq)
         else:
@@ -212,6 +200,16 @@ class KafkaSink:
         if self._failed:
             self._collect(producer)
             raise self._failure("")
+        self._look()
+
+    def _look(self) -> None:
+        """Says when Kafka is silent. Raises DeliveryFailed when a client made anew may get on better."""
+        producer = self._open_producer()
+        if self._watch.look(lambda: trouble(producer, self._topic)) and self._watch.refused:
+            # Certificates, keys and authorities are read from their files when a client is made, and never again.
+            raise DeliveryFailed(
+                None, Verdict.RETRY, f"{self._watch.refused}; connecting anew, with what stands in the files by now"
+            )
 
     def _collect(self, producer: Producer) -> None:
         """Gets the reports that a failure set off, for the record to blame is among them."""
@@ -249,6 +247,7 @@ class KafkaSink:
             except KafkaException as error:  # a producer that had failed for good says so once more
                 log.debug("while closing: %s", error)
         self._failed.clear()
+        self._watch.flight.land()
 
     def _end(self, producer: Producer) -> None:
         producer.purge(in_queue=True, in_flight=True, blocking=False)
@@ -260,29 +259,8 @@ class KafkaSink:
         return self._producer
 
 
-def created(admin: AdminClient, new: list[NewTopic], seconds: float) -> Iterator[str]:
-    """Creates topics, and names each that it has made: not one that another relay was first with. Raises TopicMissing.
-
-    To be iterated over to its end.
-    """
-    for topic, future in admin.create_topics(new, operation_timeout=seconds).items():
-        try:
-            future.result()
-        except KafkaException as error:
-            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                raise TopicMissing(f"topic {topic} could not be created: {error.args[0].str()}") from error
-        else:
-            yield topic
+_WORTHWHILE = Worthwhile(SystemClock())
 
 
 def _nobody(_: int) -> None:
     """Acknowledgements that come after close() are nobody's."""
-
-
-def _worth_reading(line: logging.LogRecord) -> bool:
-    said = line.getMessage()
-    # Said at every start: librdkafka still calls the setting experimental, seven years and many releases on.
-    if "enable.gapless.guarantee is experimental" in said:
-        return False
-    # All clients get the same settings, and a consumer has no use for some of them.
-    return "is a producer property and will be ignored" not in said

@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from relay import kafka_errors
 from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
-from relay.kafka import created
+from relay.kafka_topics import created
 
 log = logging.getLogger("relay.kafka")
 

@@ -9,8 +9,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from relay import kafka_errors
 from relay.errors import DeliveryFailed, DeliveryRefused, Verdict
-from relay.kafka import KafkaSink, NewTopics
+from relay.kafka import KafkaSink
 from relay.kafka_cursors import PARTITION, CursorTopic
+from relay.kafka_topics import NewTopics
 from relay.share import is_of
 from relay.sink import Outgoing
 
@@ -68,7 +69,8 @@ class KafkaTransactions(KafkaSink):
 
     def another(self) -> KafkaTransactions:
         """See Sink.another."""
-        return KafkaTransactions(self.bootstrap, self._given, create=self._create, cursors=self._cursors.name)
+        made = KafkaTransactions(self.bootstrap, self._given, create=self._create, cursors=self._cursors.name)
+        return self._beside(made)
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check; the topic of the cursors too, at the first time."""
@@ -81,8 +83,7 @@ class KafkaTransactions(KafkaSink):
         """See Transactions.take_over."""
         self.close()
         self._name, self._cursor = name, cursor
-        singly = {"batch.num.messages": 1} if self._singly else {}
-        self._producer = self._client(Producer, {"transactional.id": ID.format(name=name), **singly})
+        self._producer = self._new_producer({"transactional.id": ID.format(name=name)})
         try:
             self._producer.init_transactions(_TAKE_OVER_SECONDS)
         except KafkaException as error:
@@ -167,10 +168,12 @@ class KafkaTransactions(KafkaSink):
             return
         except KafkaException as error:
             if error.args[0].retriable() and not self._failed:  # a broker that is away: the next poll goes on
+                self._look()
                 return
             raise self._failed_commit(error.args[0]) from error
         sent = self._sent
         self._begin_anew()
+        self._watch.flight.land()
         for seq in sent:
             self._acknowledged(seq)
 

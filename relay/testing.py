@@ -50,7 +50,7 @@ class MemorySink:
     """
 
     def __init__(
-        self, topics: Collection[str] | None = None, *, capacity: int = 10_000, largest: int = 8 << 20
+        self, topics: Collection[str] | None = None, *, capacity: int = 10_000, largest: int = 64 << 20
     ) -> None:
         self.broker = MemoryBroker()
         self.opened = 0
@@ -147,7 +147,7 @@ class MemoryTransactions(MemorySink):
         topics: Collection[str] | None = None,
         *,
         capacity: int = 10_000,
-        largest: int = 8 << 20,
+        largest: int = 64 << 20,
         beside: MemoryTransactions | None = None,
     ) -> None:
         super().__init__(topics, capacity=capacity, largest=largest)

@@ -259,7 +259,7 @@ def test_a_topic_that_is_there_passes(bench: Bench) -> None:
 def test_a_record_too_large_for_any_broker_is_poison_and_the_ones_before_it_are_taken(bench: Bench) -> None:
     acknowledged: list[int] = []
     bench.sink.open(acknowledged.append)
-    batch = [outgoing(bench.topic, 1), outgoing(bench.topic, 2, value=bytes((8 << 20) + 1))]
+    batch = [outgoing(bench.topic, 1), outgoing(bench.topic, 2, value=bytes((64 << 20) + 1))]
 
     with pytest.raises(DeliveryFailed) as failed:
         bench.sink.send(batch)

@@ -16,7 +16,7 @@ from tests.waiting import wait_until
 BACKLOG = 100_000
 PADDING = "x" * 1000
 QUEUE_AND_READS_MIB = 64
-"""What it may take before it stands still: 16 MiB in the producer's queue, and what it has read of the log, decoded."""
+"""What it may take before it stands still: 20 MiB in the producer's queue, and what it has read of the log, decoded."""
 FLAT_MIB = 16
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]

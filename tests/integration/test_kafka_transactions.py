@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
 from relay.errors import DeliveryFailed, DeliveryRefused, TopicMissing, Verdict
-from relay.kafka import NewTopics
+from relay.kafka_topics import NewTopics
 from relay.kafka_transactions import KafkaTransactions
 from relay.sink import Outgoing
 from tests.consuming import create_small_topic, header, read_topic, topic_exists

@@ -6,14 +6,14 @@ import socket
 
 import pytest
 
-from relay import kafka
+from relay import kafka_topics
 from relay.errors import Unreachable
 from relay.kafka import KafkaSink
 
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "CHECK_SECONDS", 1.0)
+    monkeypatch.setattr(kafka_topics, "CHECK_SECONDS", 1.0)
 
 
 def test_what_the_client_knows_of_the_fault_is_said() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import struct
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +23,7 @@ from relay.encoding import Encoder, Mark
 from relay.errors import PoisonMessage
 from relay.share import ALL, Share
 from relay.sink import Outgoing
+from tests.anything import BSON_VALUES, DECIMALS, NAMES
 from tests.batches import CREATED, ID, LOG, batch_of, datas, document, element, nested, raw, record
 
 pytestmark = pytest.mark.usefixtures("native")
@@ -48,30 +48,6 @@ def assert_plain(batch: Batch, share: Share = ALL) -> None:
     assert compiled == decoded
 
 
-NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)
-DECIMALS = st.builds(
-    lambda digits, exponent, sign: Decimal128(Decimal((sign, tuple(map(int, str(digits))), exponent))),
-    st.integers(0, 10**34 - 1) | st.integers(0, 10**6),
-    st.integers(-6176, 6111) | st.integers(-40, 10),
-    st.integers(0, 1),
-)
-BSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats()
-    | st.text()
-    | st.text(st.characters(max_codepoint=127))
-    | st.binary(max_size=20)
-    | st.uuids()
-    | st.binary(min_size=12, max_size=12).map(ObjectId)
-    | st.binary(min_size=16, max_size=16).map(Decimal128.from_bid)
-    | st.integers(-(2**63), 2**63 - 1).map(DatetimeMS)
-    | st.datetimes(timezones=st.just(UTC))
-    | st.sampled_from([MaxKey(), Timestamp(1, 2), Regex("a"), Code("f()"), DBRef("a", 1), Binary(b"x", 128)]),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(NAMES, inner, max_size=5),
-    max_leaves=15,
-)
 RECORDS = st.builds(
     lambda data, type, key, created, headers: record(data, type=type, key=key, created=created, **headers),
     st.none() | st.dictionaries(NAMES, BSON_VALUES, max_size=5),
@@ -192,7 +168,7 @@ def test_each_form_of_a_decimal_is_written_as_the_driver_writes_it(text: str) ->
     assert_plain(datas([{"total": Decimal128(text)}]))
 
 
-# The greatest exponents before infinity, both encodings of a coefficient that is too large, and the largest that is not.
+# The greatest exponents before infinity, both encodings of a coefficient that is too large, the largest that is not.
 DECIMAL_BITS = [
     0x77FF_0000_0000_0000 << 64, 0xF7FF_0000_0000_0000 << 64, 0x5FFF_0000_0000_0000 << 64,
     0x6000_0000_0000_0000 << 64, 0x6C10_0000_0000_0000 << 64, 0x77FF_FFFF_FFFF_FFFF << 64,

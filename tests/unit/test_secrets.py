@@ -22,7 +22,7 @@ from outbox import cli as outbox_cli
 from outbox.collections import Collections
 from outbox.sequencer import Sequencer
 from outbox.sequencing import sequence
-from relay import cli, connection, kafka
+from relay import cli, connection, kafka_topics
 from relay.errors import InvalidSettings
 from relay.kafka import KafkaSink
 from relay.secrets import Secrets
@@ -42,7 +42,7 @@ NOBODY = "127.0.0.1:1"  # where nobody listens
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.05)
-    monkeypatch.setattr(kafka, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(kafka_topics, "CHECK_SECONDS", 0.1)
     handlers = {name: list(logging.getLogger(name).handlers) for name in ("relay", "outbox")}
     yield
     for name, before in handlers.items():

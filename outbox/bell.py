@@ -16,6 +16,7 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from outbox.collections import CALL_SECONDS, RAW, Document, call
+from outbox.ending import is_closed
 from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
@@ -116,7 +117,7 @@ class Bell:
                     self._follow(stream, since, stop)
             except Exception as error:
                 self._lose(since)
-                if stop.is_set():
+                if stop.is_set() or is_closed(error):  # whoever sequences says so
                     return
                 unforeseen = None if isinstance(error, PyMongoError) else error
                 said = "the change stream on %s failed, sweeping by the clock: %s"

@@ -49,6 +49,7 @@ class Lease:
         """The document as it was when the lease was taken or renewed last, with what others have added to it."""
         self._leases = leases
         self._clock: Clock = SystemClock() if clock is None else clock
+        self._pid = os.getpid()
         self._beat = 0
         self._sent = 0.0
         self._seen: tuple[int, int] | None = None
@@ -153,7 +154,7 @@ class Lease:
     def release(self) -> None:
         """Gives the lease back, so that a waiter has it at once. Raises pymongo's errors."""
         fence, self.fence = self.fence, 0
-        if fence:
+        if fence and self._pid == os.getpid():  # a forked process has a copy of it, and its parent the lease
             with call():
                 self._leases.update_one(
                     {"_id": self.role, "owner": self.owner, "fence": Int64(fence)},

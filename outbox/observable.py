@@ -15,6 +15,7 @@ from reactivex.disposable import Disposable
 
 from outbox.batch import Batch
 from outbox.collections import Collections, apart
+from outbox.ending import CLOSED_SECONDS, is_closed, told_at_the_end
 from outbox.errors import HistoryLost, OutboxError
 from outbox.feed import Feed
 from outbox.log import Log
@@ -177,7 +178,7 @@ class _Subscription:
 
     def _run(self) -> None:
         try:
-            with self._home.feed.running() as tail:
+            with told_at_the_end(self.dispose, wait=False), self._home.feed.running() as tail:
                 self._deliver(tail)
             if not self._disposed:
                 self._observer.on_completed()
@@ -195,6 +196,8 @@ class _Subscription:
             )
         if self._disposed:
             logger.debug("a disposed subscription ended with %r", error)
+            return
+        if is_closed(error) and self._stop.wait(CLOSED_SECONDS):
             return
         try:
             self._observer.on_error(cast(Exception, error))

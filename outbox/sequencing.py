@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 from outbox.bell import AWAIT_SECONDS, Bell, News
 from outbox.collections import Collections, apart
 from outbox.early_warning import EarlyWarning
+from outbox.ending import CLOSED_SECONDS, is_closed, told_at_the_end
 from outbox.errors import LeaseLost, OutboxError
 from outbox.holding import Holding
 from outbox.pause import Pause
@@ -32,8 +33,13 @@ def sequence(
 ) -> None:
     """Sequences until `stop` is set, whatever happens to the server or in here, then gives the lease back. Blocks.
 
-    await_seconds: how long after `stop` the bell's thread may live on, see Bell.
+    The end of the program sets `stop`, too. await_seconds: how long after it the bell's thread may live on, see Bell.
     """
+    with told_at_the_end(stop.set):
+        _sequence(collections, sequencer, stop, await_seconds)
+
+
+def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float) -> None:
     bell = Bell(collections.staging, await_seconds)
     listener: threading.Thread | None = None
     pause = Pause(IDLE_SECONDS)
@@ -57,6 +63,10 @@ def sequence(
                     _release(sequencer)
                     stop.wait(UNAUTHORIZED_SECONDS)
                     continue
+                if is_closed(error):
+                    if not stop.wait(CLOSED_SECONDS):
+                        logger.warning("sequencing %s ends: the program has closed its client", name)
+                    return
                 logger.warning("sequencing %s starts over in %.2f s: %s", name, pause.seconds, in_short(error))
                 pause.wait(stop)
             except Exception:
@@ -105,6 +115,8 @@ def _release(sequencer: Sequencer) -> None:
     try:
         sequencer.release()
     except PyMongoError as error:
+        if is_closed(error):
+            return
         logger.warning(
             "the sequencer's lease could not be given back; others wait until it runs out: %s", in_short(error)
         )

@@ -18,6 +18,7 @@ from pymongo.read_concern import ReadConcern
 from outbox.appended import Appended
 from outbox.batch import Batch
 from outbox.collections import Collections, Document
+from outbox.ending import is_closed
 from outbox.errors import OutboxNotCreated
 from outbox.fetched import Fetched
 from outbox.log import Log
@@ -92,6 +93,8 @@ class Tail:
                 with self._collections.client.start_session() as session, self._opened(session) as cursor:
                     self._follow(cursor, session, stop)
             except (PyMongoError, OutboxNotCreated) as error:
+                if is_closed(error):  # a subscriber is told so
+                    return
                 logger.info("the tail of %s is opened anew: %s", self._collections.log.full_name, in_short(error))
             except Exception:
                 pause = _UNFORESEEN_SECONDS

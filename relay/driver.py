@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from pymongo.errors import PyMongoError
 
+from outbox.ending import is_closed
 from outbox.errors import LeaseLost, OutboxError
 from outbox.transient import is_transient
 from outbox.wording import in_short
@@ -87,8 +88,13 @@ class Driver:
         try:
             pump.drain(DRAIN_SECONDS)
         except (PyMongoError, LeaseLost) as error:
-            log.warning(
-                "relay %s: delivered up to seq %d, but not saved: %s", self._label, pump.position[0], in_short(error)
+            level = logging.INFO if is_closed(error) else logging.WARNING  # the program ends, and has closed its client
+            log.log(
+                level,
+                "relay %s: delivered up to seq %d, but not saved: %s",
+                self._label,
+                pump.position[0],
+                in_short(error),
             )
         if pump.pending:
             log.warning(

@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.ending import CLOSED_SECONDS, is_closed, told_at_the_end
 from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxError, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
 from relay.advice import Advice
@@ -80,6 +81,8 @@ class Relay:
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Relays until `stop` is set, then delivers what is in flight (10 s at most), saves, and gives the leases back.
 
+        The end of the program sets `stop`, too, and waits for all of that, 5 s at most.
+
         once: returns as soon as staging is empty and the cursor has reached the log's head.
 
         Blocks; one thread a Relay, and with several shares one more for each that it works on. Raises Unreachable and
@@ -96,7 +99,7 @@ class Relay:
         self._work.check({self._job.topic(type) for type in types})
         failures = 0
         driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
-        with self._outbox.running(_AWAIT_SECONDS):
+        with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS):
             while not stop.is_set():
                 try:
                     if self._turn(stop, once):
@@ -109,6 +112,8 @@ class Relay:
                     log.warning("%s; what was in flight is given up, and this relay stands by", lost)
                     stop.wait(LOST_SECONDS)
                 except (PyMongoError, DeliveryFailed) as error:
+                    if is_closed(error) and stop.wait(CLOSED_SECONDS):
+                        return
                     failures = driver.retry(error, failures)
                 except OutboxError:
                     raise

@@ -14,6 +14,7 @@ from pymongo.read_concern import ReadConcern
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.collections import call
+from outbox.ending import is_closed
 from outbox.lease import Lease
 from outbox.transient import is_transient
 from outbox.wording import in_short
@@ -189,7 +190,8 @@ def given_back(lease: Lease, name: str) -> Iterator[None]:
         try:
             lease.release()
         except PyMongoError as error:
-            log.warning("relay %r: the lease could not be given back: %s", name, in_short(error))
+            level = logging.INFO if is_closed(error) else logging.WARNING  # as where a driver ends
+            log.log(level, "relay %r: the lease could not be given back: %s", name, in_short(error))
 
 
 def delivery(job: Job, sink: Sink, share: Share) -> tuple[Cursors, AtLeastOnce]:

@@ -208,7 +208,7 @@ def _create_staging(collections: Collections, declared: Mapping[str, Document], 
         if not declared:
             raise IncompatibleOutbox("a new outbox needs at least one message class: Outbox(…, messages=[OrderPlaced])")
         _create_collection(
-            collections, name, validator=staging_validator(declared, max_bytes), validationAction="error"
+            collections, name, validator=staging_validator(merge({}, declared), max_bytes), validationAction="error"
         )
     else:
         live = options.get("validator", {})

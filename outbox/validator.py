@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bson import Timestamp
@@ -71,10 +71,13 @@ def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
 def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The schemas that serve the running deploys and this one: no type is lost, none narrowed.
 
-    Of two schemas of a type the wider one is taken. Raises IncompatibleOutbox when neither accepts all of the other.
+    Of two schemas of a type the wider one is taken. Raises IncompatibleOutbox when neither accepts all of the other,
+    and for a new type whose name is another's but for '.' and '_'.
     """
     merged = dict(live)
     for name, schema in declared.items():
+        if name not in live:
+            _refuse_twin(name, merged)
         refused_by_live = differences(live[name], schema) if name in live else []
         if name not in live or (refused_by_live and not differences(schema, live[name])):
             merged[name] = schema
@@ -85,3 +88,13 @@ def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, A
                 f"name of its own, such as {name + '.v2'!r}"
             )
     return merged
+
+
+def _refuse_twin(name: str, others: Iterable[str]) -> None:
+    """Kafka makes no two such topics, which a topic a type would need: better told now than when a relay meets it."""
+    twin = next((each for each in others if each.replace(".", "_") == name.replace(".", "_")), None)
+    if twin is not None:
+        raise IncompatibleOutbox(
+            f"the message type {name!r} is {twin!r} to Kafka, which takes '.' and '_' in a topic's name for the same: "
+            "give the new class another name"
+        )

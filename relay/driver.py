@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from pymongo.errors import PyMongoError
 
+from outbox.clock import Clock, SystemClock
 from outbox.ending import is_closed
 from outbox.errors import LeaseLost, OutboxError
 from outbox.transient import is_transient
@@ -20,18 +21,23 @@ from relay.pump import Pump
 log = logging.getLogger("relay")
 
 DRAIN_SECONDS = 10.0
+AGAIN_SECONDS = 60.0
+"""So long an error that comes again and again is not said again."""
+_MACHINE = SystemClock()
 
 
 class Driver:
     """Drives the pumps of the relay `label`, one at a time, until `stop` is set.
 
-    chance: floats in [0, 1) for the jitter of retries.
+    chance: floats in [0, 1) for the jitter of retries. An error that lasts is said once, and every minute after.
     """
 
-    def __init__(self, label: str, stop: threading.Event, chance: Callable[[], float]) -> None:
+    def __init__(self, label: str, stop: threading.Event, chance: Callable[[], float], clock: Clock = _MACHINE) -> None:
         self._label = label
         self._stop = stop
         self._chance = chance
+        self._clock = clock
+        self._said: tuple[str, float] = "", 0.0
 
     def run(self, pump: Pump, poisoned: Callable[[Poisoned], None], ended: Callable[[Position, bool], bool]) -> None:
         """Steps until `ended(position, settled)`, or `stop`; then delivers what is in flight, 10 s at most, and saves.
@@ -75,11 +81,18 @@ class Driver:
             raise error
         seconds = delay(failures + 1, self._chance)
         if isinstance(error, PyMongoError | OutboxError):
-            log.warning("relay %s: %s; again in %.1f s", self._label, in_short(error), seconds)
+            self._warn(in_short(error), seconds)
         else:
             log.error("relay %s: unforeseen; again in %.1f s", self._label, seconds, exc_info=error)
         self._stop.wait(seconds)
         return failures + 1
+
+    def _warn(self, why: str, seconds: float) -> None:
+        said, at = self._said
+        now = self._clock.monotonic()
+        if why != said or now - at >= AGAIN_SECONDS:
+            self._said = why, now
+            log.warning("relay %s: %s; again in %.1f s", self._label, why, seconds)
 
     def _drain(self, pump: Pump) -> None:
         if pump.pending:

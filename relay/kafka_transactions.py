@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from relay import kafka_errors
-from relay.errors import DeliveryFailed, DeliveryRefused, Verdict
+from relay.errors import DeliveryFailed, DeliveryRefused, InvalidSettings, Verdict
 from relay.kafka import KafkaSink
 from relay.kafka_cursors import PARTITION, CursorTopic
 from relay.kafka_topics import NewTopics
@@ -74,6 +74,11 @@ class KafkaTransactions(KafkaSink):
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check; the topic of the cursors too, at the first time."""
+        if self._cursors.name in topics:
+            raise InvalidSettings(
+                f"the topic {self._cursors.name} has the cursors of --exactly-once, and is no topic for records: give "
+                "another --topic"
+            )
         super().check(topics)
         if not self._checked:
             self._cursors.check(None if self._create is None else self._create.replication)

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
-from relay.errors import DeliveryFailed, DeliveryRefused, TopicMissing, Verdict
+from relay.errors import DeliveryFailed, DeliveryRefused, InvalidSettings, TopicMissing, Verdict
 from relay.kafka_topics import NewTopics
 from relay.kafka_transactions import KafkaTransactions
 from relay.sink import Outgoing
@@ -185,3 +185,9 @@ def test_a_transaction_timeout_above_the_broker_s_is_a_setting_to_change(kafka: 
 
     with pytest.raises(DeliveryRefused, match="--set a smaller one"):
         sink.take_over("x", after)
+
+
+def test_the_topic_of_the_cursors_takes_no_records(kafka: str, topic_name: str) -> None:
+    """The outbox `cursors` of a database `mongo-outbox` has this very name by default."""
+    with pytest.raises(InvalidSettings, match=f"the topic {topic_name} has the cursors"):
+        KafkaTransactions(kafka, cursors=topic_name, create=NewTopics(1, 1)).check([topic_name])

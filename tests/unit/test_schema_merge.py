@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -209,3 +210,19 @@ def test_a_schema_without_differences_accepts_all_the_other_does(
 @given(schemas)
 def test_a_schema_has_no_differences_from_itself(schema: dict[str, Any]) -> None:
     assert differences(schema, schema) == []
+
+
+@pytest.mark.parametrize(
+    ("live", "new"), [("order.placed", "order_placed"), ("order_placed", "order.placed"), ("a.b_c", "a_b.c")]
+)
+def test_a_new_type_that_kafka_takes_for_another_is_refused_by_both_names(live: str, new: str) -> None:
+    """As topics they could not be beside each other, and a relay with a topic a type would stop at the second."""
+    for live_, declared in (({live: of()}, {new: of()}), ({}, {live: of(), new: of()})):
+        with pytest.raises(IncompatibleOutbox, match=re.escape(f"{new!r} is {live!r} to Kafka")):
+            merge(live_, declared)
+
+
+def test_types_that_stand_beside_each_other_already_go_on() -> None:
+    live = {"a.b": of(), "a_b": of()}
+
+    assert merge(live, {**live, "a-b": of()}) == {**live, "a-b": of()}

@@ -10,6 +10,7 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 
 from outbox.collections import Collections, Document, call
 from outbox.log import Log
+from outbox.overtaken import overtaken
 
 _FEW = 64  # that many batches are weighed one by one: 64 MiB at most are read, whatever the log holds
 _SAMPLES = 64
@@ -79,6 +80,7 @@ class Gauge:
         genesis = 0 if self.oldest == 1 else self.oldest  # it goes before the first record
         return self._cap - self.size + self._weight(genesis, first)
 
+    @overtaken
     def _weight(self, start: int, end: int) -> int:
         """The bytes of the batches from `start` up to `end`."""
         few: Document = {"_id": {"$gte": start, "$lt": end}}
@@ -88,6 +90,7 @@ class Gauge:
                 return sum(each["bytes"] for each in self._batches.aggregate([{"$match": few}, total]))
             return self._estimate(max(start, 1), end)
 
+    @overtaken
     def _estimate(self, start: int, end: int) -> int:
         """The same from samples: each stands for as many records around it as the others do for those around them."""
         width = (end - start) / _SAMPLES
@@ -111,6 +114,7 @@ class Gauge:
         # Endless when a record was rolled over meanwhile.
         return (self.head - first) * 1000 / span if _LEAST_MS <= span < float("inf") else None
 
+    @overtaken
     def _created(self, seq: int) -> float:
         """A record's date, in ms; what was rolled over meanwhile counts as too old. It never decreases along `seq`."""
         created: Document = {"$arrayElemAt": ["$records.created", {"$subtract": [seq, "$_id"]}]}

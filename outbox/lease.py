@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
@@ -17,18 +18,25 @@ from pymongo.errors import DuplicateKeyError
 from outbox.clock import Clock, SystemClock
 from outbox.collections import Document, apart, call
 from outbox.errors import LeaseLost
+from outbox.host import is_gone, this_process
 
 SECONDS = 10.0
 _LOOK_SECONDS = 0.1
+_MOST_SECONDS = 120.0  # that slow beats can bring a lease to
+_SANE_SECONDS = 86_400.0
+_BEATS = 6  # so long beats take a sixth of the lease time; by itself a beat of a third and 0.46 of it would do
 _SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock may run a little faster, can have it
 
 
 class Lease:
     """A role of one outbox (`sequencer`, `relay:kafka`, `schema`), held by at most one process at a time.
 
-    The holder adds 1 to `beat` every third of the lease time; a waiter that has seen the same `{fence, beat}` for one
-    lease time, on its own monotonic clock, takes it over with `fence` + 1. So a wrong clock can neither block a
-    takeover nor hasten one. Passive (no thread of its own) and not thread-safe.
+    The holder adds 1 to `beat` every third of the lease time, which it writes down with it (`seconds`); a waiter that
+    has seen the same `{fence, beat}` for as long, on its own monotonic clock, takes it over with `fence` + 1. So a
+    wrong clock can neither block a takeover nor hasten one. A holder of the same host whose process is gone is
+    succeeded at once. Passive (no thread of its own) and not thread-safe.
+
+    seconds: the lease time. While the majority of the servers is slow to confirm a beat, the holder takes more.
     """
 
     def __init__(
@@ -43,6 +51,7 @@ class Lease:
         self.role = role
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}" if owner is None else owner
         self.seconds = seconds
+        """The lease time that this holder asks for; what it has is written in the document."""
         self.fence = 0
         """The fence of the present holding; 0 when not held. Only grows from one holder to the next."""
         self.found: Document = {}
@@ -52,6 +61,9 @@ class Lease:
         self._pid = os.getpid()
         self._beat = 0
         self._sent = 0.0
+        self._took = 0.0  # the last beat, until it was confirmed
+        self._granted = seconds
+        self._process = this_process()
         self._seen: tuple[int, int] | None = None
         self._seen_at = 0.0
 
@@ -66,10 +78,15 @@ class Lease:
         with call():
             lease = self._leases.find_one({"_id": self.role})
             if lease is None:
-                return self._found()
-            if not self.note(lease):
+                lease = self._found()
+            if lease is None or not self.note(lease):
                 return False
-            return self._swap(lease, lease["fence"] + 1)
+            # Whoever has removed the document, or restored an older one, has not undone what was written under it.
+            if not self._swap(lease, max(lease["fence"], self._known_fence()) + 1):
+                return False
+        if not self._is_sure():  # confirmed so late that only a longer lease is of any use
+            self.renew()
+        return True
 
     def take_from_nobody(self) -> bool:
         """Takes it, at once if nobody has it, after the lease time if its holder has died; False as soon as the holder
@@ -82,43 +99,59 @@ class Lease:
             threading.Event().wait(_LOOK_SECONDS)
         return True
 
-    def _found(self) -> bool:
+    def _found(self) -> Document | None:
+        lease: Document = {"_id": self.role, **_held(None, 0, 0), "renewed": None}
         try:
-            self._leases.insert_one(
-                {"_id": self.role, "owner": None, "beat": Int64(0), "fence": Int64(0), "renewed": None}
-            )
+            self._leases.insert_one(lease)
         except DuplicateKeyError:
-            return False  # another process was first; the next try reads what it wrote
-        return self._swap({"owner": None, "beat": Int64(0), "fence": Int64(0)}, 1)
+            return None  # another process was first; the next try reads what it wrote
+        return lease
+
+    def _known_fence(self) -> int:
+        """The highest fence of this role that is known without its lease: 0, or what was written under it."""
+        name, database = self._leases.name.removesuffix(".leases"), self._leases.database
+        if self.role == "schema":
+            return 0
+        if self.role != "sequencer":
+            cursor = database[f"{name}.cursors"].find_one({"_id": self.role}, {"fence": 1})
+            return 0 if cursor is None else int(cursor.get("fence", 0))
+        newest = database[name].find_one({}, {"fence": 1}, sort=[("_id", -1)])
+        known = 0 if newest is None else int(newest.get("fence", 0))
+        for info in database.list_collections(filter={"name": name}):
+            known = max(known, int(info["options"].get("validator", {}).get("fence", {}).get("$gte", 0)))
+        return known
 
     def note(self, lease: Document) -> bool:
         """Takes note of the document, which somebody has just read; whether it could be taken now. No I/O."""
-        return lease["owner"] in (None, self.owner) or self._stands_still(lease)
+        return lease["owner"] in (None, self.owner) or is_gone(lease.get("process")) or self._stands_still(lease)
 
     def _stands_still(self, lease: Document) -> bool:
         now = self._clock.monotonic()
         seen = (lease["fence"], lease["beat"])
         if seen != self._seen:
             self._seen, self._seen_at = seen, now
-        return now - self._seen_at >= self.seconds
+        return now - self._seen_at >= seconds_of(lease, self.seconds)
 
     def _swap(self, old: Document, fence: int) -> bool:
         """Compare-and-set on all that identifies a holding; `renewed` is the server's time, for people only."""
         sent = self._clock.monotonic()
+        seconds = max(self.seconds, min(_MOST_SECONDS, math.ceil(_BEATS * self._took)))
+        terms = {"seconds": float(seconds), "process": {"$literal": self._process}}
         new = self._leases.find_one_and_update(
             {"_id": self.role, **{name: old[name] for name in ("owner", "beat", "fence")}},
-            [{"$set": {**_held(self.owner, old["beat"] + 1, fence), "renewed": "$$NOW"}}],
+            [{"$set": {**_held(self.owner, old["beat"] + 1, fence), **terms, "renewed": "$$NOW"}}],
             return_document=ReturnDocument.AFTER,
         )
         if new is None:
             return False
         self.fence, self.found, self._beat, self._sent = fence, new, new["beat"], sent
+        self._granted, self._took = seconds, self._clock.monotonic() - sent
         self._seen = None
         return True
 
     def renew_if_due(self) -> bool:
         """Beats when a third of the lease time has passed since the last beat: True then. Raises as `renew`."""
-        if self.fence and self._clock.monotonic() - self._sent < self.seconds / 3:
+        if self.fence and self._clock.monotonic() - self._sent < self._granted / 3 and self._is_sure():
             return False
         self.renew()
         return True
@@ -147,8 +180,11 @@ class Lease:
 
     def check(self) -> None:
         """Raises LeaseLost once the last confirmed beat is too old to be sure of the lease. No I/O."""
-        if not self.fence or self._clock.monotonic() - self._sent >= self.seconds * _SAFE:
+        if not self.fence or not self._is_sure():
             raise LeaseLost(f"the lease {self.role!r} could not be confirmed in time")
+
+    def _is_sure(self) -> bool:
+        return self._clock.monotonic() - self._sent < self._granted * _SAFE
 
     @apart
     def release(self) -> None:
@@ -162,8 +198,14 @@ class Lease:
                 )
 
 
-def _held(owner: str, beat: int, fence: int) -> Document:
+def _held(owner: str | None, beat: int, fence: int) -> Document:
     return {"owner": owner, "beat": Int64(beat), "fence": Int64(fence)}
+
+
+def seconds_of(lease: Document, otherwise: float) -> float:
+    """The lease time that a lease's holder goes by: what its document says, else `otherwise`."""
+    seconds = lease.get("seconds")
+    return float(seconds) if isinstance(seconds, (int, float)) and 0 < seconds <= _SANE_SECONDS else otherwise
 
 
 def holder(leases: Collection[Document], role: str) -> dict[str, Any] | None:

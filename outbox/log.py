@@ -18,6 +18,7 @@ from outbox.batch import Batch, Head
 from outbox.collections import RAW, Collections, Document, call
 from outbox.edge import Edge
 from outbox.errors import LogCorrupt, OutboxNotCreated
+from outbox.overtaken import overtaken
 from outbox.record import Record, moment
 
 IDENTITY_DIGITS = 8
@@ -91,6 +92,7 @@ class Log:
         """As `outbox.log.identity` has it. Raises OutboxNotCreated."""
         return identity(self._log.full_name, self.describe().uuid)
 
+    @overtaken
     def newest(self, session: ClientSession | None = None) -> Newest:
         """The newest batch's envelope. Raises OutboxNotCreated when the log has not even its genesis."""
         with call():
@@ -118,6 +120,7 @@ class Log:
         edge = self._edge.read(session)  # first: what an append has rolled over is gone before its edge is taken back
         return max(edge, self.earliest(session))
 
+    @overtaken
     def earliest(self, session: ClientSession | None = None) -> int:
         """The oldest seq the log holds at this moment; 1 when nothing was ever appended. Raises OutboxNotCreated.
 
@@ -130,6 +133,7 @@ class Log:
             return 1
         return int(found["_id"])
 
+    @overtaken
     def ids_since(self, seq: int, session: ClientSession | None = None) -> list[ObjectId]:
         """The message ids of every record from the batch at `seq` to the newest."""
         with call():
@@ -147,17 +151,20 @@ class Log:
         """The newest batch that begins at or before `seq`; None when there is none, genesis not counted."""
         return self._one({"_id": {"$gt": 0, "$lte": seq}}, session)
 
+    @overtaken
     def first_of(self, seq: int) -> int:
         """The `_id` of the batch that holds `seq`; `seq` itself when none does, which is where the next may begin."""
         with call():
             found = self._log.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"last": 1}, sort=[("_id", -1)])
         return int(found["_id"]) if found is not None and found["last"] >= seq else seq
 
+    @overtaken
     def _one(self, query: Document, session: ClientSession | None) -> Batch | None:
         with call():
             found = self._raw.find_one(query, sort=[("_id", -1)], session=session)
         return None if found is None else batch.parse(bytes(found.raw))
 
+    @overtaken
     def since(self, first: int, limit: int, session: ClientSession | None = None) -> list[Batch]:
         """Up to `limit` batches from `_id` >= `first`, in order: one reply, so at most 16 MiB of them."""
         with call():

@@ -11,6 +11,7 @@ from pymongo.client_session import ClientSession
 from outbox.collections import READERS, Collections, Document, call
 from outbox.edge import Edge
 from outbox.log import Log
+from outbox.overtaken import overtaken
 
 _STEP = 2000
 _AHEAD = 16  # the edge is announced a sixteenth of the cap ahead of what an append rolls over
@@ -185,6 +186,7 @@ class Retention:
                 return cap - size + older.bytes
             limit *= 4
 
+    @overtaken
     def _weigh(self, start: int, end: int | None, limit: int) -> _Weight:
         """The batches from `start` up to `end`; `limit` of them at most."""
         with call():

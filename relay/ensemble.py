@@ -12,7 +12,7 @@ from outbox import Outbox
 from outbox.clock import Clock
 from outbox.collections import Document, apart, call, transaction
 from outbox.errors import LeaseLost
-from outbox.lease import Lease
+from outbox.lease import Lease, seconds_of
 from relay import plan
 from relay.encoding import Position
 from relay.errors import CursorInUse
@@ -140,7 +140,7 @@ class Ensemble:
     def take_from_nobody(self, clock: Clock) -> Plan:
         """Takes everything while no relay works. Raises CursorInUse when one does: it beats within a third of the lease
         time. A killed one is waited for, the lease time and a second."""
-        deadline = clock.monotonic() + self._home.seconds + 2 * _LOOK_SECONDS
+        began = clock.monotonic()
         first: dict[str, object] = {}
         while True:
             found = self.begin() if not self._home.fence else plan.survey(self._collections, self._name)
@@ -150,7 +150,8 @@ class Ensemble:
             with call():
                 held = self._collections.leases.find_one({"_id": missing}) or {}
             beat = (held.get("fence"), held.get("beat"))
-            if first.setdefault(str(missing), beat) != beat or clock.monotonic() > deadline:
+            patience = seconds_of(held, self._home.seconds) + 2 * _LOOK_SECONDS
+            if first.setdefault(str(missing), beat) != beat or clock.monotonic() > began + patience:
                 raise CursorInUse(f"relay {self._name!r} is running ({held.get('owner')}): stop it first")
             threading.Event().wait(_LOOK_SECONDS)
 

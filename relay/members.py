@@ -48,7 +48,9 @@ class Members:
                 {
                     "$inc": {f"members.{self._own}.beat": Int64(1)},
                     "$set": {f"members.{self._own}.owner": self._owner},
+                    "$setOnInsert": {"owner": None, "beat": Int64(0), "fence": Int64(0), "renewed": None},
                 },
+                upsert=True,  # somebody has removed the leases: who works on a share founds its own again
                 return_document=ReturnDocument.AFTER,
             )
         self._beaten = now

@@ -11,7 +11,8 @@ from outbox import Outbox
 from outbox.clock import Clock
 from outbox.collections import DECODED, call
 from outbox.headroom import Headroom
-from outbox.lease import SECONDS, holder
+from outbox.host import is_gone
+from outbox.lease import SECONDS, holder, seconds_of
 from relay import dates
 from relay.cursor import Cursors
 from relay.disposal import DeadLetterOffice
@@ -152,7 +153,7 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
 
     It watches the beats move, so it takes up to a third of the lease time; no two clocks are compared.
     """
-    deadline = clock.monotonic() + seconds
+    began = clock.monotonic()
     missing = {share.name(name): (0, 0) for share in shares(load(outbox.collections, name).shares or 1)}
     while True:
         for each, before in list(missing.items()):
@@ -161,11 +162,13 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
                 return f"no relay {each!r} has ever worked on this outbox"
             if lease["owner"] is None:
                 return f"no relay {each!r} is at work: the last one gave its lease back"
+            if is_gone(lease.get("process")):
+                return f"the process of relay {each!r} ({lease['owner']}) has ended and nobody has taken over yet"
             missing[each] = lease["fence"], lease["beat"]
             if before not in ((0, 0), missing[each]):
                 del missing[each]
-            elif clock.monotonic() > deadline:
-                return f"relay {each!r} ({lease['owner']}) gave no sign of life for {seconds:g} s"
+            elif clock.monotonic() > began + seconds_of(lease, seconds):
+                return f"relay {each!r} ({lease['owner']}) gave no sign of life for {seconds_of(lease, seconds):g} s"
         if not missing:
             return None
         threading.Event().wait(_LOOK_SECONDS)

@@ -77,6 +77,59 @@ def test_a_holder_that_stands_still_for_one_lease_time_is_succeeded(leases: Coll
     assert waiter.fence == 2
 
 
+def test_a_waiter_waits_for_as_long_as_the_holder_asks_for(leases: Collection[Document]) -> None:
+    Lease(leases, "sequencer", seconds=30).acquire()
+    clock = FakeClock()
+    waiter = _lease(leases, clock)
+
+    assert not waiter.acquire()
+    clock.advance(29.9)
+    assert not waiter.acquire()
+    clock.advance(0.1)
+    assert waiter.acquire()
+
+
+@pytest.mark.parametrize("nonsense", ["30", None, -1, 0, 1e9, float("nan"), {}], ids=repr)
+def test_a_lease_time_that_makes_no_sense_is_one_s_own(leases: Collection[Document], nonsense: object) -> None:
+    _lease(leases).acquire()
+    leases.update_one({}, {"$set": {"seconds": nonsense}})
+    clock = FakeClock()
+    waiter = _lease(leases, clock)
+
+    assert not waiter.acquire()
+    clock.advance(10)
+    assert waiter.acquire()
+
+
+def test_a_holder_whose_beats_are_slow_asks_for_more_and_for_less_when_they_are_quick_again(
+    leases: Collection[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, update = FakeClock(), Collection.find_one_and_update
+    lease = _lease(leases, clock)
+
+    def seconds() -> float:
+        found = leases.find_one({"_id": "sequencer"})
+        assert found is not None
+        return float(found["seconds"])
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        found = update(*arguments, **options)
+        clock.advance(9)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Collection, "find_one_and_update", slow)
+        assert lease.acquire()
+        lease.check()
+        assert seconds() == 54
+        clock.advance(9)
+        lease.renew_if_due()
+        lease.check()
+    lease.renew()
+    lease.renew()
+    assert seconds() == 10
+
+
 def test_a_holder_that_beats_is_not_succeeded_however_long_one_waits(leases: Collection[Document]) -> None:
     holder, clock = _lease(leases), FakeClock()
     holder.acquire()

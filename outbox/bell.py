@@ -15,8 +15,9 @@ from pymongo.change_stream import CollectionChangeStream
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from outbox.collections import CALL_SECONDS, RAW, Document, call
+from outbox.collections import RAW, Document, call
 from outbox.ending import is_closed
+from outbox.patience import CALL_SECONDS
 from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")

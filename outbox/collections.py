@@ -22,6 +22,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
+from outbox import patience
 from outbox.elements import DOCUMENT, Element, elements
 from outbox.elements import document as compose
 from outbox.errors import InvalidName
@@ -44,8 +45,6 @@ DECODED: CodecOptions[Document] = CodecOptions(
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.UNSPECIFIED)
 
-CALL_SECONDS = 5.0
-
 HIGHEST_SEQ = 1 << 62
 READERS: Document = {"seq": {"$type": ["int", "long", "double"], "$gte": 0, "$lte": Int64(HIGHEST_SEQ)}}
 """Finds the cursors among the documents of `NAME.cursors`; of a relay with several shares, one document has none.
@@ -54,9 +53,12 @@ What somebody has written there by hand and is no seq holds nobody; its relay sa
 """
 
 
-def call(seconds: float = CALL_SECONDS) -> contextlib.AbstractContextManager[None]:
-    """Bounds every driver call inside: a client with default settings hung 29 s on a frozen primary (measured)."""
-    return pymongo.timeout(seconds)
+def call(seconds: float | None = None) -> contextlib.AbstractContextManager[None]:
+    """Bounds every driver call inside: a client with default settings hung 29 s on a frozen primary (measured).
+
+    By 5 s, or by more while the majority of the servers is slow, see outbox.patience.
+    """
+    return pymongo.timeout(patience.seconds() if seconds is None else seconds)
 
 
 def decoded(document: bytes) -> Document:

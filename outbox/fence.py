@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.collections import Collections, call
 from outbox.lease import Lease
-from outbox.log import validator
+from outbox.log import Log, validator
 from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
@@ -24,7 +24,7 @@ def raise_fence(collections: Collections, lease: Lease, session: ClientSession) 
     A waiting collMod makes every reader of the log wait behind it, and an open transaction on the log makes it wait: so
     it is tried for a short time, and again. Raises LeaseLost and pymongo's errors.
     """
-    patience = _FIRST_SECONDS
+    patience: float | None = _FIRST_SECONDS
     while True:
         try:
             with call(patience):
@@ -37,10 +37,13 @@ def raise_fence(collections: Collections, lease: Lease, session: ClientSession) 
                 )
             return
         except PyMongoError as error:
-            if not error.timeout:
+            if not error.timeout or patience is None:
                 raise
+            lease.renew_if_due()
+            if Log(collections).describe().fence == lease.fence:  # nothing is in its way, a majority is to confirm it
+                patience = None
+                continue
             logger.warning(
                 "the validator of %s is held up, trying again: %s", collections.log.full_name, in_short(error)
             )
-            lease.renew_if_due()
             patience = min(2 * patience, _MOST_SECONDS)

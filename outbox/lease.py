@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import socket
@@ -13,18 +14,23 @@ from bson import Int64
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from outbox import patience
 from outbox.clock import Clock, SystemClock
 from outbox.collections import Document, apart, call
 from outbox.errors import LeaseLost
 from outbox.host import is_gone, this_process
+
+logger = logging.getLogger("outbox")
 
 SECONDS = 10.0
 _LOOK_SECONDS = 0.1
 _MOST_SECONDS = 120.0  # that slow beats can bring a lease to
 _SANE_SECONDS = 86_400.0
 _BEATS = 6  # so long beats take a sixth of the lease time; by itself a beat of a third and 0.46 of it would do
+_ANSWER_SECONDS = 2.0
+_LATE = "a majority of the servers is slow to confirm what is written (is one down, and another far behind?)"
 _SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock may run a little faster, can have it
 
 
@@ -62,7 +68,7 @@ class Lease:
         self._beat = 0
         self._sent = 0.0
         self._took = 0.0  # the last beat, until it was confirmed
-        self._granted = seconds
+        self._granted = float(seconds)
         self._process = this_process()
         self._seen: tuple[int, int] | None = None
         self._seen_at = 0.0
@@ -72,8 +78,17 @@ class Lease:
         """Tries once, without waiting. True means held, with a new fence, also when it was one's own before.
 
         Call it again every second or so: a holder that has died is recognised by standing still between the calls.
-        Raises pymongo's errors.
+        Raises pymongo's errors, but for a majority that is slow: that is waited for, up to two minutes.
         """
+        while True:
+            try:
+                return self._acquire()
+            except PyMongoError as error:
+                if not (error.timeout and self._answers() and patience.double()):
+                    raise
+                logger.warning("the lease %r: %s; waiting %g s from now on", self.role, _LATE, patience.seconds())
+
+    def _acquire(self) -> bool:
         self.fence = 0
         with call():
             lease = self._leases.find_one({"_id": self.role})
@@ -84,9 +99,17 @@ class Lease:
             # Whoever has removed the document, or restored an older one, has not undone what was written under it.
             if not self._swap(lease, max(lease["fence"], self._known_fence()) + 1):
                 return False
-        if not self._is_sure():  # confirmed so late that only a longer lease is of any use
+        if self._wanted() > self._granted:  # a majority is slow to confirm: then only a longer lease is of any use
             self.renew()
         return True
+
+    def _answers(self) -> bool:
+        """Whether the primary answers, so that it is the majority that was waited for in vain."""
+        try:
+            with call(_ANSWER_SECONDS):
+                return bool(self._leases.database.client.admin.command("hello").get("isWritablePrimary"))
+        except PyMongoError:
+            return False
 
     def take_from_nobody(self) -> bool:
         """Takes it, at once if nobody has it, after the lease time if its holder has died; False as soon as the holder
@@ -114,11 +137,12 @@ class Lease:
             return 0
         if self.role != "sequencer":
             cursor = database[f"{name}.cursors"].find_one({"_id": self.role}, {"fence": 1})
-            return 0 if cursor is None else int(cursor.get("fence", 0))
+            return _whole(cursor)
         newest = database[name].find_one({}, {"fence": 1}, sort=[("_id", -1)])
-        known = 0 if newest is None else int(newest.get("fence", 0))
+        known = _whole(newest)
         for info in database.list_collections(filter={"name": name}):
-            known = max(known, int(info["options"].get("validator", {}).get("fence", {}).get("$gte", 0)))
+            rule = info["options"].get("validator", {}).get("fence", {})
+            known = max(known, _whole({"fence": rule.get("$gte")}))
         return known
 
     def note(self, lease: Document) -> bool:
@@ -135,8 +159,8 @@ class Lease:
     def _swap(self, old: Document, fence: int) -> bool:
         """Compare-and-set on all that identifies a holding; `renewed` is the server's time, for people only."""
         sent = self._clock.monotonic()
-        seconds = max(self.seconds, min(_MOST_SECONDS, math.ceil(_BEATS * self._took)))
-        terms = {"seconds": float(seconds), "process": {"$literal": self._process}}
+        seconds = self._wanted()
+        terms = {"seconds": seconds, "process": {"$literal": self._process}}
         new = self._leases.find_one_and_update(
             {"_id": self.role, **{name: old[name] for name in ("owner", "beat", "fence")}},
             [{"$set": {**_held(self.owner, old["beat"] + 1, fence), **terms, "renewed": "$$NOW"}}],
@@ -145,9 +169,17 @@ class Lease:
         if new is None:
             return False
         self.fence, self.found, self._beat, self._sent = fence, new, new["beat"], sent
+        if seconds > self._granted:
+            logger.warning(
+                "the lease %r is %g s now, for a beat took %.1f s: %s", self.role, seconds, self._took, _LATE
+            )
         self._granted, self._took = seconds, self._clock.monotonic() - sent
+        patience.took(self._took)
         self._seen = None
         return True
+
+    def _wanted(self) -> float:
+        return max(self.seconds, min(_MOST_SECONDS, float(math.ceil(_BEATS * self._took))))
 
     def renew_if_due(self) -> bool:
         """Beats when a third of the lease time has passed since the last beat: True then. Raises as `renew`."""
@@ -200,6 +232,12 @@ class Lease:
 
 def _held(owner: str | None, beat: int, fence: int) -> Document:
     return {"owner": owner, "beat": Int64(beat), "fence": Int64(fence)}
+
+
+def _whole(found: Document | None) -> int:
+    """Its fence; 0 without one."""
+    fence = None if found is None else found.get("fence")
+    return fence if isinstance(fence, int) else 0
 
 
 def seconds_of(lease: Document, otherwise: float) -> float:

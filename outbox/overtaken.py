@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from pymongo.errors import OperationFailure
 
-from outbox.collections import CALL_SECONDS
+from outbox.patience import CALL_SECONDS
 
 P = ParamSpec("P")
 T = TypeVar("T")

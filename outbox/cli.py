@@ -33,6 +33,7 @@ try:
     from outbox.sequencing import sequence as sequence_until
     from outbox.start import Start
     from outbox.terminal import RecordPrinter, print_json, print_status, text
+    from outbox.transient import is_transient, patiently
     from outbox.wording import in_short, size
 except ModuleNotFoundError as missing:
     print(f"outbox: {missing}; install it with: pip install '.[relay]', in its clone", file=sys.stderr)
@@ -98,7 +99,7 @@ def create(app: App) -> None:
     """
     with _opened(app) as outbox:
         outbox.create()
-        capacity = outbox.log.describe().size
+        capacity = patiently(outbox.log.describe).size
         types = ", ".join(outbox.types()) or "no message types yet"
         print(f"{_full_name(outbox)} is ready: a log of {size(capacity)}; {types}")
 
@@ -133,7 +134,7 @@ def tail(
     Like any subscriber it numbers messages if nobody else does, unless the Outbox has sequence=False.
     """
     with _opened(app) as outbox:
-        outbox.log.describe()  # whether create() was run, before a sequencer warns of it in its own words
+        patiently(outbox.log.describe)  # whether create() was run, before a sequencer warns of it in its own words
         _check_types(type or [], outbox)
         ended = threading.Event()
         failures: list[Exception] = []
@@ -216,7 +217,7 @@ def sequence(
     The count is 0 also when another process numbers. One that was killed is waited for, 10 s.
     """
     with _opened(app) as outbox:
-        outbox.log.describe()  # as above
+        patiently(outbox.log.describe)  # as above
         if not keep:
             print(outbox.sequence())
             return
@@ -234,9 +235,9 @@ def _opened(app: str) -> Iterator[Outbox]:
     with _exit_codes(), load(app, Path.cwd()) as outbox:
         try:
             with pymongo.timeout(CONNECT_SECONDS):
-                outbox.collections.client.admin.command("ping")
+                patiently(lambda: outbox.collections.client.admin.command("ping"))
         except (ConnectionFailure, OperationFailure) as error:
-            if isinstance(error, OperationFailure) and not error.timeout:
+            if not is_transient(error):
                 raise InvalidApplication(f"{app}: MongoDB refused the user or password: {in_short(error)}") from None
             raise ConnectionFailure(f"MongoDB did not answer: {in_short(error)}") from error
         check_server(outbox.collections)

@@ -19,6 +19,7 @@ from outbox.edge import Edge
 from outbox.errors import IncompatibleOutbox, UnsupportedServer
 from outbox.lease import Lease, holder
 from outbox.privileges import is_unauthorized
+from outbox.transient import is_transient, patient
 from outbox.validator import max_message_bytes_of, merge, schemas_of, staging_validator
 from outbox.wording import in_short
 
@@ -44,6 +45,7 @@ def least_capacity(max_message_bytes: int) -> int:
     return 4 * (max(batch.MAX_BYTES, max_message_bytes) + 2 * ENVELOPE_BYTES + 16 * batch.MAX_RECORDS)
 
 
+@patient
 def check_server(collections: Collections) -> None:
     """Raises UnsupportedServer for a standalone, a mongos, or a server older than 5.0."""
     with call():
@@ -175,7 +177,7 @@ def _grow(collections: Collections, live: int, asked: int | None, least: int) ->
         with call(30):
             collections.database.command("collMod", collections.log.name, cappedSize=asked)
     except pymongo.errors.OperationFailure as error:
-        if is_unauthorized(error):
+        if is_unauthorized(error) or is_transient(error):
             raise
         raise IncompatibleOutbox(
             f"the cap could not grow from {live} to {asked} bytes; a server older than 6.0 cannot do that: "
@@ -250,7 +252,7 @@ def _change_validator(collections: Collections, wanted: Document, turn: _Turn) -
                 )
             return
         except pymongo.errors.PyMongoError as error:
-            if not error.timeout:
+            if not is_transient(error):
                 raise
             tried = True
             staging = collections.staging.full_name

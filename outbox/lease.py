@@ -21,6 +21,7 @@ from outbox.clock import Clock, SystemClock
 from outbox.collections import Document, apart, call
 from outbox.errors import LeaseLost
 from outbox.host import is_gone, this_process
+from outbox.transient import patiently
 
 logger = logging.getLogger("outbox")
 
@@ -223,11 +224,9 @@ class Lease:
         """Gives the lease back, so that a waiter has it at once. Raises pymongo's errors."""
         fence, self.fence = self.fence, 0
         if fence and self._pid == os.getpid():  # a forked process has a copy of it, and its parent the lease
+            own = {"_id": self.role, "owner": self.owner, "fence": Int64(fence)}
             with call():
-                self._leases.update_one(
-                    {"_id": self.role, "owner": self.owner, "fence": Int64(fence)},
-                    {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}},
-                )
+                patiently(lambda: self._leases.update_one(own, {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}}))
 
 
 def _held(owner: str | None, beat: int, fence: int) -> Document:

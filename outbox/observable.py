@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
 from pymongo.errors import PyMongoError
@@ -23,7 +24,7 @@ from outbox.reader import LogReader
 from outbox.record import Decode, Record
 from outbox.start import Start, resolve
 from outbox.tail import Tail
-from outbox.transient import is_transient
+from outbox.transient import is_transient, patiently
 from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
@@ -107,7 +108,7 @@ class Subscriptions:
         if request.start != "latest":
             return request
         try:
-            return replace(request, pinned=resolve(request.start, Log(self.collections)))
+            return replace(request, pinned=patiently(lambda: resolve(request.start, Log(self.collections))))
         except (PyMongoError, OutboxError) as error:
             name = self.collections.log.full_name
             logger.info("reading %s from 'latest' begins when the server answers: %s", name, in_short(error))
@@ -118,13 +119,13 @@ class Subscriptions:
         return self._read(self._pinned(request))
 
     def _read(self, request: Request) -> Iterator[Record[Any]]:
-        reader = self.open(request, None)
+        reader = patiently(lambda: self.open(request, None))
         delivered = False
         try:
-            while batches := pull(reader, request, delivered):
+            while batches := patiently(partial(pull, reader, request, delivered)):
                 delivered = True
                 yield from filter(request.wants, decoded(batches, self.decode))
-            reader.verify()
+            patiently(reader.verify)
         finally:
             reader.close()
 

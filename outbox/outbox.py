@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -17,10 +15,10 @@ from reactivex import Observable
 
 from outbox import creation
 from outbox.bell import AWAIT_SECONDS
+from outbox.by_hand import sequence_once
 from outbox.collections import Collections, apart, call
 from outbox.errors import IncompatibleOutbox, OutboxClosed
 from outbox.feed import Feed
-from outbox.holding import Holding
 from outbox.lease import Lease
 from outbox.log import Log
 from outbox.messages import MessageTypes
@@ -28,17 +26,14 @@ from outbox.observable import OnGap, Request, Subscriptions
 from outbox.put import Message, Putter, listed
 from outbox.reader import LogReader
 from outbox.record import Record
-from outbox.sequencer import Doubt, Sequencer
 from outbox.start import Start, check, resolve
 from outbox.status import Status, status
 from outbox.tail import Tail
+from outbox.transient import patient, patiently
 from outbox.unattended import Unattended
 from outbox.validator import schemas_of
 
-logger = logging.getLogger("outbox")
-
 _STOP_SECONDS = 2.0
-_STILL_SECONDS = 0.05
 
 
 class Outbox:
@@ -85,6 +80,7 @@ class Outbox:
         return self.collections.name
 
     @apart
+    @patient
     def create(self) -> None:
         """Makes the collections, or adds to them what these message classes and this capacity ask for. Idempotent.
 
@@ -206,25 +202,17 @@ class Outbox:
         Raises pymongo's errors, LeaseLost and OutboxNotCreated.
         """
         self._usable()
-        lease = Lease(self.collections.leases, "sequencer")
-        sequencer = Sequencer(self.collections, lease)
-        try:
-            if not (sequencer.take_over() or (lease.take_from_nobody() and sequencer.take_over())):
-                return 0
-            first, holding = sequencer.next, Holding(self.collections)
-            while not _drained(sequencer, holding) and sequencer.take_over():
-                pass
-            return sequencer.next - first
-        finally:
-            sequencer.release()
+        return sequence_once(self.collections)
 
     @apart
+    @patient
     def status(self) -> Status:
         """Where the log, the readers and the sequencer are. Raises OutboxNotCreated and pymongo's errors."""
         self._usable()
         return status(self.collections)
 
     @apart
+    @patient
     def types(self) -> tuple[str, ...]:
         """The message types that staging's validator accepts, from whichever service declared them."""
         self._usable()
@@ -249,13 +237,13 @@ class Outbox:
         self._subscriptions.complete(_STOP_SECONDS)
         self._feed.join(_STOP_SECONDS)
         lease = Lease(self.collections.leases, "sequencer")
-        if not lease.take_from_nobody():
+        if not patiently(lease.take_from_nobody):
             raise IncompatibleOutbox(f"another process sequences {self.collections.log.full_name}; stop it first")
         try:
             home = self.collections
             for each in (home.staging, home.log, home.cursors, home.dead):
                 with call(30):
-                    each.drop()
+                    patiently(each.drop)
         finally:
             lease.release()
 
@@ -283,18 +271,3 @@ class Outbox:
             )
         if self._closed:
             raise OutboxClosed("this Outbox was closed; make a new one")
-
-
-def _drained(sequencer: Sequencer, holding: Holding) -> bool:
-    """Sweeps until staging is empty; False when the sequencer must take over again first."""
-    try:
-        while True:
-            swept = sequencer.sweep()
-            holding.note(swept.hold, sequencer.fence)
-            if swept.is_last or swept.hold is not None:
-                return True
-            if swept.is_behind:
-                threading.Event().wait(_STILL_SECONDS)
-    except Doubt as reason:
-        logger.info("sequencing starts over: %s", reason)
-        return False

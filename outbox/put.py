@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
-from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
@@ -16,6 +15,7 @@ from pymongo.synchronous import client_session
 
 from outbox import staging
 from outbox.collections import Collections, apart, call
+from outbox.collections import transaction as own_transaction
 from outbox.errors import (
     InvalidMessage,
     MessageTooLarge,
@@ -156,11 +156,11 @@ class Putter:
             with call():
                 self._staging.insert_one(documents[0])
         else:
-            with call(_OWN_TRANSACTION_SECONDS), self._collections.client.start_session() as own:
-                own.with_transaction(
-                    lambda session: self._staging.insert_many(documents, session=session),
-                    write_concern=WriteConcern("majority"),
-                )
+            own_transaction(
+                self._collections.client,
+                lambda session: self._staging.insert_many(documents, session=session),
+                _OWN_TRANSACTION_SECONDS,
+            )
 
     @apart  # listing collections is not allowed inside a transaction
     def _check_created(self) -> None:

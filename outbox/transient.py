@@ -1,32 +1,135 @@
-"""Which of the server's errors pass by themselves: a reader rides these out, and stops at all others."""
+"""Which of the server's errors pass by themselves, and trying again until they have. Everything asks here.
+
+What passes is ridden out by whoever goes on for long (a relay, a subscriber), and tried again for a few seconds by what
+is asked once (`read`, `status`, a command). What does not pass ends them, with the server's words.
+"""
 
 from __future__ import annotations
 
-from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
-# The server's names: https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml
-_CODES = frozenset(
-    {
-        6, 7, 89, 9001,  # HostUnreachable, HostNotFound, NetworkTimeout, SocketException
-        43, 136, 175,  # CursorNotFound, CappedPositionLost, QueryPlanKilled: the next read is a new query
-        91, 189, 10058, 10107, 11600, 11602, 13435, 13436,  # stepping down, shutting down, not primary (yet)
-        50, 202, 262,  # MaxTimeMSExpired, NetworkInterfaceExceededTimeLimit, ExceededTimeLimit
-        134, 211, 239, 246,  # majority or snapshot not available yet, cluster time's key not found yet
-    }
-)  # fmt: skip  # a line a meaning
+from pymongo.errors import BulkWriteError, ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
+
+from outbox.pause import Pause
+from outbox.wording import in_short
+
+logger = logging.getLogger("outbox")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 5.0
+_LONGEST_PAUSE = 1.0
+
+# By rule: the codes of these categories of the server's. Names, codes and categories, 5.0 to 8.2:
+# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml; tests/unit/test_transient.py has a copy.
+_BY_CATEGORY = {
+    "NetworkError": {6, 7, 89, 317, 384, 9001},
+    "CloseConnectionError": {303, 372, 398},  # but for 354: this is no load balancer, and never will be
+    "NotPrimaryError": {189, 10107, 11602, 13435, 13436},
+    "ShutdownError": {91, 333, 11600},
+    "Interruption": {  # also by an administrator's killOp, killSessions, killCursors
+        24, 50, 237, 262, 279, 281, 282, 290, 355, 453, 11600, 11601, 11602, 46841, 91331, 10045600,
+    },
+    "CancellationError": {90, 91, 310, 312, 333, 355, 11600, 46841},
+    "ExceededTimeLimitError": {50, 202, 262, 290, 407},
+    "CursorInvalidatedError": {43, 175, 237, 314},  # but for 96, which says nothing but that something failed
+    "SnapshotError": {239, 246, 250, 272},
+    "StaleShardVersionError": {150, 13388},
+    "SystemOverloadedError": {433, 449, 450, 462},
+    "RetriableError": {134, 358, 402, 406, 412, 50915},
+}  # fmt: skip
+# By hand: codes without a category that says so.
+_BY_HAND = {
+    46, 107, 109, 117, 215, 216, 249, 276, 285, 308, 12586, 12587,  # another operation is in the way, or an election
+    64, 133, 187, 211,  # members that lag or are away: no majority in time, no key yet to a cluster time
+    112, 206, 217, 225, 251, 256, 267, 363,  # a transaction or session that has ended: what is tried again has its own
+    136, 143,  # a cursor that was overrun or is in use: the next read is a new query
+    261, 264, 365, 404,  # too much at once; LDAP's server is away
+    371, 14031,  # writes are blocked, or the disk is full: somebody sees to the server, and then it goes on
+    391,  # the driver authenticates anew
+    10058,  # not primary, in the words of old
+}  # fmt: skip
+_CODES = frozenset[int](_BY_HAND).union(*_BY_CATEGORY.values())
+_LABELS = (
+    "RetryableWriteError",
+    "TransientTransactionError",
+    "UnknownTransactionCommitResult",  # our transactions are fenced, or change nothing the second time
+    "ResumableChangeStreamError",
+    "RetryableError",  # with SystemOverloadedError, from 8.2 on
+    "SystemOverloadedError",
+)
 # What the driver says of a session over a connection that it made while the node was between two states (pymongo 4.20,
 # seen once in some 40 minutes of step-downs and partitions). create() has refused whatever really has no sessions.
 _NO_SESSIONS = "Sessions are not supported by this MongoDB deployment"
 
 
 def is_transient(error: PyMongoError) -> bool:
-    """Whether the same call may well succeed in a moment, with nothing done about it."""
-    if isinstance(error, ConnectionFailure) or error.timeout:
-        return True
+    """Tells whether the same call may well succeed in a moment, or when whoever sees to the server has done so."""
     if isinstance(error, ConfigurationError):
         return _NO_SESSIONS in str(error)
-    return isinstance(error, OperationFailure) and (
-        error.code in _CODES
-        or error.has_error_label("RetryableWriteError")
-        or error.has_error_label("TransientTransactionError")
-    )
+    if any(error.has_error_label(label) for label in _LABELS):
+        return True
+    if isinstance(error, BulkWriteError):  # its own code says nothing
+        codes = list(_inner_codes(error))
+        return bool(codes) and all(code in _CODES for code in codes)
+    if isinstance(error, ConnectionFailure) or error.timeout:
+        return True
+    return isinstance(error, OperationFailure) and error.code in _CODES
+
+
+def _inner_codes(error: BulkWriteError) -> Iterator[int | None]:
+    details: Any = error.details or {}
+    for kind in ("writeErrors", "writeConcernErrors"):
+        for each in details.get(kind, ()):
+            yield each.get("code")
+
+
+class Patience:
+    """Bears errors that pass, for 5 s. Not thread-safe.
+
+    A call that waits as long for a server that is away is not made once more.
+    """
+
+    def __init__(self) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        """Begins anew, after progress."""
+        self._until = time.monotonic() + PATIENCE_SECONDS
+        self._pause = Pause(_LONGEST_PAUSE)
+
+    def bear(self, error: PyMongoError) -> None:
+        """Waits before the next try. Raises an error that does not pass, or that came too late."""
+        if not is_transient(error) or time.monotonic() > self._until:
+            raise error
+        logger.info("tried again in %.2f s: %s", self._pause.seconds, in_short(error))
+        self._pause.wait(threading.Event())
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """Calls again while errors come that pass, for 5 s; then raises the last one.
+
+    For what is asked once, and may be asked twice.
+    """
+    patience = Patience()
+    while True:
+        try:
+            return call()
+        except PyMongoError as error:
+            patience.bear(error)
+
+
+def patient(function: Callable[P, T]) -> Callable[P, T]:
+    """Makes a function one that is called `patiently`."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        return patiently(lambda: function(*args, **kwargs))
+
+    return wrapper

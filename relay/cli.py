@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 try:
@@ -16,6 +17,7 @@ try:
 
     from outbox.clock import SystemClock
     from outbox.privileges import RELAYING, check_privileges
+    from outbox.transient import patiently
     from relay import settings
     from relay.command import Command
     from relay.connection import opened_outboxes
@@ -137,7 +139,7 @@ def _relay(given: settings.Settings, stop: threading.Event) -> None:
     with contextlib.ExitStack() as stack:
         opened = opened_outboxes(given, stack)
         for _, outbox in opened:
-            check_privileges(outbox.collections, RELAYING)
+            patiently(partial(check_privileges, outbox.collections, RELAYING))
         relays = [
             Relay(
                 outbox,

@@ -12,6 +12,7 @@ from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, Py
 
 from outbox import Outbox
 from outbox.creation import check_server
+from outbox.transient import is_transient, patiently
 from outbox.wording import in_short
 from relay.address import check_address, without_values
 from relay.errors import InvalidSettings, Unreachable
@@ -51,10 +52,10 @@ def connected(uri: str, **options: Any) -> MongoClient[dict[str, Any]]:
     client = _client(uri, options)
     try:
         with pymongo.timeout(CONNECT_SECONDS):
-            client.admin.command("ping")
+            patiently(lambda: client.admin.command("ping"))
     except PyMongoError as error:
         client.close()
-        if isinstance(error, OperationFailure) and not error.timeout:
+        if isinstance(error, OperationFailure) and not is_transient(error):
             raise InvalidSettings(f"MongoDB refused the user or password of --mongo: {in_short(error)}") from None
         raise Unreachable(f"MongoDB did not answer: {in_short(error)}") from error
     except BaseException:

@@ -13,6 +13,7 @@ from outbox.errors import LeaseLost
 from outbox.lease import Lease
 from outbox.transient import is_transient
 from outbox.wording import in_short
+from relay.driver import Driver
 from relay.job import Job
 from relay.plan import role
 from relay.share import Share, shares
@@ -30,6 +31,7 @@ class Hand:
         self.lease = lease
         self._name = share.name(job.name)
         self._where = job.where
+        self._chance = job.chance
         self._work = Work(job, sink, share)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -47,9 +49,10 @@ class Hand:
         self._thread.start()
 
     def _run(self) -> None:
+        driver = Driver(f"{self._name!r} of {self._where}", self._stop, self._chance)
         try:
             with given_back(self.lease, self._name):
-                self._work.run(self.lease, self._stop, once=False)
+                self._work.run(self.lease, driver, once=False)
         except BaseException as error:  # noqa: BLE001  # raised again on the thread that looks after it
             self._error = error
 

@@ -15,6 +15,7 @@ from outbox.collections import Document, apart, call, transaction
 from outbox.errors import HistoryLost, InvalidStart, LeaseLost
 from outbox.lease import Lease
 from outbox.log import Log
+from outbox.transient import patient
 from relay.cursor_document import parse
 from relay.encoding import Position
 from relay.ensemble import Ensemble
@@ -173,6 +174,7 @@ def verify(cursor: Position, log: Log, name: str, session: ClientSession) -> Non
         raise HistoryLost(seq + 1, oldest)
 
 
+@patient
 def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> tuple[Position | None, Position]:
     """Sets the cursor of relay `name`: to seq `to` as the last delivered one, or so that a date's first record is next.
 
@@ -206,6 +208,7 @@ def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> tuple[P
         ensemble.release()
 
 
+@patient
 def forget(outbox: Outbox, name: str, clock: Clock) -> bool:
     """Removes the cursor of relay `name`, so that it holds the sequencer back no more; False when there is none.
 

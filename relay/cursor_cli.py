@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from outbox.clock import SystemClock
+from outbox.transient import patiently
 from relay import cursor as cursors
 from relay import plan, settings
 from relay.command import Command
@@ -34,7 +36,7 @@ def show(
 
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
-            found = plan.load(its.collections, each.name)
+            found = patiently(partial(plan.load, its.collections, each.name))
             slowest = found.slowest
             if as_json:
                 print(json.dumps(None if slowest is None else described(slowest)))

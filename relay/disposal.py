@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from bson import Int64, ObjectId, Timestamp
 from pymongo.client_session import ClientSession
-from pymongo.errors import WriteError
+from pymongo.errors import PyMongoError, WriteError
 
 from outbox import Outbox
 from outbox.collections import RAW, Document, apart, call, decoded, transaction
+from outbox.transient import Patience, patient, patiently
 from relay.dead_letters import MARK, UNMARKED
 from relay.letter import State
 from relay.plan import cursors_of, role
@@ -65,11 +66,20 @@ class DeadLetterOffice:
     @apart
     def letters(self, selection: Selection) -> Iterator[Document]:
         """The letters in order of seq (the sequencer's, which have none, first), without their data."""
-        with call(_SECONDS):
-            for each in self._raw.find({**self._readers, **selection.query()}, {"data": 0}, sort=[("seq", 1)]):
-                yield decoded(bytes(each.raw))
+        query, order = {**self._readers, **selection.query()}, [("seq", 1), ("_id", 1)]
+        shown, patience = 0, Patience()
+        while True:  # with a new cursor, if one is lost on the way
+            try:
+                with call(_SECONDS):
+                    for each in self._raw.find(query, {"data": 0}, sort=order, skip=shown):
+                        shown += 1
+                        yield decoded(bytes(each.raw))
+                return
+            except PyMongoError as error:
+                patience.bear(error)
 
     @apart
+    @patient
     def letter(self, id: ObjectId) -> Document | None:
         """One whole letter."""
         with call():
@@ -77,6 +87,7 @@ class DeadLetterOffice:
         return None if found is None else decoded(bytes(found.raw))
 
     @apart
+    @patient
     def count(self, state: State) -> int:
         """How many letters are dead, or parked."""
         with call(_SECONDS):
@@ -96,26 +107,38 @@ class DeadLetterOffice:
             for state in ("dead", "parked"):
                 marked += self._mark({"reader": self._reader, "key": {"$in": keys}, "state": state})
         marked += self._mark(own)
-        with call(_SECONDS):
-            buried = [each["_id"] for each in self._dead.find({**own, "reader": SEQUENCER}, {"_id": 1})]
+        buried = self._buried({**own, "reader": SEQUENCER})
         refused = [(id, reason) for id in buried if (reason := self._stage(id)) is not None]
         return Requeued(marked + len(buried) - len(refused), refused)
 
+    @patient
+    def _buried(self, query: Document) -> list[ObjectId]:
+        with call(_SECONDS):
+            return [each["_id"] for each in self._dead.find(query, {"_id": 1})]
+
+    @patient
     def _mark(self, query: Document) -> int:
         with call(_SECONDS):
             return self._dead.update_many({**query, **UNMARKED}, MARK).modified_count
 
     def _parked_keys(self, own: Document) -> Iterator[list[str]]:
         """Of the selected letters' keys those that are parked, some at a time."""
+        keys = self._keys(own)
+        for start in range(0, len(keys), _MANY):
+            yield self._parked(keys[start : start + _MANY])
+
+    @patient
+    def _keys(self, own: Document) -> list[str]:
         with call(_SECONDS):
             found = self._dead.aggregate(
                 [{"$match": {"key": {"$ne": None}, **own}}, {"$group": {"_id": "$key"}}], allowDiskUse=True
             )
-            keys = [each["_id"] for each in found]
-        for start in range(0, len(keys), _MANY):
-            some = {"$in": keys[start : start + _MANY]}
-            with call(_SECONDS):
-                yield self._dead.distinct("key", {"reader": self._reader, "key": some, "state": "parked"})
+            return [each["_id"] for each in found]
+
+    @patient
+    def _parked(self, keys: list[str]) -> list[str]:
+        with call(_SECONDS):
+            return self._dead.distinct("key", {"reader": self._reader, "key": {"$in": keys}, "state": "parked"})
 
     def _stage(self, id: ObjectId) -> str | None:
         """Puts a message of the sequencer's again, under its own id; why not, if it cannot be. All or nothing."""
@@ -133,7 +156,7 @@ class DeadLetterOffice:
             return None
 
         try:
-            return transaction(self._collections.client, work)
+            return patiently(lambda: transaction(self._collections.client, work))
         except WriteError as error:
             if error.code != _INVALID:
                 raise
@@ -143,17 +166,25 @@ class DeadLetterOffice:
     def discard(self, selection: Selection) -> int:
         """Deletes letters for good, and says how many. A parked key that loses its dead letter is released: what is
         parked behind is sent, in order."""
-        discarded = 0
-        # From behind: so what is to be discarded of a parked key is gone before the key is released.
-        found = self._raw.find(
-            {**self._readers, **selection.query()}, {"key": 1}, sort=[("seq", -1)], allow_disk_use=True
-        )
+        discarded, patience = 0, Patience()
+        while True:  # with a new cursor, if one is lost on the way
+            try:
+                for letters in self._from_behind({**self._readers, **selection.query()}):
+                    discarded += transaction(self._collections.client, partial(self._discard, letters))
+                    patience.restore()
+                return discarded
+            except PyMongoError as error:
+                patience.bear(error)
+
+    def _from_behind(self, query: Document) -> Iterator[list[Document]]:
+        """Some at a time. So what is to be discarded of a parked key is gone before the key is released."""
+        found = self._raw.find(query, {"key": 1}, sort=[("seq", -1)], allow_disk_use=True)
         while True:
             with call(_SECONDS):
                 letters = [decoded(bytes(each.raw)) for each in islice(found, _MANY)]
             if not letters:
-                return discarded
-            discarded += transaction(self._collections.client, partial(self._discard, letters))
+                return
+            yield letters
 
     def _discard(self, letters: list[Document], session: ClientSession) -> int:
         # As a relay does before it parks: of the two, the one that commits later has to look again.

@@ -27,17 +27,21 @@ _MACHINE = SystemClock()
 
 
 class Driver:
-    """Drives the pumps of the relay `label`, one at a time, until `stop` is set.
+    """Drives the pumps of the relay `label`, one at a time, until `stop` is set. Not thread-safe.
+
+    It counts the failures in a row, over all that it is used for: any progress begins the count anew, so that errors
+    which are rare, and many in a process's life, cost no growing pauses.
 
     chance: floats in [0, 1) for the jitter of retries. An error that lasts is said once, and every minute after.
     """
 
     def __init__(self, label: str, stop: threading.Event, chance: Callable[[], float], clock: Clock = _MACHINE) -> None:
+        self.stop = stop
         self._label = label
-        self._stop = stop
         self._chance = chance
         self._clock = clock
         self._said: tuple[str, float] = "", 0.0
+        self._failures = 0
 
     def run(self, pump: Pump, poisoned: Callable[[Poisoned], None], ended: Callable[[Position, bool], bool]) -> None:
         """Steps until `ended(position, settled)`, or `stop`; then delivers what is in flight, 10 s at most, and saves.
@@ -45,15 +49,14 @@ class Driver:
         `settled`: the last step found nothing more to read, and all is delivered and saved. `poisoned` puts a message
         aside, or raises. Raises what the pump's steps raise.
         """
-        failures, position = 0, pump.position
-        while not self._stop.is_set():
+        position = pump.position
+        while not self.stop.is_set():
             try:
                 outcome = pump.step()
-                if pump.position is not position:
-                    failures, position = 0, pump.position
                 settled = isinstance(outcome, Idle) and outcome.settled
-                if settled:
-                    failures = 0
+                if settled or pump.position is not position:
+                    position = pump.position
+                    self.progressed()
                 if ended(position, settled):
                     break
                 match outcome:
@@ -64,28 +67,37 @@ class Driver:
                     case Idle():
                         pump.rest()
                     case Unavailable(error) | Unsaved(error):
-                        failures = self.retry(error, failures)
+                        self.retry(error)
                     case Failed(failed):
-                        failures = self.retry(failed, failures)
+                        self.retry(failed)
                         pump.rebuild()
                     case Poisoned():
                         poisoned(outcome)
                         pump.skip()
             except PyMongoError as error:  # of `ended` or `poisoned`: the next step comes to the same again
-                failures = self.retry(error, failures)
+                self.retry(error)
         self._drain(pump)
 
-    def retry(self, error: Exception, failures: int) -> int:
-        """Waits, the longer the more failures came before; returns one more. Raises an error that does not pass."""
+    @property
+    def failing(self) -> bool:
+        """Whether nothing has gone on since the last failure."""
+        return self._failures > 0
+
+    def progressed(self) -> None:
+        """Notes that what failed before goes on."""
+        self._failures = 0
+
+    def retry(self, error: Exception) -> None:
+        """Waits, the longer the more failures came before it in a row. Raises an error that does not pass."""
         if isinstance(error, PyMongoError) and not is_transient(error):
             raise error
-        seconds = delay(failures + 1, self._chance)
+        self._failures += 1
+        seconds = delay(self._failures, self._chance)
         if isinstance(error, PyMongoError | OutboxError):
             self._warn(in_short(error), seconds)
         else:
             log.error("relay %s: unforeseen; again in %.1f s", self._label, seconds, exc_info=error)
-        self._stop.wait(seconds)
-        return failures + 1
+        self.stop.wait(seconds)
 
     def _warn(self, why: str, seconds: float) -> None:
         said, at = self._said

@@ -97,14 +97,13 @@ class Relay:
             name = self._outbox.collections.staging.full_name
             raise OutboxNotCreated(f"{name} has no message types: first run create(), or `outbox create APP`")
         self._work.check({self._job.topic(type) for type in types})
-        failures = 0
         driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
         with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS):
             while not stop.is_set():
                 try:
-                    if self._turn(stop, once):
+                    if self._turn(driver, once):
                         return
-                    failures = 0
+                    driver.progressed()
                 except (HistoryLost, LogReplaced, CursorMismatch, OutboxNotCreated) as lost:
                     lost.add_note(Advice(self._outbox, self.name).on_a_lost_place(lost))
                     raise
@@ -114,23 +113,23 @@ class Relay:
                 except (PyMongoError, DeliveryFailed) as error:
                     if is_closed(error) and stop.wait(CLOSED_SECONDS):
                         return
-                    failures = driver.retry(error, failures)
+                    driver.retry(error)
                 except OutboxError:
                     raise
                 except Exception as error:
                     if once:
                         raise
-                    failures = driver.retry(error, failures)
+                    driver.retry(error)
 
-    def _turn(self, stop: threading.Event, once: bool) -> bool:
+    def _turn(self, driver: Driver, once: bool) -> bool:
         """What the number of shares asks for, until that changes. True: nothing is left to do."""
         plan = self._load()
         if plan.wanted is not None or (plan.shares is None and self._shares not in (None, 1)):
-            Resharing(self._job, self._sink, self._lease).run(self._shares or 1, stop, STANDBY_SECONDS)
+            Resharing(self._job, self._sink, self._lease).run(self._shares or 1, driver.stop, STANDBY_SECONDS)
             return False
         if plan.shares in (None, 1):
-            return self._alone(stop, once)
-        return self._in_company(plan.shares, stop, once)
+            return self._alone(driver, once)
+        return self._in_company(plan.shares, driver, once)
 
     def _load(self) -> Plan:
         """The plan. When it is first seen, it must have the number of shares that this relay was started with."""
@@ -144,13 +143,14 @@ class Relay:
             self._job.has_begun.set()
         return plan
 
-    def _alone(self, stop: threading.Event, once: bool) -> bool:
+    def _alone(self, driver: Driver, once: bool) -> bool:
         """Relays everything if the lease can be had, else stands by. True: nothing is left to do."""
         lease, where = self._lease, self._job.where
         if not lease.acquire():
             log.info("relay %r of %s: another holds the lease, this one stands by", self.name, where)
             while not lease.acquire():
-                if stop.wait(STANDBY_SECONDS):
+                driver.progressed()
+                if driver.stop.wait(STANDBY_SECONDS):
                     return True
                 if not self._job.has_begun.is_set():
                     self._load()
@@ -160,20 +160,18 @@ class Relay:
             plan = self._load()
             if plan.wanted is not None or plan.shares not in (None, 1):
                 return False
-            self._work.run(lease, stop, once)
+            self._work.run(lease, driver, once)
             return "wanted" not in lease.found
 
-    def _in_company(self, count: int, stop: threading.Event, once: bool) -> bool:
+    def _in_company(self, count: int, driver: Driver, once: bool) -> bool:
         """Relays some of several shares. True: nothing is left to do; False: there is another number of them by now."""
         leases, owner = self._outbox.collections.leases, self._lease.owner
-        driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
         clock = SystemClock()
-        failures = 0
         with (
             closing(Members(leases, role(self.name), owner, self._lease_seconds, clock)) as members,
             closing(Crew(self._job, self._sink, count, owner, self._lease_seconds, clock)) as crew,
         ):
-            while not stop.is_set():
+            while not driver.stop.is_set():
                 try:
                     if members.beat():
                         plan = self._load()
@@ -182,10 +180,10 @@ class Relay:
                     crew.tend(members.quota(count), STANDBY_SECONDS)
                     if once and self._all_drained():
                         return True
-                    failures = 0
+                    driver.progressed()
                 except PyMongoError as error:  # the threads see to their own
-                    failures = driver.retry(error, failures)
-                stop.wait(TEND_SECONDS)
+                    driver.retry(error)
+                driver.stop.wait(TEND_SECONDS)
             return True
 
     def _all_drained(self) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from outbox.transient import patiently
 from relay import plan
 from relay.command import Command
 from relay.exits import exit_codes
@@ -29,7 +31,7 @@ def show(
     """Show how many shares there are, and how many are wanted if that is being changed."""
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
-            found = plan.load(its.collections, each.name)
+            found = patiently(partial(plan.load, its.collections, each.name))
             if as_json:
                 print(json.dumps({"shares": found.shares, "wanted": found.wanted}))
                 continue
@@ -50,7 +52,7 @@ def set_(
     """Change how many there are. Relays at work carry it out within some seconds, else the first one to start does."""
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         each, its = only(opened)
-        found = plan.survey(its.collections, each.name)
+        found = patiently(partial(plan.survey, its.collections, each.name))
         place = f"{each.database}.{each.outbox}, relay {each.name!r}"
         if found.shares is None:
             if found.fault is not None:
@@ -59,8 +61,8 @@ def set_(
             raise typer.Exit(1)
         if number == found.shares:
             if found.wanted is not None or found.fault is not None:
-                plan.call_off(its.collections, each.name, found)
+                patiently(partial(plan.call_off, its.collections, each.name, found))
             print(f"{place}: {number} share(s), as there are")
         else:
-            plan.wish(its.collections, each.name, number)
+            patiently(partial(plan.wish, its.collections, each.name, number))
             print(f"{place}: {found.shares} share(s) now, to be {number}; `relay shares show` says when it is done")

@@ -13,6 +13,7 @@ from outbox.collections import DECODED, call
 from outbox.headroom import Headroom
 from outbox.host import is_gone
 from outbox.lease import SECONDS, holder, seconds_of
+from outbox.transient import patient
 from relay import dates
 from relay.cursor import Cursors
 from relay.disposal import DeadLetterOffice
@@ -81,6 +82,7 @@ class RelayStatus:
         return asdict(self)
 
 
+@patient
 def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     """The status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
@@ -148,6 +150,7 @@ def _waiting_seconds(outbox: Outbox, seq: int) -> float | None:
     return float(max(0.0, (now - created).total_seconds()))
 
 
+@patient
 def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS) -> str | None:
     """Why the relay `name` is not healthy; None when its lease, or that of each share, is held and beats in `seconds`.
 

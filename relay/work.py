@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 
@@ -62,24 +61,22 @@ class Work:
         self._sink.check(topics)
         self._job.checked.update(topics)
 
-    def run(self, lease: Lease, stop: threading.Event, once: bool) -> None:
-        """Relays until `stop` is set, or `lease` says that another number of shares is wanted, or with `once` all is
-        delivered; then drains and saves. `lease` stays held.
+    def run(self, lease: Lease, driver: Driver, once: bool) -> None:
+        """Relays until the driver is stopped, or `lease` says that another number of shares is wanted, or with `once`
+        all is delivered; then drains and saves. `lease` stays held.
 
         Raises what relay.runner.Relay.run names, and LeaseLost.
         """
         self._cursors.claim(lease.fence)
         letters = DeadLetters(self._outbox.collections, self._cursors, lease.fence, self._job.on_poison)
-        driver = Driver(self._label, stop, self._job.chance)
-        failures = 0
-        while not stop.is_set() or not failures:
+        while not (driver.stop.is_set() and driver.failing):
             try:
-                self._send_released(letters, driver, lease, stop)
+                self._send_released(letters, driver, lease)
                 if not self._follow(letters, driver, lease, once):
                     return
-                failures = 0
+                driver.progressed()
             except DeliveryFailed as error:  # of taking over: a pump sees to its own
-                failures = driver.retry(error, failures)
+                driver.retry(error)
 
     def _follow(self, letters: DeadLetters, driver: Driver, lease: Lease, once: bool) -> bool:
         """Relays what comes in the log. True: only until somebody has requeued dead letters."""
@@ -120,9 +117,9 @@ class Work:
                     log.info("relay %s: delivered %d message(s) in %.1f s", self._label, sent, seconds)
         return waiting
 
-    def _send_released(self, letters: DeadLetters, driver: Driver, lease: Lease, stop: threading.Event) -> None:
+    def _send_released(self, letters: DeadLetters, driver: Driver, lease: Lease) -> None:
         """Sends the dead letters that were requeued. Nothing of the log meanwhile: a parked key's come before it."""
-        while not stop.is_set() and letters.requeued():
+        while not driver.stop.is_set() and letters.requeued():
             if not self._delivery.rest(lease, letters) or not (records := letters.released()):
                 return
             released = Released(letters, records)

@@ -10,9 +10,9 @@ import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
-from pymongo.errors import OperationFailure
 
 from outbox import Outbox
+from tests.answers import answering
 from tests.orders import new_outbox, placed, totals
 
 Document = dict[str, Any]
@@ -53,20 +53,10 @@ def orders(service: MongoClient[Document]) -> Iterator[Outbox]:
     service.drop_database(database.name)
 
 
-@contextlib.contextmanager
-def failing(mongo: MongoClient[Document], fault: Document, times: int = 2) -> Iterator[None]:
+def failing(mongo: MongoClient[Document], fault: Document, times: int = 2) -> contextlib.AbstractContextManager[None]:
     """The next such commands of the service fail, so many times."""
-    data = {**fault, "appName": SERVICE}
-    try:
-        mongo.admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)
-    except OperationFailure:
-        pytest.skip("this server has no fail points: mongod --setParameter enableTestCommands=1")
-    try:
-        yield
-        left = mongo.admin.command("configureFailPoint", "failCommand", mode="off")
-        assert left["count"] >= times, "the fault did not come"
-    finally:
-        mongo.admin.command("configureFailPoint", "failCommand", mode="off")
+    answer = {**fault}
+    return answering(mongo, SERVICE, answer.pop("failCommands"), times, **answer)
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())

@@ -19,6 +19,7 @@ from outbox.errors import LeaseLost
 from outbox.lease import Lease
 from relay import intake, pump
 from relay.cursor import Cursors
+from relay.driver import Driver
 from relay.errors import DeliveryFailed, Verdict
 from relay.job import Job
 from relay.plan import load, role, wish
@@ -44,6 +45,10 @@ def _life(monkeypatch: pytest.MonkeyPatch) -> Life:
 
 ends = st.none() | st.integers(0, 30)
 """Before which of its calls a process ends; None: it does all its work."""
+
+
+def driving() -> Driver:
+    return Driver("of a test", threading.Event(), lambda: 0.0)
 
 
 class Reshared(RuleBasedStateMachine):
@@ -82,7 +87,9 @@ class Reshared(RuleBasedStateMachine):
         cursors = Cursors(self.orders.collections.cursors, "kafka", share, in_kafka=self._is_in_kafka)
         self.holdings.append((cursors, lease.fence))
         with given_back(lease, "test"):
-            Work(self.job, self.sink.another(), share).run(lease, threading.Event(), once=True)
+            Work(self.job, self.sink.another(), share).run(
+                lease, Driver("of a test", threading.Event(), lambda: 0.0), once=True
+            )
 
     @property
     def _is_in_kafka(self) -> bool:
@@ -227,7 +234,7 @@ def test_what_only_kafka_knows_to_be_delivered_is_not_repeated_by_a_change(
     lease = Lease(scene.orders.collections.leases, "relay:kafka/1")
     assert lease.acquire()
     with suppress(Crash):
-        Work(scene.job, sink, Share(1, 2)).run(lease, threading.Event(), once=True)
+        Work(scene.job, sink, Share(1, 2)).run(lease, driving(), once=True)
     assert 0 < len(sink.records) < len(KEYS)
     scene._expire()
     scene.change(3, [], 1)

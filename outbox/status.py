@@ -131,9 +131,10 @@ def _staging(collections: Collections) -> tuple[int, int, float | None]:
     """How many messages wait there, their bytes, and the oldest one's age in seconds."""
     with call():
         stats = collections.database.command("collStats", collections.staging.name)
-        age = {"age": {"$subtract": ["$$NOW", {"$toDate": "$at"}]}}
-        oldest = list(collections.staging.aggregate([{"$sort": {"at": 1}}, {"$limit": 1}, {"$project": age}]))
-    return stats["count"], stats["size"], max(0.0, oldest[0]["age"] / 1000) if oldest else None
+        shown = {"at": 1, "now_ms": {"$toLong": "$$NOW"}}  # subtracted here: 5.0 makes no date of a timestamp
+        oldest = list(collections.staging.aggregate([{"$sort": {"at": 1}}, {"$limit": 1}, {"$project": shown}]))
+    ages = [each["now_ms"] / 1000 - each["at"].time for each in oldest]
+    return stats["count"], stats["size"], max(0.0, ages[0]) if ages else None
 
 
 def _letters(collections: Collections) -> dict[str, int]:

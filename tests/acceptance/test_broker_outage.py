@@ -14,6 +14,8 @@ from tests.acceptance.topic import Topic
 from tests.servers.kafka import KafkaBroker
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.heavy
+
 OUTAGE_SECONDS = 20.0
 WRITERS = 2
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.relay_command import RelayCommand
@@ -19,3 +20,11 @@ def relay(
     """The command `relay`, told of the test's own servers, database and topic."""
     with RelayCommand(tmp_path, mongo=mongo_uri, database=database.name, kafka=kafka, topic=topic) as relay:
         yield relay
+
+
+@pytest.fixture
+def growing_caps(mongo: MongoClient[dict[str, Any]]) -> None:
+    """Skips where the server cannot change the size of a capped collection."""
+    version = mongo.server_info()["version"]
+    if int(version.partition(".")[0]) < 6:
+        pytest.skip(f"the server is {version}; 6.0 is the first that can grow a cap")

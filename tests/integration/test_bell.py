@@ -20,6 +20,8 @@ from tests.commands import Commands, watched
 from tests.orders import MESSAGES, new_outbox, placed
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

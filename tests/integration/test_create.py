@@ -21,6 +21,8 @@ from tests.commands import watched
 from tests.orders import MESSAGES, OrderCancelled, OrderPlaced, StockCounted, new_outbox, placed, totals
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 MIB = 1 << 20
@@ -70,6 +72,7 @@ def test_a_create_that_names_fewer_types_removes_none(mongo_uri: str, database: 
     assert set(new_outbox(database).types()) == {"order.placed", "order.cancelled", "stock.counted", "tree.grown"}
 
 
+@pytest.mark.usefixtures("growing_caps")
 def test_it_grows_the_cap_when_asked_to(database: Database[Document]) -> None:
     new_outbox(database, capacity="8 MiB")
     new_outbox(database, capacity="16 MiB")
@@ -77,6 +80,7 @@ def test_it_grows_the_cap_when_asked_to(database: Database[Document]) -> None:
     assert new_outbox(database).status().capacity == 16 * MIB
 
 
+@pytest.mark.usefixtures("growing_caps")
 def test_cap_and_message_limit_grow_together(database: Database[Document]) -> None:
     """Goes red when `_grow` measures the new limit against the old cap."""
     new_outbox(database, capacity=least_capacity(1000), max_message_bytes=1000)

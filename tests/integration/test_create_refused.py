@@ -12,6 +12,8 @@ from pymongo.database import Database
 from outbox import IncompatibleOutbox, InvalidName, Outbox, UnsupportedServer, batch
 from tests.orders import new_outbox, placed
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

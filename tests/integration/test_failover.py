@@ -28,6 +28,8 @@ from tests.orders import MESSAGES, new_outbox, placed, totals
 from tests.servers.replica_set import ReplicaSet
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

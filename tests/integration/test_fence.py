@@ -18,6 +18,8 @@ from outbox.testing import FakeClock
 from tests.orders import new_outbox, placed, totals
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

@@ -19,6 +19,8 @@ from outbox import LeaseLost
 from outbox.lease import Lease
 from outbox.testing import FakeClock
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

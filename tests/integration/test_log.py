@@ -18,6 +18,8 @@ from outbox.start import resolve
 from tests.commands import watched
 from tests.orders import OrderCancelled, OrderPlaced, StockCounted, foreign, new_outbox, placed, totals
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 DAY = datetime(2025, 1, 1, tzinfo=UTC)

@@ -17,6 +17,8 @@ from tests.orders import MESSAGES, StockCounted, new_outbox, placed
 from tests.subscriber import Subscriber, live, subscribed, tails, telling
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

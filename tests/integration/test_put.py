@@ -24,6 +24,8 @@ from outbox import (
 from tests.commands import watched
 from tests.orders import MESSAGES, new_outbox, placed, totals
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

@@ -19,6 +19,8 @@ from tests.poisoning import PriceSet
 from tests.relaying import Relaying, cursor_of, numbered, run_once, saved_seq, seqs
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

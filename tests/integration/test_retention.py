@@ -16,6 +16,8 @@ from outbox.sequencer import Sequencer
 from tests.orders import Document, placed, totals
 from tests.small_log import CAP, empty, put_large, register, small_outbox
 
+pytestmark = pytest.mark.oldest_server
+
 
 @pytest.fixture
 def outbox(database: Database[Document]) -> Outbox:

@@ -20,6 +20,8 @@ from outbox.pattern import portable
 from outbox.schema import bson_schema
 from outbox.validator import max_message_bytes_of, schemas_of, staging_validator
 
+pytestmark = pytest.mark.oldest_server
+
 DOCUMENT_VALIDATION_FAILURE = 121
 Staging = Collection[dict[str, Any]]
 

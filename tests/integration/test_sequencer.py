@@ -23,6 +23,8 @@ from outbox.sequencing import sequence
 from tests.orders import foreign, new_outbox, placed, totals, unchecked, warnings_of
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

@@ -22,6 +22,8 @@ from tests.orders import new_outbox, placed
 from tests.relaying import Relaying, cursor_of, numbered, run_once, started
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.oldest_server
+
 Document = dict[str, Any]
 
 

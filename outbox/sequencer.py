@@ -24,6 +24,7 @@ from outbox.retention import Hold, Retention
 from outbox.staging import Staged
 from outbox.tail import Tail
 from outbox.untaken import Untaken
+from outbox.wording import in_short
 from outbox.workers import Workers
 
 logger = logging.getLogger("outbox")
@@ -278,6 +279,9 @@ class Sequencer:
         try:
             self._untaken.leave()
             self._clearing.settle()
+        except pymongo.errors.PyMongoError as error:  # whoever takes over deletes it
+            logger.info("%s: not all was deleted from staging: %s", self._collections.log.full_name, in_short(error))
+        try:
             self.retention.end()
         finally:
             self._threads.shutdown(wait=False)

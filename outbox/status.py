@@ -12,6 +12,9 @@ from outbox.collections import READERS, Collections, Document, call
 from outbox.headroom import Gauge, Headroom
 from outbox.log import Log
 
+UNSEQUENCED_SECONDS = 10.0
+"""Some lease times: a sequencer that lives has given a sign in between."""
+
 
 @dataclass(frozen=True, slots=True)
 class CursorStatus:
@@ -59,6 +62,8 @@ class Status:
     """Who sequences, as `host:pid:…`; None when nobody does."""
     fence: int
     """The sequencer's fence: how often the role was taken, so far."""
+    unsequenced: bool
+    """Whether messages have waited in staging for 10 s, and nobody has given a sign of numbering them for as long."""
     held: Held | None
     """None when the sequencer waits for nobody, or nobody sequences."""
     capacity: int
@@ -91,6 +96,7 @@ def status(collections: Collections) -> Status:
         staging_seconds=staged_seconds,
         holder=lease.get("owner"),
         fence=lease.get("fence", 0),
+        unsequenced=_unsequenced(lease, staged_seconds),
         held=_held(lease),
         capacity=capacity,
         size=gauge.size,
@@ -114,10 +120,22 @@ def _cursor(found: Document, head: int, headroom: Headroom | None) -> CursorStat
 
 
 def _lease(collections: Collections) -> Document:
-    """The sequencer's lease, and for how long it is held; empty when the role was never taken."""
-    age: Document = {"$set": {"held_ms": {"$subtract": ["$$NOW", "$holding.since"]}}}
+    """The sequencer's lease, since when it is held and gave no sign of life; empty when the role was never taken."""
+    ages = {"held_ms": "$holding.since", "silent_ms": "$renewed"}
+    age: Document = {"$set": {name: {"$subtract": ["$$NOW", since]} for name, since in ages.items()}}
     with call():
         return next(iter(collections.leases.aggregate([{"$match": {"_id": "sequencer"}}, age])), {})
+
+
+def is_unsequenced(collections: Collections) -> bool:
+    """See Status.unsequenced. Two small reads."""
+    return _unsequenced(_lease(collections), _staging(collections)[2])
+
+
+def _unsequenced(lease: Document, staged_seconds: float | None) -> bool:
+    if staged_seconds is None or staged_seconds < UNSEQUENCED_SECONDS:
+        return False
+    return lease.get("owner") is None or (lease.get("silent_ms") or 0) > 1000 * UNSEQUENCED_SECONDS
 
 
 def _held(lease: Document) -> Held | None:
@@ -131,9 +149,15 @@ def _staging(collections: Collections) -> tuple[int, int, float | None]:
     """How many messages wait there, their bytes, and the oldest one's age in seconds."""
     with call():
         stats = collections.database.command("collStats", collections.staging.name)
-        shown = {"at": 1, "now_ms": {"$toLong": "$$NOW"}}  # subtracted here: 5.0 makes no date of a timestamp
+        # What is no stamp went past the validator.
+        stamp = {"$cond": [{"$eq": [{"$type": "$at"}, "timestamp"]}, "$at", None]}
+        shown = {
+            "_id": 0,
+            "at": stamp,
+            "now_ms": {"$toLong": "$$NOW"},
+        }  # subtracted here: 5.0 makes no date of a timestamp
         oldest = list(collections.staging.aggregate([{"$sort": {"at": 1}}, {"$limit": 1}, {"$project": shown}]))
-    ages = [each["now_ms"] / 1000 - each["at"].time for each in oldest]
+    ages = [0.0 if each["at"] is None else each["now_ms"] / 1000 - each["at"].time for each in oldest]
     return stats["count"], stats["size"], max(0.0, ages[0]) if ages else None
 
 

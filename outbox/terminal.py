@@ -34,6 +34,8 @@ def print_status(name: str, found: Status) -> None:
     if found.held is not None:
         reader, since = found.held.reader, span(found.held.seconds)
         summary.add_row("", Text(f"waits for {reader} to read seq {found.held.seq:,}, for {since}", style="bold red"))
+    if found.unsequenced:
+        summary.add_row("", Text("messages wait, and no process numbers them: see its log output", style="bold red"))
     summary.add_row("dead letters", f"{found.dead:,} dead, {found.parked:,} parked")
     console = Console()
     console.print(Text(name, style="bold"))

@@ -13,6 +13,7 @@ from outbox.collections import DECODED, call
 from outbox.headroom import Headroom
 from outbox.host import is_gone
 from outbox.lease import SECONDS, holder, seconds_of
+from outbox.status import is_unsequenced
 from outbox.transient import patient
 from relay import dates
 from relay.cursor import Cursors
@@ -150,6 +151,15 @@ def _waiting_seconds(outbox: Outbox, seq: int) -> float | None:
     return float(max(0.0, (now - created).total_seconds()))
 
 
+def _unsequenced(outbox: Outbox) -> str | None:
+    if not is_unsequenced(outbox.collections):
+        return None
+    return (
+        f"messages wait in {outbox.collections.staging.full_name}, and no process numbers them, so none arrives. The "
+        "log output of those that should says why; `outbox sequence APP --keep` numbers, too"
+    )
+
+
 @patient
 def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS) -> str | None:
     """Why the relay `name` is not healthy; None when its lease, or that of each share, is held and beats in `seconds`.
@@ -173,5 +183,5 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
             elif clock.monotonic() > began + seconds_of(lease, seconds):
                 return f"relay {each!r} ({lease['owner']}) gave no sign of life for {seconds_of(lease, seconds):g} s"
         if not missing:
-            return None
+            return _unsequenced(outbox)
         threading.Event().wait(_LOOK_SECONDS)

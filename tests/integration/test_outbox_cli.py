@@ -164,6 +164,7 @@ def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
         "staging_bytes": orders.status().staging_bytes,
         "holder": None,
         "fence": 1,
+        "unsequenced": False,
         "held": None,
         "capacity": orders.status().capacity,
         "size": orders.status().size,

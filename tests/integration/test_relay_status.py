@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from bson import Timestamp
 from pymongo.database import Database
 
 from outbox import Outbox
@@ -18,7 +19,7 @@ from relay.cursor import move
 from relay.errors import CursorInUse
 from relay.status import relay_status, unhealthy
 from relay.testing import MemorySink, MemoryTransactions
-from tests.orders import new_outbox, placed
+from tests.orders import foreign, new_outbox, placed, unchecked
 from tests.relaying import Relaying, cursor_of, numbered, run_once, started
 from tests.waiting import wait_until
 
@@ -115,6 +116,32 @@ def test_a_working_relay_is_healthy_and_one_that_stopped_is_not(orders: Outbox) 
 
     assert never == "no relay 'kafka' has ever worked on this outbox"
     assert stopped == "no relay 'kafka' is at work: the last one gave its lease back"
+
+
+def test_a_relay_is_not_healthy_while_messages_wait_and_nobody_numbers_them(database: Database[Document]) -> None:
+    """Goes red when only the relay's own lease is looked at: it beats, and nothing arrives."""
+    with new_outbox(database, sequence=False) as orders:
+        with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
+            wait_until(lambda: cursor_of(orders), 30, "the relay to work")
+            unchecked(orders, foreign(at=Timestamp(1_700_000_000, 1)))
+            nobody = unhealthy(orders, "kafka", SystemClock())
+            lease = Lease(orders.collections.leases, "sequencer", owner="dead")
+            assert lease.acquire()
+            somebody = unhealthy(orders, "kafka", SystemClock())
+            orders.collections.leases.update_one({"_id": "sequencer"}, {"$set": {"renewed": datetime(2025, 1, 1)}})  # noqa: DTZ001  # stored as UTC
+            dead, status = unhealthy(orders, "kafka", SystemClock()), orders.status()
+
+        assert "no process numbers them" in str(nobody)
+        assert somebody is None
+        assert "no process numbers them" in str(dead)
+        assert status.unsequenced
+
+
+@pytest.mark.parametrize("at", ["no stamp", None])
+def test_the_status_of_what_went_past_the_validator_can_be_had(orders: Outbox, at: object) -> None:
+    unchecked(orders, foreign(at=at))
+
+    assert (orders.status().staging, orders.status().unsequenced) == (1, False)
 
 
 def test_a_relay_that_was_killed_is_not_healthy(orders: Outbox) -> None:

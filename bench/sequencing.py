@@ -10,7 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from bench.benchmark import Figures, InTurns, throughput
 from bench.stage import Stage, capped, seed
 from outbox.collections import RAW
-from outbox.creation import least_capacity
+from outbox.creatable import least_capacity
 
 _AT_ONCE = 20
 """Batches an insert: 10,000 messages, as much as a sweep takes."""

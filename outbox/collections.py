@@ -26,6 +26,7 @@ from outbox import patience
 from outbox.elements import DOCUMENT, Element, elements
 from outbox.elements import document as compose
 from outbox.errors import InvalidName
+from outbox.given import check_database
 
 Document = dict[str, Any]
 P = ParamSpec("P")
@@ -109,10 +110,11 @@ def transaction(client: MongoClient[Any], work: Callable[[ClientSession], T], se
 class Collections:
     """The collections of the outbox `name` in `database`: primary, majority reads, majority writes.
 
-    Thread-safe, as pymongo's are. Raises InvalidName.
+    Thread-safe, as pymongo's are. Raises InvalidDatabase and InvalidName.
     """
 
     def __init__(self, database: Database[Any], name: str) -> None:
+        check_database(database)
         if not NAME.fullmatch(name) or name == "system":  # MongoDB's own collections begin with that
             raise InvalidName(
                 f"{name!r} is not an outbox name: a letter, then up to 63 letters, digits, '_' or '-'; not 'system'"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -12,37 +11,29 @@ from typing import Any
 import pymongo.errors
 from bson import Int64
 
-from outbox import batch, log
-from outbox.batch import ENVELOPE_BYTES, GENESIS
+from outbox import log
+from outbox.batch import GENESIS
 from outbox.collections import Collections, Document, call
+from outbox.creatable import (
+    check_collections,
+    check_settings,
+    least_capacity,
+    options_of,
+    parse_capacity,
+    wanted_validator,
+)
 from outbox.edge import Edge
 from outbox.errors import IncompatibleOutbox, UnsupportedServer
 from outbox.lease import Lease, holder
 from outbox.privileges import is_unauthorized
-from outbox.transient import is_transient, patient
-from outbox.validator import max_message_bytes_of, merge, schemas_of, staging_validator
+from outbox.transient import is_transient, patient, patiently
+from outbox.validator import schemas_of, staging_validator
 from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
 
 DEFAULT_CAPACITY = "256 MiB"
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _PATIENCE_SECONDS = 60.0
-
-
-def parse_capacity(capacity: int | str) -> int:
-    """Bytes of a cap given in bytes or as text such as "256 MiB". Raises IncompatibleOutbox."""
-    found = re.fullmatch(r"\s*(\d+)\s*([KMG]?i?B|)\s*", str(capacity), re.IGNORECASE)
-    if found is None or found[2].upper() not in _UNITS:
-        raise IncompatibleOutbox(
-            f"capacity {capacity!r} is not a size: give bytes, or text such as '256 MiB' or '2 GiB'"
-        )
-    return int(found[1]) * _UNITS[found[2].upper()]
-
-
-def least_capacity(max_message_bytes: int) -> int:
-    """Four maximal batches: a sweep may take a quarter of the cap, and must be able to take any one message."""
-    return 4 * (max(batch.MAX_BYTES, max_message_bytes) + 2 * ENVELOPE_BYTES + 16 * batch.MAX_RECORDS)
 
 
 @patient
@@ -68,20 +59,17 @@ def create(
 ) -> None:
     """Makes what is missing, widens what is narrower than asked, and changes nothing when nothing is to be changed.
 
-    Raises IncompatibleOutbox, UnsupportedServer and pymongo's errors; whatever it raises, running it again is safe.
+    Raises IncompatibleOutbox with every cause, UnsupportedServer and pymongo's errors; whatever it raises, running it
+    again is safe.
     """
-    if not 0 < max_message_bytes <= batch.LARGEST_MESSAGE:
-        raise IncompatibleOutbox(f"max_message_bytes={max_message_bytes}: give 1 to {batch.LARGEST_MESSAGE}")
+    check_settings(capacity, max_message_bytes)
     check_server(collections)
     cap = None if capacity is None else parse_capacity(capacity)
     least = least_capacity(max_message_bytes)
-    if cap is not None and cap < least:
-        raise IncompatibleOutbox(
-            f"a capacity of {cap} bytes is below {least}, four of the largest batches that messages of up to "
-            f"{max_message_bytes} bytes can make: raise the capacity or lower max_message_bytes"
-        )
     with _Turn(Lease(collections.leases, "schema")) as turn:
-        _create_log(collections, parse_capacity(DEFAULT_CAPACITY) if cap is None else cap, cap, least)
+        check_collections(collections, schemas, cap, max_message_bytes)
+        _create_log(collections, parse_capacity(DEFAULT_CAPACITY) if cap is None else cap)
+        _grow(collections, None if cap is None or _live_cap(collections) >= least else cap)
         _create_staging(collections, schemas, max_message_bytes, turn)
         for collection in (collections.cursors, collections.dead):
             _create_collection(collections, collection.name)
@@ -91,6 +79,7 @@ def create(
             collections.dead.create_index(
                 [("reader", 1), ("seq", 1)], partialFilterExpression={"requeued": {"$exists": True}}
             )
+        _grow(collections, cap)  # last: where a cap cannot grow, all else is made
 
 
 class _Turn:
@@ -121,17 +110,6 @@ class _Turn:
         self._lease.release()
 
 
-def _options(collections: Collections, name: str) -> Document | None:
-    with call():
-        for info in collections.database.list_collections(filter={"name": name}):
-            if info.get("type", "collection") != "collection":
-                raise IncompatibleOutbox(
-                    f"{collections.database.name}.{name} is a {info['type']}; give the outbox another name"
-                )
-            return dict(info["options"])
-    return None
-
-
 def _create_collection(collections: Collections, name: str, **options: Any) -> bool:
     try:
         with call(30):
@@ -145,34 +123,34 @@ def _create_collection(collections: Collections, name: str, **options: Any) -> b
     return True
 
 
-def _create_log(collections: Collections, initial: int, asked: int | None, least: int) -> None:
-    name = collections.log.name
-    options = _options(collections, name)
-    if options is None:
+def _create_log(collections: Collections, initial: int) -> None:
+    if options_of(collections, collections.log.name) is None:
         fence = _fence(collections)
         Edge(collections).withdraw(fence)
-        _create_collection(collections, name, capped=True, size=initial, validator=log.validator(fence))
-    elif not options.get("capped"):
-        raise IncompatibleOutbox(
-            f"{collections.log.full_name} exists and is not capped. If nothing needs it, drop it and run create() "
-            "again, or give the outbox another name"
-        )
-    else:
-        _grow(collections, int(options["size"]), asked, least)
-    _write_genesis(collections)
+        _create_collection(collections, collections.log.name, capped=True, size=initial, validator=log.validator(fence))
+    with call():
+        if collections.log.find_one({}, {"_id": 1}) is None:
+            collections.log.insert_one({**GENESIS, "fence": Int64(_fence(collections))})
 
 
-def _grow(collections: Collections, live: int, asked: int | None, least: int) -> None:
-    if max(live, 0 if asked is None else asked) < least:
-        raise IncompatibleOutbox(
-            f"the log's cap of {live} bytes is below {least}, which max_message_bytes asks for: raise the capacity"
-        )
+def _live_cap(collections: Collections) -> int:
+    options = options_of(collections, collections.log.name)
+    return 0 if options is None else int(options["size"])
+
+
+def _grow(collections: Collections, asked: int | None) -> None:
+    """To the cap that is asked for. A smaller one is another service's, or an older setting: it changes nothing."""
+    live = _live_cap(collections)
     if asked is None or -(-asked // 256) * 256 == live:  # the server rounds a cap up to a multiple of 256
         return
     if asked < live:
-        raise IncompatibleOutbox(
-            f"the log has a cap of {live} bytes and cannot shrink to {asked}: records would be lost. Keep the capacity"
+        logger.warning(
+            "%s keeps its cap of %d bytes: it cannot shrink to the capacity of %d, or records would be lost",
+            collections.log.full_name,
+            live,
+            asked,
         )
+        return
     try:
         with call(30):
             collections.database.command("collMod", collections.log.name, cappedSize=asked)
@@ -181,20 +159,8 @@ def _grow(collections: Collections, live: int, asked: int | None, least: int) ->
             raise
         raise IncompatibleOutbox(
             f"the cap could not grow from {live} to {asked} bytes; a server older than 6.0 cannot do that: "
-            f"{in_short(error)}"
+            f"{in_short(error)}. All else is made: with capacity={live}, or none, create() succeeds"
         ) from error
-
-
-def _write_genesis(collections: Collections) -> None:
-    with call():
-        if collections.log.find_one({}, {"_id": 1}) is not None:
-            return
-        if collections.cursors.find_one({"seq": {"$gt": 0}}) is not None:
-            raise IncompatibleOutbox(
-                f"{collections.log.full_name} is empty, but readers have positions in it: it was emptied or replaced. "
-                f"If those positions are of no use any more, drop {collections.cursors.full_name} and create() again"
-            )
-        collections.log.insert_one({**GENESIS, "fence": Int64(_fence(collections))})
 
 
 def _fence(collections: Collections) -> int:
@@ -205,32 +171,19 @@ def _fence(collections: Collections) -> int:
 
 def _create_staging(collections: Collections, declared: Mapping[str, Document], max_bytes: int, turn: _Turn) -> None:
     name = collections.staging.name
-    options = _options(collections, name)
+    options = options_of(collections, name)
     if options is None:
-        if not declared:
-            raise IncompatibleOutbox("a new outbox needs at least one message class: Outbox(…, messages=[OrderPlaced])")
         _create_collection(
-            collections, name, validator=staging_validator(merge({}, declared), max_bytes), validationAction="error"
+            collections, name, validator=staging_validator(declared, max_bytes), validationAction="error"
         )
     else:
-        live = options.get("validator", {})
-        _check_ours(collections, live)
-        wanted = staging_validator(merge(schemas_of(live), declared), max(max_bytes, max_message_bytes_of(live) or 0))
+        live, wanted = options.get("validator", {}), wanted_validator(options, declared, max_bytes)
         if live != wanted or options.get("validationAction", "error") != "error":
             _change_validator(collections, wanted, turn)
+        if not schemas_of(live):
+            logger.warning("%s had no validator of this library's: it has one now", collections.staging.full_name)
     with call(30):
         collections.staging.create_index("at")
-
-
-def _check_ours(collections: Collections, validator: Document) -> None:
-    if schemas_of(validator):
-        return
-    with call():
-        if collections.staging.find_one({}, {"_id": 1}) is not None:
-            raise IncompatibleOutbox(
-                f"{collections.staging.full_name} holds documents but has no validator of this library's, so nobody "
-                "vouches for them: move them away, or give the outbox another name"
-            )
 
 
 def _change_validator(collections: Collections, wanted: Document, turn: _Turn) -> None:
@@ -238,7 +191,7 @@ def _change_validator(collections: Collections, wanted: Document, turn: _Turn) -
     tried = False
     while True:
         turn.renew()
-        live = _options(collections, collections.staging.name) or {}
+        live = options_of(collections, collections.staging.name) or {}
         try:
             # Nothing is in the way of what is there already: a majority is to confirm it.
             with call(None if live.get("validator") == wanted and tried else 0.2):
@@ -258,3 +211,16 @@ def _change_validator(collections: Collections, wanted: Document, turn: _Turn) -
             staging = collections.staging.full_name
             logger.info("an open transaction holds up the new validator of %s; trying again", staging)
             turn.pause(0.1, f"transactions that stay open on {staging} hold up its new validator")
+
+
+def drop(collections: Collections) -> None:
+    """Drops all but the leases. Raises IncompatibleOutbox while another process sequences, and pymongo's errors."""
+    lease = Lease(collections.leases, "sequencer")
+    if not patiently(lease.take_from_nobody):
+        raise IncompatibleOutbox(f"another process sequences {collections.log.full_name}; stop it first")
+    try:
+        for each in (collections.staging, collections.log, collections.cursors, collections.dead):
+            with call(30):
+                patiently(each.drop)
+    finally:
+        lease.release()

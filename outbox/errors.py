@@ -11,6 +11,10 @@ class InvalidName(OutboxError):
     """The outbox's name is not `[A-Za-z][A-Za-z0-9_-]{0,63}`, or it is `system`, which is MongoDB's own."""
 
 
+class InvalidDatabase(OutboxError):
+    """An outbox was given something else than a database of a synchronous `pymongo.MongoClient`."""
+
+
 class InvalidMessageClass(OutboxError):
     """A message class cannot be used: not an EmbeddedDocument, no `@message`, or a field that cannot be stored."""
 
@@ -49,6 +53,10 @@ class UnsupportedServer(OutboxError):
 
 class MissingPrivilege(OutboxError):
     """The database's user may not do what this kind of process has to do; see docs/security.md."""
+
+
+class InvalidSelector(OutboxError):
+    """A `types` or `key` that no record can have, or none that is readable: text for a list, an empty list, a float."""
 
 
 class InvalidStart(OutboxError):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 import bson
+from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
-from mongoengine.base import get_document  # type: ignore[import-untyped]  # as above
 from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
     FieldDoesNotExist,
     InvalidDocumentError,
@@ -21,15 +23,21 @@ from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
 )
 
 from outbox.collections import DECODED
+from outbox.decoding import Decoder
 from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
+from outbox.exact import changes, keep_in_all
 from outbox.schema import bson_schema, json_schema
 
+Key = str | int | ObjectId | UUID
+"""What a key is the text of."""
 D = TypeVar("D", bound=EmbeddedDocument)
 
 # What Kafka allows in a topic's name, so that the topic template `{type}` always works.
 TYPE_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
+KEY_TYPES = (str, int, ObjectId, UUID)
 KEY_FIELDS = (fields.StringField, fields.IntField, fields.ObjectIdField, fields.UUIDField)
 
+_TOLD = 5
 # mongoengine raises the first for what it checks, and lets the others escape for what it did not think of.
 # RecursionError is a value nested deeper than Python can follow.
 _REFUSALS = (
@@ -48,24 +56,32 @@ _REFUSALS = (
 class _Declaration:
     type: str
     key: str | None
+    strict: bool
 
 
-def message(type: str, *, key: str | None = None) -> Callable[[builtins.type[D]], builtins.type[D]]:
+def message(
+    type: str, *, key: str | None = None, strict: bool = True
+) -> Callable[[builtins.type[D]], builtins.type[D]]:
     """Declares an EmbeddedDocument as the message class of one type.
 
     `type` is the name readers know it by, `[A-Za-z0-9._-]{1,249}` and neither `.` nor `..`; `key` names the field
     (text, int, ObjectId or UUID) that orders and partitions the messages, None for messages that need no order.
+    `strict=False` lets mongoengine convert what it likes, 2.9 into 2; else `put` refuses a value that would change.
     Raises InvalidMessageClass at once for anything that could not be stored or enforced.
     """
-    if not TYPE_NAME.fullmatch(type):
+    if not isinstance(type, str) or not TYPE_NAME.fullmatch(type):
         raise InvalidMessageClass(
             f"{type!r} is not a type name: 1 to 249 letters, digits, '.', '_' or '-', and not '.' or '..'"
         )
 
-    declaration = _Declaration(type, key)
+    declaration = _Declaration(str.__str__(type), key, strict)  # of an enum's member its value, which is what is stored
 
     def declare(cls: builtins.type[D]) -> builtins.type[D]:
         _check(cls, key)
+        if strict:
+            # A class named by text may be defined further down: MessageTypes looks again.
+            with contextlib.suppress(NotRegistered):
+                keep_in_all(cls)
         cls._outbox_declaration = declaration
         return cls
 
@@ -115,6 +131,7 @@ class MessageTypes:
         self._classes: dict[str, type[EmbeddedDocument]] = {}
         self._declarations: dict[type[EmbeddedDocument], _Declaration] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
+        self._decoder = Decoder()
         for cls in classes:
             declaration = _declaration_of(cls) if _is_document_class(cls) else None
             if declaration is None:
@@ -126,6 +143,8 @@ class MessageTypes:
                 )
             try:
                 self._schemas[declaration.type] = bson_schema(cls)
+                if declaration.strict:
+                    keep_in_all(cls)
             except NotRegistered as error:
                 raise InvalidMessageClass(f"{cls.__name__} names a class that is not defined: {error}") from error
             self._classes[declaration.type] = cls
@@ -147,13 +166,23 @@ class MessageTypes:
         try:
             message.validate()  # type: ignore[attr-defined]  # mongoengine's
             data = message.to_mongo()  # type: ignore[attr-defined]  # as above
+            data.pop("_cls", None)  # the type says which class it is, and outlives the class's name
             encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
+            changed = self._changed(declaration, message)
         except OverflowError as error:
             raise InvalidMessage(f"{declaration.type}: {error} (integers are 64 bits wide)") from error
         except _REFUSALS as error:
-            # Some say nothing, or only numbers: the kind of error tells more.
-            raise InvalidMessage(f"{declaration.type}: {type(error).__name__}: {error}") from error
+            # Some say nothing, or only numbers: the kind of error tells more, what would be changed the most.
+            why = self._changed(declaration, message) or f"{type(error).__name__}: {error}"
+            raise InvalidMessage(f"{declaration.type}: {why}") from error
+        if changed:
+            raise InvalidMessage(f"{declaration.type}: {changed}")
         return declaration.type, self._key(declaration, message, data), encoded
+
+    def _changed(self, declaration: _Declaration, message: Any) -> str:
+        """What would be stored as another value than was given; nothing for a class that is not strict."""
+        found = list(itertools.islice(changes(message), _TOLD)) if declaration.strict else []
+        return f"{'; '.join(found)}. Convert it yourself, or declare the message with strict=False" if found else ""
 
     def _key(self, declaration: _Declaration, message: Any, data: dict[str, Any]) -> str | None:
         if declaration.key is None:
@@ -164,7 +193,7 @@ class MessageTypes:
                 f"{declaration.type}: the key {declaration.key!r} has no value; give it one, "
                 "make the field required, or declare the message without a key"
             )
-        return str(key)
+        return key_text(key)
 
     def decode(self, type: str, data: dict[str, Any] | None) -> EmbeddedDocument | None:
         """The message as an instance of its class; None for a type not given here, and for no data.
@@ -176,10 +205,7 @@ class MessageTypes:
         if cls is None or data is None:
             return None
         try:
-            try:
-                return cls._from_son(data)
-            except FieldDoesNotExist:
-                return cls._from_son(_known(cls, data))
+            return self._decoder.build(cls, data)
         except (*_REFUSALS, InvalidDocumentError, FieldDoesNotExist, NotRegistered) as error:
             raise InvalidMessage(
                 f"{type}: the data does not fit {cls.__name__} ({error}); the record's `data` has it as it stands"
@@ -203,24 +229,8 @@ class MessageTypes:
         return {type: json_schema(cls) for type, cls in self._classes.items()}
 
 
-def _known(cls: Any, data: dict[str, Any]) -> dict[str, Any]:
-    """The data without the fields that its class, or one embedded in it, does not know."""
-    cls = get_document(data["_cls"]) if "_cls" in data and data["_cls"] != cls._class_name else cls
-    by_stored_name = {field.db_field: field for field in cls._fields.values()}
-    return {
-        name: _known_value(by_stored_name[name], value) if name in by_stored_name else value
-        for name, value in data.items()
-        if name in by_stored_name or name == "_cls"
-    }
-
-
-def _known_value(field: Any, value: Any) -> Any:
-    if isinstance(field, fields.EmbeddedDocumentField) and isinstance(value, dict):
-        return _known(field.document_type, value)
-    if isinstance(field, fields.GenericEmbeddedDocumentField) and isinstance(value, dict) and "_cls" in value:
-        return _known(get_document(value["_cls"]), value)
-    if isinstance(field, fields.ListField) and isinstance(value, list):
-        return [_known_value(field.field, item) for item in value]
-    if isinstance(field, fields.DictField) and isinstance(value, dict):
-        return {key: _known_value(field.field, item) for key, item in value.items()}
-    return value
+def key_text(value: Any) -> str:
+    """The text of a key: of what is stored, so that an enum's member is its value, as it is in the data."""
+    if type(value) is not str and not isinstance(value, (ObjectId, UUID)):
+        value = bson.decode(bson.encode({"": value}), DECODED)[""]
+    return str(value)

@@ -22,6 +22,7 @@ from outbox.feed import Feed
 from outbox.log import Log
 from outbox.reader import LogReader
 from outbox.record import Decode, Record
+from outbox.selection import warn_of_unknown
 from outbox.start import Start, resolve
 from outbox.tail import Tail
 from outbox.transient import is_transient, patiently
@@ -46,6 +47,8 @@ class Request:
     on_gap: OnGap = "error"
     pinned: int | None = None
     """The seq that `start` means, once that is known."""
+    unknown: frozenset[str] = frozenset()
+    """Those of `types` that this process has no message class of."""
 
     def wants(self, record: Record[Any]) -> bool:
         return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
@@ -131,6 +134,8 @@ class Subscriptions:
 
     @apart
     def open(self, request: Request, tail: Tail | None) -> LogReader:
+        if request.unknown:
+            warn_of_unknown(self.collections, request.unknown)
         try:
             position = request.pinned or resolve(request.start, Log(self.collections))
         except HistoryLost as lost:

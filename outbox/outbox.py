@@ -17,19 +17,19 @@ from outbox import creation
 from outbox.bell import AWAIT_SECONDS
 from outbox.by_hand import sequence_once
 from outbox.collections import Collections, apart, call
-from outbox.errors import IncompatibleOutbox, OutboxClosed
+from outbox.errors import OutboxClosed
 from outbox.feed import Feed
-from outbox.lease import Lease
 from outbox.log import Log
-from outbox.messages import MessageTypes
+from outbox.messages import Key, MessageTypes
 from outbox.observable import OnGap, Request, Subscriptions
 from outbox.put import Message, Putter, listed
 from outbox.reader import LogReader
 from outbox.record import Record
+from outbox.selection import selected_key, selected_types
 from outbox.start import Start, check, resolve
 from outbox.status import Status, status
 from outbox.tail import Tail
-from outbox.transient import patient, patiently
+from outbox.transient import patient
 from outbox.unattended import Unattended
 from outbox.validator import schemas_of
 
@@ -50,8 +50,7 @@ class Outbox:
         48,588 bytes more, or Kafka's default of 1,048,588 if that is more.
     sequence: False makes a process that only reads and puts, and never numbers messages for others.
 
-    Raises InvalidName and InvalidMessageClass.
-    """
+    Raises InvalidDatabase, InvalidName and InvalidMessageClass."""
 
     def __init__(
         self,
@@ -90,6 +89,7 @@ class Outbox:
         """
         self._usable()
         creation.create(self.collections, self._types.schemas(), self._capacity, self._max_message_bytes)
+        self._putter.forget()
 
     @overload
     def put(
@@ -137,20 +137,22 @@ class Outbox:
         start: Start = "latest",
         *,
         types: Sequence[str | type[Any]] | None = None,
-        key: str | None = None,
+        key: Key | None = None,
         on_gap: OnGap = "error",
     ) -> Observable[Record[Any]]:
         """The records from `start` on, as a cold Observable that goes on until it is disposed of or this is closed.
 
         start: "latest", "earliest", a seq (inclusive) or a datetime (the first record created then or later; naive
             means UTC), resolved at each subscription.
-        types: message classes or type names; None for all. key: one key only.
+        types: message classes or type names; None for all. A name that no service has declared is warned of.
+        key: one key only, or the value that it is the text of: an int, ObjectId or UUID.
         on_gap: "error", or a function that is told of HistoryLost before reading goes on at the oldest record.
 
         Each subscription has a daemon thread that calls `on_next` serially and reads no further while it runs. What
         `on_next` raises goes to `on_error` (also SystemExit: the program goes on), as do HistoryLost, LogReplaced,
-        OutboxNotCreated, and errors of the server that do not pass by themselves. Raises InvalidStart. With "latest",
-        what is put after `subscribe` returned is delivered; it asks the server, for 5 s, or else when that answers.
+        OutboxNotCreated, and errors of the server that do not pass by themselves. With "latest", what is put after
+        `subscribe` returned is delivered; it asks the server, for 5 s, or else when that answers. Raises InvalidStart,
+        InvalidSelector and UnknownMessage.
         """
         self._usable()
         return self._subscriptions.observable(self._request(start, types, key, on_gap))
@@ -160,23 +162,22 @@ class Outbox:
         start: Start = "earliest",
         *,
         types: Sequence[str | type[Any]] | None = None,
-        key: str | None = None,
+        key: Key | None = None,
         on_gap: OnGap = "error",
     ) -> Iterator[Record[Any]]:
         """The records from `start` to the head, then ends. Never sequences. Takes what `observe` takes.
 
-        Raises InvalidStart, HistoryLost, LogReplaced, OutboxNotCreated and pymongo's errors, while iterating.
+        Raises what `observe` does, and while iterating HistoryLost, LogReplaced, OutboxNotCreated and pymongo's errors.
         """
         self._usable()
         request = self._request(start, types, key, on_gap)
         return self._subscriptions.read(request)
 
-    def _request(
-        self, start: Start, types: Sequence[str | type[Any]] | None, key: str | None, on_gap: OnGap
-    ) -> Request:
+    def _request(self, start: Start, types: object, key: object, on_gap: OnGap) -> Request:
         check(start)
-        names = None if types is None else frozenset(self._types.name_of(each) for each in types)
-        return Request(start, names, key, on_gap)
+        names = selected_types(types, self._types)
+        unknown = (names or frozenset()).difference(self._types.names)
+        return Request(start, names, selected_key(key), on_gap, unknown=unknown)
 
     @apart
     def reader(self, start: Start = "earliest") -> LogReader:
@@ -236,16 +237,8 @@ class Outbox:
         self._usable()
         self._subscriptions.complete(_STOP_SECONDS)
         self._feed.join(_STOP_SECONDS)
-        lease = Lease(self.collections.leases, "sequencer")
-        if not patiently(lease.take_from_nobody):
-            raise IncompatibleOutbox(f"another process sequences {self.collections.log.full_name}; stop it first")
-        try:
-            home = self.collections
-            for each in (home.staging, home.log, home.cursors, home.dead):
-                with call(30):
-                    patiently(each.drop)
-        finally:
-            lease.release()
+        self._putter.forget()
+        creation.drop(self.collections)
 
     def close(self) -> None:
         """Completes all subscriptions and stops the background threads; the client stays open. Idempotent."""

@@ -9,27 +9,23 @@ from typing import Any, Protocol
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
-from pymongo.synchronous import client_session
 
 from outbox import staging
-from outbox.collections import Collections, apart, call
-from outbox.collections import transaction as own_transaction
+from outbox.collections import Collections
 from outbox.errors import (
     InvalidMessage,
     MessageTooLarge,
     OutboxNotCreated,
-    TransactionRequired,
     UnknownMessage,
 )
 from outbox.footprint import check_footprint
+from outbox.insertion import Gone, Place, look
+from outbox.internals import own_limit, unbound
 from outbox.limits import check_key, checked_headers
 from outbox.messages import MessageTypes
-from outbox.validator import schemas_of
-
-_INVALID = 121  # DocumentValidationFailure
-_OWN_TRANSACTION_SECONDS = 30.0
+from outbox.refusal import is_invalid, reason
+from outbox.transaction import check_client, joined
 
 
 class Message(Protocol):
@@ -43,42 +39,6 @@ def listed(message: Message | Sequence[Message]) -> Sequence[object]:
     if isinstance(message, (str, bytes)):
         raise UnknownMessage(f"{type(message).__name__} is not a message: put an instance of a message class")
     return message if isinstance(message, Sequence) else [message]
-
-
-_NO_TRANSACTION = (
-    "put was called outside a transaction, so the message would not commit with the data: give it `session=`, or call "
-    "it inside `with session.bind(), session.start_transaction():`; `session.with_transaction(…)` starts one too. "
-    "A message that belongs to no other write is put with standalone=True"
-)
-
-
-def bound_session() -> ClientSession | None:
-    """The session that `session.bind()` made current, which pymongo has no public call for; a test watches over this.
-
-    Found here and nowhere else: a session of our own inside a bound one would commit apart from it (measured).
-    """
-    return client_session._SESSION.get()
-
-
-def transaction(session: ClientSession | None, *, standalone: bool) -> ClientSession | None:
-    """The session whose transaction a put joins: the bound one, else the one given. None for a standalone put.
-
-    Raises TransactionRequired where no transaction is, and where one is that `standalone` contradicts.
-    """
-    bound = bound_session()
-    if standalone:
-        if session is not None or (bound is not None and bound.in_transaction):
-            raise TransactionRequired(
-                f"standalone=True, but a {'session was given' if session is not None else 'transaction is bound here'}:"
-                " leave standalone out to put in that transaction, or put outside it"
-            )
-        return None
-    current = session if bound is None else bound
-    if current is None:
-        raise TransactionRequired(_NO_TRANSACTION)
-    if not current.in_transaction:
-        raise TransactionRequired(f"the session has no transaction; {_NO_TRANSACTION}")
-    return current
 
 
 def encode(
@@ -110,8 +70,7 @@ class Putter:
         self._collections = collections
         self._types = types
         self._max_message_bytes = max_message_bytes
-        self._staging: Collection[Any] = collections.staging
-        self._checked = False
+        self._place: Place | None = None
 
     def put(
         self,
@@ -122,81 +81,67 @@ class Putter:
         standalone: bool,
     ) -> list[ObjectId]:
         """All of them or none. Raises as `Outbox.put` says."""
-        session = transaction(session, standalone=standalone)
-        if session is not None and session.client is not self._collections.client:
-            raise TransactionRequired(
-                "the transaction is of another MongoClient; make the Outbox with the client whose transaction it is"
-            )
+        session = joined(session, standalone=standalone)
+        if session is not None:
+            check_client(session, self._collections.client)
         encoded = encode(messages, headers, self._types, self._max_message_bytes)
         if not encoded:
             return []
-        if not self._checked:
-            self._check_created()
         documents = [RawBSONDocument(document) for document in encoded.values()]
         try:
-            self._insert(documents, session)
+            if session is None:
+                self._insert_apart(documents)
+            else:
+                self._insert(documents, session)
         except OperationFailure as error:
-            if not _is_invalid(error):
+            if not is_invalid(error):
                 raise
             raise InvalidMessage(
-                f"the server's validator refused the message; the transaction it was in is aborted: {_reason(error)}. "
+                f"{reason(error)}: the server's validator refused the message; the transaction it was in is aborted. "
                 "Another version of the service may have created the outbox: run create() with these message classes"
             ) from None  # the server's error holds the message's values, which may be secrets
         return list(encoded)
 
-    def _insert(self, documents: list[RawBSONDocument], session: ClientSession | None) -> None:
-        if session is not None:
-            self._staging.insert_many(documents, session=session)
-        else:
-            self._insert_apart(documents)
+    def forget(self) -> None:
+        """The next put looks at staging again: create() and drop() of this process have changed it."""
+        self._place = None
 
-    @apart  # from a session that is bound without a transaction
-    def _insert_apart(self, documents: list[RawBSONDocument]) -> None:
-        if len(documents) == 1:
-            with call():
-                self._staging.insert_one(documents[0])
-        else:
-            own_transaction(
-                self._collections.client,
-                lambda session: self._staging.insert_many(documents, session=session),
-                _OWN_TRANSACTION_SECONDS,
-            )
-
-    @apart  # listing collections is not allowed inside a transaction
-    def _check_created(self) -> None:
-        name = self._collections.staging.name
-        with call():
-            found = list(self._collections.database.list_collections(filter={"name": name}))
-        known = schemas_of(found[0]["options"].get("validator", {})) if found else {}
-        missing = [each for each in self._types.names if each not in known]
-        if missing:
+    def _insert(self, documents: list[RawBSONDocument], session: ClientSession) -> None:
+        try:
+            self._known().insert(documents, session)
+        except Gone as gone:
+            self.forget()
             raise OutboxNotCreated(
-                f"{self._collections.staging.full_name} "
-                + (f"does not know the message types {', '.join(missing)}" if known else "was not made by create()")
-                + ": run Outbox(…).create() once at deployment, or `outbox create APP`"
-            )
-        self._checked = True
+                f"{self._collections.staging.full_name} was dropped, and may be made anew, since this process looked "
+                "at it. Nothing was put, and the transaction is aborted: run create() if nobody has, and try again"
+            ) from gone
 
+    @unbound
+    def _insert_apart(self, documents: list[RawBSONDocument]) -> None:
+        try:
+            self._try_apart(documents)
+        except Gone:
+            self.forget()  # a second look finds what was made anew, or that nothing was
+            try:
+                self._try_apart(documents)
+            except Gone as gone:
+                raise OutboxNotCreated(
+                    f"{self._collections.staging.full_name} is dropped and made anew all the time: nothing was put"
+                ) from gone
 
-def _is_invalid(error: OperationFailure) -> bool:
-    return error.code == _INVALID or any(each.get("code") == _INVALID for each in _write_errors(error))
+    def _try_apart(self, documents: list[RawBSONDocument]) -> None:
+        place, limit = self._known(), own_limit(self._collections.client)
+        if len(documents) == 1:
+            place.insert_alone(documents[0], limit)
+        else:
+            place.insert_together(documents, limit)
 
+    def _known(self) -> Place:
+        place = self._place
+        if place is None:
+            self._place = place = self._look()
+        return place
 
-def _write_errors(error: OperationFailure) -> list[dict[str, Any]]:
-    details: Any = error.details
-    return list((details or {}).get("writeErrors", []))
-
-
-def _reason(error: OperationFailure) -> str:
-    """The server's own explanation, without the message's values: those may be secrets."""
-    details: Any = _write_errors(error)[0] if _write_errors(error) else error.details
-    rules = (details or {}).get("errInfo", {}).get("details", {})
-    return str(_without_values(rules))[:1000]
-
-
-def _without_values(rules: Any) -> Any:
-    if isinstance(rules, dict):
-        return {k: _without_values(v) for k, v in rules.items() if k not in ("consideredValue", "consideredValues")}
-    if isinstance(rules, list):
-        return [_without_values(each) for each in rules]
-    return rules
+    @unbound  # listing collections is not allowed inside a transaction
+    def _look(self) -> Place:
+        return look(self._collections, self._types.names)

@@ -9,37 +9,18 @@ from typing import Any
 
 import bson
 from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
-from mongoengine.base import BaseField, ComplexBaseField, get_document  # type: ignore[import-untyped]  # as above
 from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # as above
 
 from outbox.collections import DECODED
 from outbox.dialect import BSON, JSON, Schema
+from outbox.field_classes import CHOOSING, CHOSEN, REFUSED
+from outbox.internals import INTEGERS, document_class
 from outbox.pattern import portable
 from outbox.place import Place
 from outbox.shapes import closed, dbref, geojson, point
 
-REFUSED: dict[type, str] = {
-    **dict.fromkeys((fields.FileField, fields.ImageField), "keeps its bytes in GridFS, outside the message"),
-    fields.SequenceField: "draws numbers from another collection, outside the transaction",
-    fields.CachedReferenceField: "copies another document's fields behind the message's back",
-    fields.GeoJsonBaseField: "is only the base of the GeoJSON fields",
-    ComplexBaseField: "is only the base of the list and dict fields",
-    BaseField: "says nothing about what it stores: derive the field from one that does",
-}
-"""The field classes a message cannot have, and why."""
-
-CHOSEN = (
-    *(fields.StringField, fields.IntField, fields.FloatField, fields.DecimalField, fields.Decimal128Field),
-    *(fields.BooleanField, fields.DateTimeField, fields.ObjectIdField, fields.UUIDField, fields.BinaryField),
-    *(fields.DynamicField, fields.ListField),
-)
-"""The field classes whose choices are values, which `enum` can hold."""
-
-CHOOSING = (
-    *(fields.EnumField, fields.EmbeddedDocumentField, fields.GenericEmbeddedDocumentField),
-    *(fields.GenericReferenceField, fields.GenericLazyReferenceField),
-)
-"""Those whose choices are classes or enum members, which their schema has in it already."""
+_MOST = bson.Decimal128("9." + "9" * 33 + "E+6144")
+_LEAST = bson.Decimal128(f"-{_MOST}")
 
 
 def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
@@ -73,8 +54,11 @@ def _document(cls: type[EmbeddedDocument], place: Place) -> Schema:
     properties: Schema = {}
     required = []
     if cls._meta.get("allow_inheritance"):
-        properties["_cls"] = {"enum": [cls._class_name]}
-        required.append("_cls")
+        if place.within:  # one of several classes, perhaps, which this name tells apart
+            properties["_cls"] = {"enum": [cls._class_name]}
+            required.append("_cls")
+        else:  # the message itself is known by its type; older versions put the name too
+            properties["_cls"] = {}
     for name in (name for name in cls._fields_ordered if name != "_cls"):
         field = cls._fields[name]
         if field.db_field != name and field.db_field in cls._fields:
@@ -169,6 +153,14 @@ def _decimal(field: Any, place: Place) -> Schema:
     return _number("number", float)(field, place)
 
 
+def _decimal128(field: Any, place: Place) -> Schema:
+    schema = _number("decimal", lambda bound: bson.Decimal128(str(bound)))(field, place)
+    if "decimal" in place.dialect.bounded:
+        # NaN and the infinities are beyond these, and no number in JSON.
+        schema = {**schema, "minimum": schema.get("minimum", _LEAST), "maximum": schema.get("maximum", _MOST)}
+    return schema
+
+
 def _complex_datetime(field: Any, place: Place) -> Schema:
     digits = re.escape(field.separator).join(["[0-9]{1,4}", *["[0-9]{2}"] * 5, "[0-9]{6}"])
     return {**place.dialect.scalar("string"), "pattern": f"^{digits}$"}
@@ -234,7 +226,7 @@ def _any_of(members: list[type[EmbeddedDocument]], place: Place, *, add_name: bo
 def _named(cls: type[EmbeddedDocument], place: Place, *, add_name: bool) -> Schema:
     """One of several classes a field takes: readers tell them apart by `_cls`."""
     schema = _document(cls, place)
-    if get_document(cls._class_name) is not cls:
+    if document_class(cls._class_name) is not cls:
         raise place.refuse(f"two classes are called {cls._class_name}, so a reader could not tell them apart: rename")
     if "_cls" in schema["properties"]:
         return schema
@@ -269,10 +261,10 @@ def _geojson(name: str, depth: int) -> Callable[[Any, Place], Schema]:
 STORED: dict[type, Callable[[Any, Place], Schema]] = {
     **dict.fromkeys((fields.StringField, fields.EmailField), _string),
     fields.URLField: _leaf("string"),
-    **dict.fromkeys((fields.IntField, fields.LongField), _number("int", lambda bound: bound)),
+    **dict.fromkeys(INTEGERS, _number("int", lambda bound: bound)),
     fields.FloatField: _number("number", float),
     fields.DecimalField: _decimal,
-    fields.Decimal128Field: _number("decimal", lambda bound: bson.Decimal128(str(bound))),
+    fields.Decimal128Field: _decimal128,
     fields.BooleanField: _leaf("bool"),
     **dict.fromkeys((fields.DateTimeField, fields.DateField), _leaf("date")),
     fields.ComplexDateTimeField: _complex_datetime,

@@ -13,8 +13,9 @@ from pymongo.client_session import ClientSession
 
 from outbox.collections import DECODED
 from outbox.messages import MessageTypes
-from outbox.put import Message, encode, listed, transaction
+from outbox.put import Message, encode, listed
 from outbox.record import Record
+from outbox.transaction import joined
 
 
 class FakeClock:
@@ -81,7 +82,7 @@ class MemoryOutbox:
         standalone: bool = False,
     ) -> ObjectId | list[ObjectId]:
         """As Outbox.put, all of them or none; see the class for what differs."""
-        transaction(session, standalone=standalone)
+        joined(session, standalone=standalone)
         encoded = encode(listed(message), headers, self._types, self._max_message_bytes)
         with self._lock:
             for id, document in encoded.items():

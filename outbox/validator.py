@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bson import Timestamp
@@ -71,30 +71,35 @@ def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
 def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The schemas that serve the running deploys and this one: no type is lost, none narrowed.
 
-    Of two schemas of a type the wider one is taken. Raises IncompatibleOutbox when neither accepts all of the other,
-    and for a new type whose name is another's but for '.' and '_'.
+    Of two schemas of a type the wider one is taken. Raises IncompatibleOutbox, naming each type of which neither schema
+    accepts all of the other, and each new one whose name is another's but for '.' and '_'.
     """
     merged = dict(live)
+    causes: list[str] = []
     for name, schema in declared.items():
         if name not in live:
-            _refuse_twin(name, merged)
+            causes.extend(_twins(name, merged))
         refused_by_live = differences(live[name], schema) if name in live else []
-        if name not in live or (refused_by_live and not differences(schema, live[name])):
+        refused_by_new = differences(schema, live[name]) if refused_by_live else []
+        if name not in live or (refused_by_live and not refused_by_new):
             merged[name] = schema
         elif refused_by_live:
-            raise IncompatibleOutbox(
-                f"the message type {name!r} is deployed with another schema, and neither accepts all that the other "
-                f"does ({'; '.join(refused_by_live)}). Deploy a change that only widens it, or give the new class a "
-                f"name of its own, such as {name + '.v2'!r}"
+            causes.append(
+                f"the message type {name!r} is deployed with another schema, and neither takes all that the other does "
+                f"(the deployed one not: {'; '.join(refused_by_live)}; this one not: {'; '.join(refused_by_new)}). "
+                "Deploy a change that only widens it, or give the new class a name of its own, such as "
+                f"{name + '.v2'!r}"
             )
+    if causes:
+        raise IncompatibleOutbox("; ".join(causes))
     return merged
 
 
-def _refuse_twin(name: str, others: Iterable[str]) -> None:
+def _twins(name: str, others: Iterable[str]) -> Iterator[str]:
     """Kafka makes no two such topics, which a topic a type would need: better told now than when a relay meets it."""
-    twin = next((each for each in others if each.replace(".", "_") == name.replace(".", "_")), None)
-    if twin is not None:
-        raise IncompatibleOutbox(
-            f"the message type {name!r} is {twin!r} to Kafka, which takes '.' and '_' in a topic's name for the same: "
-            "give the new class another name"
-        )
+    for each in others:
+        if each.replace(".", "_") == name.replace(".", "_"):
+            yield (
+                f"the message type {name!r} is {each!r} to Kafka, which takes '.' and '_' in a topic's name for the "
+                "same: give the new class another name"
+            )

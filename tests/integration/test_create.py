@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from outbox import IncompatibleOutbox, Outbox, batch, creation
-from outbox.creation import least_capacity
+from outbox.creatable import least_capacity
 from outbox.lease import Lease
 from tests.commands import watched
 from tests.orders import MESSAGES, OrderCancelled, OrderPlaced, StockCounted, new_outbox, placed, totals

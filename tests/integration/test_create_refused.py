@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from bson import Int64
+from mongoengine import EmbeddedDocument, IntField, StringField  # type: ignore[import-untyped]  # no types
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
-from outbox import IncompatibleOutbox, InvalidName, Outbox, UnsupportedServer, batch
-from tests.orders import new_outbox, placed
+from outbox import IncompatibleOutbox, InvalidName, Outbox, UnsupportedServer, batch, message
+from tests.orders import OrderPlaced, StockCounted, new_outbox, placed, warnings_of
 
 pytestmark = pytest.mark.oldest_server
 
@@ -34,12 +36,64 @@ def test_a_view_of_that_name_is_refused(database: Database[Document]) -> None:
         new_outbox(database)
 
 
-def test_a_smaller_cap_is_refused_and_nothing_changes(database: Database[Document]) -> None:
-    new_outbox(database, capacity="8 MiB")
+def test_a_smaller_cap_changes_nothing_and_keeps_no_type_out(
+    database: Database[Document], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A second service declares its types into the outbox of the first, with a capacity of its own."""
+    Outbox(database, messages=[OrderPlaced], capacity="8 MiB").create()
+    second = Outbox(database, messages=[StockCounted], capacity="7 MiB")
+    second.create()
 
-    with pytest.raises(IncompatibleOutbox, match="cannot shrink"):
-        new_outbox(database, capacity="7 MiB")
     assert database.outbox.options()["size"] == 8 * MIB
+    assert second.types() == ("order.placed", "stock.counted")
+    assert "cannot shrink" in warnings_of(caplog)[0]
+
+
+def test_a_cap_that_cannot_grow_keeps_no_type_out(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a server older than 6.0."""
+    Outbox(database, messages=[OrderPlaced], capacity="8 MiB").create()
+    command = Database.command
+
+    def refusing(self: Any, name: Any, *arguments: Any, **options: Any) -> Any:
+        if "cappedSize" in options:
+            raise OperationFailure("cannot change the size", 72)
+        return command(self, name, *arguments, **options)
+
+    monkeypatch.setattr(Database, "command", refusing)
+    second = Outbox(database, messages=[StockCounted], capacity="9 MiB")
+    with pytest.raises(IncompatibleOutbox, match="could not grow.*All else is made"):
+        second.create()
+
+    assert second.types() == ("order.placed", "stock.counted")
+
+
+def test_every_cause_is_named_at_once(database: Database[Document]) -> None:
+    class Placed(EmbeddedDocument):  # type: ignore[misc]  # mongoengine ships no types
+        order_id = IntField()
+
+    class Counted(EmbeddedDocument):  # type: ignore[misc]  # as above
+        count = StringField()
+
+    Outbox(database, messages=[OrderPlaced, StockCounted]).create()
+    database.drop_collection("outbox")
+    database.create_collection("outbox")
+    changed = [message("order.placed")(Placed), message("stock.counted")(Counted)]
+
+    with pytest.raises(IncompatibleOutbox, match="2 things stand in the way") as raised:
+        Outbox(database, messages=changed).create()
+    for part in (
+        "is not capped",
+        "'order.placed'",
+        "data.order_id: bsonType",
+        "'stock.counted'",
+        "data.count: bsonType",
+    ):
+        assert part in str(raised.value)
+
+    with pytest.raises(IncompatibleOutbox, match=r"2 things.*max_message_bytes=0.*not a size"):
+        Outbox(database, messages=[OrderPlaced], max_message_bytes=0, capacity="8 bananas").create()
 
 
 def test_a_cap_under_four_maximal_batches_is_refused(database: Database[Document]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from outbox import IncompatibleOutbox, InvalidName, batch
 from outbox.collections import NAME
-from outbox.creation import least_capacity, parse_capacity
+from outbox.creatable import least_capacity, parse_capacity
 
 
 @pytest.mark.parametrize(

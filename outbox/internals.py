@@ -84,7 +84,7 @@ def unbound(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def own_limit(client: MongoClient[Any]) -> float | None:
-    """The seconds by which the caller bounds calls himself: what `pymongo.timeout` leaves, else the client's timeoutMS."""
+    """The seconds by which the caller bounds calls himself: what `pymongo.timeout` leaves, else `timeoutMS`."""
     remaining: float | None = _REMAINING()
     return client.options.timeout if remaining is None else max(remaining, 0.001)  # 0 would be no limit at all
 

@@ -122,7 +122,7 @@ class Outbox:
         They commit and abort with the transaction of the session, given or bound (`session.bind()`; that always wins).
 
         standalone: True for messages that belong to no other write, and only outside a transaction: one message is one
-            insert, a sequence has a transaction of its own.
+            insert within 5 s, a sequence a transaction within 30 s, or what `timeoutMS` or `pymongo.timeout` says.
 
         Raises, before anything is written: TransactionRequired, UnknownMessage, InvalidMessage, InvalidHeaders,
         MessageTooLarge, OutboxNotCreated. Pymongo's errors pass through, so that `with_transaction` can retry.

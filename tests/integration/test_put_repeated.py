@@ -92,6 +92,8 @@ def test_one_message_without_a_transaction_whose_answer_is_lost_is_put_once(
     mongo: MongoClient[Document], orders: Outbox
 ) -> None:
     """The driver repeats the insert under the same number, and the server knows it by that."""
+    if mongo.server_info()["versionArray"][0] < 6:
+        pytest.skip("before 6.0 it takes a transaction of its own, in which no insert has a write concern")
     lost = {"failCommands": ["insert"], "writeConcernError": {"code": 91, "errmsg": "shutting down"}}
     with failing(mongo, lost, times=1):
         orders.put(placed(1), standalone=True)

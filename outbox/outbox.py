@@ -199,7 +199,7 @@ class Outbox:
     def sequence(self) -> int:
         """One sweep by hand, for tests and jobs: numbers what staging holds and returns how many messages that were.
 
-        Returns 0 when another process works, which takes 3.5 s at most to see; one that was killed is waited for, 10 s.
+        Returns 0 when another process works, which takes 3.5 s to see; one killed elsewhere is waited for, 10 s.
         Raises pymongo's errors, LeaseLost and OutboxNotCreated.
         """
         self._usable()
@@ -232,7 +232,7 @@ class Outbox:
         sequencer of the dropped log stays fenced out of one made anew.
 
         Raises IncompatibleOutbox while another process sequences: appending to a missing log would make a plain
-        collection. Stop that process first. One that was killed is waited for, 10 s.
+        collection. Stop that process first. One killed on another host is waited for, 10 s.
         """
         self._usable()
         self._subscriptions.complete(_STOP_SECONDS)

@@ -180,8 +180,14 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
             missing[each] = lease["fence"], lease["beat"]
             if before not in ((0, 0), missing[each]):
                 del missing[each]
-            elif clock.monotonic() > began + seconds_of(lease, seconds):
-                return f"relay {each!r} ({lease['owner']}) gave no sign of life for {seconds_of(lease, seconds):g} s"
+            elif clock.monotonic() > began + _watched(lease, seconds):
+                return f"relay {each!r} ({lease['owner']}) gave no sign of life for {_watched(lease, seconds):g} s"
         if not missing:
             return _unsequenced(outbox)
         threading.Event().wait(_LOOK_SECONDS)
+
+
+def _watched(lease: dict[str, Any], seconds: float) -> float:
+    """For how long its beats are watched: for longer only if the holder has asked for a longer lease than usual."""
+    asked = seconds_of(lease, seconds)
+    return asked if asked > SECONDS else seconds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +15,9 @@ from pymongo.database import Database
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.errors import InvalidStart
+from outbox.host import this_process
 from outbox.lease import Lease
+from outbox.testing import FakeClock
 from relay import Relay
 from relay.cursor import move
 from relay.errors import CursorInUse
@@ -142,6 +146,17 @@ def test_the_status_of_what_went_past_the_validator_can_be_had(orders: Outbox, a
     unchecked(orders, foreign(at=at))
 
     assert (orders.status().staging, orders.status().unsequenced) == (1, False)
+
+
+@pytest.mark.skipif(this_process() is None, reason="only Linux tells which process it is")
+def test_a_relay_killed_on_this_host_is_not_healthy_at_once(orders: Outbox) -> None:
+    assert Lease(orders.collections.leases, "relay:kafka").acquire()
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    process = {**(this_process() or {}), "pid": ended.pid}
+    orders.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"process": process}})
+
+    assert "has ended" in str(unhealthy(orders, "kafka", FakeClock()))
 
 
 def test_a_relay_that_was_killed_is_not_healthy(orders: Outbox) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib.metadata
-import io
 import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 try:
     import pymongo
@@ -26,13 +25,15 @@ try:
 
     from outbox import errors
     from outbox.application import InvalidApplication, load
-    from outbox.creation import check_server
     from outbox.outbox import Outbox
+    from outbox.pool import connection_held
     from outbox.privileges import is_unauthorized
+    from outbox.record import Record
     from outbox.sequencer import Sequencer
     from outbox.sequencing import sequence as sequence_until
+    from outbox.server import check_server
     from outbox.start import Start
-    from outbox.terminal import RecordPrinter, print_json, print_status, text
+    from outbox.terminal import RecordPrinter, escape_the_unprintable, print_json, print_status, text
     from outbox.transient import is_transient, patiently
     from outbox.wording import in_short, size
 except ModuleNotFoundError as missing:
@@ -51,7 +52,7 @@ app = typer.Typer(
 
 CONNECT_SECONDS = 5.0
 _EXITS: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
-    ((InvalidApplication, errors.InvalidStart, errors.UnknownMessage), 2),
+    ((InvalidApplication, errors.InvalidStart, errors.UnknownMessage, errors.PoolTooSmall), 2),
     ((ConnectionFailure,), 3),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), 4),
     ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), 4),
@@ -70,8 +71,7 @@ App = Annotated[
 
 def main() -> None:
     """The script `outbox`."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # records may have what the terminal's encoding has not
-        sys.stdout.reconfigure(errors="backslashreplace")
+    escape_the_unprintable()
     app(prog_name="outbox")
 
 
@@ -121,21 +121,30 @@ def status(
 def tail(
     app: App,
     start: Annotated[
-        str, typer.Option(metavar="WHERE", help="earliest, latest, a seq, or a date such as 2025-01-31T12:00Z.")
-    ] = "latest",
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="earliest, latest, a seq, or a date (2025-01-31T12:00Z) [default: latest; with --no-follow earliest]",
+        ),
+    ] = None,
     type: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Only this type; may be repeated.")] = None,
     key: Annotated[str | None, typer.Option(help="Only this key.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line; data is MongoDB's relaxed Extended JSON.")
     ] = False,
+    no_follow: Annotated[bool, typer.Option("--no-follow", help="Print what is there, then end.")] = False,
 ) -> None:
     """Print records as they come, until Ctrl-C.
 
-    Like any subscriber it numbers messages if nobody else does, unless the Outbox has sequence=False.
+    It only reads: what staging holds gets its numbers from a relay, a service, or `outbox sequence`.
     """
-    with _opened(app) as outbox:
-        patiently(outbox.log.describe)  # whether create() was run, before a sequencer warns of it in its own words
+    with _opened(app) as application, _reading(application) as outbox:
+        patiently(outbox.log.describe)  # whether create() was run
         _check_types(type or [], outbox)
+        show = print_json if as_json else RecordPrinter()
+        if no_follow:
+            _print_all(outbox.read(start_of(start or "earliest"), types=type, key=key), show)
+            return
         ended = threading.Event()
         failures: list[Exception] = []
 
@@ -143,9 +152,8 @@ def tail(
             failures.append(error)
             ended.set()
 
-        show = print_json if as_json else RecordPrinter()
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        subscription = outbox.observe(start_of(start), types=type, key=key).subscribe(show, fail, ended.set)
+        subscription = outbox.observe(start_of(start or "latest"), types=type, key=key).subscribe(show, fail, ended.set)
         try:
             ended.wait()
         except KeyboardInterrupt:
@@ -154,6 +162,19 @@ def tail(
             subscription.dispose()
             signal.signal(signal.SIGTERM, previous)
         _raise_first(failures)
+
+
+def _reading(application: Outbox) -> Outbox:
+    """The same outbox, but it never sequences, and shows data as they are stored."""
+    return Outbox(application.collections.database, application.name, sequence=False)
+
+
+def _print_all(records: Iterator[Record[Any]], show: Callable[[Record[Any]], None]) -> None:
+    try:
+        for record in records:
+            show(record)
+    except BrokenPipeError as error:
+        _raise_first([error])
 
 
 def _raise_first(failures: list[Exception]) -> None:
@@ -226,7 +247,8 @@ def sequence(
             signal.signal(each, lambda *_: stop.set())
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("outbox").setLevel(logging.INFO)
-        sequence_until(outbox.collections, Sequencer(outbox.collections), stop)
+        with connection_held(outbox.collections.client, _full_name(outbox)):
+            sequence_until(outbox.collections, Sequencer(outbox.collections), stop)
 
 
 @contextlib.contextmanager

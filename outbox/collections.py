@@ -6,7 +6,7 @@ import contextlib
 import contextvars
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import bson
@@ -20,12 +20,13 @@ from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from outbox import patience
 from outbox.elements import DOCUMENT, Element, elements
 from outbox.elements import document as compose
-from outbox.errors import InvalidName
+from outbox.errors import InvalidName, UnsupportedServer
 from outbox.given import check_database
 
 Document = dict[str, Any]
@@ -46,6 +47,8 @@ DECODED: CodecOptions[Document] = CodecOptions(
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.UNSPECIFIED)
 
+_API_STRICT = 323
+
 HIGHEST_SEQ = 1 << 62
 READERS: Document = {"seq": {"$type": ["int", "long", "double"], "$gte": 0, "$lte": Int64(HIGHEST_SEQ)}}
 """Finds the cursors among the documents of `NAME.cursors`; of a relay with several shares, one document has none.
@@ -54,12 +57,23 @@ What somebody has written there by hand and is no seq holds nobody; its relay sa
 """
 
 
-def call(seconds: float | None = None) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def call(seconds: float | None = None) -> Iterator[None]:
     """Bounds every driver call inside: a client with default settings hung 29 s on a frozen primary (measured).
 
-    By 5 s, or by more while the majority of the servers is slow, see outbox.patience.
+    By 5 s, or by more while the majority of the servers is slow, see outbox.patience. Raises UnsupportedServer when the
+    client's server API refuses one.
     """
-    return pymongo.timeout(patience.seconds() if seconds is None else seconds)
+    try:
+        with pymongo.timeout(patience.seconds() if seconds is None else seconds):
+            yield
+    except OperationFailure as error:
+        if error.code != _API_STRICT:
+            raise
+        raise UnsupportedServer(
+            "the client was made with ServerApi(…, strict=True), and the stable API leaves out what a log needs: give "
+            "the outbox a client without strict"
+        ) from error
 
 
 def decoded(document: bytes) -> Document:

@@ -23,10 +23,11 @@ from outbox.creatable import (
     wanted_validator,
 )
 from outbox.edge import Edge
-from outbox.errors import IncompatibleOutbox, UnsupportedServer
+from outbox.errors import IncompatibleOutbox
 from outbox.lease import Lease, holder
 from outbox.privileges import is_unauthorized
-from outbox.transient import is_transient, patient, patiently
+from outbox.server import check_server, no_capped_collections
+from outbox.transient import is_transient, patiently
 from outbox.validator import schemas_of, staging_validator
 from outbox.wording import in_short
 
@@ -34,24 +35,6 @@ logger = logging.getLogger("outbox")
 
 DEFAULT_CAPACITY = "256 MiB"
 _PATIENCE_SECONDS = 60.0
-
-
-@patient
-def check_server(collections: Collections) -> None:
-    """Raises UnsupportedServer for a standalone, a mongos, or a server older than 5.0."""
-    with call():
-        hello = collections.client.admin.command("hello")
-        version = collections.client.admin.command("buildInfo")["version"]
-    if hello.get("msg") == "isdbgrid":
-        raise UnsupportedServer(
-            "this is a mongos: a capped collection cannot be sharded, so an outbox needs a replica set"
-        )
-    if "setName" not in hello:
-        raise UnsupportedServer("this server is a standalone: transactions need a replica set (one node is enough)")
-    if int(version.split(".")[0]) < 5:
-        raise UnsupportedServer(
-            f"this server is MongoDB {version}: snapshot reads outside transactions need 5.0 or newer"
-        )
 
 
 def create(
@@ -117,6 +100,8 @@ def _create_collection(collections: Collections, name: str, **options: Any) -> b
                 return False
             collections.database.create_collection(name, check_exists=False, **options)
     except pymongo.errors.OperationFailure as error:
+        if "capped" in options and (unsupported := no_capped_collections(error)):
+            raise unsupported from error
         if error.code != 48:  # NamespaceExists: another process was first
             raise
         return False

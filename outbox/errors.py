@@ -48,7 +48,7 @@ class IncompatibleOutbox(OutboxError):
 
 
 class UnsupportedServer(OutboxError):
-    """The server is older than 5.0, a standalone, or a mongos."""
+    """The server, or the client's server API, has no capped collections, transactions or snapshot reads."""
 
 
 class MissingPrivilege(OutboxError):
@@ -104,6 +104,10 @@ class UndecodableRecord(OutboxError):
 
 class LeaseLost(OutboxError):
     """Another process holds the lease now, or this one could not confirm it in time."""
+
+
+class PoolTooSmall(OutboxError):
+    """The client's `maxPoolSize` leaves no connection beside those that reading keeps."""
 
 
 class OutboxClosed(OutboxError):

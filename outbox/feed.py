@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from outbox.bell import AWAIT_SECONDS
 from outbox.collections import Collections, apart
 from outbox.lease import Lease
+from outbox.pool import connection_held
 from outbox.sequencer import Sequencer
 from outbox.sequencing import sequence
 from outbox.tail import Tail
@@ -22,6 +23,7 @@ class Feed:
         self._sequencing = sequencing
         self._lock = threading.Lock()
         self._readers = 0
+        self._held = ExitStack()
         self._tail = Tail(collections)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -37,10 +39,14 @@ class Feed:
     def running(self, await_seconds: float = AWAIT_SECONDS) -> Iterator[Tail]:
         """Keeps the threads alive inside; gives the tail. They end by themselves soon after the last reader: the one
         that waits for news of staging within `await_seconds` of the reader that started it, the others within 0.2 s.
+        Raises PoolTooSmall.
         """
         with self._lock:
             if self._readers == 0:
-                self._start(await_seconds)
+                with ExitStack() as held:
+                    held.enter_context(connection_held(self._collections.client, self._collections.log.full_name))
+                    self._start(await_seconds)
+                    self._held = held.pop_all()
             self._readers += 1
             tail = self._tail
         try:
@@ -50,6 +56,7 @@ class Feed:
                 self._readers -= 1
                 if self._readers == 0:
                     self._stop.set()
+                    self._held.close()
 
     def _start(self, await_seconds: float) -> None:
         stop = self._stop = threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from datetime import datetime
@@ -19,6 +20,13 @@ from outbox.undecoded import shown
 from outbox.wording import size, span
 
 _JSON = json_util.RELAXED_JSON_OPTIONS
+
+
+def escape_the_unprintable() -> None:
+    """Has stdout and stderr escape what their encodings lack: a record, or a path in an error, may have anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_status(name: str, found: Status) -> None:

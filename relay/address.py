@@ -59,7 +59,7 @@ def check_address(uri: str) -> None:
             "--mongo: user name and password must be percent-encoded (urllib.parse.quote_plus), "
             "and so must any @ behind the host"
         )
-    _check_hosts(uri)
+    hosts_of(uri)
     options = list(_options(uri))
     seen: set[str] = set()
     for option in options:
@@ -73,15 +73,31 @@ def check_address(uri: str) -> None:
         _check_option(option)
 
 
-def _check_hosts(uri: str) -> None:
-    """Before the options, for what cannot be an address may have a password anywhere."""
+def hosts_of(uri: str) -> list[str]:
+    """The names of the hosts as they stand in the address. Raises InvalidSettings.
+
+    To be asked for before the options: what cannot be an address may have a password anywhere.
+    """
     scheme, separator, rest = uri.partition("://")
     try:
         if not separator or scheme not in _SCHEMES:
             raise InvalidURI("it must begin with mongodb:// or mongodb+srv://")
-        split_hosts(re.split("[/?]", rest.rpartition("@")[2])[0])
+        return [host for host, _ in split_hosts(re.split("[/?]", rest.rpartition("@")[2])[0])]
     except (ConfigurationError, ValueError) as error:
         raise InvalidSettings(f"--mongo: {without_values(uri, str(error))}") from None
+
+
+def tls_context(uri: str) -> ssl.SSLContext | None:
+    """What the driver will check the servers' certificates with; None when it does not. The address was checked."""
+    options = {option.known_as: option.value for option in _options(uri)}
+    wanted = options.get("tls", options.get("ssl", str(uri.startswith("mongodb+srv:"))))
+    unchecked = ("tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames")
+    if wanted.lower() != "true" or any(options.get(name, "").lower() == "true" for name in unchecked):
+        return None
+    context = ssl.create_default_context(cafile=options.get("tlscafile"))
+    if _KEY in options:
+        context.load_cert_chain(options[_KEY], None, options.get(_PASSWORD))
+    return context
 
 
 def without_values(uri: str, said: str) -> str:

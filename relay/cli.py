@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import signal
 import sys
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
 
     from outbox.clock import SystemClock
-    from outbox.privileges import RELAYING, check_privileges
-    from outbox.transient import patiently
+    from outbox.terminal import escape_the_unprintable
     from relay import settings
     from relay.command import Command
-    from relay.connection import opened_outboxes
+    from relay.connection import identity_of
     from relay.cursor_cli import cursor
     from relay.dead_cli import dead
     from relay.demo import demo
@@ -35,7 +32,6 @@ except KeyboardInterrupt:  # loading takes long enough to be interrupted
     raise SystemExit(130) from None
 
 if TYPE_CHECKING:
-    from relay.kafka import KafkaSink
     from relay.status import RelayStatus, ShareStatus
 
 app = typer.Typer(
@@ -53,6 +49,7 @@ app.command(cls=Command)(demo)
 
 def main() -> None:
     """The script `relay`."""
+    escape_the_unprintable()
     app(prog_name="relay")
 
 
@@ -109,10 +106,14 @@ def run(
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="debug, info, warning, error [default: info]")
+    ] = None,
 ) -> None:
     """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "kafka": kafka, "topic": topic}
     flags |= {"name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
+    flags["log_level"] = log_level
     flags["shares"] = None if shares is None else str(shares)
     switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
@@ -121,50 +122,10 @@ def run(
         except ValueError as error:
             raise InvalidSettings(f"--set: {error}") from None
         stop = _stop_on_signals()
-        _log_to_terminal()
-        _relay(given, stop)
+        _log_to_terminal(given.log_level)
+        from relay.launch import launch  # here, as it loads a Kafka client that `relay health` does without
 
-
-def _relay(given: settings.Settings, stop: threading.Event) -> None:
-    from relay.memory import keep_memory
-    from relay.runner import Relay  # here, as it loads a Kafka client that `relay health` does without
-    from relay.together import run_together
-    from relay.topics import Topics
-
-    if given.kafka is None or not given.kafka.strip():
-        raise InvalidSettings(
-            f"--kafka is {'missing' if given.kafka is None else 'empty'}; or give RELAY_KAFKA, or `bootstrap.servers` "
-            "under [kafka] in the file"
-        )
-    with contextlib.ExitStack() as stack:
-        opened = opened_outboxes(given, stack)
-        for _, outbox in opened:
-            patiently(partial(check_privileges, outbox.collections, RELAYING))
-        relays = [
-            Relay(
-                outbox,
-                _sink(given.kafka, given, each),
-                topics=Topics(each.topic),
-                name=each.name,
-                start=each.start,
-                on_poison=each.on_poison,
-                shares=each.shares,
-            )
-            for each, outbox in opened
-        ]
-        keep_memory()
-        run_together(relays, stop, once=given.once)
-
-
-def _sink(bootstrap: str, given: settings.Settings, each: settings.OutboxSettings) -> KafkaSink:
-    from relay.kafka import KafkaSink
-    from relay.kafka_topics import NewTopics
-    from relay.kafka_transactions import KafkaTransactions
-
-    layout = each.create_topic
-    create = None if layout is None else NewTopics(layout.partitions, layout.replication)
-    kind = KafkaTransactions if each.exactly_once else KafkaSink
-    return kind(bootstrap, given.set, create=create)
+        launch(given, stop)
 
 
 @app.command(cls=Command)
@@ -225,11 +186,24 @@ def _share(share: ShareStatus) -> str:
 
 @app.command(cls=Command)
 def health(
-    config: Config = None, mongo: Mongo = None, database: Database = None, outbox: OutboxName = None, name: Name = None
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+    self: Annotated[
+        bool, typer.Option("--self", help="Whether the relay of this machine or container lives; asks no server.")
+    ] = False,
 ) -> None:
-    """Exit 0 when a relay holds the lease and shows signs of life, else 1. Takes up to a few seconds."""
+    """Exit 0 when a relay, wherever it is, holds the lease and shows signs of life, else 1. Takes up to 10 s.
+
+    With --self: when the relay with these settings in this container does, whether it works or stands by.
+    """
     from relay.status import unhealthy
 
+    if self:
+        _health_of_this_machine(config, mongo, database, outbox, name)
+        return
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
             why = unhealthy(its, each.name, SystemClock())
@@ -237,6 +211,19 @@ def health(
                 print(f"{each.database}.{each.outbox}: {why}", file=sys.stderr)
                 raise typer.Exit(1)
             print(f"{each.database}.{each.outbox}: relay {each.name!r} is at work")
+
+
+def _health_of_this_machine(*flags: str | None) -> None:
+    from relay.alive import dead
+
+    names = ("config", "mongo", "database", "outbox", "name")
+    with exit_codes():
+        for each in settings.load(dict(zip(names, flags, strict=True))).outboxes:
+            why = dead(identity_of(each), SystemClock())
+            if why is not None:
+                print(f"{each.database}.{each.outbox}: {why}", file=sys.stderr)
+                raise typer.Exit(1)
+            print(f"{each.database}.{each.outbox}: relay {each.name!r} lives here")
 
 
 def _stop_on_signals() -> threading.Event:
@@ -252,7 +239,7 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _log_to_terminal() -> None:
+def _log_to_terminal(level: str) -> None:
     handler: logging.Handler
     if sys.stderr.isatty():
         from rich.console import Console
@@ -264,4 +251,4 @@ def _log_to_terminal() -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for name in ("relay", "outbox"):
         logging.getLogger(name).addHandler(handler)
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(level.upper())

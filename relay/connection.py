@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
+from collections import Counter
 from typing import Any
 
 import pymongo
 from pymongo import MongoClient
-from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError
+from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from outbox import Outbox
-from outbox.creation import check_server
+from outbox.server import check_hosts, check_server
 from outbox.transient import is_transient, patiently
 from outbox.wording import in_short
-from relay.address import check_address, without_values
+from relay.address import check_address, hosts_of, tls_context, without_values
+from relay.alive import identity
+from relay.answers import Answers
 from relay.errors import InvalidSettings, Unreachable
 from relay.settings import OutboxSettings, Settings
 
+log = logging.getLogger("relay")
+
 CONNECT_SECONDS = 5.0
+_CONNECTIONS = 4
+"""An outbox needs as many at a time: two that wait for news, one to send and one to number."""
+
+_PACKAGES = {"MONGODB-AWS": "pymongo[aws]", "GSSAPI": "pymongo[gssapi]"}
 
 Opened = list[tuple[OutboxSettings, Outbox]]
 
@@ -29,11 +39,13 @@ def opened_outboxes(settings: Settings, stack: contextlib.ExitStack) -> Opened:
     Raises InvalidSettings, outbox's InvalidName, Unreachable, UnsupportedServer.
     """
     clients: dict[str, MongoClient[dict[str, Any]]] = {}
+    counts = Counter(each.mongo.get_secret_value() for each in settings.outboxes)
     opened = []
     for each in settings.outboxes:
         uri = each.mongo.get_secret_value()
         if uri not in clients:
-            clients[uri] = stack.enter_context(connected(uri, appname="mongo-outbox relay"))
+            client = connected(uri, outboxes=counts[uri], appname="mongo-outbox relay")
+            clients[uri] = stack.enter_context(client)
         try:
             database = clients[uri][each.database]
         except InvalidName as error:
@@ -44,31 +56,66 @@ def opened_outboxes(settings: Settings, stack: contextlib.ExitStack) -> Opened:
     return opened
 
 
-def connected(uri: str, **options: Any) -> MongoClient[dict[str, Any]]:
-    """A client whose server answers; `options` are MongoClient's. Raises InvalidSettings, Unreachable.
+def identity_of(each: OutboxSettings) -> str:
+    """By which `relay health --self` finds the process that relays this. Raises InvalidSettings."""
+    return identity(hosts_of(each.mongo.get_secret_value()), each.database, each.outbox, each.name)
 
-    No error shows a part of the address that may be secret.
+
+def connected(uri: str, *, outboxes: int = 1, **options: Any) -> MongoClient[dict[str, Any]]:
+    """A client whose server answers, with connections for as many outboxes; `options` are MongoClient's.
+
+    Raises InvalidSettings for what will not pass by waiting, Unreachable, UnsupportedServer. No error shows a part of
+    the address that may be secret.
     """
-    client = _client(uri, options)
+    answers = Answers()
+    client = _client(uri, {**options, "event_listeners": [answers]}, _CONNECTIONS * outboxes)
     try:
         with pymongo.timeout(CONNECT_SECONDS):
             patiently(lambda: client.admin.command("ping"))
-    except PyMongoError as error:
+    except (PyMongoError, OSError) as error:  # OSError: a file that is read for authentication
         client.close()
-        if isinstance(error, OperationFailure) and not is_transient(error):
-            raise InvalidSettings(f"MongoDB refused the user or password of --mongo: {in_short(error)}") from None
-        raise Unreachable(f"MongoDB did not answer: {in_short(error)}") from error
+        raise _fault(uri, client, error, answers) from error
     except BaseException:
         client.close()
         raise
     return client
 
 
-def _client(uri: str, options: dict[str, Any]) -> MongoClient[dict[str, Any]]:
+def _client(uri: str, options: dict[str, Any], connections: int) -> MongoClient[dict[str, Any]]:
     check_address(uri)
+    check_hosts(hosts_of(uri))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what was to be said of single options is said by now
-            return MongoClient(uri, **options)
+            client: MongoClient[dict[str, Any]] = MongoClient(uri, connect=False, **options)
+            given = client.options.pool_options.max_pool_size
+            if given is None or given >= connections:
+                return client
+            log.info("maxPoolSize=%d is too small for this relay, which takes %d connections", given, connections)
+            return MongoClient(uri, connect=False, **options, maxPoolSize=connections)
     except (ConfigurationError, ValueError, OSError) as error:
         raise InvalidSettings(f"--mongo: {without_values(uri, str(error))}") from None
+
+
+def _fault(uri: str, client: MongoClient[Any], error: PyMongoError | OSError, answers: Answers) -> Exception:
+    if isinstance(error, OSError):
+        return InvalidSettings(f"--mongo: {error.filename}: {error.strerror}")
+    if isinstance(error, ServerSelectionTimeoutError):
+        faults = answers.faults(client.options.replica_set_name, tls_context(uri))
+        if faults:
+            return InvalidSettings(f"--mongo: {'; '.join(faults)}")
+    elif isinstance(error, OperationFailure) and not is_transient(error):
+        return InvalidSettings(f"MongoDB refused the user or password of --mongo, or its authSource: {in_short(error)}")
+    elif isinstance(error, ConfigurationError) and not is_transient(error) and not _is_of_dns(error):
+        return InvalidSettings(f"--mongo: {without_values(uri, str(error)).rstrip('.')}{_package_for(uri)}")
+    return Unreachable(f"MongoDB did not answer: {in_short(error)}")
+
+
+def _package_for(uri: str) -> str:
+    package = next((each for mechanism, each in _PACKAGES.items() if f"authMechanism={mechanism}" in uri), None)
+    return "" if package is None else f" What it needs is installed by pip install '{package}'"
+
+
+def _is_of_dns(error: ConfigurationError) -> bool:
+    """Whether the look-up of a mongodb+srv address has failed, which may pass."""
+    return type(error.__cause__).__module__.partition(".")[0] == "dns"

@@ -83,7 +83,9 @@ def show(
         if found is None:
             print(f"{each.database}.{each.outbox}: no dead letter {id} of relay {each.name!r}", file=sys.stderr)
             raise typer.Exit(1)
-        print(json.dumps(letter.as_json(found), indent=2, ensure_ascii=False))
+        # On a terminal that has not all letters, JSON's own escapes.
+        plain = not sys.stdout.encoding.lower().startswith("utf")
+        print(json.dumps(letter.as_json(found), indent=2, ensure_ascii=plain))
 
 
 @dead.command(cls=Command)

@@ -30,7 +30,7 @@ PROTECTED = 4
 """Stopped rather than lose or reorder messages; somebody must decide."""
 
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
-    ((InvalidSettings, errors.InvalidStart, errors.InvalidName), USAGE),
+    ((InvalidSettings, errors.InvalidStart, errors.InvalidName, errors.PoolTooSmall), USAGE),
     ((Unreachable,), UNREACHABLE),
     ((PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse), PROTECTED),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),

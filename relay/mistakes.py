@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import difflib
+from collections.abc import Callable, Iterable, Iterator
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -19,10 +20,18 @@ _ADVICE = {
 }
 
 
-def sentences(error: ValidationError, source: Callable[[str], str], where: str = "") -> Iterator[str]:
+def meant(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Which of the known names may have been meant, as the end of a sentence."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
+
+
+def sentences(
+    error: ValidationError, source: Callable[[str], str], where: str = "", known: Iterable[str] = ()
+) -> Iterator[str]:
     """A line a mistake. `source` says where a value came from: "--name", "RELAY_NAME", "name in relay.toml".
 
-    `where` stands before what is missing.
+    `where` stands before what is missing; `known` are the names that there are.
     """
     for each in error.errors(include_input=False, include_url=False):
         name, *inner = map(str, each["loc"])
@@ -31,7 +40,7 @@ def sentences(error: ValidationError, source: Callable[[str], str], where: str =
         elif each["type"] == "missing":
             yield f"{where}--{name} is missing; or give RELAY_{name.upper()}, or `{name}` in the file"
         elif each["type"] == "extra_forbidden":
-            yield f"{source(name)}: no such setting"
+            yield f"{source(name)}: no such setting{meant(name, known)}"
         else:
             yield f"{source(name)}: {_advice(name, each)}"
 

@@ -15,6 +15,7 @@ from outbox.clock import SystemClock
 from outbox.ending import CLOSED_SECONDS, is_closed, told_at_the_end
 from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxError, OutboxNotCreated
 from outbox.lease import SECONDS, Lease
+from relay import stopped
 from relay.advice import Advice
 from relay.crew import Crew
 from relay.cursor import Cursors
@@ -78,6 +79,11 @@ class Relay:
         self._lease = Lease(outbox.collections.leases, role(name), seconds=lease_seconds)
         self._lease_seconds = lease_seconds
 
+    @property
+    def where(self) -> str:
+        """The outbox, for people."""
+        return self._job.where
+
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Relays until `stop` is set, then delivers what is in flight (10 s at most), saves, and gives the leases back.
 
@@ -92,11 +98,22 @@ class Relay:
         connections, elections, and a broker that is away are waited for. An error that nobody foresaw goes to the log
         output, whole, and the relay goes on from its cursor; with `once` it is raised.
         """
+        stopped.clear(self._outbox.collections, self.name)
+        try:
+            self._check()
+            self._relay(stop, once)
+        except Exception as error:
+            stopped.note(self._outbox.collections, self.name, error)
+            raise
+
+    def _check(self) -> None:
         types = self._outbox.types()
         if not types:
             name = self._outbox.collections.staging.full_name
             raise OutboxNotCreated(f"{name} has no message types: first run create(), or `outbox create APP`")
         self._work.check({self._job.topic(type) for type in types})
+
+    def _relay(self, stop: threading.Event, once: bool) -> None:
         driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
         with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS):
             while not stop.is_set():

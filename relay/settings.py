@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 
+from relay import config_file
 from relay.dead_letters import OnPoison
+from relay.environment import given as given_by
 from relay.errors import InvalidSettings
-from relay.mistakes import sentences
+from relay.mistakes import meant, sentences
 from relay.share import MOST_SHARES
 from relay.topics import DEFAULT_TOPIC
 
 # Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
+LogLevel = Literal["debug", "info", "warning", "error"]
 _WORDS = ("beginning", "oldest", "latest")
 
 
@@ -56,8 +53,12 @@ def pairs(texts: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def _split(text: str) -> dict[str, str]:
+    return pairs(part for part in text.split(",") if part.strip())
+
+
 def _from_text(value: object) -> object:
-    return pairs(part for part in value.split(",") if part) if isinstance(value, str) else value
+    return _split(value) if isinstance(value, str) else value
 
 
 class TopicLayout(BaseModel):
@@ -87,10 +88,10 @@ class OutboxSettings(BaseModel):
     sequence: bool = True
 
 
-class _Given(BaseSettings):
+class _Given(BaseModel):
     """What flags and environment say; the file stands below them, and each outbox is checked as a whole later."""
 
-    model_config = SettingsConfigDict(env_prefix="RELAY_", extra="forbid", hide_input_in_errors=True)
+    model_config = _CLOSED
 
     config: str | None = None
     kafka: str | None = None
@@ -107,29 +108,7 @@ class _Given(BaseSettings):
     shares: str | None = None
     sequence: bool | None = None
     once: bool = False
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _Environment(settings_cls)
-
-
-class _Environment(EnvSettingsSource):
-    """As usual, but RELAY_SET is `a=b,c=d` and not JSON."""
-
-    def prepare_field_value(self, field_name: str, field: Any, value: Any, value_is_complex: bool) -> Any:
-        if field_name != "set" or value is None:
-            return super().prepare_field_value(field_name, field, value, value_is_complex)
-        try:
-            return _from_text(value)
-        except ValueError as error:
-            raise InvalidSettings(f"RELAY_SET: {error}; a value with a comma in it goes into the file") from None
+    log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = "info"
 
 
 class Settings(BaseModel):
@@ -139,16 +118,23 @@ class Settings(BaseModel):
     set: dict[str, str] = Field(repr=False)
     outboxes: tuple[OutboxSettings, ...]
     once: bool
+    log_level: LogLevel
 
 
 def load(flags: Mapping[str, Any]) -> Settings:
     """Puts flags (None: not given), environment and file together. Raises InvalidSettings, with a line a mistake."""
     flags = {name: value for name, value in flags.items() if value is not None}
+    environment: dict[str, Any] = {**given_by(os.environ, _Given.model_fields)}
     try:
-        given = _Given(**flags)
+        pairs_of_kafka = _split(environment.get("set", ""))
+    except ValueError as error:
+        raise InvalidSettings(f"RELAY_SET: {error}; a value with a comma in it goes into the file") from None
+    environment["set"] = {**pairs_of_kafka, **flags.pop("set", {})}
+    try:
+        given = _Given.model_validate({**environment, **flags})
     except ValidationError as error:
         raise InvalidSettings("\n".join(sentences(error, lambda name: _spoken(name, flags)))) from None
-    file = {} if given.config is None else _read(Path(given.config))
+    file = {} if given.config is None else config_file.read(Path(given.config))
     kafka_table = file.pop("kafka", {})
     if not isinstance(kafka_table, dict):
         raise InvalidSettings(
@@ -160,7 +146,10 @@ def load(flags: Mapping[str, Any]) -> Settings:
         raise InvalidSettings("outbox: write [[outbox]], once for each outbox")
     unknown = file.keys() - OutboxSettings.model_fields.keys()
     if unknown:
-        raise InvalidSettings(f"{', '.join(sorted(unknown))} in {given.config}: no such setting")
+        known = ["outbox", "kafka", *OutboxSettings.model_fields]
+        raise InvalidSettings(
+            "\n".join(f"{name} in {given.config}: no such setting{meant(name, known)}" for name in sorted(unknown))
+        )
     outboxes = _checked(tables, file, given, flags)
     _check_distinct(outboxes)
     bootstrap = kafka.pop("bootstrap.servers", None)
@@ -169,6 +158,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
         set={**kafka, **given.set},
         outboxes=tuple(outboxes.values()),
         once=given.once,
+        log_level=given.log_level,
     )
 
 
@@ -193,7 +183,9 @@ def _checked(
         try:
             outboxes[number] = OutboxSettings.model_validate({**file, **table, **strong})
         except ValidationError as error:
-            mistakes += sentences(error, sources.__getitem__, f"{at}: " if len(numbered) > 1 else "")
+            mistakes += sentences(
+                error, sources.__getitem__, f"{at}: " if len(numbered) > 1 else "", OutboxSettings.model_fields
+            )
     if mistakes:
         raise InvalidSettings("\n".join(dict.fromkeys(mistakes)))
     return outboxes
@@ -215,15 +207,6 @@ def _check_distinct(outboxes: Mapping[int, OutboxSettings]) -> None:
                 f"{each.database}.{each.outbox}. Remove one, or give it another `name`"
             )
         seen[identity] = number
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidSettings(f"--config {path}: {error.strerror}") from error
-    except ValueError as error:  # not UTF-8, or not TOML
-        raise InvalidSettings(f"--config {path}: {error}") from error
 
 
 def _only(name: str, tables: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -21,6 +21,7 @@ from relay.disposal import DeadLetterOffice
 from relay.encoding import Position
 from relay.plan import load, role
 from relay.share import Share, shares
+from relay.stopped import described as described_stop
 
 _LOOK_SECONDS = 0.2
 
@@ -64,6 +65,8 @@ class RelayStatus:
     """Messages that are committed and not yet in the log. Approximate."""
     holder: str | None
     """Which process holds the relay's lease; None when none does. A killed one still does until another takes over."""
+    stopped: dict[str, Any] | None
+    """`{why, at}`: the error that it stopped with, until it starts again; None when it did not, or somebody works."""
     fence: int
     """How often the lease was taken so far."""
     dead: int
@@ -109,6 +112,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         lag_seconds=None if slowest.cursor is None else _waiting_seconds(outbox, slowest.cursor["seq"] + 1),
         staging=status.staging,
         holder=slowest.holder,
+        stopped=described_stop(holder(outbox.collections.leases, role(name))) if slowest.holder is None else None,
         fence=slowest.fence,
         dead=office.count("dead"),
         parked=office.count("parked"),

@@ -21,6 +21,7 @@ class RelayCommand:
             **{name: value for name, value in os.environ.items() if not name.startswith("RELAY_")},
             **{f"RELAY_{name.upper()}": value for name, value in settings.items()},
         }
+        self.folder = folder
         self._log = folder / "relay.log"
         self._running: list[subprocess.Popen[bytes]] = []
 

@@ -10,9 +10,10 @@ from mongoengine import EmbeddedDocument, IntField, StringField  # type: ignore[
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
+from pymongo.server_api import ServerApi
 
 from outbox import IncompatibleOutbox, InvalidName, Outbox, UnsupportedServer, batch, message
-from tests.orders import OrderPlaced, StockCounted, new_outbox, placed, warnings_of
+from tests.orders import MESSAGES, OrderPlaced, StockCounted, new_outbox, placed, warnings_of
 
 pytestmark = pytest.mark.oldest_server
 
@@ -145,6 +146,9 @@ def test_a_standalone_server_is_refused(standalone: MongoClient[Document]) -> No
     [
         ({"hello": {"msg": "isdbgrid"}, "buildInfo": {"version": "6.0.5"}}, "mongos"),
         ({"hello": {"setName": "rs0"}, "buildInfo": {"version": "4.4.29"}}, "5.0 or newer"),
+        ({"hello": {"isreplicaset": True}}, "not initiated yet: run rs.initiate"),
+        ({"hello": {"setName": "rs0", "arbiterOnly": True, "hosts": ["a:1", "b:1"]}}, "is an arbiter.*a:1, b:1"),
+        ({"hello": {}}, "standalone"),
     ],
 )
 def test_a_mongos_and_an_old_server_are_refused(
@@ -154,6 +158,29 @@ def test_a_mongos_and_an_old_server_are_refused(
 
     with pytest.raises(UnsupportedServer, match=why):
         new_outbox(database)
+
+
+@pytest.mark.parametrize("code", [72, 115, 303, 8000])
+def test_a_server_that_makes_no_capped_collection_is_refused(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: Any, **options: Any) -> None:
+        assert options["capped"]
+        raise OperationFailure("capped is not supported", code)
+
+    monkeypatch.setattr(Database, "create_collection", refuse)
+
+    with pytest.raises(UnsupportedServer, match="this server makes no capped collection.*capped is not supported"):
+        new_outbox(database)
+
+
+def test_a_client_with_the_strict_server_api_is_refused(mongo_uri: str, database: Database[Document]) -> None:
+    new_outbox(database)
+    with MongoClient[Document](mongo_uri, server_api=ServerApi("1", strict=True)) as client:
+        orders = Outbox(client[database.name], messages=MESSAGES)
+        for refused in (orders.create, orders.status):
+            with pytest.raises(UnsupportedServer, match="strict=True"):
+                refused()
 
 
 def test_a_log_that_was_emptied_under_its_readers_is_refused(database: Database[Document]) -> None:

@@ -189,11 +189,13 @@ def test_status_shows_people_the_log_and_its_readers(shell: Shell, orders: Outbo
 
 def test_tail_prints_what_is_there_and_what_comes_until_ctrl_c(shell: Shell, orders: Outbox) -> None:
     orders.put(placed(1), headers={"tenant": "acme"}, standalone=True)
+    orders.sequence()
     tail = shell.start("tail", "shop:orders", "--start", "earliest")
     [first] = lines_of(tail, 1)
     assert first.split()[0] == "1"
     assert first.endswith('order.placed  42  {\'tenant\': \'acme\'}  {"order_id": "42", "total": 1}')
     orders.put(placed(2), standalone=True)
+    assert orders.sequence() == 1  # as the command does not
     assert lines_of(tail, 1)[0].split()[0] == "2"
     tail.send_signal(signal.SIGINT)
     assert tail.communicate(timeout=30) == ("", "")
@@ -203,11 +205,23 @@ def test_tail_prints_what_is_there_and_what_comes_until_ctrl_c(shell: Shell, ord
 
 def test_tail_as_json_prints_one_object_a_line(shell: Shell, orders: Outbox) -> None:
     id = orders.put(placed(1, note="höher"), headers={"tenant": "acme"}, standalone=True)
+    orders.sequence()
     tail = shell.start("tail", "shop:orders", "--start", "1", "--json")
     record = json.loads(lines_of(tail, 1)[0])
     assert list(record) == ["seq", "id", "created", "type", "key", "headers", "data"]
     assert (record["seq"], record["id"], record["type"], record["key"]) == (1, str(id), "order.placed", "42")
     assert (record["headers"], record["data"]["note"]) == ({"tenant": "acme"}, "höher")
+
+
+def test_tail_without_follow_prints_what_is_there_and_ends(shell: Shell, orders: Outbox) -> None:
+    orders.put([placed(1), placed(2)], standalone=True)
+    orders.sequence()
+    orders.put(placed(3), standalone=True)
+
+    done = shell.run("tail", "shop:orders", "--no-follow", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["seq"] for line in done.stdout.splitlines()] == [1, 2]
 
 
 def test_tail_shows_only_the_types_and_the_key_asked_for(shell: Shell, orders: Outbox) -> None:
@@ -218,17 +232,20 @@ def test_tail_shows_only_the_types_and_the_key_asked_for(shell: Shell, orders: O
     arguments = ("--start", "2000-01-01", "--type", "order.cancelled", "--key", "43", "--json")
     tail = shell.start("tail", "shop:orders", *arguments)
     orders.put([OrderCancelled(order_id="43")], standalone=True)
+    orders.sequence()
     assert [json.loads(line)["seq"] for line in lines_of(tail, 2)] == [3, 5]
 
 
 def test_tail_into_a_reader_that_has_enough_ends_quietly(shell: Shell, orders: Outbox) -> None:
     orders.put(placed(1), standalone=True)
+    orders.sequence()
     tail = shell.start("tail", "shop:orders", "--start", "earliest")
     lines_of(tail, 1)
     assert tail.stdout is not None
     assert tail.stderr is not None
     tail.stdout.close()
     orders.put([placed(2), placed(3)], standalone=True)
+    orders.sequence()
     wait_until(lambda: tail.poll() is not None, 30, "the command to notice that nobody reads")
     assert (tail.returncode, tail.stderr.read()) == (0, "")
     assert orders.status().holder is None

@@ -75,7 +75,7 @@ def test_status_as_json_has_the_documented_keys(relay: RelayCommand, orders: Out
 
     assert list(status) == [
         "database", "outbox", "name", "delivery", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging",
-        "holder", "fence", "dead", "parked", "headroom", "held", "shares",
+        "holder", "stopped", "fence", "dead", "parked", "headroom", "held", "shares",
     ]  # fmt: skip
     assert list(status["cursor"]) == ["seq", "id", "created"]
     assert (status["head"], status["cursor"]["seq"], status["lag_records"]) == (1, 1, 0)
@@ -173,15 +173,17 @@ def test_several_outboxes_of_a_file_run_in_one_process(
     assert len(read_topic(kafka, other_topic, lambda found: len(found) >= 2)) == 2
 
 
-def test_when_one_of_several_must_stop_all_do_and_its_code_counts(
+def test_when_one_of_several_must_stop_the_other_is_relayed_and_the_code_counts_at_the_end(
     relay: RelayCommand, orders: Outbox, tmp_path: Path
 ) -> None:
     file = tmp_path / "relay.toml"
     file.write_text('[[outbox]]\noutbox = "outbox"\n[[outbox]]\noutbox = "missing"')
 
-    done = relay("run", "--config", str(file))
+    orders.put(placed(1), standalone=True)
 
-    assert done.returncode == 4
+    done = relay("run", "--once", "--config", str(file))
+
+    assert (done.returncode, cursor_seq(orders)) == (4, 1)
     assert "missing.staging" in done.stderr
 
 

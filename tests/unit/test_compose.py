@@ -44,7 +44,7 @@ def test_whoever_waits_for_a_healthy_service_waits_for_one_with_a_health_check(s
 
 
 def test_the_relay_is_watched_by_its_own_command(services: dict[str, Any]) -> None:
-    assert services["relay"]["healthcheck"]["test"] == ["CMD", "relay", "health"]
+    assert services["relay"]["healthcheck"]["test"] == ["CMD", "relay", "health", "--self"]
 
 
 def test_the_example_service_finds_its_file_and_its_database(services: dict[str, Any]) -> None:

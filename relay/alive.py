@@ -1,0 +1,138 @@
+"""A sign of life of this process, in the temporary folder, for `relay health --self`: it asks no server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from outbox.clock import Clock, SystemClock
+
+log = logging.getLogger("relay")
+
+WRITE_SECONDS = 1.0
+FRESH_SECONDS = 10.0
+STUCK_SECONDS = 60.0
+"""A relay's loop asks far more often whether it shall stop; what it waits for is bounded, or says so to the log."""
+
+
+class Pulse(threading.Event):
+    """The `stop` of one relay: it knows when the relay last asked. Set by `stop`'s owner as any event."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.asked = clock.monotonic()
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        self.asked = self._clock.monotonic()
+        return super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until it is set, or `timeout` seconds have passed."""
+        self.asked = self._clock.monotonic()
+        ended = super().wait(timeout)
+        self.asked = self._clock.monotonic()
+        return ended
+
+
+def identity(hosts: Iterable[str], database: str, outbox: str, name: str) -> str:
+    """By which a running relay and its probe find each other: nothing secret, the order of hosts does not count."""
+    text = json.dumps([sorted(hosts), database, outbox, name])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+class SignOfLife:
+    """Shows for the relays of these identities that this process lives. To be used from one thread; close it.
+
+    A folder that cannot be written to is told once, as a warning: the relays work without.
+    """
+
+    def __init__(self, identities: Iterable[str], clock: Clock | None = None, folder: Path | None = None) -> None:
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._folder = _folder() if folder is None else folder
+        self._files = [self._folder / f"{each}-{os.getpid()}" for each in identities]
+        self._written = float("-inf")
+        self._works = True
+
+    def show(self, pulses: Iterable[Pulse]) -> None:
+        """Writes at most once a second, and only while each relay's loop goes round."""
+        now = self._clock.monotonic()
+        if not self._works or now - self._written < WRITE_SECONDS:
+            return
+        if any(now - each.asked >= STUCK_SECONDS for each in pulses):
+            return
+        self._written = now
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            for file in self._files:
+                _write(file, str(now))
+        except OSError as error:
+            self._works = False
+            log.warning("`relay health --self` will find nothing: %s: %s", self._folder, error.strerror)
+
+    def close(self) -> None:
+        """Takes the signs away."""
+        for file in self._files if self._works else ():
+            file.unlink(missing_ok=True)
+
+
+def dead(identity: str, clock: Clock, folder: Path | None = None) -> str | None:
+    """Why no relay of this identity lives on this machine, or in this container; None when all of them do."""
+    place = _folder() if folder is None else folder
+    found = {int(each.name.rpartition("-")[2]): _age(each, clock) for each in place.glob(f"{identity}-*")}
+    here = {pid: age for pid, age in found.items() if age < FRESH_SECONDS or _is_there(pid)}
+    if not here:
+        return "no relay with this configuration runs here"
+    stuck = [pid for pid, age in here.items() if age >= FRESH_SECONDS]
+    if not stuck:
+        return None
+    return f"the relay of process {stuck[0]} has given no sign of life for {min(here[stuck[0]], 1e6):.0f} s"
+
+
+def _age(file: Path, clock: Clock) -> float:
+    """All processes of a machine have the same monotonic clock. One of before its last start is in the future."""
+    try:
+        age = clock.monotonic() - float(file.read_text())
+    except (OSError, ValueError):  # it has just ended, or is just writing
+        return 0.0 if file.exists() else float("inf")
+    return age if age >= 0 else float("inf")
+
+
+def _is_there(pid: int) -> bool:
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _folder() -> Path:
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return Path(tempfile.gettempdir(), f"mongo-outbox-{user}")
+
+
+def _write(file: Path, text: str) -> None:
+    # A new file each time, put in its place as a whole: what others may have put there is never followed.
+    fresh = file.with_name(f".{file.name}")
+    fresh.unlink(missing_ok=True)
+    with open(fresh, "x", opener=_private) as output:  # Path.open has no opener
+        output.write(text)
+    fresh.replace(file)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+Show = Callable[[Iterable[Pulse]], None]

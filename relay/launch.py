@@ -15,6 +15,7 @@ from relay.alive import SignOfLife
 from relay.connection import identity_of, opened_outboxes
 from relay.errors import InvalidSettings
 from relay.kafka import KafkaSink
+from relay.kafka_files import check_files
 from relay.kafka_topics import NewTopics
 from relay.kafka_transactions import KafkaTransactions
 from relay.memory import keep_memory
@@ -33,6 +34,7 @@ def launch(given: Settings, stop: threading.Event) -> None:
             f"--kafka is {'missing' if given.kafka is None else 'empty'}; or give RELAY_KAFKA, or `bootstrap.servers` "
             "under [kafka] in the file"
         )
+    check_files(given.set)
     with contextlib.ExitStack() as stack:
         opened = opened_outboxes(given, stack)
         for _, outbox in opened:

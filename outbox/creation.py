@@ -60,7 +60,8 @@ def create(
             # For the keys that wait behind a dead letter, and for the letters that are to be sent again.
             collections.dead.create_index([("reader", 1), ("key", 1), ("seq", 1)])
             collections.dead.create_index(
-                [("reader", 1), ("seq", 1)], partialFilterExpression={"requeued": {"$exists": True}}
+                [("reader", 1), ("log", 1), ("seq", 1)],
+                partialFilterExpression={"requeued": {"$exists": True}},
             )
         _grow(collections, cap)  # last: where a cap cannot grow, all else is made
 

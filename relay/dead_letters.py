@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from bson import Int64, ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 
-from outbox.collections import RAW, Collections, Document, apart, call, decoded, transaction
+from outbox.collections import HIGHEST_SEQ, RAW, Collections, Document, apart, call, decoded, transaction
+from outbox.log import Log
 from outbox.record import Record
 from relay import letter
 from relay.cursor import Cursors
+from relay.cursor_document import whole as whole_number
 from relay.errors import LetterTaken, PoisonMessage
 
 T = TypeVar("T")
@@ -27,6 +29,17 @@ REQUEUED: Document = {"requeued": {"$exists": True}}
 UNMARKED: Document = {"requeued": {"$exists": False}}
 MARK: list[Document] = [{"$set": {"requeued": "$$NOW"}}]
 """How an operator's wish to have a letter sent stands in it, beside the fields of the contract."""
+
+
+BY_AGE = [("created", 1), ("first", 1), ("seq", 1)]
+"""Their order, where it must be told without knowing of which log each is."""
+
+
+class Letters(NamedTuple):
+    """Some letters of one log, in order of seq, each of another one."""
+
+    log: str
+    records: Sequence[Record[Any]]
 
 
 class DeadLetters:
@@ -51,6 +64,8 @@ class DeadLetters:
         # A key that was parked stays so under any policy. Under `park-key`, a dead letter alone parks its key too.
         self._parking = self._own if on_poison == "park-key" else {**self._own, "state": "parked"}
         self._some = True  # until a look says otherwise
+        self.log: str | None = None
+        """Which log the records are of that are put aside, as outbox.log.identity has it."""
 
     @apart
     def bury(self, record: Record[Any], poison: PoisonMessage) -> None:
@@ -61,7 +76,7 @@ class DeadLetters:
 
         def work(session: ClientSession) -> None:
             if not self._refused_again(record.id, poison, session):
-                self._add([letter.dead(record, self._reader, poison)], session)
+                self._add([letter.dead(record, self.log, self._reader, poison)], session)
             self._cursors.save((record.seq, record.created, record.id), self._fence, session)
 
         self._some = True
@@ -87,7 +102,7 @@ class DeadLetters:
         def work(session: ClientSession) -> Collection[int]:
             parked = self._parked(keys, session)  # an operator may have released some since
             behind = [record for record in records if record.key in parked]
-            self._add([letter.parked(record, self._reader) for record in behind], session)
+            self._add([letter.parked(record, self.log, self._reader) for record in behind], session)
             return frozenset(record.seq for record in behind)
 
         return self._fenced(work)
@@ -100,7 +115,7 @@ class DeadLetters:
     def _add(self, letters: Sequence[Document], session: ClientSession) -> None:
         ids = [each["_id"] for each in letters]
         found = self._dead.find({"_id": {"$in": ids}}, {"reader": 1}, session=session)
-        known = {each["_id"]: each["reader"] for each in found}
+        known = {each["_id"]: each.get("reader") for each in found}
         for id, reader in known.items():
             if reader != self._reader:
                 raise LetterTaken(
@@ -149,33 +164,43 @@ class DeadLetters:
 
     @apart
     def put_aside(self, after: int, last: int) -> int:
-        """How many of the messages with a seq above `after`, up to `last`, are among them."""
+        """How many of the log's messages with a seq above `after`, up to `last`, are among them."""
         if not self._some:
             return 0
         with call():
-            return self._dead.count_documents({**self._own, "seq": {"$gt": Int64(after), "$lte": Int64(last)}})
+            between = {"$gt": Int64(after), "$lte": Int64(last)}
+            return self._dead.count_documents({**self._own, "log": {"$in": [self.log, None]}, "seq": between})
 
     @apart
-    def beyond(self, seq: int) -> bool:
-        """Whether some are of messages behind `seq`, as those parked just before a crash are behind the cursor."""
-        with call():
-            return self._dead.find_one({**self._own, "seq": {"$gt": Int64(seq)}}, {"_id": 1}) is not None
+    def beyond(self, seq: int, log: Log) -> bool:
+        """Whether some are of messages of this log behind `seq`, as those parked just before a crash are behind the
+        cursor. Those of another log may have any seq."""
+        identity = log.identity()
+        wanted = {**self._own, "seq": {"$gt": Int64(seq)}, "log": {"$in": [identity, None]}}
+        with call(_SECONDS):
+            found = self._dead.find(wanted, {"seq": 1, "log": 1})
+            its = (each for each in found if whole_number(each["seq"], 1, HIGHEST_SEQ))  # `released` tells of others
+            return any(_log_of(each, log, identity) == identity for each in its)
 
     @apart
-    def released(self) -> list[Record[Any]]:
-        """The requeued ones of the lowest seqs, in order; a parked key's all or none. Call it while none is parked.
+    def released(self, log: Log) -> Letters | None:
+        """The requeued ones that come next, a parked key's all or none; None if there are none. Call it while none is
+        parked. Raises LetterCorrupt.
 
-        What was parked between an operator's command and now belongs to its key, and is requeued here.
+        Those of logs that were before this one come first, one log after the other, each in order of seq; and no more
+        than are of one log: so a seq stands for one of them. What was parked between an operator's command and now
+        belongs to its key, and is requeued here.
         """
+        identity = log.identity()
         whole: set[str] = set()
         while True:
-            with call():
-                raw = self._dead.with_options(codec_options=RAW)
-                found = [
-                    letter.record(decoded(bytes(each.raw)))
-                    for each in raw.find({**self._own, **REQUEUED}, sort=[("seq", 1)], limit=-BATCH)
-                ]
-                keys = {record.key for record in found if record.key is not None}
+            with call(_SECONDS):
+                query, order = self._next(identity)
+                raw = self._dead.with_options(codec_options=RAW).find(
+                    query, sort=order, limit=-BATCH, allow_disk_use=True
+                )
+                found = _of_one_log([decoded(bytes(each.raw)) for each in raw], log, identity)
+                keys = set() if found is None else {record.key for record in found.records if record.key is not None}
                 if keys <= whole:
                     return found
                 self._dead.update_many(
@@ -183,6 +208,15 @@ class DeadLetters:
                     MARK,
                 )
             whole = keys
+
+    def _next(self, identity: str) -> tuple[Document, list[tuple[str, int]]]:
+        """Finds the letters of the oldest log; those that do not say of which they are, by age: they may be of any."""
+        requeued = {**self._own, **REQUEUED}
+        oldest = self._dead.find_one(
+            {**requeued, "log": {"$ne": identity}}, {"log": 1}, sort=BY_AGE, allow_disk_use=True
+        )
+        of = identity if oldest is None else oldest.get("log")
+        return {**requeued, "log": of}, BY_AGE if of is None else [("seq", 1)]
 
     @apart
     def delivered(self, ids: Sequence[ObjectId]) -> None:
@@ -201,3 +235,26 @@ class DeadLetters:
                 self._dead.update_many({**behind, **REQUEUED}, {"$unset": {"requeued": 1}})
             if not self._refused_again(record.id, poison, None) and record.key is not None:
                 self._dead.update_many(behind, MARK)  # it was discarded meanwhile
+
+
+def _of_one_log(found: Sequence[Document], log: Log, identity: str) -> Letters | None:
+    """As many from the first on as are of the same log, in its order."""
+    chosen: list[Record[Any]] = []
+    its = ""
+    for each in found:
+        record, of = letter.record(each), _log_of(each, log, identity)
+        if chosen and (of != its or record.seq <= chosen[-1].seq):
+            break
+        its = of
+        chosen.append(record)
+    return Letters(its, chosen) if chosen else None
+
+
+def _log_of(found: Document, log: Log, identity: str) -> str:
+    """Which log a letter is of. One from before letters said so is of this log if it has that message."""
+    of = found.get("log")
+    if of is not None:
+        return str(of)
+    record = log.at(int(found["seq"]))
+    is_here = record is not None and record.id == found["_id"]
+    return identity if is_here else f"{identity.rpartition('/')[0]}/{letter.UNKNOWN_LOG}"

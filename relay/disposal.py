@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError, WriteError
 from outbox import Outbox
 from outbox.collections import RAW, Document, apart, call, decoded, transaction
 from outbox.transient import Patience, patient, patiently
-from relay.dead_letters import MARK, UNMARKED
+from relay.dead_letters import BY_AGE, MARK, UNMARKED
 from relay.letter import State
 from relay.plan import cursors_of, role
 
@@ -65,13 +65,13 @@ class DeadLetterOffice:
 
     @apart
     def letters(self, selection: Selection) -> Iterator[Document]:
-        """The letters in order of seq (the sequencer's, which have none, first), without their data."""
-        query, order = {**self._readers, **selection.query()}, [("seq", 1), ("_id", 1)]
+        """The letters of one log after the other, in order of seq (those that have none first), without their data."""
+        query, order = {**self._readers, **selection.query()}, [("log", 1), ("seq", 1), ("_id", 1)]
         shown, patience = 0, Patience()
         while True:  # with a new cursor, if one is lost on the way
             try:
                 with call(_SECONDS):
-                    for each in self._raw.find(query, {"data": 0}, sort=order, skip=shown):
+                    for each in self._raw.find(query, {"data": 0}, sort=order, skip=shown, allow_disk_use=True):
                         shown += 1
                         yield decoded(bytes(each.raw))
                 return
@@ -178,7 +178,8 @@ class DeadLetterOffice:
 
     def _from_behind(self, query: Document) -> Iterator[list[Document]]:
         """Some at a time. So what is to be discarded of a parked key is gone before the key is released."""
-        found = self._raw.find(query, {"key": 1}, sort=[("seq", -1)], allow_disk_use=True)
+        order = [(name, -1) for name, _ in BY_AGE]
+        found = self._raw.find(query, {"key": 1}, sort=order, allow_disk_use=True)
         while True:
             with call(_SECONDS):
                 letters = [decoded(bytes(each.raw)) for each in islice(found, _MANY)]

@@ -60,6 +60,10 @@ class LetterTaken(RelayError):
     """A message cannot be put aside: another reader already has it among its dead letters."""
 
 
+class LetterCorrupt(RelayError):
+    """A dead letter that is to be sent is none that a relay has written."""
+
+
 class Verdict(Enum):
     """What a failed delivery means for the relay."""
 

@@ -160,7 +160,7 @@ class ExactlyOnce(AtLeastOnce):
         self._resting = position
         # The log comes to such a message again. If its letter were sent and removed by then, it would go out twice; as
         # it is, the cursor passes it by, for its key is parked.
-        return not letters.beyond(position[0])
+        return not letters.beyond(position[0], self._outbox.log)
 
     def restart_letters(self, lease: Lease, released: Released) -> Restart:
         """See AtLeastOnce. From here on transactions store which letters they delivered, and leave the position."""

@@ -16,6 +16,7 @@ from relay.errors import (
     CursorMismatch,
     DeliveryRefused,
     InvalidSettings,
+    LetterCorrupt,
     LetterTaken,
     PoisonMessage,
     TopicMissing,
@@ -32,7 +33,10 @@ PROTECTED = 4
 _CODES: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
     ((InvalidSettings, errors.InvalidStart, errors.InvalidName, errors.PoolTooSmall), USAGE),
     ((Unreachable,), UNREACHABLE),
-    ((PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse), PROTECTED),
+    (
+        (PoisonMessage, LetterTaken, LetterCorrupt, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse),
+        PROTECTED,
+    ),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
     ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), PROTECTED),
     ((errors.OutboxError, PyMongoError), UNEXPECTED),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from bson import Int64, json_util
+from bson import Int64, ObjectId, json_util
 from bson.datetime_ms import DatetimeMS
 
-from outbox.collections import Document
+from outbox.collections import HIGHEST_SEQ, Document
+from outbox.log import IDENTITY_DIGITS
 from outbox.record import Record
 from outbox.undecoded import Undecoded, is_partial, shown
 from relay import dates
-from relay.errors import PoisonMessage
+from relay.cursor_document import whole
+from relay.errors import LetterCorrupt, PoisonMessage
 from relay.share import Share, key_hash
 
 LONGEST_REASON = 2000  # characters; a broker's words go into it
@@ -22,21 +25,29 @@ State = Literal["dead", "parked"]
 """Refused itself, or waiting behind one of its key that was."""
 
 
-def dead(record: Record[Any], reader: str, poison: PoisonMessage) -> Document:
-    """The letter of a record that was refused for the first time."""
-    return _letter(record, reader, error(poison), 1, "dead")
+UNKNOWN_LOG = "0" * IDENTITY_DIGITS
+"""In place of a log's digits, for a letter of before letters said which log they are of, and that this log has not."""
 
 
-def parked(record: Record[Any], reader: str) -> Document:
+def dead(record: Record[Any], log: str | None, reader: str, poison: PoisonMessage) -> Document:
+    """The letter of a record of `log` that was refused for the first time."""
+    return _letter(record, log, reader, error(poison), 1, "dead")
+
+
+def parked(record: Record[Any], log: str | None, reader: str) -> Document:
     """The letter of a record that was never tried: one of its key before it is dead."""
-    return _letter(record, reader, {"code": "parked", "reason": "an earlier message of its key is dead"}, 0, "parked")
+    waits = {"code": "parked", "reason": "an earlier message of its key is dead"}
+    return _letter(record, log, reader, waits, 0, "parked")
 
 
-def _letter(record: Record[Any], reader: str, error: Document, attempts: int, state: State) -> Document:
+def _letter(
+    record: Record[Any], log: str | None, reader: str, error: Document, attempts: int, state: State
+) -> Document:
     now = datetime.now(UTC)
     return {
         "_id": record.id,
         "reader": reader,
+        "log": log,
         "seq": Int64(record.seq),
         "created": record.created,
         **record.stored,
@@ -62,12 +73,36 @@ def error(poison: PoisonMessage) -> Document:
 
 
 def record(letter: Document) -> Record[Any]:
-    """The message of a letter as it was read from the log: same seq, same id, same data."""
-    seq, id = letter["seq"], letter["_id"].binary
+    """The message of a letter as it was read from the log: same seq, same id, same data. Raises LetterCorrupt."""
+    _check({"log": None, **letter})  # those of before it was in them
+    seq, id = int(letter["seq"]), letter["_id"].binary
     fields = {name: letter[name] for name in ("type", "key", "headers", "data")}
     return Record(
         seq, id, int(DatetimeMS(letter["created"])), Undecoded(fields, seq, id) if is_partial(fields) else fields
     )
+
+
+def _check(letter: Document) -> None:
+    """Raises LetterCorrupt for what no relay has written."""
+    for name, is_right in _RIGHT.items():
+        if name not in letter or not is_right(letter[name]):
+            what = f"is {letter[name]!r:.100}" if name in letter else "is missing"
+            raise LetterCorrupt(
+                f"the dead letter {letter['_id']} cannot be sent: its field {name!r} {what}, which no relay has "
+                f"written. Mend it in the database, or give it up: relay dead discard {letter['_id']}"
+            )
+
+
+_RIGHT: dict[str, Callable[[Any], bool]] = {
+    "_id": lambda value: isinstance(value, ObjectId),
+    "seq": lambda value: whole(value, 1, HIGHEST_SEQ) is not None,
+    "created": lambda value: isinstance(value, (datetime, DatetimeMS)),
+    "type": lambda value: isinstance(value, str),
+    "key": lambda value: value is None or isinstance(value, str),
+    "headers": lambda _: True,  # these two the encoder looks at, as it does at those of the log
+    "data": lambda _: True,
+    "log": lambda value: value is None or isinstance(value, str),
+}
 
 
 def as_json(letter: Document) -> dict[str, Any]:

@@ -97,11 +97,12 @@ class Work:
                 outcome.error.add_note(Advice(self._outbox, self._job.name).on_poison(outcome.error))
                 raise outcome.error
             letters.bury(outcome.record, outcome.error)
-            log.error("relay %s: dead-lettered: %s", self._label, outcome.error.finding)
+            log.warning("relay %s: dead-lettered: %s", self._label, outcome.error.finding)
 
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
         share = self._share._replace(delivered=lacking(self._cursors.delivered, start[0]))
+        letters.log = reader.identity
         encoder = Encoder(self._checked_topic, reader.identity)
         restart = self._delivery.restart(lease)
         pump = self._pump(reader, encoder, lease, start, letters, self._save(lease), restart, share)
@@ -120,19 +121,19 @@ class Work:
     def _send_released(self, letters: DeadLetters, driver: Driver, lease: Lease) -> None:
         """Sends the dead letters that were requeued. Nothing of the log meanwhile: a parked key's come before it."""
         while not driver.stop.is_set() and letters.requeued():
-            if not self._delivery.rest(lease, letters) or not (records := letters.released()):
+            if not self._delivery.rest(lease, letters) or (found := letters.released(self._outbox.log)) is None:
                 return
-            released = Released(letters, records)
-            encoder = Encoder(self._checked_topic, self._outbox.log.identity())
+            released = Released(letters, found.records)
+            encoder = Encoder(self._checked_topic, found.log)
             restart = self._delivery.restart_letters(lease, released)
 
             def poisoned(outcome: Poisoned, released: Released = released) -> None:
                 released.put_back(outcome.record, outcome.error)
-                log.error("relay %s: refused again: %s", self._label, outcome.error.finding)
+                log.warning("relay %s: refused again: %s", self._label, outcome.error.finding)
 
             start, save = released.start, released.save
             with closing(self._pump(released, encoder, lease, start, released, save, restart, ALL)) as pump:
-                log.info("relay %s: sending %d requeued message(s)", self._label, len(records))
+                log.info("relay %s: sending %d requeued message(s)", self._label, len(found.records))
                 driver.run(pump, poisoned, lambda _, settled: settled)
 
     def _pump(

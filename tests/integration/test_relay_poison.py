@@ -61,7 +61,7 @@ def test_a_refused_message_becomes_a_dead_letter_and_the_rest_flows(
     assert (letter["created"], letter["headers"], letter["data"]) == (record.created, {}, record.data)
     assert letter["error"] == {"code": "refused", "reason": "refused"}
     assert letter["first"] == letter["last"]
-    assert str(ids[1]) in " ".join(each.getMessage() for each in caplog.records if each.levelno == logging.ERROR)
+    assert str(ids[1]) in " ".join(each.getMessage() for each in caplog.records if each.levelno == logging.WARNING)
 
 
 def test_what_is_put_aside_does_not_count_as_delivered(

@@ -204,7 +204,7 @@ def test_the_slowest_share_holds_the_sequencer_and_is_the_status_of_the_whole(or
     assert (found.cursor or {})["seq"] == 10
     assert found.lag_records == 30
     assert [each.lag_records for each in found.shares] == [0, 0, 30, 0]
-    assert Retention(orders.collections).spare(1, 16 << 20, 40)[1] == ("relay:kafka/3", 11)
+    assert Retention(orders.collections, 1).spare(1, 16 << 20, 40)[1] == ("relay:kafka/3", 11)
 
 
 def test_a_relay_whose_shares_are_not_all_held_is_not_healthy(orders: Outbox) -> None:

@@ -11,7 +11,7 @@ from outbox.collections import Collections
 from outbox.holding import Holding
 from outbox.lease import Lease
 from outbox.sequencer import Doubt, Sequencer
-from outbox.transient import Patience, is_transient, patiently
+from outbox.transient import Tries, is_transient, patiently
 from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
@@ -38,7 +38,7 @@ def sequence_once(collections: Collections) -> int:
 
 def _drain(sequencer: Sequencer, holding: Holding) -> None:
     """Sweeps until staging is empty, or another sequencer is at work."""
-    patience = Patience()
+    tries = Tries()
     is_ready = True
     while True:
         reached = sequencer.next
@@ -47,8 +47,8 @@ def _drain(sequencer: Sequencer, holding: Holding) -> None:
                 return
         except PyMongoError as error:
             if sequencer.next > reached:
-                patience.restore()
-            patience.bear(error)
+                tries.begin()
+            tries.wait(error)
         is_ready = False
 
 

@@ -17,11 +17,12 @@ from pymongo.read_concern import ReadConcern
 
 from outbox.appended import Appended
 from outbox.batch import Batch
-from outbox.collections import Collections, Document
+from outbox.collections import Collections, Document, call
 from outbox.ending import is_closed
 from outbox.errors import OutboxNotCreated
 from outbox.fetched import Fetched
 from outbox.log import Log
+from outbox.patience import CALL_SECONDS
 from outbox.wording import in_short
 
 logger = logging.getLogger("outbox")
@@ -30,6 +31,7 @@ AWAIT_MS = 200  # closing a cursor does not interrupt its await (measured), so t
 _REOPEN_SECONDS = 0.1
 _UNFORESEEN_SECONDS = 1.0
 _REST_SECONDS = 5.0  # between two looks while this process is the one that appends
+_OPEN_SECONDS = 600.0  # a log of 1 TiB
 _STOP_SECONDS = 0.2
 _BLIND_SECONDS = 0.05  # how often readers look for themselves while the cursor is being opened
 
@@ -119,7 +121,8 @@ class Tail:
 
     def _follow(self, cursor: Cursor[Document], session: ClientSession, stop: threading.Event) -> None:
         while not stop.is_set():
-            grown = next(cursor, None)
+            with call(CALL_SECONDS if self.open else _OPEN_SECONDS):  # not by the client's own socketTimeoutMS
+                grown = next(cursor, None)
             if not self.open:
                 self._break(is_open=True)
             if grown is not None:

@@ -23,7 +23,7 @@ logger = logging.getLogger("outbox")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 5.0
+TRY_SECONDS = 5.0
 _LONGEST_PAUSE = 1.0
 
 # By rule: the codes of these categories of the server's. Names, codes and categories, 5.0 to 8.2:
@@ -90,21 +90,21 @@ def _inner_codes(error: BulkWriteError) -> Iterator[int | None]:
             yield each.get("code")
 
 
-class Patience:
-    """Bears errors that pass, for 5 s. Not thread-safe.
+class Tries:
+    """Trying again after errors that pass, for 5 s. Not thread-safe.
 
     A call that waits as long for a server that is away is not made once more.
     """
 
     def __init__(self) -> None:
-        self.restore()
+        self.begin()
 
-    def restore(self) -> None:
+    def begin(self) -> None:
         """Begins anew, after progress."""
-        self._until = time.monotonic() + PATIENCE_SECONDS
+        self._until = time.monotonic() + TRY_SECONDS
         self._pause = Pause(_LONGEST_PAUSE)
 
-    def bear(self, error: PyMongoError) -> None:
+    def wait(self, error: PyMongoError) -> None:
         """Waits before the next try. Raises an error that does not pass, or that came too late."""
         if not is_transient(error) or time.monotonic() > self._until:
             raise error
@@ -117,12 +117,12 @@ def patiently(call: Callable[[], T]) -> T:
 
     For what is asked once, and may be asked twice.
     """
-    patience = Patience()
+    tries = Tries()
     while True:
         try:
             return call()
         except PyMongoError as error:
-            patience.bear(error)
+            tries.wait(error)
 
 
 def patient(function: Callable[P, T]) -> Callable[P, T]:

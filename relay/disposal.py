@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError, WriteError
 
 from outbox import Outbox
 from outbox.collections import RAW, Document, apart, call, decoded, transaction
-from outbox.transient import Patience, patient, patiently
+from outbox.transient import Tries, patient, patiently
 from relay.dead_letters import BY_AGE, MARK, UNMARKED
 from relay.letter import State
 from relay.plan import cursors_of, role
@@ -67,7 +67,7 @@ class DeadLetterOffice:
     def letters(self, selection: Selection) -> Iterator[Document]:
         """The letters of one log after the other, in order of seq (those that have none first), without their data."""
         query, order = {**self._readers, **selection.query()}, [("log", 1), ("seq", 1), ("_id", 1)]
-        shown, patience = 0, Patience()
+        shown, tries = 0, Tries()
         while True:  # with a new cursor, if one is lost on the way
             try:
                 with call(_SECONDS):
@@ -76,7 +76,7 @@ class DeadLetterOffice:
                         yield decoded(bytes(each.raw))
                 return
             except PyMongoError as error:
-                patience.bear(error)
+                tries.wait(error)
 
     @apart
     @patient
@@ -166,15 +166,15 @@ class DeadLetterOffice:
     def discard(self, selection: Selection) -> int:
         """Deletes letters for good, and says how many. A parked key that loses its dead letter is released: what is
         parked behind is sent, in order."""
-        discarded, patience = 0, Patience()
+        discarded, tries = 0, Tries()
         while True:  # with a new cursor, if one is lost on the way
             try:
                 for letters in self._from_behind({**self._readers, **selection.query()}):
                     discarded += transaction(self._collections.client, partial(self._discard, letters))
-                    patience.restore()
+                    tries.begin()
                 return discarded
             except PyMongoError as error:
-                patience.bear(error)
+                tries.wait(error)
 
     def _from_behind(self, query: Document) -> Iterator[list[Document]]:
         """Some at a time. So what is to be discarded of a parked key is gone before the key is released."""

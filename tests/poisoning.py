@@ -60,9 +60,9 @@ def refuse(sink: MemorySink, *seqs: int) -> None:
     sink.refused = dict.fromkeys(seqs, Verdict.POISON)
 
 
-def office(prices: Outbox) -> DeadLetterOffice:
+def office(prices: Outbox, name: str = "kafka") -> DeadLetterOffice:
     """What `relay dead` does its work with."""
-    return DeadLetterOffice(prices, "kafka")
+    return DeadLetterOffice(prices, name)
 
 
 def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:

@@ -146,7 +146,7 @@ def test_but_not_what_stays() -> None:
 
 
 def test_nor_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transient, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(transient, "TRY_SECONDS", 0.2)
 
     def call() -> None:
         raise OperationFailure("interrupted", 11601)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from bson import Binary, DBRef, Decimal128
@@ -20,9 +20,10 @@ _CHARACTERS = 60
 
 def changes(document: Any) -> Iterator[str]:
     """Each value in a document that would be stored as another one, as `path: why`; none when all are exact."""
+    data = document._data
     for name, field in document._fields.items():
-        value = document._data.get(name)
-        if value is not None:
+        value = data.get(name)
+        if value is not None and type(value) not in _rule(type(field)).plain:
             yield from _changes(field, value, name)
 
 
@@ -46,12 +47,17 @@ def keep_what_is_given(cls: type[Any]) -> None:
     def constructed(self: Any, *args: Any, **values: Any) -> None:
         inexact = {}
         if values.get("__auto_convert", True):
-            for name, field in self._fields.items():
-                if isinstance(values.get(name), Iterator):
-                    values[name] = list(values[name])  # to be looked at, and then to be stored
-                if values.get(name) is not None and not is_exact(field, values[name]):
-                    inexact[name] = values[name]
-        construct(self, *args, **(values if own else {n: value for n, value in values.items() if n not in inexact}))
+            own_fields = self._fields
+            for name, value in values.items():
+                if value is None or name not in own_fields or type(value) in _rule(type(own_fields[name])).plain:
+                    continue
+                if isinstance(value, Iterator):
+                    value = values[name] = list(value)  # noqa: PLW2901  # to be looked at, and then to be stored
+                if not is_exact(own_fields[name], value):
+                    inexact[name] = value
+        if inexact and not own:
+            values = {name: value for name, value in values.items() if name not in inexact}
+        construct(self, *args, **values)
         for name, value in inexact.items():
             self._data[name] = value
 
@@ -98,7 +104,7 @@ def _changes(field: Any, value: Any, path: str) -> Iterator[str]:
     elif isinstance(field, fields.DictField) and isinstance(value, Mapping):
         for name, item in value.items():
             yield from _changes(field.field, item, f"{path}.{name}")
-    elif value is not None and (why := _why(field, value)) is not None:
+    elif value is not None and (why := _rule(type(field)).why(field, value)) is not None:
         yield f"{path}: {_short(value)} {why}"
 
 
@@ -116,15 +122,24 @@ def _in_list(field: Any, value: Any, path: str) -> Iterator[str]:
         yield f"{path}: {_short(value)} would be stored as a list of numbers: use a BinaryField"
     elif isinstance(value, Iterable) and not isinstance(value, (str, Mapping, Iterator)):
         for index, item in enumerate(value):
-            yield from _changes(field.field, item, f"{path}[{index}]")
+            if type(item) not in _rule(type(field.field)).plain:
+                yield from _changes(field.field, item, f"{path}[{index}]")
 
 
-def _why(field: Any, value: Any) -> str | None:
+class _Rule(NamedTuple):
+    """Of a field class. `plain`: the types of Python that it stores as they are, which most values are of."""
+
+    plain: frozenset[type]
+    why: Callable[[Any, Any], str | None]
     """Why a field would store another value than this one; None when it stores this one, or refuses it."""
-    for base in type(field).__mro__:
-        if base in _RULES:
-            return _RULES[base](field, value)
-    return None
+
+
+def _rule(field_class: type) -> _Rule:
+    found = _FOUND.get(field_class)
+    if found is None:
+        found = next((_RULES[base] for base in field_class.__mro__ if base in _RULES), _NONE)
+        _FOUND[field_class] = found
+    return found
 
 
 def _integer(field: Any, value: Any) -> str | None:
@@ -247,22 +262,25 @@ def _reference(field: Any, value: Any) -> str | None:
     if isinstance(value, DBRef):
         collection = None if target._meta.get("abstract") else target._get_collection_name()
         return None if collection in (None, value.collection) else f"is of another collection than {collection}"
-    return None if isinstance(value, Document) else _why(target._fields[target._meta["id_field"]], value)
+    identity = target._fields[target._meta["id_field"]]
+    return None if isinstance(value, Document) else _rule(type(identity)).why(identity, value)
 
 
-_RULES: dict[type, Callable[[Any, Any], str | None]] = {
-    fields.ComplexDateTimeField: _zoneless,
-    fields.StringField: _text,
-    **dict.fromkeys(INTEGERS, _integer),
-    fields.FloatField: _float,
-    fields.DecimalField: _decimal,
-    fields.Decimal128Field: _decimal128,
-    fields.BooleanField: _boolean,
-    fields.DateField: _day,
-    fields.DateTimeField: _moment,
-    fields.UUIDField: _uuid,
-    fields.BinaryField: _binary,
-    fields.ReferenceField: _reference,
-    fields.LazyReferenceField: _reference,
+_NONE = _Rule(frozenset(), lambda field, value: None)
+_FOUND: dict[type, _Rule] = {}
+_RULES: dict[type, _Rule] = {
+    fields.ComplexDateTimeField: _Rule(frozenset(), _zoneless),
+    fields.StringField: _Rule(frozenset({str}), _text),
+    **dict.fromkeys(INTEGERS, _Rule(frozenset({int}), _integer)),
+    fields.FloatField: _Rule(frozenset({float}), _float),
+    fields.DecimalField: _Rule(frozenset(), _decimal),
+    fields.Decimal128Field: _Rule(frozenset(), _decimal128),
+    fields.BooleanField: _Rule(frozenset({bool}), _boolean),
+    fields.DateField: _Rule(frozenset({date}), _day),
+    fields.DateTimeField: _Rule(frozenset({date, datetime}), _moment),
+    fields.UUIDField: _Rule(frozenset({UUID}), _uuid),
+    fields.BinaryField: _Rule(frozenset({bytes}), _binary),
+    fields.ReferenceField: _Rule(frozenset(), _reference),
+    fields.LazyReferenceField: _Rule(frozenset(), _reference),
 }
 """By field class, what changes a value. Those that are not here keep it, or mongoengine refuses it."""

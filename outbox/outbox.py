@@ -122,7 +122,8 @@ class Outbox:
         They commit and abort with the transaction of the session, given or bound (`session.bind()`; that always wins).
 
         standalone: True for messages that belong to no other write, and only outside a transaction: one message is one
-            insert within 5 s, a sequence a transaction within 30 s, or what `timeoutMS` or `pymongo.timeout` says.
+            insert within 5 s, a sequence a transaction within 30 s, or what `timeoutMS` or `pymongo.timeout` says. A
+            session that has no transaction may be given, and makes no difference.
 
         Raises, before anything is written: TransactionRequired, UnknownMessage, InvalidMessage, InvalidHeaders,
         MessageTooLarge, OutboxNotCreated. Pymongo's errors pass through, so that `with_transaction` can retry.

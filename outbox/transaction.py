@@ -24,10 +24,10 @@ def joined(session: ClientSession | None, *, standalone: bool) -> ClientSession 
     """
     current = _current(session)
     if standalone:
-        if session is not None or (current is not None and current.in_transaction):
+        if any(each is not None and each.in_transaction for each in (session, current)):
             raise TransactionRequired(
-                f"standalone=True, but a {'session was given' if session is not None else 'transaction is bound here'}:"
-                " leave standalone out to put in that transaction, or put outside it"
+                "standalone=True, but a transaction is given or bound here: leave standalone out to put in that "
+                "transaction, or put outside it"
             )
         return None
     wanted = session if current is None else current

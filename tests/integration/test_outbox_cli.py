@@ -156,6 +156,7 @@ def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
         "headroom": {"bytes": found.headroom.bytes, "records": found.headroom.records, "seconds": None},
     }
     waited = status.pop("staging_seconds")
+    assert isinstance(status.pop("unsequenced"), bool)  # a slow machine may take the 10 s until it is so
     assert 0 <= waited < 60
     assert status == {
         "head": 1,
@@ -164,7 +165,6 @@ def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
         "staging_bytes": orders.status().staging_bytes,
         "holder": None,
         "fence": 1,
-        "unsequenced": False,
         "held": None,
         "capacity": orders.status().capacity,
         "size": orders.status().size,

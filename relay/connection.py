@@ -105,7 +105,7 @@ def _fault(uri: str, client: MongoClient[Any], error: PyMongoError | OSError, an
         if faults:
             return InvalidSettings(f"--mongo: {'; '.join(faults)}")
     elif isinstance(error, OperationFailure) and not is_transient(error):
-        return InvalidSettings(f"MongoDB refused the user or password of --mongo, or its authSource: {in_short(error)}")
+        return InvalidSettings(f"MongoDB refused the user or password of --mongo: {in_short(error)}")
     elif isinstance(error, ConfigurationError) and not is_transient(error) and not _is_of_dns(error):
         return InvalidSettings(f"--mongo: {without_values(uri, str(error)).rstrip('.')}{_package_for(uri)}")
     return Unreachable(f"MongoDB did not answer: {in_short(error)}")

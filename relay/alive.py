@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -74,13 +75,17 @@ class SignOfLife:
             for file in self._files:
                 _write(file, str(now))
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and self._folder.parent.is_dir():
+                return  # another process has just taken the empty folder away, see `close`
             self._works = False
             log.warning("`relay health --self` will find nothing: %s: %s", self._folder, error.strerror)
 
     def close(self) -> None:
-        """Takes the signs away."""
+        """Takes the signs away, and with the last one the folder."""
         for file in self._files if self._works else ():
             file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # others' signs are in it, or it was never made
+            self._folder.rmdir()
 
 
 def dead(identity: str, clock: Clock, folder: Path | None = None) -> str | None:

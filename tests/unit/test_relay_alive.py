@@ -36,6 +36,18 @@ def test_a_relay_that_shows_life_is_alive_until_it_ends(tmp_path: Path, clock: C
     assert dead(ID, clock, tmp_path) == "no relay with this configuration runs here"
 
 
+def test_the_last_to_end_leaves_no_folder(tmp_path: Path, clock: Clock) -> None:
+    folder, other = tmp_path / "signs", identity(["db1"], "shop", "orders", "other")
+    signs = [SignOfLife([each], clock, folder) for each in (ID, other)]
+    for sign in signs:
+        sign.show([Pulse(clock)])
+
+    signs[0].close()
+    assert dead(other, clock, folder) is None
+    signs[1].close()
+    assert not folder.exists()
+
+
 def test_another_configuration_is_not_meant(tmp_path: Path, clock: Clock) -> None:
     SignOfLife([ID], clock, tmp_path).show([Pulse(clock)])
 

@@ -19,6 +19,7 @@ from pymongo.errors import OperationFailure
 from outbox.collections import Collections, Document, call, transaction
 from outbox.errors import OutboxNotCreated
 from outbox.internals import checked_reply, retried
+from outbox.patience import CALL_SECONDS
 from outbox.validator import schemas_of
 
 _MAJORITY = WriteConcern("majority")
@@ -57,7 +58,7 @@ class Place:
     def insert_alone(self, document: RawBSONDocument, seconds: float | None) -> None:
         """One insert, which the driver repeats as it does its own. Raises Gone and pymongo's errors."""
         if not self.compares:
-            self.insert_together([document], seconds)
+            self.insert_together([document], CALL_SECONDS if seconds is None else seconds)
             return
         try:
             with call(seconds):

@@ -26,7 +26,7 @@ def selected_types(types: object, known: MessageTypes) -> frozenset[str] | None:
         raise InvalidSelector(f"types={types!r}: give a list of message classes or type names, or None for all")
     names = frozenset(_name(each, known) for each in types)
     if not names:
-        raise InvalidSelector("types is empty, so no record would ever come: leave it out, or give None, for all")
+        logger.warning("types is empty, so no record will ever come: leave it out, or give None, for all")
     return names
 
 

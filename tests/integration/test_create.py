@@ -204,13 +204,13 @@ def test_drop_is_refused_while_another_process_sequences(database: Database[Docu
     assert database.list_collection_names() == ["outbox.leases"]
 
 
-@pytest.mark.parametrize("act", [Outbox.sequence, Outbox.drop])
+@pytest.mark.parametrize(("act", "home"), [(Outbox.sequence, "outbox.by_hand"), (Outbox.drop, "outbox.creation")])
 def test_a_process_that_was_killed_while_it_sequenced_is_waited_for(
-    database: Database[Document], monkeypatch: pytest.MonkeyPatch, act: Callable[[Outbox], object]
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch, act: Callable[[Outbox], object], home: str
 ) -> None:
     """Goes red when what is done once tries once: a job that numbers would do nothing, for ever."""
-    monkeypatch.setattr("outbox.outbox.Lease", partial(Lease, seconds=0.3))
     orders = new_outbox(database)
+    monkeypatch.setattr(f"{home}.Lease", partial(Lease, seconds=0.3))
     orders.put(placed(1), standalone=True)
     assert Lease(orders.collections.leases, "sequencer", owner="host:1:killed").acquire()
 

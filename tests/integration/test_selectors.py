@@ -79,8 +79,6 @@ def test_what_can_be_no_key_is_refused(reading: Callable[..., Any], key: Any) ->
         ("order.placed", "give a list"),
         (OrderPlaced, "give a list"),
         (7, "give a list"),
-        ([], "is empty"),
-        ((), "is empty"),
         (["order placed"], "can be no message's type"),
         ([""], "can be no message's type"),
     ],
@@ -88,6 +86,12 @@ def test_what_can_be_no_key_is_refused(reading: Callable[..., Any], key: Any) ->
 def test_types_that_can_match_nothing_are_refused(reading: Callable[..., Any], types: Any, why: str) -> None:
     with pytest.raises(InvalidSelector, match=why):
         reading("earliest", types=types)
+
+
+@pytest.mark.parametrize("types", [[], ()])
+def test_no_type_at_all_is_warned_of(orders: Outbox, caplog: pytest.LogCaptureFixture, types: Any) -> None:
+    assert list(orders.read(types=types)) == []
+    assert "no record will ever come" in caplog.text
 
 
 @pytest.mark.parametrize("types", [[ByNumber], [int], [7], [None]])

@@ -50,7 +50,14 @@ _UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.U
 _API_STRICT = 323
 
 HIGHEST_SEQ = 1 << 62
-READERS: Document = {"seq": {"$type": ["int", "long", "double"], "$gte": 0, "$lte": Int64(HIGHEST_SEQ)}}
+READERS: Document = {
+    "seq": {
+        "$type": ["int", "long", "double"],
+        "$gte": 0,
+        "$lte": Int64(HIGHEST_SEQ),
+        "$not": {"$type": "array"},  # which matches if one of its numbers does
+    }
+}
 """Finds the cursors among the documents of `NAME.cursors`; of a relay with several shares, one document has none.
 
 What somebody has written there by hand and is no seq holds nobody; its relay says what is wrong with it.

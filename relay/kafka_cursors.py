@@ -28,8 +28,11 @@ CALL_SECONDS = 4.0
 _POLL_SECONDS = 0.2
 _LAST = 1000
 """So many records from the end are looked through first: a relay that was at work a moment ago is among them."""
-LAYOUT = {"cleanup.policy": "compact", "segment.bytes": str(4 << 20)}
-"""Small segments, because only closed ones are compacted."""
+LAYOUT = {"cleanup.policy": "compact"}
+"""What the topic must be like, or it would lose a cursor."""
+CONVENIENT = {"segment.bytes": str(4 << 20)}
+"""Small segments, because only closed ones are compacted. A broker that refuses this makes the topic without."""
+_AGAINST_SETTINGS = {"POLICY_VIOLATION", "INVALID_CONFIG"}
 
 
 class CursorTopic:
@@ -74,8 +77,18 @@ class CursorTopic:
         return str(found["cleanup.policy"].value)
 
     def _make(self, admin: AdminClient, replication: int) -> None:
-        new = NewTopic(self.name, PARTITION + 1, replication, config=LAYOUT)
-        for topic in created(admin, [new], CALL_SECONDS):
+        try:
+            self._create(admin, replication, LAYOUT | CONVENIENT)
+        except TopicMissing as refused:
+            cause = refused.__cause__
+            if not isinstance(cause, KafkaException) or cause.args[0].name() not in _AGAINST_SETTINGS:
+                raise
+            log.info("%s: the broker may not want %s; trying without", self.name, ", ".join(CONVENIENT))
+            self._create(admin, replication, LAYOUT)
+
+    def _create(self, admin: AdminClient, replication: int, layout: dict[str, str]) -> None:
+        new = NewTopic(self.name, PARTITION + 1, replication, config=layout)
+        for topic in created(admin, [new], CALL_SECONDS, self._bootstrap):
             log.info("created topic %s for the cursors", topic)
 
     def read(self, key: str) -> str | None:

@@ -55,7 +55,7 @@ class TopicCheck:
                 f"--create-topic partitions=3,replication=1"
             )
         new = [NewTopic(topic, create.partitions, create.replication) for topic in missing]
-        for topic in created(admin, new, CHECK_SECONDS):
+        for topic in created(admin, new, CHECK_SECONDS, self._bootstrap):
             log.info("created topic %s with %d partition(s)", topic, create.partitions)
 
     def _existing(self, admin: AdminClient, faults: list[KafkaError]) -> Iterable[str]:
@@ -105,19 +105,33 @@ class TopicCheck:
         return Unreachable(f"Kafka at {self._bootstrap} did not answer: {error.str()}: {self._secrets.hide(why)}")
 
 
-def created(admin: AdminClient, new: list[NewTopic], seconds: float) -> Iterator[str]:
-    """Creates topics, and names each that it has made: not one that another relay was first with. Raises TopicMissing.
+def created(admin: AdminClient, new: list[NewTopic], seconds: float, bootstrap: str) -> Iterator[str]:
+    """Creates topics, and names each that it has made: not one that another relay was first with. Raises TopicMissing,
+    with the command that makes it by hand.
 
     To be iterated over to its end.
     """
+    wanted = {each.topic: each for each in new}
     for topic, future in admin.create_topics(new, operation_timeout=seconds).items():
         try:
             future.result()
         except KafkaException as error:
             if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
-                raise TopicMissing(f"topic {topic} could not be created: {error.args[0].str()}") from error
+                raise TopicMissing(
+                    f"topic {topic} could not be created: {error.args[0].str()}. Make it by hand, as the broker wants "
+                    f"it: {command(wanted[topic], bootstrap)}"
+                ) from error
         else:
             yield topic
+
+
+def command(topic: NewTopic, bootstrap: str) -> str:
+    """What makes the topic by hand."""
+    settings = "".join(f" --config {name}={value}" for name, value in (topic.config or {}).items())
+    return (
+        f"kafka-topics.sh --bootstrap-server {bootstrap} --create --topic {topic.topic} --partitions "
+        f"{topic.num_partitions} --replication-factor {topic.replication_factor}{settings}"
+    )
 
 
 def trouble(client: Producer, topic: str) -> str:

@@ -180,11 +180,11 @@ class MemoryTransactions(MemorySink):
         self._epoch = epochs[name] = epochs.get(name, 0) + 1
         self._name, self._cursor = name, cursor
         stored = self.cursors.get(name)
-        return None if stored is None else stored.decode()
+        return None if stored is None else stored.decode(errors="replace")
 
     def stored(self, name: str) -> Mapping[str, str]:
         """See Transactions.stored."""
-        return {each: text.decode() for each, text in self.cursors.items() if is_of(each, name)}
+        return {each: text.decode(errors="replace") for each, text in self.cursors.items() if is_of(each, name)}
 
     def store(self, cursor: str) -> None:
         """See Transactions.store."""

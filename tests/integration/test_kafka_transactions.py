@@ -107,6 +107,24 @@ def test_a_cursor_is_found_behind_many_others(kafka: str, cursors: str) -> None:
     idle.close()
 
 
+def test_what_others_have_written_there_is_read_as_what_it_is(kafka: str, cursors: str) -> None:
+    producer = Producer({"bootstrap.servers": kafka})
+    for key, value in (
+        (b"shop.outbox/kafka", b"17"), (b"shop.outbox/kafka/2", b"18"), (b"shop.outbox/kafka2", b"19"),
+        (b"\xff", b"21"), (b"shop.outbox/null", b"22"), (b"shop.outbox/null", None),
+        (b"shop.outbox/bytes", b"\xff"),
+    ):  # fmt: skip
+        producer.produce(cursors, value, key, 0)
+    assert producer.flush(30) == 0
+    sink = KafkaTransactions(kafka, cursors=cursors)
+
+    assert sink.take_over("shop.outbox/null", after) is None
+    assert sink.stored("shop.outbox/null") == {}
+    assert sink.stored("shop.outbox/kafka") == {"shop.outbox/kafka": "17", "shop.outbox/kafka/2": "18"}
+    assert sink.take_over("shop.outbox/bytes", after) == "\N{REPLACEMENT CHARACTER}"
+    sink.close()
+
+
 def test_a_cursor_is_not_read_while_another_transaction_may_still_be_before_it(kafka: str, cursors: str) -> None:
     """Reading what is committed so far would give an older one, and records would be sent twice."""
     ours, dead = KafkaTransactions(kafka, cursors=cursors), KafkaTransactions(kafka, cursors=cursors)

@@ -69,13 +69,15 @@ def kafka_jars() -> Path:
 
 
 class KafkaBroker:
-    """One broker on 127.0.0.1; with `with`, or start() and stop(). `properties` are added to server.properties.
+    """One broker on 127.0.0.1; with `with`, or start() and stop(). `properties` are added to server.properties, and
+    `classes`, a folder, to what Java finds.
 
     Its port and data outlive stop() and kill(), so that start() is a restart; close() removes them.
     """
 
-    def __init__(self, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(self, properties: Mapping[str, str] | None = None, classes: Path | None = None) -> None:
         self._jars = kafka_jars()
+        self._classes = f"{self._jars}/*" if classes is None else f"{self._jars}/*{os.pathsep}{classes}"
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-kafka-")
         self._properties = {} if properties is None else dict(properties)
         self._child: Child | None = None
@@ -152,7 +154,7 @@ class KafkaBroker:
         return Path(self._folder.name, "broker.log")
 
     def _java(self, *arguments: str) -> list[str]:
-        return [f"-Dlog4j2.configurationFile={FOLDER / 'log4j2.properties'}", "-cp", f"{self._jars}/*", *arguments]
+        return [f"-Dlog4j2.configurationFile={FOLDER / 'log4j2.properties'}", "-cp", self._classes, *arguments]
 
     def _format(self) -> None:
         address, controller = self.bootstrap, f"127.0.0.1:{self._controller_port}"

@@ -32,6 +32,7 @@ _SANE_SECONDS = 86_400.0
 _BEATS = 6  # so long beats take a sixth of the lease time; by itself a beat of a third and 0.46 of it would do
 _ANSWER_SECONDS = 2.0
 _LATE = "a majority of the servers is slow to confirm what is written (is one down, and another far behind?)"
+RELEASE_SECONDS = 1.0
 _SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock may run a little faster, can have it
 
 
@@ -221,12 +222,17 @@ class Lease:
 
     @apart
     def release(self) -> None:
-        """Gives the lease back, so that a waiter has it at once. Raises pymongo's errors."""
+        """Gives the lease back, so that a waiter has it at once. Raises pymongo's errors.
+
+        Whoever does this is about to end, and may be killed if that takes long. So a majority is not waited for longer
+        than a second: if there is none now, the lease is free as soon as there is one.
+        """
         fence, self.fence = self.fence, 0
         if fence and self._pid == os.getpid():  # a forked process has a copy of it, and its parent the lease
             own = {"_id": self.role, "owner": self.owner, "fence": Int64(fence)}
-            with call():
-                patiently(lambda: self._leases.update_one(own, {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}}))
+            free = {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}}
+            with call(RELEASE_SECONDS):
+                patiently(lambda: self._leases.update_one(own, free), RELEASE_SECONDS / 2)
 
 
 def _held(owner: str | None, beat: int, fence: int) -> Document:

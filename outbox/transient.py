@@ -91,17 +91,18 @@ def _inner_codes(error: BulkWriteError) -> Iterator[int | None]:
 
 
 class Tries:
-    """Trying again after errors that pass, for 5 s. Not thread-safe.
+    """Trying again after errors that pass, for 5 s by default. Not thread-safe.
 
     A call that waits as long for a server that is away is not made once more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = TRY_SECONDS) -> None:
+        self._seconds = seconds
         self.begin()
 
     def begin(self) -> None:
         """Begins anew, after progress."""
-        self._until = time.monotonic() + TRY_SECONDS
+        self._until = time.monotonic() + self._seconds
         self._pause = Pause(_LONGEST_PAUSE)
 
     def wait(self, error: PyMongoError) -> None:
@@ -112,12 +113,12 @@ class Tries:
         self._pause.wait(threading.Event())
 
 
-def patiently(call: Callable[[], T]) -> T:
-    """Calls again while errors come that pass, for 5 s; then raises the last one.
+def patiently(call: Callable[[], T], seconds: float = TRY_SECONDS) -> T:
+    """Calls again while errors come that pass, for so long; then raises the last one.
 
     For what is asked once, and may be asked twice.
     """
-    tries = Tries()
+    tries = Tries(seconds)
     while True:
         try:
             return call()

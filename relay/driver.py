@@ -21,6 +21,9 @@ from relay.pump import Pump
 log = logging.getLogger("relay")
 
 DRAIN_SECONDS = 10.0
+_SAVE_SECONDS = 3.0
+_LITTLE_SECONDS = 0.5
+"""For the last save, when the database has just failed: whoever waits for the end kills a process that takes long."""
 AGAIN_SECONDS = 60.0
 """So long an error that comes again and again is not said again."""
 _MACHINE = SystemClock()
@@ -111,8 +114,8 @@ class Driver:
             seconds = f"{DRAIN_SECONDS:g} s"
             log.info("relay %s: waiting up to %s for %d record(s) in flight", self._label, seconds, pump.pending)
         try:
-            pump.drain(DRAIN_SECONDS)
-        except (PyMongoError, LeaseLost) as error:
+            pump.drain(DRAIN_SECONDS, _LITTLE_SECONDS if self.failing else _SAVE_SECONDS)
+        except (PyMongoError, LeaseLost, TimeoutError) as error:
             level = logging.INFO if is_closed(error) else logging.WARNING  # the program ends, and has closed its client
             log.log(
                 level,

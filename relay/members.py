@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
 from outbox.collections import Document, apart, call
+from outbox.lease import RELEASE_SECONDS
 from outbox.wording import in_short
 
 log = logging.getLogger("relay")
@@ -83,7 +84,7 @@ class Members:
     def close(self) -> None:
         """Leaves, so that the others need not wait until it is seen."""
         try:
-            with call():
+            with call(RELEASE_SECONDS):
                 self._leases.update_one({"_id": self._role}, {"$unset": {f"members.{self._own}": 1}})
         except PyMongoError as error:  # it is seen then
             log.warning("%s: a member could not leave: %s", self._role, in_short(error))

@@ -175,15 +175,18 @@ class Pump:
         unsettled = self._inflight or self._saver.saved[0] != self._inflight.prefix[0]
         self._intake.wait(_BUSY_SECONDS if unsettled else _REST_SECONDS)
 
-    def drain(self, seconds: float) -> None:
-        """Waits up to `seconds` for what is in flight, sends nothing more, and saves. Raises what saving raises."""
+    def drain(self, seconds: float, save_seconds: float) -> None:
+        """Waits up to `seconds` for what is in flight, sends nothing more, and saves within `save_seconds`.
+
+        Raises what saving raises, and TimeoutError.
+        """
         deadline = self._clock.monotonic() + seconds
         while self._inflight and self._failed is None and self._clock.monotonic() < deadline:
             self._acknowledge(_BUSY_SECONDS)
             self._inflight.advance()
             self._lease.check()
             self._lease.renew_if_due()
-        self._saver.finish(self._inflight.advance())
+        self._saver.finish(self._inflight.advance(), save_seconds)
 
     def close(self) -> None:
         """Drops what is in flight and ends the saving thread. Saves nothing."""

@@ -35,6 +35,7 @@ class Saver:
         self._thread = Workers(1, "relay-cursor")
         self._saving: Future[None] | None = None
         self._newest = saved
+        self._left = False
         self._started = clock.monotonic()
 
     def keep_up(self, position: Position, *, now: bool = False) -> None:
@@ -54,12 +55,14 @@ class Saver:
         if self._saving is not None:
             wait_for([self._saving], seconds)
 
-    def finish(self, position: Position) -> None:
-        """Saves now and waits for it. Raises what saving raises."""
+    def finish(self, position: Position, seconds: float) -> None:
+        """Saves now and waits for it, `seconds` at most. Raises what saving raises, and TimeoutError: then a save is
+        left to itself, which does no harm however late it comes, for it is fenced."""
+        deadline = self._clock.monotonic() + seconds
         if self._saving is not None:
-            self._finish(self._saving)
+            self._finish(self._saving, seconds)
         if position[0] > self.saved[0]:
-            self._finish(self._begin(position))
+            self._finish(self._begin(position), deadline - self._clock.monotonic())
 
     def _begin(self, position: Position) -> Future[None]:
         self._started = self._clock.monotonic()
@@ -67,8 +70,12 @@ class Saver:
         self._saving = self._thread.submit(self._save, position)
         return self._saving
 
-    def _finish(self, saving: Future[None]) -> None:
-        error = saving.exception()  # waits
+    def _finish(self, saving: Future[None], seconds: float | None = None) -> None:
+        try:
+            error = saving.exception(seconds)  # waits
+        except TimeoutError:
+            self._left = True
+            raise TimeoutError("the database has not confirmed it in time") from None
         self._saving = None
         self.failing = error is not None
         if error is not None:
@@ -77,4 +84,4 @@ class Saver:
 
     def close(self) -> None:
         """Waits for a save under way, which is bounded in time, and ends the thread. Saves nothing more."""
-        self._thread.shutdown()
+        self._thread.shutdown(wait=not self._left)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,3 +57,29 @@ def test_it_is_sequenced_and_relayed_and_said(behind: Outbox, caplog: pytest.Log
     assert [record.seq for record in sink.records] == [1, 2, 3]
     assert any("slow to confirm" in each for each in said)
     assert not any("could not be confirmed" in each for each in said)
+
+
+@pytest.mark.parametrize("shares", [1, 2])
+def test_a_relay_that_is_stopped_without_a_majority_ends_before_it_would_be_killed(shares: int) -> None:
+    """Docker gives a process 10 s. What could not be saved comes again, and the lease runs out by itself."""
+    with ReplicaSet() as servers, MongoClient[dict[str, Any]](servers.uri) as client:
+        orders = new_outbox(client["test_stop"], sequence=False)
+        sink = MemorySink()
+        running = Relaying(Relay(orders, sink, shares=shares))
+        with running:
+            wait_until(lambda: running.knows_of_a_cursor, 60, "the relay to have begun")
+            sink.away = True
+            orders.put([placed(number, f"k{number}") for number in range(8)], standalone=True)
+            orders.sequence()
+            for node in servers.secondaries():
+                servers.kill(node)
+            sink.away = False
+            wait_until(lambda: len(sink.records) == 8, 60, "all to be sent")
+
+            began = time.monotonic()
+            running.stop()
+            took = time.monotonic() - began
+
+        assert running.error is None
+        assert took < 9
+        logging.getLogger("test").info("stopped in %.1f s", took)

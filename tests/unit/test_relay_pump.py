@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -167,16 +168,30 @@ def test_a_broker_that_does_not_answer_for_a_new_topic_is_asked_again(scene: Sce
 def test_draining_waits_for_what_is_in_flight_and_saves_it(scene: Scene) -> None:
     scene.pump.step()
 
-    scene.pump.drain(5)
+    scene.pump.drain(5, 5)
 
     assert scene.arrived() == list(range(1, CHUNK + 1))
     assert scene.saved[-1] == CHUNK
+
+
+def test_draining_ends_in_time_when_a_save_does_not(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when it, or the closing after it, waits for the database: a process that takes long is killed."""
+    answered = threading.Event()
+    monkeypatch.setattr(scene.pump._saver, "_save", lambda _: answered.wait(60))
+    scene.pump.step()
+
+    with pytest.raises(TimeoutError, match="has not confirmed it in time"):
+        scene.pump.drain(5, 0.1)
+    scene.pump.close()
+
+    assert not answered.is_set()
+    answered.set()
 
 
 def test_draining_ends_in_time_when_the_broker_is_away(scene: Scene) -> None:
     scene.sink.away = True
     scene.pump.step()
 
-    scene.pump.drain(5)
+    scene.pump.drain(5, 5)
 
     assert (scene.pump.pending, scene.saved) == (CHUNK, [])

@@ -8,7 +8,7 @@ import re
 from outbox.clock import Clock
 
 FOLD_SECONDS = 60.0
-_VARYING = re.compile(r"\[thrd:[^]]*\]|\[?rdkafka#\w+-\d+\]?|[\w.:-]+/(bootstrap|\d+): |\d+")
+_VARYING = re.compile(r"\[thrd:[^]]*\]|\[?rdkafka#\w+-\d+\]?|[\w.:-]+/(bootstrap|\d+): |\(after .*\)$|\d+")
 _MOST = 1000  # kinds of lines; there are some dozens
 
 

@@ -69,6 +69,11 @@ def run(uri: str, database: Database[Document], *parts: str) -> subprocess.Compl
     return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
 
 
+def noise(ended: subprocess.CompletedProcess[str]) -> list[str]:
+    """What it said; not that a machine with much else to do is slow to confirm a write, which is true."""
+    return [line for line in (ended.stdout + ended.stderr).splitlines() if "slow to confirm" not in line]
+
+
 def owner(database: Database[Document], role: str) -> object:
     lease = holder(database["outbox.leases"], role)
     assert lease is not None
@@ -81,7 +86,7 @@ def test_its_leases_are_free_at_once(mongo_uri: str, database: Database[Document
     """Goes red when nobody tells the threads that the program ends: the next one waited 10 s for each lease."""
     ended = run(mongo_uri, database, work, end)
 
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 3 if "exit(3" in end else 0)
+    assert (noise(ended), ended.returncode) == ([], 3 if "exit(3" in end else 0)
     assert owner(database, "sequencer") is None
     if work is RELAY:
         assert owner(database, "relay:kafka") is None
@@ -103,7 +108,7 @@ def test_a_client_that_it_closes_last_is_no_error(
 ) -> None:
     ended = run(mongo_uri, database, work, end)
 
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
+    assert (noise(ended), ended.returncode) == ([], 0)
 
 
 def test_a_subscriber_that_does_not_return_keeps_no_program_from_ending(
@@ -112,7 +117,7 @@ def test_a_subscriber_that_does_not_return_keeps_no_program_from_ending(
     stuck = "orders.observe(1).subscribe(lambda _: (got.append(1), threading.Event().wait()))\n"
     ended = run(mongo_uri, database, stuck, "orders.put(placed(1), standalone=True)\nwait_until(lambda: got)")
 
-    assert (ended.stderr, ended.returncode) == ("", 0)
+    assert (noise(ended), ended.returncode) == ([], 0)
     assert owner(database, "sequencer") is None
 
 
@@ -123,7 +128,7 @@ def test_threads_that_go_on_after_the_main_one_deliver_all(
     """Goes red with the library's pool of threads: 0 of 10, no error, exit code 0."""
     ended = run(mongo_uri, database, work, AFTER_MAIN)
 
-    assert (ended.stdout, ended.stderr, ended.returncode) == ("10\n", "", 0)
+    assert (noise(ended), ended.returncode) == (["10"], 0)
     assert len(totals(new_outbox(database).read())) == 10
 
 

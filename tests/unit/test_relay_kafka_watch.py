@@ -219,6 +219,14 @@ def test_lines_that_differ_in_numbers_only_are_said_once_a_minute_with_how_many_
     assert said[1].endswith("(59 more like this since)")
 
 
+def test_how_often_the_client_itself_left_a_line_out_makes_no_other_line() -> None:
+    worthwhile = Worthwhile(Clock())
+    refused = "FAIL [rdkafka#producer-1] [thrd:a]: a:1/bootstrap: Connect to ipv4#a:1 failed: Connection refused"
+
+    assert passes(worthwhile, f"{refused} (after 2ms in state CONNECT)") is not None
+    assert passes(worthwhile, f"{refused} (after 1ms in state CONNECT, 5 identical error(s) suppressed)") is None
+
+
 def test_other_lines_pass_meanwhile() -> None:
     worthwhile = Worthwhile(Clock())
 

@@ -13,7 +13,11 @@ _MOST = 1000  # kinds of lines; there are some dozens
 
 
 class Worthwhile(logging.Filter):
-    """Lets a line pass, but none like it for a minute, of whichever client and broker, and however often tried."""
+    """Lets a line pass, but none like it for a minute, of whichever client and broker, and however often tried.
+
+    As a warning at most: what is fatal to a client, as each record that the broker refuses is, the relay rides out with
+    another client, puts aside, or stops for with words of its own.
+    """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -36,6 +40,8 @@ class Worthwhile(logging.Filter):
         if len(self._said) >= _MOST:
             self._said.clear()
         self._said[kind] = now, 0
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         if folded:
             record.msg, record.args = f"{said} ({folded} more like this since)", ()
         return True

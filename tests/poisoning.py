@@ -9,7 +9,9 @@ from mongoengine import EmbeddedDocument, FloatField, StringField  # type: ignor
 from pymongo.database import Database
 
 from outbox import Outbox, message
+from outbox.clock import SystemClock
 from relay import Relay
+from relay.cursor import forget, move
 from relay.dead_letters import OnPoison
 from relay.disposal import DeadLetterOffice
 from relay.errors import Verdict
@@ -78,3 +80,16 @@ def states(prices: Outbox, reader: str = "relay:kafka") -> dict[int, str]:
     """seq → state of a reader's letters."""
     found = prices.collections.dead.find({"reader": reader}, {"seq": 1, "state": 1}, sort=[("seq", 1)])
     return {each["seq"]: each["state"] for each in found}
+
+
+def make_anew(prices: Outbox) -> None:
+    """As docs/restores.md says to, when there is no log; letters of before stay."""
+    prices.collections.log.drop()
+    forget(prices, "kafka", SystemClock())
+    prices.create()
+    move(prices, "kafka", 0, SystemClock())
+
+
+def sent(sink: MemorySink) -> list[str]:
+    """The ids of what arrived, in order."""
+    return [dict(each.headers)["id"].decode() for each in sink.records]

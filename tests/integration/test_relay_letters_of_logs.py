@@ -10,19 +10,17 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from outbox import Outbox
-from outbox.clock import SystemClock
 from relay import Relay
-from relay.cursor import forget, move
 from relay.disposal import Selection
 from relay.errors import LetterCorrupt
 from relay.letter import as_json
 from relay.testing import MemorySink, MemoryTransactions
-from tests.poisoning import arrived, new_prices, office, put, refuse, relay
+from tests.poisoning import arrived, make_anew, new_prices, office, put, refuse, relay, sent
 from tests.relaying import run_once
 
 Document = dict[str, Any]
-OF = pytest.mark.parametrize("is_said", [True, False], ids=["said", "old"])
-"""Whether the letters say which log they are of."""
+OF = pytest.mark.parametrize("said", ["both", "later", "none"])
+"""Which letters say of which log they are: a version of before did not write that."""
 
 
 @pytest.fixture
@@ -36,16 +34,6 @@ def sink(request: pytest.FixtureRequest) -> MemorySink:
     return request.param()
 
 
-def make_anew(prices: Outbox, *, is_said: bool = True) -> None:
-    """As docs/restores.md says to, when there is no log; letters of before stay."""
-    prices.collections.log.drop()
-    forget(prices, "kafka", SystemClock())
-    prices.create()
-    move(prices, "kafka", 0, SystemClock())
-    if not is_said:
-        prices.collections.dead.update_many({}, {"$unset": {"log": 1}})
-
-
 def aside(prices: Outbox, sink: MemorySink, *keys: str | None, count: int | None = None) -> list[ObjectId]:
     """Messages of these keys, of which the first are refused; what is parked behind them is put aside, too."""
     ids = put(prices, *keys)
@@ -55,9 +43,9 @@ def aside(prices: Outbox, sink: MemorySink, *keys: str | None, count: int | None
     return ids
 
 
-def sent(sink: MemorySink) -> list[str]:
-    """The ids of what arrived, in order."""
-    return [dict(each.headers)["id"].decode() for each in sink.records]
+def unsay(prices: Outbox, said: str, now: str) -> None:
+    if said == now:
+        prices.collections.dead.update_many({}, {"$unset": {"log": 1}})
 
 
 def logs(sink: MemorySink) -> list[str]:
@@ -83,15 +71,17 @@ def test_a_letter_says_which_log_it_is_of(prices: Outbox, sink: MemorySink) -> N
 
 
 @OF
-def test_two_letters_of_one_seq_are_both_sent_the_older_first(prices: Outbox, sink: MemorySink, is_said: bool) -> None:
+def test_two_letters_of_one_seq_are_both_sent_the_older_first(prices: Outbox, sink: MemorySink, said: str) -> None:
     """Goes red when a seq is taken for one message: the relay would wait for the other for ever."""
     one = aside(prices, sink, "a", "b")
     old = prices.log.identity()
-    make_anew(prices, is_said=is_said)
+    make_anew(prices)
+    unsay(prices, said, now="later")
     other = aside(prices, sink, "c", "d")
     refuse(sink)
     put(prices, "e")
 
+    unsay(prices, said, now="none")
     office(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
@@ -99,21 +89,23 @@ def test_two_letters_of_one_seq_are_both_sent_the_older_first(prices: Outbox, si
     assert len(sent(sink)) == 5
     assert left(prices) == []
     unknown = f"{prices.collections.log.full_name}/00000000"
-    assert logs(sink) == [old if is_said else unknown] * 2 + [prices.log.identity()] * 3
+    assert logs(sink) == [old if said == "both" else unknown] * 2 + [prices.log.identity()] * 3
 
 
 @OF
 @pytest.mark.parametrize("refused", [0, 1])
 def test_of_two_letters_of_one_seq_the_one_that_is_refused_again_stays(
-    prices: Outbox, sink: MemorySink, is_said: bool, refused: int
+    prices: Outbox, sink: MemorySink, said: str, refused: int
 ) -> None:
     """Goes red when the one takes the other's place: it would be neither delivered nor a dead letter."""
     ids = aside(prices, sink, "a")
-    make_anew(prices, is_said=is_said)
+    make_anew(prices)
+    unsay(prices, said, now="later")
     ids += aside(prices, sink, "b")
     refuse(sink)
     prices.collections.dead.update_one({"_id": ids[refused]}, {"$set": {"data": {"price": float("nan")}}})
 
+    unsay(prices, said, now="none")
     office(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
@@ -123,13 +115,15 @@ def test_of_two_letters_of_one_seq_the_one_that_is_refused_again_stays(
 
 
 @OF
-def test_what_is_parked_of_two_logs_comes_back_in_order(prices: Outbox, sink: MemorySink, is_said: bool) -> None:
+def test_what_is_parked_of_two_logs_comes_back_in_order(prices: Outbox, sink: MemorySink, said: str) -> None:
     ids = aside(prices, sink, "a", "a", "a", count=1)
-    make_anew(prices, is_said=is_said)
+    make_anew(prices)
+    unsay(prices, said, now="later")
     ids += aside(prices, sink, "a", "a", count=0)  # behind the dead one of before
     refuse(sink)
     assert len(left(prices)) == 5
 
+    unsay(prices, said, now="none")
     office(prices).requeue(Selection(id=ids[3]))
     run_once(relay(prices, sink))
 
@@ -139,14 +133,16 @@ def test_what_is_parked_of_two_logs_comes_back_in_order(prices: Outbox, sink: Me
 
 @OF
 def test_behind_one_that_is_refused_again_what_another_log_parked_stays(
-    prices: Outbox, sink: MemorySink, is_said: bool
+    prices: Outbox, sink: MemorySink, said: str
 ) -> None:
     ids = aside(prices, sink, "a", "a", count=1)
-    make_anew(prices, is_said=is_said)
+    make_anew(prices)
+    unsay(prices, said, now="later")
     ids += aside(prices, sink, "a", "b", count=0)
     assert sent(sink) == in_text(ids[3])
     prices.collections.dead.update_one({"_id": ids[0]}, {"$set": {"data": {"price": float("nan")}}})
 
+    unsay(prices, said, now="none")
     office(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
@@ -155,18 +151,18 @@ def test_behind_one_that_is_refused_again_what_another_log_parked_stays(
 
 
 @OF
-def test_letters_beyond_the_end_of_the_new_log_do_not_wait_for_it(
-    prices: Outbox, sink: MemorySink, is_said: bool
-) -> None:
+def test_letters_beyond_the_end_of_the_new_log_do_not_wait_for_it(prices: Outbox, sink: MemorySink, said: str) -> None:
     """Goes red when any letter with a seq behind the cursor is taken for one that the log comes to again."""
     put(prices, *["x"] * 20)
     run_once(relay(prices, sink))
     ids = aside(prices, sink, "a", "a", count=1)
-    make_anew(prices, is_said=is_said)
+    make_anew(prices)
+    unsay(prices, said, now="later")
     put(prices, "b")
     refuse(sink)
     run_once(relay(prices, sink))
 
+    unsay(prices, said, now="none")
     office(prices).requeue(Selection())
     run_once(relay(prices, sink))
 

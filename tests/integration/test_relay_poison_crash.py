@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.collection import Collection
@@ -19,7 +20,7 @@ from relay.cursor import Cursors
 from relay.dead_letters import DeadLetters
 from relay.disposal import DeadLetterOffice, Selection
 from relay.testing import MemorySink, MemoryTransactions
-from tests.poisoning import arrived, new_prices, office, put, refuse, relay, states
+from tests.poisoning import arrived, make_anew, new_prices, office, put, refuse, relay, sent, states
 from tests.relaying import run_once
 
 pytestmark = pytest.mark.heavy
@@ -163,6 +164,41 @@ def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
             check_nothing_lost(prices, sink, set())
             assert states(prices) == {}
             assert first_seqs(sink, "a") == [1, 2, 3, 4]
+
+        return work, check
+
+    assert crashes_at_every_step(crashing, scene) > 8
+
+
+@KINDS
+def test_a_crash_at_any_step_of_sending_letters_of_two_logs_loses_none_and_keeps_the_order(
+    outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink]
+) -> None:
+    """Two have seq 1, and two seq 2."""
+
+    def scene() -> tuple[Callable[[], object], Callable[[], None]]:
+        prices, sink = outboxes(), kind()
+        ids = put(prices, "a", "a")
+        refuse(sink, 1)
+        run_once(relay(prices, sink))
+        make_anew(prices)
+        ids += put(prices, "a", "a")
+        run_once(relay(prices, sink))
+        refuse(sink)
+        assert prices.collections.dead.count_documents({}) == 4
+
+        def work() -> None:
+            office(prices).requeue(Selection(key="a"))
+            run_once(relay(prices, sink))
+
+        def check() -> None:
+            kept = set(prices.collections.dead.distinct("_id"))
+            assert kept | set(map(ObjectId, sent(sink))) == set(ids), "something is lost"
+            office(prices).requeue(Selection())
+            run_once(relay(prices, sink))
+            assert list(dict.fromkeys(sent(sink))) == list(map(str, ids))
+            if isinstance(sink, MemoryTransactions):
+                assert len(sent(sink)) == len(ids)
 
         return work, check
 

@@ -200,6 +200,16 @@ FAIL = (
 )
 
 
+@pytest.mark.parametrize(("level", "as_said"), [("CRITICAL", "WARNING"), ("ERROR", "WARNING"), ("INFO", "INFO")])
+def test_what_is_fatal_to_a_client_is_a_warning(level: str, as_said: str) -> None:
+    """A message that is put aside is one: it must wake nobody up."""
+    record = logging.LogRecord("relay.librdkafka", logging.getLevelNamesMapping()[level], "", 0, "FATAL", (), None)
+
+    assert Worthwhile(Clock()).filter(record)
+
+    assert (record.levelname, record.levelno) == (as_said, logging.getLevelNamesMapping()[as_said])
+
+
 def passes(worthwhile: Worthwhile, text: str) -> str | None:
     line = logging.LogRecord("relay.librdkafka", logging.ERROR, "", 0, text, None, None)
     return line.getMessage() if worthwhile.filter(line) else None

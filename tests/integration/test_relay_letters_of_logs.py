@@ -16,7 +16,8 @@ from relay.errors import LetterCorrupt
 from relay.letter import as_json
 from relay.testing import MemorySink, MemoryTransactions
 from tests.poisoning import arrived, make_anew, new_prices, office, put, refuse, relay, sent
-from tests.relaying import run_once
+from tests.relaying import Relaying, run_once
+from tests.waiting import wait_until
 
 Document = dict[str, Any]
 OF = pytest.mark.parametrize("said", ["both", "later", "none"])
@@ -164,9 +165,9 @@ def test_letters_beyond_the_end_of_the_new_log_do_not_wait_for_it(prices: Outbox
 
     unsay(prices, said, now="none")
     office(prices).requeue(Selection())
-    run_once(relay(prices, sink))
+    with Relaying(relay(prices, sink)):
+        wait_until(lambda: sent(sink)[-2:] == in_text(*ids), 60, "the letters")
 
-    assert sent(sink)[-2:] == in_text(*ids)
     assert left(prices) == []
 
 

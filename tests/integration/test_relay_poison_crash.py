@@ -23,7 +23,7 @@ from relay.testing import MemorySink, MemoryTransactions
 from tests.poisoning import arrived, make_anew, new_prices, office, put, refuse, relay, sent, states
 from tests.relaying import run_once
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]  # minutes on a machine that runs all the others too
 
 Document = dict[str, Any]
 

@@ -20,7 +20,7 @@ from bench.reads import until_seen
 from bench.sightings import SECONDS
 from bench.stage import Stage
 from outbox import Outbox
-from outbox.collections import DECODED, RAW
+from outbox.mongo.codec import DECODED, RAW
 
 _AT_ONCE = 4
 _AWAIT_MS = 1000

@@ -19,7 +19,8 @@ from mongoengine import (  # type: ignore[import-untyped]  # mongoengine ships n
     StringField,
 )
 
-from outbox import message, staging
+from outbox import message
+from outbox.staging import document as staging
 
 KEYS = 1000
 HEADERS = {"tenant": "acme"}

@@ -14,10 +14,10 @@ from bench.benchmark import Figures, throughput
 from bench.load import DIFFERENT, Load
 from bench.messages import HEADERS, TYPES, Sent
 from bench.process import resident_mib
-from outbox.collections import DECODED
-from relay import dates
-from relay.kafka import DEFAULTS, LOCKED
-from relay.values import json_value
+from outbox import dates
+from outbox.mongo.codec import DECODED
+from relay.encoding.json_value import json_value
+from relay.kafka.sink import DEFAULTS, LOCKED
 
 _AT_ONCE = 500
 _SECONDS = 60.0

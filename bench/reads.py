@@ -12,7 +12,7 @@ from pymongo.read_concern import ReadConcern
 from bench.benchmark import Figures, InTurns, throughput
 from bench.stage import Stage
 from outbox import Outbox, Record
-from outbox.collections import DECODED, RAW
+from outbox.mongo.codec import DECODED, RAW
 
 
 class Read(InTurns):

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from outbox.child import Child
+from outbox.embedded.child_process import Child
 
 RELAY = [sys.executable, "-m", "relay"]
 _ONCE_SECONDS = 600.0

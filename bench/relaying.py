@@ -10,13 +10,13 @@ from typing import Any
 
 from pymongo import MongoClient
 
-import relay.cli  # noqa: F401  # see above
+import relay.cli.app  # noqa: F401  # see above
 from bench.benchmark import Figures
 from bench.load import PARTITIONS
 from bench.process import resident_mib
 from outbox import Outbox
 from relay import KafkaSink, KafkaTransactions, NewTopics, Relay, Topics
-from relay.memory import keep_memory
+from relay.cli.process_memory import keep_memory
 from tests.waiting import wait_until
 
 _START_SECONDS = 60.0

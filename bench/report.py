@@ -17,7 +17,7 @@ from rich.table import Table
 from bench.archive import Entry
 from bench.benchmark import Measurement, spread
 from bench.stage import Stage
-from relay.encoding import is_native
+from relay.encoding.encoder import is_native
 
 WAYS = ("ours", "bare", "ratio")
 

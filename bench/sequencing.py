@@ -9,8 +9,8 @@ from bson.raw_bson import RawBSONDocument
 
 from bench.benchmark import Figures, InTurns, throughput
 from bench.stage import Stage, capped, seed
-from outbox.collections import RAW
-from outbox.creatable import least_capacity
+from outbox.creation_checks import least_capacity
+from outbox.mongo.codec import RAW
 
 _AT_ONCE = 20
 """Batches an insert: 10,000 messages, as much as a sweep takes."""

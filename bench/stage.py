@@ -20,7 +20,7 @@ from pymongo.write_concern import WriteConcern
 from bench.load import PARTITIONS, Load
 from bench.messages import TYPES
 from outbox import Outbox
-from outbox.embedded import EmbeddedMongo
+from outbox.embedded.mongo import EmbeddedMongo
 from relay import KafkaSink, NewTopics
 from tests.servers.docker import docker_answers, kafka_container
 from tests.servers.kafka import KafkaBroker

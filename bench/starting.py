@@ -8,7 +8,7 @@ from bench.benchmark import Alone, Figures, InTurns
 from bench.relay_command import RELAY, RelayCommand
 from bench.stage import Stage, capped, seed
 from bench.topic import TopicView
-from outbox.child import Child
+from outbox.embedded.child_process import Child
 
 _SECONDS = 600.0
 _METRIC = "start → first record s"

@@ -24,11 +24,11 @@ from outbox.errors import (
     UnknownMessage,
     UnsupportedServer,
 )
-from outbox.headroom import Headroom
-from outbox.messages import message
+from outbox.log.record import Record
+from outbox.messages.message_types import message
+from outbox.monitoring.headroom import Headroom
+from outbox.monitoring.status import CursorStatus, Held, Status
 from outbox.outbox import Outbox
-from outbox.record import Record
-from outbox.status import CursorStatus, Held, Status
 
 __all__ = [
     "CursorStatus",

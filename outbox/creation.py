@@ -11,10 +11,7 @@ from typing import Any
 import pymongo.errors
 from bson import Int64
 
-from outbox import log
-from outbox.batch import GENESIS
-from outbox.collections import Collections, Document, call
-from outbox.creatable import (
+from outbox.creation_checks import (
     check_collections,
     check_settings,
     least_capacity,
@@ -22,14 +19,17 @@ from outbox.creatable import (
     parse_capacity,
     wanted_validator,
 )
-from outbox.edge import Edge
 from outbox.errors import IncompatibleOutbox
-from outbox.lease import Lease, holder
-from outbox.privileges import is_unauthorized
-from outbox.server import check_server, no_capped_collections
-from outbox.transient import is_transient, patiently
-from outbox.validator import schemas_of, staging_validator
-from outbox.wording import in_short
+from outbox.log import log
+from outbox.log.batch import GENESIS
+from outbox.log.edge import Edge
+from outbox.mongo.calls import call
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections
+from outbox.mongo.lease import Lease, holder
+from outbox.mongo.server import check_server, no_capped_collections
+from outbox.mongo.server_errors import in_short, is_transient, is_unauthorized, patiently
+from outbox.staging.validator import schemas_of, staging_validator
 
 logger = logging.getLogger("outbox")
 

@@ -14,24 +14,25 @@ from pymongo.database import Database
 from reactivex import Observable
 
 from outbox import creation
-from outbox.bell import AWAIT_SECONDS
-from outbox.by_hand import sequence_once
-from outbox.collections import Collections, apart, call
 from outbox.errors import OutboxClosed
-from outbox.feed import Feed
-from outbox.log import Log
-from outbox.messages import Key, MessageTypes
-from outbox.observable import OnGap, Request, Subscriptions
-from outbox.put import Message, Putter, listed
-from outbox.reader import LogReader
-from outbox.record import Record
-from outbox.selection import selected_key, selected_types
-from outbox.start import Start, check, resolve
-from outbox.status import Status, status
-from outbox.tail import Tail
-from outbox.transient import patient
-from outbox.unattended import Unattended
-from outbox.validator import schemas_of
+from outbox.log.log import Log
+from outbox.log.record import Record
+from outbox.messages.message_types import Key, MessageTypes
+from outbox.mongo.calls import apart, call
+from outbox.mongo.collections import Collections
+from outbox.mongo.server_errors import patient
+from outbox.monitoring.no_sequencer_warning import Unattended
+from outbox.monitoring.status import Status, status
+from outbox.readers.background import Feed
+from outbox.readers.observable import OnGap, Request, Subscriptions
+from outbox.readers.reader import LogReader
+from outbox.readers.selection import selected_key, selected_types
+from outbox.readers.start import Start, check, resolve
+from outbox.readers.tail import Tail
+from outbox.sequencer.change_stream import AWAIT_SECONDS
+from outbox.sequencer.once import sequence_once
+from outbox.staging.put import Message, Putter, listed
+from outbox.staging.validator import schemas_of
 
 _STOP_SECONDS = 2.0
 

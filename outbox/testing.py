@@ -11,11 +11,11 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 from pymongo.client_session import ClientSession
 
-from outbox.collections import DECODED
-from outbox.messages import MessageTypes
-from outbox.put import Message, encode, listed
-from outbox.record import Record
-from outbox.transaction import joined
+from outbox.log.record import Record
+from outbox.messages.message_types import MessageTypes
+from outbox.mongo.codec import DECODED
+from outbox.staging.put import Message, encode, listed
+from outbox.staging.transaction import joined
 
 
 class FakeClock:

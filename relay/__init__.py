@@ -8,20 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from relay.kafka import KafkaSink
-    from relay.kafka_topics import NewTopics
-    from relay.kafka_transactions import KafkaTransactions
-    from relay.runner import Relay
-    from relay.topics import Topics
+    from relay.encoding.topics import Topics
+    from relay.kafka.sink import KafkaSink
+    from relay.kafka.topic_admin import NewTopics
+    from relay.kafka.transactional_sink import KafkaTransactions
+    from relay.relay import Relay
 
 __all__ = ["KafkaSink", "KafkaTransactions", "NewTopics", "Relay", "Topics"]
 
 _HOMES = {
-    "KafkaSink": "relay.kafka",
-    "KafkaTransactions": "relay.kafka_transactions",
-    "NewTopics": "relay.kafka_topics",
-    "Relay": "relay.runner",
-    "Topics": "relay.topics",
+    "KafkaSink": "relay.kafka.sink",
+    "KafkaTransactions": "relay.kafka.transactional_sink",
+    "NewTopics": "relay.kafka.topic_admin",
+    "Relay": "relay.relay",
+    "Topics": "relay.encoding.topics",
 }
 
 

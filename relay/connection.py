@@ -13,14 +13,13 @@ from pymongo import MongoClient
 from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from outbox import Outbox
-from outbox.server import check_hosts, check_server
-from outbox.transient import is_transient, patiently
-from outbox.wording import in_short
+from outbox.mongo.server import check_hosts, check_server
+from outbox.mongo.server_errors import in_short, is_transient, patiently
 from relay.address import check_address, hosts_of, tls_context, without_values
-from relay.alive import identity
 from relay.answers import Answers
+from relay.cli.settings import OutboxSettings, Settings
 from relay.errors import InvalidSettings, Unreachable
-from relay.settings import OutboxSettings, Settings
+from relay.monitoring.alive import identity
 
 log = logging.getLogger("relay")
 

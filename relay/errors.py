@@ -1,4 +1,4 @@
-"""The relay's own errors, under the outbox's root. The command line gives each its exit code (see relay/cli.py)."""
+"""The relay's own errors, under the outbox's root. The command line gives each its exit code (see relay/cli/app.py)."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ from pymongo.database import Database
 
 import outbox
 import relay
-from outbox.child import Child
-from outbox.embedded import EmbeddedMongo
+from outbox.embedded.child_process import Child
+from outbox.embedded.mongo import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
-from relay import encoding
+from relay.encoding import encoder
 from tests.distribution import pytest_collection_modifyitems, pytest_xdist_auto_num_workers
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
@@ -79,11 +79,11 @@ def mongo(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
 @pytest.fixture
 def native() -> None:
     """The compiled encoder. In CI it must have been built, unless there is nothing to build it with."""
-    if not encoding.is_native():
+    if not encoder.is_native():
         compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
         if CI and shutil.which(compiler) is not None:
-            pytest.fail(f"relay._encoder was not built, and there is {compiler}")
-        pytest.skip("relay._encoder is not built: pip install -e .")
+            pytest.fail(f"relay.encoding._encoder was not built, and there is {compiler}")
+        pytest.skip("relay.encoding._encoder is not built: pip install -e .")
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
-from outbox import Outbox, batch, staging
-from outbox.collections import Collections
-from outbox.log import Log
+from outbox import Outbox
+from outbox.log import batch
+from outbox.log.log import Log
+from outbox.mongo.collections import Collections
+from outbox.staging import document as staging
 from tests.acceptance.process import Process
 from tests.acceptance.processes.entry import TYPE, Entry
 

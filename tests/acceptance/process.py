@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from outbox.child import Child
+from outbox.embedded.child_process import Child
 from tests.waiting import wait_until
 
 SCRIPTS = Path(__file__).parent / "processes"

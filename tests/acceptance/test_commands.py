@@ -19,7 +19,7 @@ from pymongo.database import Database
 from outbox import Outbox, message
 from tests.acceptance.example import EXAMPLES, expected
 from tests.acceptance.pages import ALONE, FIRST_STEPS, README, ROOT, clone, commands
-from tests.consuming import read_topic, topic_exists
+from tests.actors.consumer import read_topic, topic_exists
 from tests.waiting import wait_until
 
 INSTALL = "python3 -m venv .venv && .venv/bin/pip install "

@@ -1,6 +1,7 @@
 """The image and compose.yaml, run where a container engine answers: Docker, or podman through DOCKER_HOST.
 
-Skipped elsewhere, also in CI, which has no engine: tests/unit/test_compose.py has what can be known without one.
+Skipped elsewhere, also in CI, which has no engine: tests/unit/project/test_compose.py has what can be known without
+one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from ruamel.yaml import YAML
 
-from tests.consuming import read_topic
+from tests.actors.consumer import read_topic
 from tests.servers.docker import docker_answers
 from tests.waiting import wait_until
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from outbox.lease import holder
-from relay.plan import role
+from outbox.mongo.lease import holder
+from relay.shares.layout import role
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from relay.cursor import Cursors
+from relay.shares.cursor_admin import Cursors
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.topic import Topic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from outbox import Outbox
-from outbox.log import validator
+from outbox.log.log import validator
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, log_faults
 from tests.acceptance.process import Process

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from relay import plan
+from relay.shares import layout
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process
@@ -71,9 +71,11 @@ class Scene:
         self.wait_until(lambda: self.topic.end() >= enough, f"{records} more records in Kafka")
 
     def change(self, number: int, meanwhile: Callable[[], object] = lambda: None) -> None:
-        plan.wish(self.ledger.collections, "kafka", number)
+        layout.wish(self.ledger.collections, "kafka", number)
         meanwhile()
-        self.wait_until(lambda: plan.load(self.ledger.collections, "kafka")[:2] == (number, None), f"{number} share(s)")
+        self.wait_until(
+            lambda: layout.load(self.ledger.collections, "kafka")[:2] == (number, None), f"{number} share(s)"
+        )
 
     def finish(self, relays: Sequence[Process]) -> list[str]:
         """The writers end, the relays deliver the rest and end; returns all that is wrong."""
@@ -82,7 +84,7 @@ class Scene:
         head = wait_until(lambda: self.ledger.staged() == 0 and self.ledger.head(), PATIENCE_SECONDS, "empty staging")
 
         def delivered() -> bool:
-            found = plan.load(self.ledger.collections, "kafka").positions
+            found = layout.load(self.ledger.collections, "kafka").positions
             return all(each is not None and each[0] == head for each in found)
 
         self.wait_until(delivered, "all shares to be at the head")

@@ -1,4 +1,4 @@
-"""What every sink promises (relay/sink.py), asked of each adapter."""
+"""What every sink promises (relay/delivery/ports.py), asked of each adapter."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from relay.delivery.ports import Outgoing, Sink
 from relay.errors import DeliveryFailed, TopicMissing, Verdict
-from relay.kafka import KafkaSink
-from relay.kafka_transactions import KafkaTransactions
-from relay.sink import Outgoing, Sink
+from relay.kafka.sink import KafkaSink
+from relay.kafka.transactional_sink import KafkaTransactions
 from relay.testing import MemorySink, MemoryTransactions
-from tests.consuming import headers, read_topic, topic_exists
+from tests.actors.consumer import headers, read_topic, topic_exists
 from tests.servers.kafka import create_cursor_topic, create_topic
 from tests.waiting import wait_until
 

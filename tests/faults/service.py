@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from outbox.lease import holder
+from outbox.mongo.lease import holder
 from tests.acceptance.ledger import Ledger, Written
 from tests.acceptance.process import Process
 from tests.acceptance.topic import Topic

@@ -12,9 +12,9 @@ from pymongo.errors import PyMongoError
 
 from relay import Relay
 from relay.testing import MemorySink
-from tests.orders import new_outbox, placed
-from tests.relaying import Relaying, seqs
-from tests.subscriber import Subscriber
+from tests.actors.order_service import new_outbox, placed
+from tests.actors.relay_thread import Relaying, seqs
+from tests.actors.subscriber import Subscriber
 from tests.waiting import wait_until
 
 SECONDS = 90.0

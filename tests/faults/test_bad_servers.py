@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pymongo.errors import OperationFailure
 
-from outbox.embedded import EmbeddedMongo
+from outbox.embedded.mongo import EmbeddedMongo
+from tests.actors.order_service import placed
 from tests.faults.shop import SECONDS, Shop
-from tests.orders import placed
 from tests.servers.replica_set import REPLICA_SET, ReplicaSet
 from tests.waiting import wait_until
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from outbox.embedded import EmbeddedMongo
+from outbox.embedded.mongo import EmbeddedMongo
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.process import Process

@@ -13,11 +13,11 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from outbox.embedded import EmbeddedMongo
+from outbox.embedded.mongo import EmbeddedMongo
 from relay import Relay
 from relay.testing import MemorySink
-from tests.orders import new_outbox, placed
-from tests.relaying import Relaying
+from tests.actors.order_service import new_outbox, placed
+from tests.actors.relay_thread import Relaying
 from tests.servers.tampered import NoCompiler, Tampered
 from tests.servers.unavailable import unavailable
 from tests.waiting import wait_until

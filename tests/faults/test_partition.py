@@ -13,17 +13,17 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from outbox import Outbox, Record
-from outbox.collections import Collections
-from outbox.embedded import EmbeddedMongo
+from outbox.embedded.mongo import EmbeddedMongo
+from outbox.mongo.collections import Collections
 from relay import Relay
 from relay.testing import MemorySink
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes.entry import Entry
 from tests.acceptance.topic import Topic
+from tests.actors.order_service import new_outbox, placed
+from tests.actors.relay_thread import Relaying
 from tests.faults.service import Service
-from tests.orders import new_outbox, placed
-from tests.relaying import Relaying
 from tests.servers.partition import PartitionedSet
 from tests.waiting import wait_until
 

@@ -11,11 +11,11 @@ import pytest
 from pymongo import MongoClient
 
 from outbox import Outbox
-from outbox.collections import Collections
+from outbox.mongo.collections import Collections
 from relay import Relay
 from relay.testing import MemorySink
-from tests.orders import new_outbox, placed
-from tests.relaying import Relaying
+from tests.actors.order_service import new_outbox, placed
+from tests.actors.relay_thread import Relaying
 from tests.servers.replica_set import ReplicaSet
 from tests.waiting import wait_until
 

@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from tests.relay_command import RelayCommand
+from tests.actors.relay_command import RelayCommand
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from pymongo.errors import WriteError
 
 from outbox import MessageTooLarge, Outbox
 from relay import Relay
-from relay.kafka import KafkaSink
-from relay.topics import Topics
-from tests.consuming import header, read_topic
-from tests.orders import StockCounted, foreign, new_outbox, placed
-from tests.relaying import run_once
+from relay.encoding.topics import Topics
+from relay.kafka.sink import KafkaSink
+from tests.actors.consumer import header, read_topic
+from tests.actors.order_service import StockCounted, foreign, new_outbox, placed
+from tests.actors.relay_thread import run_once
 
 pytestmark = pytest.mark.heavy
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from outbox.status import status
+from outbox.monitoring.status import status
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, content_faults, log_faults
 from tests.acceptance.topic import Topic

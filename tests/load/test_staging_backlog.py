@@ -15,9 +15,9 @@ from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.process import Process
 from tests.acceptance.processes.entry import TYPE
+from tests.actors.order_service import foreign
 from tests.faults.test_broker_away import resident_mib
 from tests.load.size import size
-from tests.orders import foreign
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.heavy

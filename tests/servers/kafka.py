@@ -19,9 +19,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from outbox.child import Child
-from relay.kafka_cursors import CursorTopic
-from relay.kafka_transactions import CURSORS
+from outbox.embedded.child_process import Child
+from relay.kafka.cursor_topic import CursorTopic
+from relay.kafka.transactional_sink import CURSORS
 from tests.servers.ports import free_ports
 from tests.waiting import wait_until
 

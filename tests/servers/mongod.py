@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from outbox.mongod import find_mongod
+from outbox.embedded.binary import find_mongod
 
 CHOSEN = os.environ.get("OUTBOX_TEST_MONGOD")
 
@@ -21,4 +21,4 @@ def choose_mongod() -> None:
     """From now on every EmbeddedMongo of this process is of that version, so every replica set of the tests."""
     if CHOSEN is not None and not os.access(CHOSEN, os.X_OK):
         pytest.exit(f"OUTBOX_TEST_MONGOD is {CHOSEN!r}: no program is there", 4)
-    pytest.MonkeyPatch().setattr("outbox.embedded.find_mongod", mongod)
+    pytest.MonkeyPatch().setattr("outbox.embedded.mongo.find_mongod", mongod)

@@ -8,7 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from outbox.embedded import EmbeddedMongo
+from outbox.embedded.mongo import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
 from tests.servers.proxy import Proxy
 from tests.servers.replica_set import ReplicaSet

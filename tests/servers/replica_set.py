@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pymongo.errors import AutoReconnect, PyMongoError
 
-from outbox.embedded import REPLICA_SET, EmbeddedMongo
+from outbox.embedded.mongo import REPLICA_SET, EmbeddedMongo
 from tests.servers.ports import free_ports
 from tests.waiting import wait_until
 

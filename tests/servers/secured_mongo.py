@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 
 from pymongo import MongoClient
 
-from outbox.embedded import REPLICA_SET, EmbeddedMongo
+from outbox.embedded.mongo import REPLICA_SET, EmbeddedMongo
 from tests.servers.certificates import CLIENT_SUBJECT, Certificates
 from tests.waiting import wait_until
 

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from reactivex import Observable
 
 from outbox import Headroom, Held, HistoryLost, Outbox, OutboxError, Record, Status, message
-from outbox.embedded import EmbeddedMongo
+from outbox.embedded.mongo import EmbeddedMongo
 from outbox.testing import MemoryOutbox
 from relay import KafkaSink, KafkaTransactions, NewTopics, Relay, Topics
 

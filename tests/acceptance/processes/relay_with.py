@@ -6,10 +6,12 @@ import argparse
 import signal
 import sys
 
-import outbox.sequencing
-from outbox.lease import Lease
-from relay import cli, kafka, runner
-from relay.cursor import Cursors
+import outbox.sequencer.loop
+from outbox.mongo.lease import Lease
+from relay import relay as runner
+from relay.cli import app
+from relay.kafka import sink
+from relay.shares.cursor_admin import Cursors
 
 
 def go_blind(*_: object) -> None:
@@ -29,13 +31,13 @@ def main() -> None:
     given, arguments = parser.parse_known_args()
     Lease.__init__.__kwdefaults__["seconds"] = given.lease
     runner.Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease
-    outbox.sequencing._STANDBY_SECONDS = runner.STANDBY_SECONDS = 0.1
+    outbox.sequencer.loop._STANDBY_SECONDS = runner.STANDBY_SECONDS = 0.1
     if given.message_timeout is not None:
-        kafka.LOCKED = {**kafka.LOCKED, "message.timeout.ms": given.message_timeout}
+        sink.LOCKED = {**sink.LOCKED, "message.timeout.ms": given.message_timeout}
     if given.blind:
         signal.signal(signal.SIGUSR1, go_blind)
     sys.argv = ["relay", *arguments]
-    cli.main()
+    app.main()
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-import outbox.sequencing
-from outbox import batch
-from outbox.clearing import Clearing
-from outbox.collections import Collections
-from outbox.lease import Lease
-from outbox.sequencer import Sequencer
+import outbox.sequencer.loop
+from outbox.log import batch
+from outbox.mongo.collections import Collections
+from outbox.mongo.lease import Lease
+from outbox.sequencer.cleanup import Clearing
+from outbox.sequencer.sequencer import Sequencer
 
 insert_many: Callable[..., Any] = Collection.insert_many
 delete: Callable[..., Any] = Clearing.delete
@@ -72,7 +72,7 @@ def main() -> None:
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     batch.MAX_RECORDS = given.batch
-    outbox.sequencing._STANDBY_SECONDS = 0.05
+    outbox.sequencer.loop._STANDBY_SECONDS = 0.05
     if given.die == "deleting":
         Clearing.delete = die_deleting
     elif given.die is not None:
@@ -84,7 +84,7 @@ def main() -> None:
     with MongoClient(given.uri) as client:
         collections = Collections(client[given.database], "outbox")
         lease = Lease(collections.leases, "sequencer", seconds=given.lease)
-        outbox.sequencing.sequence(collections, Sequencer(collections, lease), stop)
+        outbox.sequencer.loop.sequence(collections, Sequencer(collections, lease), stop)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Writer:
         try:
             with self._client.start_session() as session:
                 written = session.with_transaction(lambda session: self._write(session, account, size))
-        except ConfigurationError as error:  # see outbox.transient: the driver could not even abort it
+        except ConfigurationError as error:  # see outbox.mongo.server_errors: the driver could not even abort it
             say(f"a transaction ended before it was committed: {error}")
             return
         for number, id in written.items():

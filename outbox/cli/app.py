@@ -1,0 +1,285 @@
+"""The command `outbox`: create, look into and number the outbox that an application declares."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib.metadata
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+try:
+    import pymongo
+    import typer
+    from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+    from rich.console import Console
+
+    from outbox import errors
+    from outbox.cli.app_loader import InvalidApplication, load
+    from outbox.cli.terminal import RecordPrinter, escape_the_unprintable, print_json, print_status, text
+    from outbox.log.record import Record
+    from outbox.mongo.pool import connection_held
+    from outbox.mongo.server import check_server
+    from outbox.mongo.server_errors import in_short, is_transient, is_unauthorized, patiently
+    from outbox.monitoring.units import size
+    from outbox.outbox import Outbox
+    from outbox.readers.start import Start
+    from outbox.sequencer.loop import sequence as sequence_until
+    from outbox.sequencer.sequencer import Sequencer
+except ModuleNotFoundError as missing:
+    print(f"outbox: {missing}; install it with: pip install '.[relay]', in its clone", file=sys.stderr)
+    raise SystemExit(2) from None
+except KeyboardInterrupt:  # loading takes long enough to be interrupted
+    raise SystemExit(130) from None
+
+app = typer.Typer(
+    help="Creates and shows the outbox of a service. APP is module:attribute, as web servers have it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,  # as markup, brackets in a help text would vanish
+)
+
+CONNECT_SECONDS = 5.0
+_EXITS: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
+    ((InvalidApplication, errors.InvalidStart, errors.UnknownMessage, errors.PoolTooSmall), 2),
+    ((ConnectionFailure,), 3),
+    ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), 4),
+    ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), 4),
+    ((errors.OutboxError, PyMongoError), 1),
+)
+
+App = Annotated[
+    str,
+    typer.Argument(
+        metavar="APP",
+        help="module:attribute, an Outbox or a function that returns one; this folder is searched first.",
+        show_default=False,
+    ),
+]
+
+
+def main() -> None:
+    """The script `outbox`."""
+    escape_the_unprintable()
+    app(prog_name="outbox")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mongo-outbox {importlib.metadata.version('mongo-outbox')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Has what all commands have in common."""
+
+
+@app.command()
+def create(app: App) -> None:
+    """Make the collections, or add what is new to them.
+
+    New are message classes, and a larger capacity. Run it at each deployment, before the services start: it is
+    idempotent, and older services may be putting meanwhile.
+    """
+    with _opened(app) as outbox:
+        outbox.create()
+        capacity = patiently(outbox.log.describe).size
+        types = ", ".join(outbox.types()) or "no message types yet"
+        print(f"{_full_name(outbox)} is ready: a log of {size(capacity)}; {types}")
+
+
+@app.command()
+def status(
+    app: App, as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")] = False
+) -> None:
+    """Show what is in it, who numbers, and how far readers are."""
+    with _opened(app) as outbox:
+        found = outbox.status()
+        if as_json:
+            print(json.dumps(asdict(found), default=text))
+        else:
+            print_status(_full_name(outbox), found)
+
+
+@app.command()
+def tail(
+    app: App,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="earliest, latest, a seq, or a date (2025-01-31T12:00Z) [default: latest; with --no-follow earliest]",
+        ),
+    ] = None,
+    type: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Only this type; may be repeated.")] = None,
+    key: Annotated[str | None, typer.Option(help="Only this key.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line; data is MongoDB's relaxed Extended JSON.")
+    ] = False,
+    no_follow: Annotated[bool, typer.Option("--no-follow", help="Print what is there, then end.")] = False,
+) -> None:
+    """Print records as they come, until Ctrl-C.
+
+    It only reads: what staging holds gets its numbers from a relay, a service, or `outbox sequence`.
+    """
+    with _opened(app) as application, _reading(application) as outbox:
+        patiently(outbox.log.describe)  # whether create() was run
+        _check_types(type or [], outbox)
+        show = print_json if as_json else RecordPrinter()
+        if no_follow:
+            _print_all(outbox.read(start_of(start or "earliest"), types=type, key=key), show)
+            return
+        ended = threading.Event()
+        failures: list[Exception] = []
+
+        def fail(error: Exception) -> None:
+            failures.append(error)
+            ended.set()
+
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        subscription = outbox.observe(start_of(start or "latest"), types=type, key=key).subscribe(show, fail, ended.set)
+        try:
+            ended.wait()
+        except KeyboardInterrupt:
+            pass  # how one ends it
+        finally:
+            subscription.dispose()
+            signal.signal(signal.SIGTERM, previous)
+        _raise_first(failures)
+
+
+def _reading(application: Outbox) -> Outbox:
+    """The same outbox, but it never sequences, and shows data as they are stored."""
+    return Outbox(application.collections.database, application.name, sequence=False)
+
+
+def _print_all(records: Iterator[Record[Any]], show: Callable[[Record[Any]], None]) -> None:
+    try:
+        for record in records:
+            show(record)
+    except BrokenPipeError as error:
+        _raise_first([error])
+
+
+def _raise_first(failures: list[Exception]) -> None:
+    if failures and isinstance(failures[0], BrokenPipeError):
+        # Whoever read this has enough (`| head`). Python must not complain of it once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    elif failures:
+        raise failures[0]
+
+
+def _check_types(types: list[str], outbox: Outbox) -> None:
+    known = outbox.types()
+    for each in types:
+        if each not in known:
+            near = difflib.get_close_matches(each, known, n=1)
+            told = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none yet'}"
+            raise errors.UnknownMessage(f"{_full_name(outbox)} has no message type {each!r}; {told}")
+
+
+_WORDS: dict[str, Start] = {"earliest": "earliest", "latest": "latest"}
+
+
+def start_of(where: str) -> Start:
+    """What `--start` says. Raises InvalidStart."""
+    if where in _WORDS:
+        return _WORDS[where]
+    if where.isdecimal():
+        return int(where)
+    try:
+        return datetime.fromisoformat(where)
+    except ValueError:
+        raise errors.InvalidStart(
+            f"--start {where!r} is none of: earliest, latest, a seq, a date such as 2025-01-31T12:00Z"
+        ) from None
+
+
+@app.command()
+def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", help="One type only.")] = None) -> None:
+    """Print the JSON Schema of messages, as Kafka has them.
+
+    It comes from the message classes; no server is asked.
+    """
+    with _exit_codes(), load(app, Path.cwd()) as outbox:
+        schemas = outbox.json_schemas()
+        if type is not None and type not in schemas:
+            near = difflib.get_close_matches(type, schemas, n=1)
+            told = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(schemas) or 'none'}"
+            raise errors.UnknownMessage(f"{app} has no message class for {type!r}; {told}")
+        Console().print_json(data=schemas if type is None else schemas[type], ensure_ascii=True)
+
+
+@app.command()
+def sequence(
+    app: App,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Number what comes, until SIGTERM or Ctrl-C, or stand by for who does.")
+    ] = False,
+) -> None:
+    """Number what staging holds, once, and print the count.
+
+    The count is 0 also when another process numbers. One that was killed is waited for, 10 s.
+    """
+    with _opened(app) as outbox:
+        patiently(outbox.log.describe)  # as above
+        if not keep:
+            print(outbox.sequence())
+            return
+        stop = threading.Event()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: stop.set())
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("outbox").setLevel(logging.INFO)
+        with connection_held(outbox.collections.client, _full_name(outbox)):
+            sequence_until(outbox.collections, Sequencer(outbox.collections), stop)
+
+
+@contextlib.contextmanager
+def _opened(app: str) -> Iterator[Outbox]:
+    """The Outbox that APP names, with a server that answers; ends the command with the code of an error."""
+    with _exit_codes(), load(app, Path.cwd()) as outbox:
+        try:
+            with pymongo.timeout(CONNECT_SECONDS):
+                patiently(lambda: outbox.collections.client.admin.command("ping"))
+        except (ConnectionFailure, OperationFailure) as error:
+            if not is_transient(error):
+                raise InvalidApplication(f"{app}: MongoDB refused the user or password: {in_short(error)}") from None
+            raise ConnectionFailure(f"MongoDB did not answer: {in_short(error)}") from error
+        check_server(outbox.collections)
+        yield outbox
+
+
+@contextlib.contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Ends the command with the code of the error; what is not listed is a defect, and shows its traceback."""
+    try:
+        yield
+    except (errors.OutboxError, PyMongoError) as error:
+        print(f"outbox: {in_short(error)}", file=sys.stderr)
+        raise typer.Exit(_exit_code(error)) from None
+
+
+def _exit_code(error: Exception) -> int:
+    if is_unauthorized(error):
+        return 4
+    return next(code for classes, code in _EXITS if isinstance(error, classes))
+
+
+def _full_name(outbox: Outbox) -> str:
+    return outbox.collections.log.full_name

@@ -1,0 +1,125 @@
+"""How statuses and records look on a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+from bson import json_util
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from outbox.log.record import Record
+from outbox.log.undecoded import shown
+from outbox.monitoring.headroom import Headroom
+from outbox.monitoring.status import Status
+from outbox.monitoring.units import size, span
+
+_JSON = json_util.RELAXED_JSON_OPTIONS
+
+
+def escape_the_unprintable() -> None:
+    """Has stdout and stderr escape what their encodings lack: a record, or a path in an error, may have anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def print_status(name: str, found: Status) -> None:
+    """The status of the outbox `name`, as tables."""
+    inside = f"seq {found.oldest:,} to {found.head:,}" if found.oldest <= found.head else "no record"
+    waiting = (
+        "" if found.staging_seconds is None else f", {size(found.staging_bytes)}, for {span(found.staging_seconds)}"
+    )
+    summary = Table(box=None, show_header=False, pad_edge=False)
+    summary.add_row("log", f"{inside}, {size(found.size)} of at most {size(found.capacity)}")
+    summary.add_row("staging", f"{found.staging:,} waiting for their number{waiting}")
+    summary.add_row("sequencer", f"{found.holder or 'nobody'} (fence {found.fence})")
+    if found.held is not None:
+        reader, since = found.held.reader, span(found.held.seconds)
+        summary.add_row("", Text(f"waits for {reader} to read seq {found.held.seq:,}, for {since}", style="bold red"))
+    if found.unsequenced:
+        summary.add_row("", Text("messages wait, and no process numbers them: see its log output", style="bold red"))
+    summary.add_row("dead letters", f"{found.dead:,} dead, {found.parked:,} parked")
+    console = Console()
+    console.print(Text(name, style="bold"))
+    console.print(summary)
+    console.print()
+    console.print(_readers(found) if found.cursors else "no durable reader, such as a relay, has started yet")
+
+
+def _readers(found: Status) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("reader", "seq", "behind", "headroom", "created (UTC)", "saved (UTC)"):
+        table.add_column(title, justify="right" if title in ("seq", "behind") else "left", overflow="fold")
+    for each in found.cursors:
+        dates = [_short(date) for date in (each.created, each.updated)]
+        table.add_row(each.reader, f"{each.seq:,}", f"{each.lag:,}", headroom(each.headroom, each.lag), *dates)
+    return table
+
+
+def headroom(found: Headroom | None, lag: int) -> str:
+    """The headroom of a reader that is `lag` records behind, in two short lines."""
+    if found is None:
+        return "none: its next record is gone" if lag else "none: it is beyond this log's end"
+    time = "" if found.seconds is None else f", {span(found.seconds)}"
+    return size(found.bytes) + time + ("" if found.records is None else f"\n{found.records:,} records")
+
+
+def _short(date: datetime | None) -> str:
+    return "" if date is None else text(date)[:19].replace("T", " ")
+
+
+def print_json(record: Record[Any]) -> None:
+    """A record as one line of JSON, its data as MongoDB's relaxed Extended JSON."""
+    data, headers = _data(record), record.stored["headers"]
+    fields = {
+        "seq": record.seq,
+        "id": str(record.id),
+        "created": text(record.created),
+        "type": record.type,
+        "key": record.key,
+        "headers": shown(headers),
+        "data": json.loads(data),
+    }
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
+
+
+def _data(record: Record[Any]) -> str:
+    return json_util.dumps(shown(record.stored["data"]), json_options=_JSON, ensure_ascii=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704  # rich calls it while it handles the error, and would end the printing thread only
+
+
+class RecordPrinter:
+    """Prints records for people, a line each."""
+
+    def __init__(self) -> None:
+        self._console = _Console()
+
+    def __call__(self, record: Record[Any]) -> None:
+        headers = record.stored["headers"]
+        line = Text.assemble(
+            (f"{record.seq:>8}", "bold"),
+            (f"  {text(record.created)}", "dim"),
+            (f"  {record.type}", "cyan"),
+            f"  {record.key if record.key is not None else '-'}",
+            (f"  {shown(headers)}" if headers else "", "dim"),
+            f"  {_data(record)}",
+        )
+        self._console.print(line, soft_wrap=True)
+
+
+def text(value: object) -> str:
+    """Dates as everywhere else: UTC, milliseconds, Z."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(value)

@@ -1,0 +1,1 @@
+"""What was put aside instead of being lost."""

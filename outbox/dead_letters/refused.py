@@ -1,0 +1,81 @@
+"""Burial: a message that the log will never take goes to the dead letters: one bad put must not stall everybody's."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+
+import bson
+from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+
+from outbox.log import batch
+from outbox.log.undecoded import is_partial
+from outbox.mongo.calls import call
+from outbox.mongo.codec import decoded
+from outbox.mongo.collections import Collections
+from outbox.mongo.elements import DOCUMENT, NULL, OBJECT_ID, Element, document, elements
+
+logger = logging.getLogger("outbox")
+
+_KEPT = ("created", "type", "key", "headers", "data")
+_LONGEST_ID = 1024
+_LONGEST_REASON = 2000  # characters
+_NULL = Element(NULL, b"")
+
+
+def bury(collections: Collections, staged: bytes, code: int, reason: str) -> None:
+    """Moves a staged document to NAME.dead, as far as a letter can hold it. Raises pymongo's errors.
+
+    Nothing of it is decoded, for it may be anything. Again with the same, after an error: no harm.
+    """
+    dead, now = collections.dead, datetime.now(UTC)
+    fields = dict(elements(staged))
+    id = fields["_id"]
+    kept, said = _kept(fields)
+    reason = "; ".join([reason[:_LONGEST_REASON], *said])
+    letter_id = id
+    if len(id.value) > _LONGEST_ID or is_partial(decoded(document([id.named(b"_id")]))):
+        letter_id = Element(OBJECT_ID, hashlib.sha256(id.value).digest()[:12])
+        reason += f"; its _id, a {id.kind} of {len(id.value)} bytes, was too large or too odd to keep"
+    name = _text(letter_id)
+    logger.error("the log refuses message %s for good (%d: %s); it goes to %s", name, code, reason, dead.full_name)
+    letter = document(
+        [
+            letter_id.named(b"_id"),
+            _fields({"reader": "sequencer", "seq": None}),
+            *(kept[each].named(each.encode()) for each in _KEPT),
+            _fields({"error": {"code": code, "reason": reason}, "attempts": 1, "first": now, "last": now}),
+            _fields({"state": "dead"}),
+        ]
+    )
+    with call():
+        # A pipeline, for pymongo looks into what replaces a document.
+        dead.update_one(_the_one(letter_id), [{"$replaceWith": {"$literal": RawBSONDocument(letter)}}], upsert=True)
+    with call():
+        collections.staging.delete_one(_the_one(id))
+
+
+def _kept(fields: dict[str, Element]) -> tuple[dict[str, Element], list[str]]:
+    """What of them a letter can hold: the largest are left out; and what is to be said of that."""
+    kept, said = {name: fields.get(name, _NULL) for name in _KEPT}, []
+    while sum(len(each.value) for each in kept.values()) > batch.LARGEST_MESSAGE:
+        largest = max(_KEPT, key=lambda name: len(kept[name].value))
+        said.append(f"{len(kept[largest].value)} bytes of {largest} were too many to keep")
+        kept[largest] = _NULL
+    return kept, said
+
+
+def _fields(values: dict[str, object]) -> bytes:
+    return bson.encode(values)[4:-1]
+
+
+def _the_one(id: Element) -> RawBSONDocument:
+    """Finds the document of this `_id`, whatever it is."""
+    equal = Element(DOCUMENT, document([id.named(b"$eq")]))
+    return RawBSONDocument(document([equal.named(b"_id")]))
+
+
+def _text(id: Element) -> str:
+    return str(ObjectId(id.value)) if id.type == OBJECT_ID else f"with the {id.kind} {id.value[:50].hex()} as its _id"

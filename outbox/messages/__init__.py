@@ -1,0 +1,5 @@
+"""What is put: message classes, and the schemas that are made from one definition."""
+
+from outbox.messages.message_types import message
+
+__all__ = ["message"]

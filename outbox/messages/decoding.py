@@ -1,0 +1,87 @@
+"""From a record's data to an instance of its message class: nothing is queried, and no Python name is trusted for it.
+
+mongoengine's own way follows references to today's documents, by queries behind the reader's back, and takes the class
+from the name in `_cls`. Here the message's type says the class, and a reference stays what is stored: the id.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
+from mongoengine.errors import NotRegistered  # type: ignore[import-untyped]  # as above
+
+from outbox.mongo.library_internals import document_class
+
+_AS_STORED = (fields.ReferenceField, fields.GenericReferenceField)
+
+
+class Decoder:
+    """Builds message instances. Thread-safe: what two threads make of one class is alike."""
+
+    def __init__(self) -> None:
+        self._fields: dict[type[Any], dict[str, Any]] = {}
+
+    def build(self, cls: type[Any], data: Mapping[str, Any]) -> Any:
+        """An instance of the class. Fields that it does not know are left out: a newer writer may have added them.
+
+        Raises NotRegistered and whatever mongoengine raises for data of another shape.
+        """
+        own = self._fields.get(cls)
+        if own is None:
+            self._fields[cls] = own = _quiet(cls)
+        values = {}
+        for name, field in own.items():
+            if name != "_cls" and field.db_field in data:
+                value = data[field.db_field]
+                values[name] = None if value is None else self._value(field, value)
+        message = cls(__auto_convert=False, _created=False, **values)
+        message._fields = own
+        message._changed_fields = []
+        return message
+
+    def _value(self, field: Any, value: Any) -> Any:
+        if isinstance(field, _AS_STORED):
+            return value
+        if isinstance(field, fields.EmbeddedDocumentField):
+            return self._embedded(field.document_type, value)
+        if isinstance(field, fields.GenericEmbeddedDocumentField):
+            return self.build(document_class(value["_cls"]), value)
+        if isinstance(field, fields.ListField) and isinstance(value, list):
+            return value if field.field is None else [self._value(field.field, item) for item in value]
+        if isinstance(field, fields.DictField) and isinstance(value, dict):
+            return (
+                value if field.field is None else {name: self._value(field.field, item) for name, item in value.items()}
+            )
+        if isinstance(field, fields.DynamicField):
+            return self._dynamic(value)
+        return field.to_python(value)
+
+    def _embedded(self, declared: type[Any], value: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValueError(f"{declared.__name__}: a {type(value).__name__} is no document")  # noqa: TRY004  # as _from_son
+        name = value.get("_cls", declared._class_name)
+        return self.build(declared if name == declared._class_name else document_class(name), value)
+
+    def _dynamic(self, value: Any) -> Any:
+        """A document comes back as one, if its class is at hand; a reference is never followed."""
+        if not isinstance(value, dict) or "_cls" not in value or "_ref" in value:
+            return value
+        try:
+            cls = document_class(value["_cls"])
+        except NotRegistered:
+            return value
+        return self.build(cls, value) if issubclass(cls, EmbeddedDocument) else value
+
+
+def _quiet(cls: type[Any]) -> dict[str, Any]:
+    """The class's fields, which follow no reference: copies, because the class may be part of the user's documents."""
+    own: dict[str, Any] = copy.deepcopy(cls._fields)
+    for field in own.values():
+        inner = field
+        while inner is not None:
+            inner.set_auto_dereferencing(False)
+            inner = getattr(inner, "field", None)
+    return own

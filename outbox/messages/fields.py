@@ -1,0 +1,290 @@
+"""From a message class to the schema of its data: for the server to enforce, and for people to read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import bson
+from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
+from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # as above
+
+from outbox.messages.dialects import BSON, JSON, Schema
+from outbox.messages.field_classes import CHOOSING, CHOSEN, REFUSED
+from outbox.messages.field_path import Place
+from outbox.messages.patterns import portable
+from outbox.messages.shapes import closed, dbref, geojson, point
+from outbox.mongo.codec import DECODED
+from outbox.mongo.library_internals import INTEGERS, document_class
+
+_MOST = bson.Decimal128("9." + "9" * 33 + "E+6144")
+_LEAST = bson.Decimal128(f"-{_MOST}")
+
+
+def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
+    """MongoDB's `$jsonSchema` for the `data` of one message class, as the server would give it back.
+
+    Raises InvalidMessageClass: a field that cannot be stored, or a class that contains itself.
+    mongoengine's NotRegistered passes through: a class named by text is not defined yet.
+    """
+    place = Place(BSON, cls.__name__)
+    try:
+        return bson.decode(bson.encode(_document(cls, place), codec_options=DECODED), DECODED)
+    except (ValidationError, bson.errors.BSONError, OverflowError, ValueError) as error:
+        raise place.refuse(f"mongoengine or BSON refuses a part of its declaration ({error})") from error
+
+
+def json_schema(cls: type[EmbeddedDocument]) -> Schema:
+    """JSON Schema 2020-12, for people, of the JSON value of one message class on Kafka. Raises as `bson_schema`."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__}
+    return {**head, **_document(cls, Place(JSON, cls.__name__))}
+
+
+def _document(cls: type[EmbeddedDocument], place: Place) -> Schema:
+    if cls in place.within:
+        raise place.refuse(
+            f"{cls.__name__} contains itself, and MongoDB's $jsonSchema has no recursion: "
+            "nest to a fixed depth with classes of their own, or store the part in a DictField"
+        )
+    if cls._dynamic:
+        raise place.refuse(f"{cls.__name__} is dynamic, so its fields cannot be checked: use EmbeddedDocument")
+    inside = replace(place, within=(*place.within, cls))
+    properties: Schema = {}
+    required = []
+    if cls._meta.get("allow_inheritance"):
+        if place.within:  # one of several classes, perhaps, which this name tells apart
+            properties["_cls"] = {"enum": [cls._class_name]}
+            required.append("_cls")
+        else:  # the message itself is known by its type; older versions put the name too
+            properties["_cls"] = {}
+    for name in (name for name in cls._fields_ordered if name != "_cls"):
+        field = cls._fields[name]
+        if field.db_field != name and field.db_field in cls._fields:
+            # mongoengine mixes up the two when it reads such a document back.
+            raise inside.refuse(f"{name} is stored as {field.db_field!r}, which is another field's name: rename one")
+        properties[field.db_field] = _property(field, inside.at(f".{name}"))
+        if field.required:
+            required.append(field.db_field)
+    return closed(place.dialect, properties, required)
+
+
+def _property(field: Any, place: Place) -> Schema:
+    schema = _value(field, place)
+    if field.null and not field.required:
+        schema = place.dialect.nullable(schema)
+    text = getattr(field, "help_text", None)
+    return {**schema, "description": str(text)} if place.dialect.people and text else schema
+
+
+def _value(field: Any, place: Place) -> Schema:
+    """The schema of a value that is there: null is only for whole attributes, never for an item of a list."""
+    for base in type(field).__mro__:
+        if base in REFUSED:
+            raise place.refuse(f"a {type(field).__name__} cannot be in a message: it {REFUSED[base]}")
+        if base not in STORED:
+            continue
+        if any(getattr(type(field), way) is not getattr(base, way) for way in ("to_mongo", "to_python")):
+            raise place.refuse(
+                f"{type(field).__name__} changes how {base.__name__} stores a value, so its schema is not known"
+            )
+        schema = STORED[base](field, place)
+        if not field.choices or base in CHOOSING:
+            return schema
+        if not issubclass(base, CHOSEN):
+            raise place.refuse(f"the server cannot check choices on a {base.__name__}: drop them")
+        return _chosen(field, schema, place)
+    raise place.refuse(f"{type(field).__name__} is not a field of mongoengine")
+
+
+def _chosen(field: Any, schema: Schema, place: Place) -> Schema:
+    """Narrowed to the field's choices; those of a list are for its items, as mongoengine has it."""
+    choices = list(field.choices)
+    if isinstance(choices[0], (list, tuple)):
+        choices = [value for value, _label in choices]
+    if isinstance(field, fields.ListField):
+        items = schema.get("items", {})
+        if not isinstance(field.field, (type(None), *CHOSEN)) or isinstance(field.field, fields.ListField):
+            raise place.refuse("mongoengine cannot check choices on a list of documents or lists: drop them")
+        stored = choices if field.field is None else _stored(field.field, choices, place)
+        stored = [place.dialect.value(value) for value in stored]
+        return {**schema, "items": {**items, "enum": [v for v in stored if v in items.get("enum", stored)]}}
+    return {**schema, "enum": [place.dialect.value(value) for value in _stored(field, choices, place)]}
+
+
+def _stored(field: Any, values: list[Any], place: Place) -> list[Any]:
+    try:
+        return [field.to_mongo(value) for value in values]
+    except (ValidationError, TypeError, ValueError, ArithmeticError) as error:
+        raise place.refuse(f"a choice cannot be stored in this field ({error})") from error
+
+
+def _leaf(kind: str) -> Callable[[Any, Place], Schema]:
+    return lambda field, place: place.dialect.scalar(kind)
+
+
+def _string(field: Any, place: Place) -> Schema:
+    schema = place.dialect.scalar("string")
+    if field.min_length is not None:
+        schema["minLength"] = field.min_length
+    if field.max_length is not None:
+        schema["maxLength"] = field.max_length
+    pattern = None if field.regex is None else portable(field.regex)
+    return schema if pattern is None else {**schema, "pattern": pattern}
+
+
+def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, Place], Schema]:
+    def build(field: Any, place: Place) -> Schema:
+        schema = place.dialect.scalar(kind)
+        if kind in place.dialect.bounded:
+            if field.min_value is not None:
+                schema["minimum"] = bound(field.min_value)
+            if field.max_value is not None:
+                schema["maximum"] = bound(field.max_value)
+        return schema
+
+    return build
+
+
+def _decimal(field: Any, place: Place) -> Schema:
+    if field.force_string:
+        return {**place.dialect.scalar("string"), "pattern": r"^-?[0-9]+(\.[0-9]+)?(E-[0-9]+)?$"}
+    return _number("number", float)(field, place)
+
+
+def _decimal128(field: Any, place: Place) -> Schema:
+    schema = _number("decimal", lambda bound: bson.Decimal128(str(bound)))(field, place)
+    if "decimal" in place.dialect.bounded:
+        # NaN and the infinities are beyond these, and no number in JSON.
+        schema = {**schema, "minimum": schema.get("minimum", _LEAST), "maximum": schema.get("maximum", _MOST)}
+    return schema
+
+
+def _complex_datetime(field: Any, place: Place) -> Schema:
+    digits = re.escape(field.separator).join(["[0-9]{1,4}", *["[0-9]{2}"] * 5, "[0-9]{6}"])
+    return {**place.dialect.scalar("string"), "pattern": f"^{digits}$"}
+
+
+def _uuid(field: Any, place: Place) -> Schema:
+    canonical = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+    return place.dialect.scalar("uuid") if field._binary else {**place.dialect.scalar("string"), "pattern": canonical}
+
+
+def _enum(field: Any, place: Place) -> Schema:
+    return {"enum": [place.dialect.value(member.value) for member in field.choices]}
+
+
+def _list(field: Any, place: Place) -> Schema:
+    schema = place.dialect.scalar("array")
+    if field.required:
+        schema["minItems"] = 1
+    if field.max_length is not None:
+        schema["maxItems"] = field.max_length
+    return schema if field.field is None else {**schema, "items": _value(field.field, place.at("[]"))}
+
+
+def _dict(field: Any, place: Place) -> Schema:
+    schema = {**place.dialect.scalar("object"), "patternProperties": {"^[$]": {"not": {}}}}
+    if field.required:
+        schema["minProperties"] = 1
+    return schema if field.field is None else {**schema, "additionalProperties": _value(field.field, place.at("{}"))}
+
+
+def _family(cls: type[EmbeddedDocument]) -> Iterator[type[EmbeddedDocument]]:
+    if not cls._meta.get("abstract"):
+        yield cls
+    for child in cls.__subclasses__():
+        yield from _family(child)
+
+
+def _embedded(field: Any, place: Place) -> Schema:
+    declared = field.document_type
+    choices = (declared,) if not field.choices else tuple(field.choices)
+    members = [member for member in dict.fromkeys(_family(declared)) if issubclass(member, choices)]
+    if members == [declared]:
+        return _document(declared, place)
+    return _any_of(members, place)
+
+
+def _generic_embedded(field: Any, place: Place) -> Schema:
+    if not field.choices:
+        name = {"_cls": place.dialect.scalar("string")}
+        return {**place.dialect.scalar("object"), "properties": name, "required": ["_cls"]}
+    if not all(isinstance(choice, type) and issubclass(choice, EmbeddedDocument) for choice in field.choices):
+        raise place.refuse("its choices must be EmbeddedDocument classes")
+    members = dict.fromkeys(member for choice in field.choices for member in _family(choice))
+    return _any_of(list(members), place, add_name=True)
+
+
+def _any_of(members: list[type[EmbeddedDocument]], place: Place, *, add_name: bool = False) -> Schema:
+    if not members:
+        raise place.refuse("no class that is not abstract can stand here")
+    return {"anyOf": [_named(member, place, add_name=add_name) for member in members]}
+
+
+def _named(cls: type[EmbeddedDocument], place: Place, *, add_name: bool) -> Schema:
+    """One of several classes a field takes: readers tell them apart by `_cls`."""
+    schema = _document(cls, place)
+    if document_class(cls._class_name) is not cls:
+        raise place.refuse(f"two classes are called {cls._class_name}, so a reader could not tell them apart: rename")
+    if "_cls" in schema["properties"]:
+        return schema
+    if not add_name:
+        raise place.refuse(
+            f"{cls.__name__} is stored without its name, so a reader could not tell it apart: "
+            "give it meta = {'allow_inheritance': True}"
+        )
+    properties = {**schema["properties"], "_cls": {"enum": [cls._class_name]}}
+    return {**schema, "properties": properties, "required": [*schema.get("required", []), "_cls"]}
+
+
+def _reference(field: Any, place: Place) -> Schema:
+    target = field.document_type
+    if target._meta.get("abstract"):
+        # It is stored with its class, and each class has an id of its own kind.
+        return dbref(place.dialect, place.dialect.scalar("any"))
+    identity = _value(target._fields[target._meta["id_field"]], place.at(".pk"))
+    return dbref(place.dialect, identity) if field.dbref else identity
+
+
+def _generic_reference(field: Any, place: Place) -> Schema:
+    name: Schema = {"enum": list(field.choices)} if field.choices else place.dialect.scalar("string")
+    reference = dbref(place.dialect, place.dialect.scalar("any"))
+    return closed(place.dialect, {"_cls": name, "_ref": reference}, required=["_cls", "_ref"])
+
+
+def _geojson(name: str, depth: int) -> Callable[[Any, Place], Schema]:
+    return lambda field, place: geojson(place.dialect, name, depth)
+
+
+STORED: dict[type, Callable[[Any, Place], Schema]] = {
+    **dict.fromkeys((fields.StringField, fields.EmailField), _string),
+    fields.URLField: _leaf("string"),
+    **dict.fromkeys(INTEGERS, _number("int", lambda bound: bound)),
+    fields.FloatField: _number("number", float),
+    fields.DecimalField: _decimal,
+    fields.Decimal128Field: _decimal128,
+    fields.BooleanField: _leaf("bool"),
+    **dict.fromkeys((fields.DateTimeField, fields.DateField), _leaf("date")),
+    fields.ComplexDateTimeField: _complex_datetime,
+    fields.ObjectIdField: _leaf("objectId"),
+    fields.UUIDField: _uuid,
+    fields.BinaryField: _leaf("binary"),
+    fields.EnumField: _enum,
+    fields.DynamicField: _leaf("any"),
+    **dict.fromkeys((fields.ListField, fields.SortedListField, fields.EmbeddedDocumentListField), _list),
+    **dict.fromkeys((fields.DictField, fields.MapField), _dict),
+    fields.EmbeddedDocumentField: _embedded,
+    fields.GenericEmbeddedDocumentField: _generic_embedded,
+    **dict.fromkeys((fields.ReferenceField, fields.LazyReferenceField), _reference),
+    **dict.fromkeys((fields.GenericReferenceField, fields.GenericLazyReferenceField), _generic_reference),
+    fields.GeoPointField: lambda field, place: point(place.dialect),
+    fields.PointField: _geojson("Point", 0),
+    fields.LineStringField: _geojson("LineString", 1),
+    fields.PolygonField: _geojson("Polygon", 2),
+    fields.MultiPointField: _geojson("MultiPoint", 1),
+    fields.MultiLineStringField: _geojson("MultiLineString", 2),
+    fields.MultiPolygonField: _geojson("MultiPolygon", 3),
+}
+"""Every field class a message can have, and what its stored value looks like."""

@@ -1,0 +1,236 @@
+"""Message classes: mongoengine documents that carry a type name, and the set of them an outbox was given."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import bson
+from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
+from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
+    FieldDoesNotExist,
+    InvalidDocumentError,
+    NotRegistered,
+    ValidationError,
+)
+
+from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
+from outbox.messages.decoding import Decoder
+from outbox.messages.exact import changes, keep_in_all
+from outbox.messages.fields import bson_schema, json_schema
+from outbox.mongo.codec import DECODED
+
+Key = str | int | ObjectId | UUID
+"""What a key is the text of."""
+D = TypeVar("D", bound=EmbeddedDocument)
+
+# What Kafka allows in a topic's name, so that the topic template `{type}` always works.
+TYPE_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
+KEY_TYPES = (str, int, ObjectId, UUID)
+KEY_FIELDS = (fields.StringField, fields.IntField, fields.ObjectIdField, fields.UUIDField)
+
+_TOLD = 5
+# mongoengine raises the first for what it checks, and lets the others escape for what it did not think of.
+# RecursionError is a value nested deeper than Python can follow.
+_REFUSALS = (
+    ValidationError,
+    bson.errors.BSONError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+)
+
+
+@dataclass(frozen=True)
+class _Declaration:
+    type: str
+    key: str | None
+    strict: bool
+
+
+def message(
+    type: str, *, key: str | None = None, strict: bool = True
+) -> Callable[[builtins.type[D]], builtins.type[D]]:
+    """Declares an EmbeddedDocument as the message class of one type.
+
+    `type` is the name readers know it by, `[A-Za-z0-9._-]{1,249}` and neither `.` nor `..`; `key` names the field
+    (text, int, ObjectId or UUID) that orders and partitions the messages, None for messages that need no order.
+    `strict=False` lets mongoengine convert what it likes, 2.9 into 2; else `put` refuses a value that would change.
+    Raises InvalidMessageClass at once for anything that could not be stored or enforced.
+    """
+    if not isinstance(type, str) or not TYPE_NAME.fullmatch(type):
+        raise InvalidMessageClass(
+            f"{type!r} is not a type name: 1 to 249 letters, digits, '.', '_' or '-', and not '.' or '..'"
+        )
+
+    declaration = _Declaration(str.__str__(type), key, strict)  # of an enum's member its value, which is what is stored
+
+    def declare(cls: builtins.type[D]) -> builtins.type[D]:
+        _check(cls, key)
+        if strict:
+            # A class named by text may be defined further down: MessageTypes looks again.
+            with contextlib.suppress(NotRegistered):
+                keep_in_all(cls)
+        cls._outbox_declaration = declaration
+        return cls
+
+    return declare
+
+
+def _check(cls: Any, key: str | None) -> None:
+    if not _is_document_class(cls):
+        raise InvalidMessageClass(f"{cls!r} cannot be a message: derive it from mongoengine.EmbeddedDocument")
+    earlier = _declaration_of(cls)
+    if earlier is not None:
+        raise InvalidMessageClass(f"{cls.__name__} already is the message {earlier.type!r}: one type a class")
+    if cls._meta.get("abstract"):
+        raise InvalidMessageClass(f"{cls.__name__} is abstract: decorate the classes derived from it")
+    if key is not None:
+        _check_key(cls, key)
+    # A class named by text may be defined further down: MessageTypes looks again.
+    with contextlib.suppress(NotRegistered):
+        bson_schema(cls)
+
+
+def _is_document_class(cls: object) -> bool:
+    return isinstance(cls, type) and issubclass(cls, EmbeddedDocument)
+
+
+def _declaration_of(cls: type[Any]) -> _Declaration | None:
+    # Of the class itself: one derived from a message class is not that message.
+    declaration: _Declaration | None = vars(cls).get("_outbox_declaration")
+    return declaration
+
+
+def _check_key(cls: Any, key: str) -> None:
+    field = cls._fields.get(key)
+    if field is None:
+        raise InvalidMessageClass(f"{cls.__name__} has no field {key!r} to be its key")
+    if not isinstance(field, KEY_FIELDS) or isinstance(field, fields.ComplexDateTimeField):
+        raise InvalidMessageClass(
+            f"{cls.__name__}.{key} is a {type(field).__name__}; a key is a text, int, ObjectId or UUID field"
+        )
+
+
+class MessageTypes:
+    """The message classes an outbox was given. Immutable and thread-safe."""
+
+    def __init__(self, classes: Iterable[type[EmbeddedDocument]]) -> None:
+        """Raises InvalidMessageClass: a class without `@message`, two of one type, or one that cannot be stored."""
+        self._classes: dict[str, type[EmbeddedDocument]] = {}
+        self._declarations: dict[type[EmbeddedDocument], _Declaration] = {}
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._decoder = Decoder()
+        for cls in classes:
+            declaration = _declaration_of(cls) if _is_document_class(cls) else None
+            if declaration is None:
+                raise InvalidMessageClass(f"{cls!r} is no message class: decorate it with @message('its.type')")
+            if declaration.type in self._classes:
+                other = self._classes[declaration.type]
+                raise InvalidMessageClass(
+                    f"{cls.__qualname__} and {other.__qualname__} both are {declaration.type!r}: one class a type"
+                )
+            try:
+                self._schemas[declaration.type] = bson_schema(cls)
+                if declaration.strict:
+                    keep_in_all(cls)
+            except NotRegistered as error:
+                raise InvalidMessageClass(f"{cls.__name__} names a class that is not defined: {error}") from error
+            self._classes[declaration.type] = cls
+            self._declarations[cls] = declaration
+        self.names: tuple[str, ...] = tuple(self._classes)
+        """The type names, in the order given."""
+
+    def encode(self, message: object) -> tuple[str, str | None, RawBSONDocument]:
+        """The message's type, key and data, checked by mongoengine's `validate()`.
+
+        Raises UnknownMessage for a class not given here, InvalidMessage for values that cannot be stored.
+        """
+        declaration = self._declarations.get(type(message))
+        if declaration is None:
+            raise UnknownMessage(
+                f"{type(message).__qualname__} is not a message of this outbox: "
+                "decorate it with @message and give it to Outbox(messages=[…])"
+            )
+        try:
+            message.validate()  # type: ignore[attr-defined]  # mongoengine's
+            data = message.to_mongo()  # type: ignore[attr-defined]  # as above
+            data.pop("_cls", None)  # the type says which class it is, and outlives the class's name
+            encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
+            changed = self._changed(declaration, message)
+        except OverflowError as error:
+            raise InvalidMessage(f"{declaration.type}: {error} (integers are 64 bits wide)") from error
+        except _REFUSALS as error:
+            # Some say nothing, or only numbers: the kind of error tells more, what would be changed the most.
+            why = self._changed(declaration, message) or f"{type(error).__name__}: {error}"
+            raise InvalidMessage(f"{declaration.type}: {why}") from error
+        if changed:
+            raise InvalidMessage(f"{declaration.type}: {changed}")
+        return declaration.type, self._key(declaration, message, data), encoded
+
+    def _changed(self, declaration: _Declaration, message: Any) -> str:
+        """What would be stored as another value than was given; nothing for a class that is not strict."""
+        found = list(itertools.islice(changes(message), _TOLD)) if declaration.strict else []
+        return f"{'; '.join(found)}. Convert it yourself, or declare the message with strict=False" if found else ""
+
+    def _key(self, declaration: _Declaration, message: Any, data: dict[str, Any]) -> str | None:
+        if declaration.key is None:
+            return None
+        key = data.get(message._fields[declaration.key].db_field)
+        if key is None:
+            raise InvalidMessage(
+                f"{declaration.type}: the key {declaration.key!r} has no value; give it one, "
+                "make the field required, or declare the message without a key"
+            )
+        return key_text(key)
+
+    def decode(self, type: str, data: dict[str, Any] | None) -> EmbeddedDocument | None:
+        """The message as an instance of its class; None for a type not given here, and for no data.
+
+        Fields its class does not know are left out: a newer writer may have added them. Dates come back aware, UTC.
+        Raises InvalidMessage when the data does not fit the class (another writer's, or a class that changed since).
+        """
+        cls = self._classes.get(type)
+        if cls is None or data is None:
+            return None
+        try:
+            return self._decoder.build(cls, data)
+        except (*_REFUSALS, InvalidDocumentError, FieldDoesNotExist, NotRegistered) as error:
+            raise InvalidMessage(
+                f"{type}: the data does not fit {cls.__name__} ({error}); the record's `data` has it as it stands"
+            ) from error
+
+    def name_of(self, type: str | builtins.type[EmbeddedDocument]) -> str:
+        """The type name of a message class; a name is returned as it is. Raises UnknownMessage."""
+        if isinstance(type, str):
+            return type
+        declaration = self._declarations.get(type)
+        if declaration is None:
+            raise UnknownMessage(f"{type!r} is not a message class of this outbox: give it to Outbox(messages=[…])")
+        return declaration.type
+
+    def schemas(self) -> dict[str, dict[str, Any]]:
+        """By type name, the `$jsonSchema` of its data."""
+        return dict(self._schemas)
+
+    def json_schemas(self) -> dict[str, dict[str, Any]]:
+        """By type name, the JSON Schema of its value on Kafka."""
+        return {type: json_schema(cls) for type, cls in self._classes.items()}
+
+
+def key_text(value: Any) -> str:
+    """The text of a key: of what is stored, so that an enum's member is its value, as it is in the data."""
+    if type(value) is not str and not isinstance(value, (ObjectId, UUID)):
+        value = bson.decode(bson.encode({"": value}), DECODED)[""]
+    return str(value)

@@ -1,0 +1,1 @@
+"""What of MongoDB every other room stands on."""

@@ -1,0 +1,82 @@
+"""Which servers can hold an outbox: a replica set of MongoDB 5.0 or newer, and none that only speaks its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from outbox.errors import UnsupportedServer
+from outbox.mongo.calls import call
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections
+from outbox.mongo.server_errors import in_short, patient
+
+_OTHERS = {
+    ".docdb.amazonaws.com": "Amazon DocumentDB",
+    ".docdb.amazonaws.com.cn": "Amazon DocumentDB",
+    ".docdb-elastic.amazonaws.com": "Amazon DocumentDB",
+    ".cosmos.azure.com": "Azure Cosmos DB",
+    ".documents.azure.com": "Azure Cosmos DB",
+    ".cosmos.azure.cn": "Azure Cosmos DB",
+    ".cosmos.azure.us": "Azure Cosmos DB",
+    ".firestore.goog": "Google Firestore",
+    ".oraclecloudapps.com": "Oracle's database API for MongoDB",
+}
+# BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported, NotImplemented, DocumentDB's "feature
+# not supported", Atlas' refusals, and two for a field that is unknown: what a server says that has no such thing.
+_REFUSALS = frozenset({2, 9, 59, 72, 115, 238, 303, 8000, 40414, 40415})
+
+
+def check_hosts(hosts: Iterable[str]) -> None:
+    """Raises UnsupportedServer for a host of a service that is no MongoDB, by its name; asks nobody."""
+    for host in hosts:
+        for suffix, name in _OTHERS.items():
+            if host.lower().rstrip(".").endswith(suffix):
+                raise UnsupportedServer(
+                    f"{host} is {name}: it is not supported, as it has no capped collections like MongoDB's. An outbox "
+                    "needs a replica set of MongoDB 5.0 or newer"
+                )
+
+
+@patient
+def check_server(collections: Collections) -> None:
+    """Raises UnsupportedServer for a server that cannot hold an outbox, and pymongo's errors."""
+    client: MongoClient[Any] = collections.client
+    check_hosts(host for host, _ in client.topology_description.server_descriptions())
+    with call():
+        hello = client.admin.command("hello")
+    _check_answer(hello)
+    with call():
+        version = client.admin.command("buildInfo")["version"]
+    if int(version.split(".")[0]) < 5:
+        raise UnsupportedServer(
+            f"this server is MongoDB {version}: snapshot reads outside transactions need 5.0 or newer"
+        )
+
+
+def _check_answer(hello: Document) -> None:
+    if hello.get("msg") == "isdbgrid":
+        raise UnsupportedServer(
+            "this is a mongos, or a serverless tier: a capped collection cannot be sharded, so an outbox needs a "
+            "replica set"
+        )
+    if hello.get("isreplicaset"):
+        raise UnsupportedServer("this server's replica set is not initiated yet: run rs.initiate() once")
+    if "setName" not in hello:
+        raise UnsupportedServer("this server is a standalone: transactions need a replica set (one node is enough)")
+    if hello.get("arbiterOnly"):
+        others = ", ".join([*hello.get("hosts", ()), *hello.get("passives", ())])
+        raise UnsupportedServer(f"this server is an arbiter, which holds no data: give the others' addresses: {others}")
+
+
+def no_capped_collections(error: OperationFailure) -> UnsupportedServer | None:
+    """What a refusal to make a capped collection means; None when it says nothing about the server."""
+    if error.code not in _REFUSALS:
+        return None
+    return UnsupportedServer(
+        f"this server makes no capped collection such as the log has to be ({in_short(error)}). Services that only "
+        "speak MongoDB's protocol, and the free and serverless tiers of some, have none: take a replica set of MongoDB"
+    )

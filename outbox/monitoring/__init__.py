@@ -1,0 +1,1 @@
+"""What an operator is shown or told of an outbox."""

@@ -1,0 +1,125 @@
+"""Headroom: how much may still be appended before a durable reader holds the sequencer back."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bson.codec_options import CodecOptions, DatetimeConversion
+
+from outbox.log.log import Log
+from outbox.log.overtaken import overtaken
+from outbox.mongo.calls import call
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections
+
+_FEW = 64  # that many batches are weighed one by one: 64 MiB at most are read, whatever the log holds
+_SAMPLES = 64
+_RATE_MS = 300_000
+_RATE_RECORDS = 100
+_LEAST_MS = 1000
+_MILLISECONDS: CodecOptions[Document] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """What may be appended while a reader stands still, before the sequencer waits for it."""
+
+    bytes: int
+    """Exact when the reader is within 64 batches of either end of the log, else estimated from samples."""
+    records: int | None
+    """As many of the log's average size; None while the log holds none."""
+    seconds: float | None
+    """Until then at the rate of the newest records: those created in the last 5 minutes of the log, and 100 of them at
+    least. By their own dates, so an idle log has the rate at which it was last written. None for a log whose newest
+    records span less than a second."""
+
+
+class Gauge:
+    """Measures the headroom of readers of one log, with a bounded number of reads. Not thread-safe; use it once.
+
+    cap: the log's, in bytes. Raises OutboxNotCreated and pymongo's errors.
+    """
+
+    def __init__(self, collections: Collections, cap: int) -> None:
+        self._log = Log(collections)
+        self._batches = collections.log.with_options(codec_options=_MILLISECONDS)
+        self._cap = cap
+        self.oldest = self._log.earliest()
+        self.head = self._log.head()
+        with call():
+            self.size = int(collections.database.command("collStats", collections.log.name)["size"])
+        """What all batches take, in bytes."""
+        self._record = self.size / (self.head - self.oldest + 1) if self.head >= self.oldest else None
+        self._rate: float | None = None
+
+    def headrooms(self, cursors: Mapping[str, int]) -> dict[str, Headroom | None]:
+        """The headroom of each reader, by the seq it has acknowledged last.
+
+        None for one that holds nobody: what it would read next is gone already, or it is beyond the log's head.
+        """
+        if any(self._holds(seq) for seq in cursors.values()):
+            self._rate = self._measured_rate()
+        return {reader: self._of(seq) if self._holds(seq) else None for reader, seq in cursors.items()}
+
+    def _holds(self, seq: int) -> bool:
+        return self.oldest <= seq + 1 <= self.head + 1
+
+    def _of(self, seq: int) -> Headroom:
+        left = max(0, min(self._cap, self._bytes(seq)))
+        if self._record is None:
+            return Headroom(left, None, None)
+        records = left / self._record
+        return Headroom(left, int(records), None if self._rate is None else round(records / self._rate, 3))
+
+    def _bytes(self, seq: int) -> int:
+        """The cap less what is to be kept: everything from the batch that holds the next record on. That is weighed, or
+        else what lies before it, whichever are fewer records."""
+        first = self._log.first_of(seq + 1)
+        if self.head + 1 - first <= first - self.oldest:
+            return self._cap - self._weight(first, self.head + 1)
+        genesis = 0 if self.oldest == 1 else self.oldest  # it goes before the first record
+        return self._cap - self.size + self._weight(genesis, first)
+
+    @overtaken
+    def _weight(self, start: int, end: int) -> int:
+        """The bytes of the batches from `start` up to `end`."""
+        few: Document = {"_id": {"$gte": start, "$lt": end}}
+        with call():
+            if self._batches.count_documents(few, limit=_FEW + 1) <= _FEW:
+                total: Document = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
+                return sum(each["bytes"] for each in self._batches.aggregate([{"$match": few}, total]))
+            return self._estimate(max(start, 1), end)
+
+    @overtaken
+    def _estimate(self, start: int, end: int) -> int:
+        """The same from samples: each stands for as many records around it as the others do for those around them."""
+        width = (end - start) / _SAMPLES
+        share: Document = {"$divide": [{"$bsonSize": "$$ROOT"}, {"$add": [{"$subtract": ["$last", "$_id"]}, 1]}]}
+        total = 0.0
+        for index in range(_SAMPLES):
+            seq = start + int((index + 0.5) * width)
+            found = self._batches.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"share": share}, sort=[("_id", -1)])
+            total += 0 if found is None else found["share"] * width  # None: rolled over meanwhile
+        return int(total)
+
+    def _measured_rate(self) -> float | None:
+        """Records a second, by the dates of the newest."""
+        if self.head <= self.oldest:
+            return None
+        newest = self._created(self.head)
+        seqs = range(self.oldest, self.head + 1)
+        recent = self.oldest + bisect.bisect_left(seqs, newest - _RATE_MS, key=self._created)
+        first = max(self.oldest, min(recent, self.head + 1 - _RATE_RECORDS))
+        span = newest - self._created(first)
+        # Endless when a record was rolled over meanwhile.
+        return (self.head - first) * 1000 / span if _LEAST_MS <= span < float("inf") else None
+
+    @overtaken
+    def _created(self, seq: int) -> float:
+        """A record's date, in ms; what was rolled over meanwhile counts as too old. It never decreases along `seq`."""
+        created: Document = {"$arrayElemAt": ["$records.created", {"$subtract": [seq, "$_id"]}]}
+        with call():
+            found = self._batches.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"created": created}, sort=[("_id", -1)])
+        return float("-inf") if found is None or "created" not in found else int(found["created"])

@@ -1,0 +1,59 @@
+"""Unattended: notices that messages are put and nobody sequences them, and says so once in a while."""
+
+from __future__ import annotations
+
+import logging
+
+from pymongo.errors import PyMongoError
+
+from outbox.clock import Clock, SystemClock
+from outbox.mongo.calls import apart, call
+from outbox.mongo.collections import Collections
+from outbox.mongo.lease import holder
+from outbox.mongo.server_errors import in_short
+
+logger = logging.getLogger("outbox")
+
+LOOK_SECONDS = 30.0
+"""Three lease times: a sequencer that lives has beaten in between."""
+MESSAGES = 1000
+
+
+class Unattended:
+    """Looks at the sequencer's lease every 30 s of putting, and warns when it stands still while staging is full.
+
+    Thread-safe: two threads may both look, which costs one read more.
+    """
+
+    def __init__(self, collections: Collections, clock: Clock | None = None) -> None:
+        self._collections = collections
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._looked = self._clock.monotonic()
+        self._seen: object = object()
+
+    def look(self) -> None:
+        """Cheap, and never raises for a server that cannot be asked just now: the put itself has succeeded."""
+        if self._clock.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = self._clock.monotonic()
+        try:
+            self._look()
+        except PyMongoError as error:
+            logger.info(
+                "could not look whether anybody sequences %s: %s", self._collections.log.full_name, in_short(error)
+            )
+
+    @apart
+    def _look(self) -> None:
+        lease = holder(self._collections.leases, "sequencer")
+        seen = None if lease is None else (lease["fence"], lease["beat"])
+        stands_still, self._seen = seen == self._seen, seen
+        with call():
+            staged = self._collections.staging.estimated_document_count()
+        if stands_still and staged >= MESSAGES:
+            logger.warning(
+                "%d messages wait in %s and no process sequences them: start a relay (`relay run`), or subscribe in a "
+                "process whose Outbox has sequence=True",
+                staged,
+                self._collections.staging.full_name,
+            )

@@ -1,0 +1,170 @@
+"""What an outbox says of itself, for people and for checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from outbox.log.log import Log
+from outbox.mongo.calls import call
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import READERS, Collections
+from outbox.monitoring.headroom import Gauge, Headroom
+
+UNSEQUENCED_SECONDS = 10.0
+"""Some lease times: a sequencer that lives has given a sign in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class CursorStatus:
+    """A durable reader's saved position: the last record it has acknowledged."""
+
+    reader: str
+    seq: int
+    """0 when it has acknowledged none."""
+    id: ObjectId | None
+    created: datetime | None
+    updated: datetime | None
+    lag: int
+    """Records in the log that it has not acknowledged."""
+    headroom: Headroom | None
+    """What may be appended before the sequencer waits for it; None when it never will: the log does not hold what this
+    reader would read next, nor is that the next to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whom the sequencer waits for, or had to a few seconds ago."""
+
+    reader: str
+    seq: int
+    """What the reader would read next, and would be rolled over; at most 3 s old."""
+    seconds: float
+    """For how long, by the server's clock; several short waits for the same reader are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A moment's view; its parts are read one after the other."""
+
+    head: int
+    """The newest seq; 0 when nothing was ever appended."""
+    oldest: int
+    """The oldest seq that the log keeps for a reader set just before it now; head + 1 when it holds none. At a log that
+    is full and written to, the next append may roll over a few before it, which are still there."""
+    staging: int
+    """Messages that are committed and not yet numbered. Approximate, from the collection's metadata, as its bytes."""
+    staging_bytes: int
+    staging_seconds: float | None
+    """How long the oldest of them has waited, by the server's clock; None when there is none."""
+    holder: str | None
+    """Who sequences, as `host:pid:…`; None when nobody does."""
+    fence: int
+    """The sequencer's fence: how often the role was taken, so far."""
+    unsequenced: bool
+    """Whether messages have waited in staging for 10 s, and nobody has given a sign of numbering them for as long."""
+    held: Held | None
+    """None when the sequencer waits for nobody, or nobody sequences."""
+    capacity: int
+    """The log's cap, in bytes."""
+    size: int
+    """What the log's batches take of it."""
+    dead: int
+    """Messages in `NAME.dead` that could not be delivered, of all relays and of the sequencer."""
+    parked: int
+    """Messages there that wait behind a dead one of their key."""
+    cursors: tuple[CursorStatus, ...]
+
+
+def status(collections: Collections) -> Status:
+    """Raises OutboxNotCreated and pymongo's errors. A few hundred small reads at most, however large the log is."""
+    log = Log(collections)
+    capacity = log.describe().size
+    lease = _lease(collections)
+    staged, staged_bytes, staged_seconds = _staging(collections)
+    letters = _letters(collections)
+    with call():
+        found = list(collections.cursors.find(READERS, sort=[("_id", 1)]))
+    gauge = Gauge(collections, capacity)
+    headrooms = gauge.headrooms({each["_id"]: int(each["seq"]) for each in found})
+    return Status(
+        head=gauge.head,
+        oldest=log.oldest(),
+        staging=staged,
+        staging_bytes=staged_bytes,
+        staging_seconds=staged_seconds,
+        holder=lease.get("owner"),
+        fence=lease.get("fence", 0),
+        unsequenced=_unsequenced(lease, staged_seconds),
+        held=_held(lease),
+        capacity=capacity,
+        size=gauge.size,
+        dead=letters.get("dead", 0),
+        parked=letters.get("parked", 0),
+        cursors=tuple(_cursor(each, gauge.head, headrooms[each["_id"]]) for each in found),
+    )
+
+
+def _cursor(found: Document, head: int, headroom: Headroom | None) -> CursorStatus:
+    seq = int(found["seq"])
+    return CursorStatus(
+        found["_id"],
+        seq,
+        found.get("id"),
+        found.get("created"),
+        found.get("updated"),
+        max(0, head - seq),
+        headroom,
+    )
+
+
+def _lease(collections: Collections) -> Document:
+    """The sequencer's lease, since when it is held and gave no sign of life; empty when the role was never taken."""
+    ages = {"held_ms": "$holding.since", "silent_ms": "$renewed"}
+    age: Document = {"$set": {name: {"$subtract": ["$$NOW", since]} for name, since in ages.items()}}
+    with call():
+        return next(iter(collections.leases.aggregate([{"$match": {"_id": "sequencer"}}, age])), {})
+
+
+def is_unsequenced(collections: Collections) -> bool:
+    """See Status.unsequenced. Two small reads."""
+    return _unsequenced(_lease(collections), _staging(collections)[2])
+
+
+def _unsequenced(lease: Document, staged_seconds: float | None) -> bool:
+    if staged_seconds is None or staged_seconds < UNSEQUENCED_SECONDS:
+        return False
+    return lease.get("owner") is None or (lease.get("silent_ms") or 0) > 1000 * UNSEQUENCED_SECONDS
+
+
+def _held(lease: Document) -> Held | None:
+    holding: dict[str, Any] | None = lease.get("holding")
+    if holding is None or lease["owner"] is None:
+        return None
+    return Held(holding["reader"], holding["seq"], max(0.0, lease["held_ms"] / 1000))
+
+
+def _staging(collections: Collections) -> tuple[int, int, float | None]:
+    """How many messages wait there, their bytes, and the oldest one's age in seconds."""
+    with call():
+        stats = collections.database.command("collStats", collections.staging.name)
+        # What is no stamp went past the validator.
+        stamp = {"$cond": [{"$eq": [{"$type": "$at"}, "timestamp"]}, "$at", None]}
+        shown = {
+            "_id": 0,
+            "at": stamp,
+            "now_ms": {"$toLong": "$$NOW"},
+        }  # subtracted here: 5.0 makes no date of a timestamp
+        oldest = list(collections.staging.aggregate([{"$sort": {"at": 1}}, {"$limit": 1}, {"$project": shown}]))
+    ages = [0.0 if each["at"] is None else each["now_ms"] / 1000 - each["at"].time for each in oldest]
+    return stats["count"], stats["size"], max(0.0, ages[0]) if ages else None
+
+
+def _letters(collections: Collections) -> dict[str, int]:
+    """How many dead letters there are, by their state."""
+    with call():
+        found = collections.dead.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
+        return {each["_id"]: each["count"] for each in found}

@@ -1,0 +1,90 @@
+"""The feed: what all readers of a process share, its tail and its turn at sequencing, alive while anybody reads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from outbox.mongo.calls import apart
+from outbox.mongo.collections import Collections
+from outbox.mongo.lease import Lease
+from outbox.mongo.pool import connection_held
+from outbox.readers.tail import Tail
+from outbox.sequencer.change_stream import AWAIT_SECONDS
+from outbox.sequencer.loop import sequence
+from outbox.sequencer.sequencer import Sequencer
+
+
+class Feed:
+    """Starts the background threads with the first reader and stops them with the last. Thread-safe."""
+
+    def __init__(self, collections: Collections, *, sequencing: bool) -> None:
+        self._collections = collections
+        self._sequencing = sequencing
+        self._lock = threading.Lock()
+        self._readers = 0
+        self._held = ExitStack()
+        self._tail = Tail(collections)
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        # One owner for all turns of this process: a new turn may take the lease from an old one that is just ending.
+        self._owner = Lease(collections.leases, "sequencer").owner
+
+    @property
+    def tail(self) -> Tail:
+        """The tail of the present turn; while nobody is `running`, one that wakes nobody."""
+        return self._tail
+
+    @contextmanager
+    def running(self, await_seconds: float = AWAIT_SECONDS) -> Iterator[Tail]:
+        """Keeps the threads alive inside; gives the tail. They end by themselves soon after the last reader: the one
+        that waits for news of staging within `await_seconds` of the reader that started it, the others within 0.2 s.
+        Raises PoolTooSmall.
+        """
+        with self._lock:
+            if self._readers == 0:
+                with ExitStack() as held:
+                    held.enter_context(connection_held(self._collections.client, self._collections.log.full_name))
+                    self._start(await_seconds)
+                    self._held = held.pop_all()
+            self._readers += 1
+            tail = self._tail
+        try:
+            yield tail
+        finally:
+            with self._lock:
+                self._readers -= 1
+                if self._readers == 0:
+                    self._stop.set()
+                    self._held.close()
+
+    def _start(self, await_seconds: float) -> None:
+        stop = self._stop = threading.Event()
+        tail = self._tail = Tail(self._collections)
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        try:
+            self._spawn("tail", lambda: tail.run(stop))
+            if self._sequencing:
+                lease = Lease(self._collections.leases, "sequencer", owner=self._owner)
+                sequencer = Sequencer(self._collections, lease, tail=tail)
+                self._spawn("sequencer", lambda: sequence(self._collections, sequencer, stop, await_seconds))
+        except BaseException:  # no thread can be had: all or none, and the reader is told
+            stop.set()
+            raise
+
+    def _spawn(self, role: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=apart(work), name=f"outbox-{role}-{self._collections.name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def wake(self) -> None:
+        """Makes every waiting reader look whether it is still wanted."""
+        self._tail.wake()
+
+    def join(self, seconds: float) -> None:
+        """Waits for threads that were told to stop; not at all while there is a reader, which may be the caller."""
+        with self._lock:
+            ending = [] if self._readers else list(self._threads)
+        for thread in ending:
+            thread.join(seconds)

@@ -1,0 +1,175 @@
+"""A reader: pulls the log's records from one position on, in order, gapless or loudly not."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from bson import ObjectId
+from bson.binary import Binary
+
+from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
+from outbox.log.batch import Batch
+from outbox.log.log import Log, identity
+from outbox.log.record import Decode, Record
+from outbox.mongo.calls import apart
+from outbox.mongo.collections import Collections
+from outbox.readers.tail import Tail
+
+READ_BYTES = 1 << 20
+_MOST = 1000
+_FIRST = 4
+_AGAIN_SECONDS = 0.1
+_ASK_SECONDS = 5.0  # this often the server is asked even if this process is the one that appends
+_DROPPED = (
+    "the log was dropped, and perhaps made anew, while it was being read; a position in the old one means nothing in "
+    "another. A subscriber starts again from 'earliest'"
+)
+
+
+class LogReader:
+    """Reads from `position` on, at the caller's own pace: nothing is fetched ahead. Not thread-safe; close it.
+
+    `position` is the seq of the next record it will give. Reading from 1 means all of history; the log may no longer
+    hold it, and says so with HistoryLost.
+    """
+
+    def __init__(
+        self, collections: Collections, position: int, *, tail: Tail | None = None, decode: Decode | None = None
+    ) -> None:
+        self.position = position
+        self._log = Log(collections)
+        self._tail = tail
+        self._decode = decode
+        self._session = collections.client.start_session(causal_consistency=True)
+        self._uuid: Binary = self._log.describe().uuid
+        self.identity = identity(collections.log.full_name, self._uuid)
+        """Of the log that it reads; never of another one, for meeting that is LogReplaced."""
+        self._last: Batch | None = None
+        self._breaks = 0 if tail is None else tail.breaks
+        self._rings = -1
+        self._inside = True
+        self._limit = _FIRST
+        self._asked_at = 0.0
+        if tail is not None:
+            tail.fetched.enter()
+
+    def read(self) -> list[Record[Any]]:
+        """The next records, some 1 or 2 MiB of the log; none at the head.
+
+        Never a partial answer: a call that raised may be made again.
+
+        Raises HistoryLost when the log has rolled over the position, LogReplaced when this is another log than it was,
+        LogCorrupt, and pymongo's errors.
+        """
+        position = self.position
+        batches = self.read_batches()
+        try:
+            return [record for batch in batches for record in batch.records(self._decode)]
+        except Exception:
+            self.move(position)
+            raise
+
+    @apart
+    def read_batches(self) -> list[Batch]:
+        """As `read`, with nothing decoded yet. The first one's `skip` says where in it the position was."""
+        if self._tail is not None:
+            self._rings = self._tail.rings
+            breaks = self._tail.breaks
+            if breaks != self._breaks:
+                self.verify()
+                self._breaks = breaks
+            self._tail.advance(self._session)
+        batches = self._appended()
+        if batches is None:
+            batches = self._fetch()
+        if not batches:
+            return []
+        return self._in_order(batches)
+
+    def _appended(self) -> Sequence[Batch] | None:
+        """What this process itself has appended; None when the server is to be asked."""
+        if self._tail is None:
+            return None
+        found = self._tail.appended.since(self.position, READ_BYTES)
+        is_due = time.monotonic() - self._asked_at >= _ASK_SECONDS
+        return None if found == [] and is_due else found
+
+    def _fetch(self) -> Sequence[Batch]:
+        self._asked_at = time.monotonic()
+        if self._inside:  # a position given from outside may be in the middle of a batch
+            found = self._log.holding(self.position, self._session)
+            if found is not None and found.last >= self.position:
+                return [found]
+        if self._tail is None or not self._tail.open:  # only the tail's cursor tells that the log may be another one
+            return self._since()
+        return self._tail.fetched.read((bytes(self._uuid), self.position), self._since)
+
+    def _since(self) -> Sequence[Batch]:
+        return self._log.since(self.position, self._limit, self._session)
+
+    def _in_order(self, batches: Sequence[Batch]) -> list[Batch]:
+        if self._inside and batches[0].first < self.position:
+            batches = [batches[0]._replace(skip=self.position - batches[0].first), *batches[1:]]
+        expected = self.position - batches[0].skip
+        whole: list[Batch] = []
+        for batch in batches:
+            if batch.first != expected:
+                if whole:
+                    break  # deliver what is whole; the next read meets the gap first
+                raise HistoryLost(expected, batch.first)
+            whole.append(batch)
+            expected = batch.last + 1
+        average = sum(len(each.raw) for each in batches) // len(batches)
+        self._limit = min(_MOST, READ_BYTES // average + 1)
+        self._inside = False
+        self.position = expected
+        self._last = whole[-1]
+        return whole
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        """Until the log has grown since the last `read` (True), `stop` is set and the tail woken, or `seconds` passed.
+
+        Ask for a second at most: the tail can fall silent, and then only reading again finds what came meanwhile.
+        """
+        if self._tail is None:
+            return False
+        # What the tail has seen and the majority has not: it will not ring for that again.
+        is_due = self._tail.head >= self.position
+        return self._tail.wait(self._rings, min(seconds, _AGAIN_SECONDS) if is_due else seconds, stop)
+
+    @apart
+    def verify(self) -> None:
+        """Raises LogReplaced unless this is the very log that was read so far. Also pymongo's errors."""
+        try:
+            if self._log.describe().uuid != self._uuid:
+                raise LogReplaced(_DROPPED)
+            self._verify_last()
+        except OutboxNotCreated as gone:
+            raise LogReplaced(_DROPPED) from gone
+
+    def _verify_last(self) -> None:
+        if self._last is None:
+            return
+        seq, id, _ = self._last.heads()[-1]
+        # Causally after what was read: the majority of a new primary may lag behind the old one's for a moment.
+        record = self._log.at(seq, self._session)
+        is_behind = record is None and self._log.head(self._session) < seq
+        if is_behind or (record is not None and record.id_bytes != id):
+            raise LogReplaced(
+                f"the log holds another record at seq {seq} than the one that was read there ({ObjectId(id)}): it was "
+                "restored from a backup, or replaced. A subscriber starts again from 'earliest'"
+            )
+
+    def move(self, position: int) -> None:
+        """Goes on from another seq."""
+        self.position = position
+        self._inside = True
+
+    def close(self) -> None:
+        """Ends the reader's session. Reads nothing afterwards. Closing twice does nothing."""
+        if self._tail is not None and not self._session.has_ended:
+            self._tail.fetched.leave()
+        self._session.end_session()

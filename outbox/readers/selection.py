@@ -1,0 +1,67 @@
+"""What a reader asks for by `types` and `key`: checked, because a selector that matches nothing is silent for ever."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from outbox.errors import InvalidSelector
+from outbox.messages.message_types import KEY_TYPES, TYPE_NAME, MessageTypes, key_text
+from outbox.mongo.calls import apart, call
+from outbox.mongo.collections import Collections
+from outbox.mongo.server_errors import in_short
+from outbox.staging.validator import schemas_of
+
+logger = logging.getLogger("outbox")
+
+
+def selected_types(types: object, known: MessageTypes) -> frozenset[str] | None:
+    """The type names that are asked for; None for all. Raises InvalidSelector, and UnknownMessage for a class."""
+    if types is None:
+        return None
+    if isinstance(types, (str, bytes, type)) or not isinstance(types, Iterable):
+        raise InvalidSelector(f"types={types!r}: give a list of message classes or type names, or None for all")
+    names = frozenset(_name(each, known) for each in types)
+    if not names:
+        logger.warning("types is empty, so no record will ever come: leave it out, or give None, for all")
+    return names
+
+
+def _name(each: Any, known: MessageTypes) -> str:
+    name = known.name_of(each)
+    if not TYPE_NAME.fullmatch(name):
+        raise InvalidSelector(f"types: {name!r} can be no message's type: 1 to 249 letters, digits, '.', '_' or '-'")
+    return str.__str__(name)  # of an enum's member its value
+
+
+def selected_key(key: object) -> str | None:
+    """The key that is asked for, as `put` makes its text; None for all. Raises InvalidSelector."""
+    if key is None:
+        return None
+    if isinstance(key, bool) or not isinstance(key, KEY_TYPES):
+        raise InvalidSelector(f"key={key!r}: a {type(key).__name__}; a key is a text, int, ObjectId or UUID")
+    return key_text(key)
+
+
+@apart
+def warn_of_unknown(collections: Collections, names: frozenset[str]) -> None:
+    """Warns of those that no service has declared. Never raises for a server that cannot be asked just now."""
+    try:
+        with call():
+            found = list(collections.database.list_collections(filter={"name": collections.staging.name}))
+    except PyMongoError as error:
+        logger.info("could not look which types %s takes: %s", collections.staging.full_name, in_short(error))
+        return
+    known = list(schemas_of(found[0]["options"].get("validator", {}))) if found else []
+    for name in sorted(names.difference(known)):
+        near = difflib.get_close_matches(name, known, n=1)
+        logger.warning(
+            "no service has declared the message type %r in %s%s. Its records come once there are any",
+            name,
+            collections.staging.full_name,
+            f"; did you mean {near[0]!r}?" if near else "",
+        )

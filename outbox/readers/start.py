@@ -1,0 +1,39 @@
+"""Where reading starts: a word, a number or a date, resolved to a seq."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from outbox.errors import HistoryLost, InvalidStart
+from outbox.log.log import Log
+
+Start = Literal["latest", "earliest"] | int | datetime
+
+
+def check(start: Start) -> None:
+    """Raises InvalidStart for what can be no position, without asking the server."""
+    if isinstance(start, bool) or not isinstance(start, (str, int, datetime)):
+        raise InvalidStart(f"start={start!r}: give 'latest', 'earliest', a seq or a datetime")
+    if isinstance(start, str) and start not in ("latest", "earliest"):
+        raise InvalidStart(f"start={start!r}: the words are 'latest' and 'earliest'")
+    if isinstance(start, int) and start < 1:
+        raise InvalidStart(f"start={start}: seq begins at 1")
+
+
+def resolve(start: Start, log: Log) -> int:
+    """The seq of the first record to read. Raises InvalidStart, HistoryLost and pymongo's errors."""
+    check(start)
+    if start == "latest":
+        return log.head() + 1
+    if start == "earliest":
+        return log.earliest()
+    if isinstance(start, datetime):
+        return log.first_since(start)
+    assert isinstance(start, int)
+    oldest, head = log.earliest(), log.head()
+    if start > head + 1:
+        raise InvalidStart(f"start={start} is beyond the log, whose newest seq is {head}: is it of another log?")
+    if start < oldest:
+        raise HistoryLost(start, oldest)
+    return start

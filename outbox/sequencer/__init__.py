@@ -1,0 +1,1 @@
+"""From staging to the log: one process at a time, fenced by the server."""

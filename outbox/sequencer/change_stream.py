@@ -1,0 +1,179 @@
+"""The bell: a change stream on staging that brings what is committed, as long as it misses nothing."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import logging
+import threading
+import time
+from typing import Any, NamedTuple
+
+from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
+from pymongo.change_stream import CollectionChangeStream
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from outbox.mongo.calls import call
+from outbox.mongo.codec import RAW, Document
+from outbox.mongo.patience import CALL_SECONDS
+from outbox.mongo.server_errors import in_short
+from outbox.threads.program_end import is_closed
+
+logger = logging.getLogger("outbox")
+
+AWAIT_SECONDS = 0.2
+_LOOK_SECONDS = 0.2
+_AGAIN_SECONDS = 1.0
+_MOST = 500  # messages; a sweep finds more of them sooner
+_LARGE_BYTES = 16 << 10  # what is larger is left to a sweep: a reply has 1.6 MiB at most, what waits here 8 MiB
+_REPLY = 100
+_PIPELINE: list[Document] = [
+    {"$match": {"operationType": "insert"}},
+    {
+        "$project": {
+            "clusterTime": 1,
+            "fullDocument": {
+                "$cond": [{"$lte": [{"$bsonSize": "$fullDocument"}, _LARGE_BYTES]}, "$fullDocument", "$$REMOVE"]
+            },
+        }
+    },
+]
+
+
+class News(NamedTuple):
+    """What was committed to staging after all that was taken before, in the order of the commits."""
+
+    documents: list[bytes]
+    time: Timestamp
+    """When the last of them was committed, by the server's logical clock."""
+
+
+class Bell:
+    """Follows what is committed to staging. `run` is one thread's work, all else another's.
+
+    It brings all that came after the last sweep, without a gap, or says that a sweep must find it: staging holds every
+    message until the log does. So losing the stream costs a second, never a message.
+
+    seconds: how long the server lets one question for news wait. That cannot be interrupted, so it is also how long
+    `run` may take to end.
+    """
+
+    def __init__(self, staging: Collection[Document], seconds: float = AWAIT_SECONDS) -> None:
+        self._staging: Collection[RawBSONDocument] = staging.with_options(codec_options=RAW)
+        self._name = staging.full_name
+        self._seconds = seconds
+        self._changed = threading.Condition()
+        self._since: Timestamp | None = None
+        """Whence the stream shows everything; None while it is left alone."""
+        self._swept = Timestamp(0, 0)
+        """What was committed up to here has been taken by a sweep."""
+        self._news: list[tuple[Timestamp, bytes]] = []
+        """When each was committed, and the document."""
+        self._missed = False
+        """There is more than the news."""
+        self._shown = 0
+        """How many messages the stream has shown since somebody last cared."""
+        self._passed = Timestamp(0, 0)
+        """What was committed up to here may have left the news."""
+
+    def begin(self, swept: Timestamp) -> None:
+        """A sweep has taken all that was committed up to `swept`: what came later is news."""
+        with self._changed:
+            if self._since is None or self._passed > swept:
+                self._since = self._passed = swept
+                self._news = []
+            self._swept, self._missed = swept, False
+            del self._news[: bisect.bisect_right(self._news, swept, key=_committed)]
+            self._shown = len(self._news)
+            self._changed.notify_all()
+
+    def wait(self, seconds: float, stop: threading.Event) -> News | None:
+        """Until there is news, `stop` is set (within 0.2 s), or `seconds` have passed.
+
+        None: there is some that only a sweep can find.
+        """
+        until = time.monotonic() + seconds
+        with self._changed:
+            while not (self._news or self._missed or stop.is_set()) and (left := until - time.monotonic()) > 0:
+                self._changed.wait(min(left, _LOOK_SECONDS))
+            if self._missed:
+                return None
+            if self._news:
+                self._passed = _committed(self._news[-1])
+            news, self._shown = News([document for _, document in self._news], self._passed), 0
+            self._news = []
+            return news
+
+    def run(self, stop: threading.Event) -> None:
+        """Follows the stream until `stop` is set; opens it anew whatever happens. Blocks."""
+        while not stop.is_set():
+            since = self._wanted()
+            if since is None:
+                continue
+            try:
+                with self._bounded():
+                    stream = self._opened()
+                with contextlib.closing(stream):
+                    self._follow(stream, since, stop)
+            except Exception as error:
+                self._lose(since)
+                if stop.is_set() or is_closed(error):  # whoever sequences says so
+                    return
+                unforeseen = None if isinstance(error, PyMongoError) else error
+                said = "the change stream on %s failed, sweeping by the clock: %s"
+                logger.warning(said, self._name, in_short(error), exc_info=unforeseen)
+                stop.wait(_AGAIN_SECONDS)
+
+    def _wanted(self) -> Timestamp | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._since is not None, _LOOK_SECONDS)
+            return self._since
+
+    def _opened(self) -> CollectionChangeStream[Any]:
+        # Just after what was swept: nothing committed since can be missed, and a backlog is not replayed.
+        swept = self._swept
+        return self._staging.watch(
+            _PIPELINE,
+            start_at_operation_time=Timestamp(swept.time, swept.inc + 1),
+            max_await_time_ms=int(1000 * self._seconds),
+            batch_size=_REPLY,
+        )
+
+    def _follow(self, stream: CollectionChangeStream[Any], since: Timestamp, stop: threading.Event) -> None:
+        while not stop.is_set() and self._since is since:
+            with self._bounded():
+                change = stream.try_next()
+            if change is not None:
+                self._heed(since, change["clusterTime"], change.get("fullDocument"))
+            elif not stream.alive:  # the collection was dropped: asking on would take a whole core, for nothing
+                self._lose(since)
+
+    def _heed(self, since: Timestamp, put: Timestamp, document: RawBSONDocument | None) -> None:
+        with self._changed:
+            if self._since is not since or put <= self._swept:
+                return
+            self._shown += 1
+            if self._shown > _MOST:
+                self._since = None  # further than it is worth to follow
+            if self._since is None or document is None:
+                self._missed, self._passed = True, put
+                self._news = []
+            else:
+                self._news.append((put, bytes(document.raw)))
+            self._changed.notify_all()
+
+    def _lose(self, since: Timestamp) -> None:
+        with self._changed:
+            if self._since is since:
+                self._since = None
+                self._news = []
+
+    def _bounded(self) -> contextlib.AbstractContextManager[None]:
+        # A frozen primary must not silence it for ever.
+        return call(CALL_SECONDS + self._seconds)
+
+
+def _committed(news: tuple[Timestamp, bytes]) -> Timestamp:
+    return news[0]

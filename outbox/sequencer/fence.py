@@ -1,0 +1,50 @@
+"""The fence: the log's validator, by which the server itself refuses every sequencer but the newest."""
+
+from __future__ import annotations
+
+import logging
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+
+from outbox.log.log import Log, validator
+from outbox.mongo.calls import call
+from outbox.mongo.collections import Collections
+from outbox.mongo.lease import Lease
+from outbox.mongo.server_errors import in_short
+
+logger = logging.getLogger("outbox")
+
+_FIRST_SECONDS = 0.2
+_MOST_SECONDS = 2.0
+
+
+def raise_fence(collections: Collections, lease: Lease, session: ClientSession) -> None:
+    """From here on the server refuses (121) whoever held the lease before, however long it slept.
+
+    A waiting collMod makes every reader of the log wait behind it, and an open transaction on the log makes it wait: so
+    it is tried for a short time, and again. Raises LeaseLost and pymongo's errors.
+    """
+    patience: float | None = _FIRST_SECONDS
+    while True:
+        try:
+            with call(patience):
+                collections.database.command(
+                    "collMod",
+                    collections.log.name,
+                    validator=validator(lease.fence),
+                    writeConcern={"w": "majority"},
+                    session=session,
+                )
+            return
+        except PyMongoError as error:
+            if not error.timeout or patience is None:
+                raise
+            lease.renew_if_due()
+            if Log(collections).describe().fence == lease.fence:  # nothing is in its way, a majority is to confirm it
+                patience = None
+                continue
+            logger.warning(
+                "the validator of %s is held up, trying again: %s", collections.log.full_name, in_short(error)
+            )
+            patience = min(2 * patience, _MOST_SECONDS)

@@ -1,0 +1,124 @@
+"""Sequencing: the loop that keeps one sequencer at work, or standing by for the one that is."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from pymongo.errors import PyMongoError
+
+from outbox.errors import LeaseLost, OutboxError
+from outbox.mongo.calls import apart
+from outbox.mongo.collections import Collections
+from outbox.mongo.server_errors import in_short, is_unauthorized
+from outbox.monitoring.headroom_warning import EarlyWarning
+from outbox.monitoring.hold_report import Holding
+from outbox.pause import Pause
+from outbox.sequencer.change_stream import AWAIT_SECONDS, Bell, News
+from outbox.sequencer.sequencer import Doubt, Sequencer
+from outbox.threads.program_end import CLOSED_SECONDS, is_closed, told_at_the_end
+
+logger = logging.getLogger("outbox")
+
+IDLE_SECONDS = 1.0
+UNAUTHORIZED_SECONDS = 30.0
+_STANDBY_SECONDS = 0.5
+_STILL_SECONDS = 0.05  # between two looks at what does not move: a reader that holds, a snapshot that is too old
+_QUIET_SECONDS = 0.1  # after this much silence the last few messages are deleted from staging, too
+
+
+def sequence(
+    collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float = AWAIT_SECONDS
+) -> None:
+    """Sequences until `stop` is set, whatever happens to the server or in here, then gives the lease back. Blocks.
+
+    The end of the program sets `stop`, too. await_seconds: how long after it the bell's thread may live on, see Bell.
+    """
+    with told_at_the_end(stop.set):
+        _sequence(collections, sequencer, stop, await_seconds)
+
+
+def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float) -> None:
+    bell = Bell(collections.staging, await_seconds)
+    listener: threading.Thread | None = None
+    pause = Pause(IDLE_SECONDS)
+    name = collections.log.full_name
+    try:
+        while not stop.is_set():
+            try:
+                if listener is None:
+                    listener = _listener(bell, stop, collections.name)
+                if not sequencer.take_over():
+                    stop.wait(_STANDBY_SECONDS)
+                    continue
+                _work(collections, sequencer, bell, stop, pause)
+            except (Doubt, LeaseLost) as reason:
+                logger.warning("sequencing %s starts over: %s", name, reason)
+                pause.reset()
+            except (PyMongoError, OutboxError) as error:
+                if is_unauthorized(error):
+                    # Not this process's work, then. Without the lease, so that one that may do it can.
+                    logger.error("cannot sequence %s: %s", name, _advised(error))  # noqa: TRY400  # no fault of ours
+                    _release(sequencer)
+                    stop.wait(UNAUTHORIZED_SECONDS)
+                    continue
+                if is_closed(error):
+                    if not stop.wait(CLOSED_SECONDS):
+                        logger.warning("sequencing %s ends: the program has closed its client", name)
+                    return
+                logger.warning("sequencing %s starts over in %.2f s: %s", name, pause.seconds, in_short(error))
+                pause.wait(stop)
+            except Exception:
+                logger.exception("sequencing %s starts over in %.2f s: unforeseen", name, pause.seconds)
+                pause.wait(stop)
+    finally:
+        _release(sequencer)
+        if listener is not None and await_seconds <= AWAIT_SECONDS:
+            listener.join()  # who closes an outbox leaves no thread behind; a relay just ends
+
+
+def _listener(bell: Bell, stop: threading.Event, name: str) -> threading.Thread:
+    thread = threading.Thread(target=apart(bell.run), args=(stop,), name=f"outbox-bell-{name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: threading.Event, pause: Pause) -> None:
+    holding, early = Holding(collections), EarlyWarning(collections)
+    news: News | None = None
+    expecting, swept_at = True, 0.0
+    while not stop.is_set():
+        if news is not None and news.documents:
+            swept = sequencer.take(news)
+        else:
+            swept, swept_at = sequencer.sweep(expecting=expecting), time.monotonic()
+            if swept.is_last:
+                bell.begin(swept.time)
+        holding.note(swept.hold, sequencer.fence)
+        if swept.hold is None:
+            early.note(sequencer.retention.left)
+        pause.reset()
+        news, expecting = None, True
+        if swept.is_last and time.monotonic() - swept_at < IDLE_SECONDS:
+            news = bell.wait(_QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
+            expecting = news is None
+        elif not swept.messages and (swept.hold is not None or swept.is_behind):
+            stop.wait(_STILL_SECONDS)
+
+
+def _advised(error: Exception) -> str:
+    return f"{in_short(error)}, or leave sequencing to others: Outbox(…, sequence=False)"
+
+
+def _release(sequencer: Sequencer) -> None:
+    try:
+        sequencer.release()
+    except PyMongoError as error:
+        if is_closed(error):
+            return
+        logger.warning(
+            "the sequencer's lease could not be given back; others wait until it runs out: %s", in_short(error)
+        )
+    except Exception:
+        logger.exception("the sequencer's lease could not be given back; others wait until it runs out")

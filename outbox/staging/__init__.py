@@ -1,0 +1,1 @@
+"""Where a put lands: its document, its validator, and the insert."""

@@ -1,0 +1,135 @@
+"""The staging document: the public contract that any language can put by, written and read here as raw BSON."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import bson
+from bson import ObjectId, Timestamp
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions
+from bson.datetime_ms import DatetimeMS
+
+from outbox.log.batch import LARGEST_MESSAGE
+from outbox.mongo.elements import DATE, DOCUMENT, NULL, OBJECT_ID, TEXT, TIMESTAMP, Element, elements
+from outbox.mongo.elements import document as compose
+
+ENCODED: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
+_UNSTAMPED = Timestamp(0, 0)
+
+# length, `_id`, 12 bytes, `at`, increment, seconds, `created`, milliseconds: as this library's own documents begin.
+_HEAD = struct.Struct("<i5s12s4sII9sq")
+_FRONT = re.compile(
+    rb"\x02type\0.{4}[^\0]*\0(?:\x02key\0.{4}[^\0]*\0|\x0akey\0)\x03headers\0",
+    re.DOTALL,  # a text with a zero character in it does not match: such a document is decoded instead
+)
+_NAMES = (b"\x07_id\x00", b"\x11at\x00", b"\x09created\x00")
+_STAMP = struct.Struct("<II")  # increment, seconds
+_CREATED = struct.Struct("<q")
+_TYPES = {
+    "_id": (OBJECT_ID,), "at": (TIMESTAMP,), "created": (DATE,), "type": (TEXT,), "key": (TEXT, NULL),
+    "headers": (DOCUMENT,), "data": (DOCUMENT, NULL),
+}  # fmt: skip
+_RECORD = ("type", "key", "headers", "data")
+_INVALID = 121  # DocumentValidationFailure
+_TOO_LARGE = 10334  # BSONObjectTooLarge
+
+
+def encode(
+    id: ObjectId, created: int, type: str, key: str | None, headers: Mapping[str, str], data: Mapping[str, Any]
+) -> bytes:
+    """One staging document. `created` is in milliseconds since the epoch; the server fills in `at`."""
+    return bson.encode(
+        {
+            "_id": id,
+            "at": _UNSTAMPED,
+            "created": DatetimeMS(created),
+            "type": type,
+            "key": key,
+            "headers": headers,
+            "data": data,
+        },
+        codec_options=ENCODED,
+    )
+
+
+class Malformed(ValueError):
+    """A document that breaks the contract: the validator was bypassed, or is not there. Never leaves the package."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.code = code
+        """The server's, of what it would have refused it for."""
+
+
+class Staged(NamedTuple):
+    """A staging document taken apart for the log: nothing of the message itself is decoded."""
+
+    id: bytes
+    at: int
+    """The server's logical time, whole seconds since the epoch."""
+    created: int
+    """Milliseconds since the epoch, as the putter's clock had it."""
+    rest: bytes
+    """`type`, `key`, `headers` and `data` as BSON elements, with the closing zero byte."""
+
+
+def parse(document: bytes) -> Staged:
+    """Takes a staging document apart by its fixed offsets, or field by field when another language ordered it so.
+
+    Raises Malformed, also when no dead letter could hold it: no validator of ours lets that in.
+    """
+    if len(document) > LARGEST_MESSAGE:
+        raise Malformed(f"{len(document)} bytes are more than the largest message has", _TOO_LARGE)
+    if len(document) > _HEAD.size:
+        _, id_name, id, at_name, _, at, created_name, created = _HEAD.unpack_from(document)
+        if (id_name, at_name, created_name) == _NAMES:
+            rest = document[_HEAD.size :]
+            if _is_whole(rest):
+                return Staged(id, at, created, rest)
+    return _reordered(document)
+
+
+def stamp(document: bytes) -> Timestamp | None:
+    """The server's stamp `at` of a staging document; None when something else is there."""
+    if len(document) > _HEAD.size:
+        _, id_name, _, at_name, increment, seconds, created_name, _ = _HEAD.unpack_from(document)
+        if (id_name, at_name, created_name) == _NAMES:
+            return Timestamp(seconds, increment)
+    at = dict(elements(document)).get("at")
+    return Timestamp(*reversed(_STAMP.unpack(at.value))) if at is not None and at.type == TIMESTAMP else None
+
+
+def _is_whole(rest: bytes) -> bool:
+    """Whether these are the four fields that every reader of the log relies on, in our order and of the right types."""
+    front = _FRONT.match(rest)
+    if front is None:
+        return False
+    end = front.end() + _size(rest, front.end())
+    if rest[end : end + 6] == b"\x03data\x00":
+        return end + 6 + _size(rest, end + 6) == len(rest) - 1
+    return rest[end:] == b"\x0adata\x00\x00"
+
+
+def _size(rest: bytes, at: int) -> int:
+    return int.from_bytes(rest[at : at + 4], "little")
+
+
+def _reordered(document: bytes) -> Staged:
+    found = dict(elements(document))
+    if any(name not in found or found[name].type not in types for name, types in _TYPES.items()):
+        names = ", ".join(f"{name}: {each.kind}" for name, each in found.items())
+        raise Malformed(f"not a staging document ({names[:500]})", _INVALID)
+    _, at = _STAMP.unpack(found["at"].value)
+    (created,) = _CREATED.unpack(found["created"].value)
+    rest = b"".join(found[name].named(name.encode()) for name in _RECORD)
+    return Staged(found["_id"].value, at, created, rest + b"\0")
+
+
+def document(staged: Staged) -> bytes:
+    """A staging document again, without its stamp."""
+    id, created = Element(OBJECT_ID, staged.id), Element(DATE, _CREATED.pack(staged.created))
+    return compose([id.named(b"_id"), created.named(b"created"), staged.rest[:-1]])

@@ -1,0 +1,117 @@
+"""Inserting into the very staging collection that was looked at, and into none that a put would bring into being.
+
+An insert into a collection that is not there makes a plain one: no validator, no index, and messages that no
+sequencer was told of. From 6.0 on the server itself compares the collection's UUID. Before that a transaction asks for
+the index that only create() makes, which an outbox made by the insert itself lacks, and is aborted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference, WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure
+
+from outbox.errors import OutboxNotCreated
+from outbox.mongo.calls import call, transaction
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections
+from outbox.mongo.library_internals import checked_reply, retried
+from outbox.mongo.patience import CALL_SECONDS
+from outbox.staging.validator import schemas_of
+
+_MAJORITY = WriteConcern("majority")
+_BAD_HINT = 2  # BadValue: the index that is hinted at does not exist
+_GONE = (361, 40415)  # CollectionUUIDMismatch; an unknown field, told by a server older than the one that was asked
+_COMPARES_UUIDS = 17  # the wire version of 6.0
+_COMMAND_BYTES = 12_000_000
+_TRANSACTION_SECONDS = 30.0
+
+
+class Gone(Exception):
+    """The collection that was looked at was dropped, or made anew. Nothing was written. Never leaves the package."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A staging collection as create() made it."""
+
+    collections: Collections
+    uuid: UUID
+    compares: bool
+    """Whether the server compares UUIDs."""
+
+    def insert(self, documents: list[RawBSONDocument], session: ClientSession) -> None:
+        """In the session's transaction. Raises Gone and pymongo's errors, each of which has aborted it."""
+        if not self.compares:
+            self.collections.staging.insert_many(documents, session=session)
+            self._look(session)
+            return
+        for part in _parts(documents):
+            try:
+                checked_reply(self._run(self._command(part), session))
+            except OperationFailure as error:
+                raise (Gone() if error.code in _GONE else error) from error
+
+    def insert_alone(self, document: RawBSONDocument, seconds: float | None) -> None:
+        """One insert, which the driver repeats as it does its own. Raises Gone and pymongo's errors."""
+        if not self.compares:
+            self.insert_together([document], CALL_SECONDS if seconds is None else seconds)
+            return
+        try:
+            with call(seconds):
+                retried(self.collections.database, self._command([document]), _MAJORITY)
+        except OperationFailure as error:
+            raise (Gone() if error.code in _GONE else error) from error
+
+    def insert_together(self, documents: list[RawBSONDocument], seconds: float | None) -> None:
+        """In a transaction of its own. Raises Gone and pymongo's errors."""
+        limit = _TRANSACTION_SECONDS if seconds is None else seconds
+        transaction(self.collections.client, lambda session: self.insert(documents, session), limit)
+
+    def _command(self, documents: list[RawBSONDocument]) -> Document:
+        return {"insert": self.collections.staging.name, "documents": documents, "collectionUUID": self.uuid}
+
+    def _look(self, session: ClientSession) -> None:
+        command = {"find": self.collections.staging.name, "filter": {}, "hint": {"at": 1}, "limit": 1}
+        try:
+            self._run({**command, "projection": {"_id": 1}, "singleBatch": True}, session)
+        except OperationFailure as error:
+            raise (Gone() if error.code == _BAD_HINT else error) from error
+
+    def _run(self, command: Document, session: ClientSession) -> Document:
+        # A command takes its read preference from the transaction, which may have the client's.
+        return self.collections.database.command(command, session=session, read_preference=ReadPreference.PRIMARY)
+
+
+def _parts(documents: list[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
+    """As much as fits into a command each."""
+    part: list[RawBSONDocument] = []
+    size = 0
+    for document in documents:
+        if part and size + len(document.raw) > _COMMAND_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(document)
+        size += len(document.raw)
+    yield part
+
+
+def look(collections: Collections, types: tuple[str, ...]) -> Place:
+    """Where to insert messages of these types. Raises OutboxNotCreated and pymongo's errors."""
+    with call():
+        found = list(collections.database.list_collections(filter={"name": collections.staging.name}))
+        wire = collections.client.admin.command("hello")["maxWireVersion"]
+    known = schemas_of(found[0]["options"].get("validator", {})) if found else {}
+    missing = [each for each in types if each not in known]
+    if missing or not found:
+        raise OutboxNotCreated(
+            f"{collections.staging.full_name} "
+            + (f"does not know the message types {', '.join(missing)}" if known else "was not made by create()")
+            + ": run Outbox(…).create() once at deployment, or `outbox create APP`"
+        )
+    return Place(collections, found[0]["info"]["uuid"], wire >= _COMPARES_UUIDS)

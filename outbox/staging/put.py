@@ -1,0 +1,147 @@
+"""Putting: messages into staging, in the caller's transaction or in one of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure
+
+from outbox.errors import (
+    InvalidMessage,
+    MessageTooLarge,
+    OutboxNotCreated,
+    UnknownMessage,
+)
+from outbox.messages.limits import check_key, checked_headers
+from outbox.messages.message_types import MessageTypes
+from outbox.mongo.collections import Collections
+from outbox.mongo.library_internals import own_limit, unbound
+from outbox.staging import document as staging
+from outbox.staging.footprint import check_footprint
+from outbox.staging.insertion import Gone, Place, look
+from outbox.staging.refusal import is_invalid, reason
+from outbox.staging.transaction import check_client, joined
+
+
+class Message(Protocol):
+    """An instance of a message class, to the eyes of a type checker: mongoengine's documents come without types."""
+
+    def to_mongo(self) -> Any: ...
+
+
+def listed(message: Message | Sequence[Message]) -> Sequence[object]:
+    """One message or several, as several. Raises UnknownMessage for text, which Python takes for a sequence."""
+    if isinstance(message, (str, bytes)):
+        raise UnknownMessage(f"{type(message).__name__} is not a message: put an instance of a message class")
+    return message if isinstance(message, Sequence) else [message]
+
+
+def encode(
+    messages: Sequence[object], headers: Mapping[str, str] | None, types: MessageTypes, max_message_bytes: int
+) -> dict[ObjectId, bytes]:
+    """The staging document of each message, by its new id. Raises what `Outbox.put` raises before asking the server."""
+    checked = {} if headers is None else checked_headers(headers)
+    created = time.time_ns() // 1_000_000
+    documents = {}
+    for message in messages:
+        id = ObjectId()
+        type, key, data = types.encode(message)
+        check_key(type, key)
+        document = staging.encode(id, created, type, key, checked, data)
+        if len(document) > max_message_bytes:
+            raise MessageTooLarge(
+                f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="
+                f"{max_message_bytes}: put a reference to the data instead, or raise the limit and run create()"
+            )
+        check_footprint(type, key, checked, document, max_message_bytes)
+        documents[id] = document
+    return documents
+
+
+class Putter:
+    """Writes staging documents. Thread-safe."""
+
+    def __init__(self, collections: Collections, types: MessageTypes, max_message_bytes: int) -> None:
+        self._collections = collections
+        self._types = types
+        self._max_message_bytes = max_message_bytes
+        self._place: Place | None = None
+
+    def put(
+        self,
+        messages: Sequence[object],
+        session: ClientSession | None,
+        headers: Mapping[str, str] | None,
+        *,
+        standalone: bool,
+    ) -> list[ObjectId]:
+        """All of them or none. Raises as `Outbox.put` says."""
+        session = joined(session, standalone=standalone)
+        if session is not None:
+            check_client(session, self._collections.client)
+        encoded = encode(messages, headers, self._types, self._max_message_bytes)
+        if not encoded:
+            return []
+        documents = [RawBSONDocument(document) for document in encoded.values()]
+        try:
+            if session is None:
+                self._insert_apart(documents)
+            else:
+                self._insert(documents, session)
+        except OperationFailure as error:
+            if not is_invalid(error):
+                raise
+            raise InvalidMessage(
+                f"{reason(error)}: the server's validator refused the message; the transaction it was in is aborted. "
+                "Another version of the service may have created the outbox: run create() with these message classes"
+            ) from None  # the server's error holds the message's values, which may be secrets
+        return list(encoded)
+
+    def forget(self) -> None:
+        """The next put looks at staging again: create() and drop() of this process have changed it."""
+        self._place = None
+
+    def _insert(self, documents: list[RawBSONDocument], session: ClientSession) -> None:
+        try:
+            self._known().insert(documents, session)
+        except Gone as gone:
+            self.forget()
+            raise OutboxNotCreated(
+                f"{self._collections.staging.full_name} was dropped, and may be made anew, since this process looked "
+                "at it. Nothing was put, and the transaction is aborted: run create() if nobody has, and try again"
+            ) from gone
+
+    @unbound
+    def _insert_apart(self, documents: list[RawBSONDocument]) -> None:
+        try:
+            self._try_apart(documents)
+        except Gone:
+            self.forget()  # a second look finds what was made anew, or that nothing was
+            try:
+                self._try_apart(documents)
+            except Gone as gone:
+                raise OutboxNotCreated(
+                    f"{self._collections.staging.full_name} is dropped and made anew all the time: nothing was put"
+                ) from gone
+
+    def _try_apart(self, documents: list[RawBSONDocument]) -> None:
+        place, limit = self._known(), own_limit(self._collections.client)
+        if len(documents) == 1:
+            place.insert_alone(documents[0], limit)
+        else:
+            place.insert_together(documents, limit)
+
+    def _known(self) -> Place:
+        place = self._place
+        if place is None:
+            self._place = place = self._look()
+        return place
+
+    @unbound  # listing collections is not allowed inside a transaction
+    def _look(self) -> Place:
+        return look(self._collections, self._types.names)

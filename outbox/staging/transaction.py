@@ -1,0 +1,67 @@
+"""Which transaction a put belongs to: the one that is given, bound by pymongo, or current in mongoengine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+
+from outbox.errors import TransactionRequired
+from outbox.mongo.library_internals import bound_session, mongoengine_session
+
+_MISSING = (
+    "put was called outside a transaction, so the message would not commit with the data: give it `session=`, or call "
+    "it inside `with session.bind(), session.start_transaction():`; `session.with_transaction(…)` starts one too. "
+    "A message that belongs to no other write is put with standalone=True"
+)
+
+
+def joined(session: ClientSession | None, *, standalone: bool) -> ClientSession | None:
+    """The session whose transaction a put joins: the current one, else the one given. None for a standalone put.
+
+    Raises TransactionRequired where no transaction is, and where one is that `standalone` contradicts.
+    """
+    current = _current(session)
+    if standalone:
+        if any(each is not None and each.in_transaction for each in (session, current)):
+            raise TransactionRequired(
+                "standalone=True, but a transaction is given or bound here: leave standalone out to put in that "
+                "transaction, or put outside it"
+            )
+        return None
+    wanted = session if current is None else current
+    if wanted is None:
+        raise TransactionRequired(_MISSING)
+    if not wanted.in_transaction:
+        raise TransactionRequired(f"the session has no transaction; {_MISSING}")
+    return wanted
+
+
+def check_client(session: ClientSession, client: MongoClient[Any]) -> None:
+    """Raises TransactionRequired when the session is another client's, whose transaction cannot be joined."""
+    untyped: object = session
+    if not isinstance(untyped, ClientSession):
+        raise TransactionRequired(
+            f"the session is a {type(untyped).__name__}, not a ClientSession of the MongoClient that the Outbox was "
+            "made with, so its transaction cannot be joined"
+        )
+    if session.client is not client:
+        raise TransactionRequired(
+            "the transaction is of another MongoClient; make the Outbox with the client whose transaction it is"
+        )
+
+
+def _current(given: ClientSession | None) -> ClientSession | None:
+    """What pymongo and mongoengine each take for current; where both do, it must be one and the same."""
+    bound, engine = bound_session(), mongoengine_session()
+    if engine is None:
+        return bound
+    for other in (bound, given):
+        if other is not None and other is not engine:
+            raise TransactionRequired(
+                "mongoengine's run_in_transaction is open here, and another session is "
+                f"{'bound' if other is bound else 'given'}: the message can commit with one of them only. "
+                "Leave one of the two"
+            )
+    return engine

@@ -1,0 +1,105 @@
+"""The validator of the staging collection: what the server refuses (code 121), whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from bson import Timestamp
+
+from outbox.errors import IncompatibleOutbox
+from outbox.messages.compatibility import differences
+from outbox.messages.limits import HEADERS_SCHEMA, KEY_SCHEMA
+
+_FORBIDDEN: dict[str, Any] = {"not": {}}
+
+
+def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: int) -> dict[str, Any]:
+    """The whole validator of staging: the envelope's seven fields, each type's data, and the document's size in bytes.
+
+    `schemas` maps type names to the `$jsonSchema` of their data; with none of them, nothing is accepted.
+    """
+    envelope: dict[str, Any] = {
+        "bsonType": "object",
+        "required": ["_id", "at", "created", "type", "key", "headers", "data"],
+        "additionalProperties": False,
+        "properties": {
+            "_id": {"bsonType": "objectId"},
+            "at": {"bsonType": "timestamp"},
+            "created": {"bsonType": "date"},
+            "type": {"enum": list(schemas)} if schemas else _FORBIDDEN,
+            "key": KEY_SCHEMA,
+            "headers": HEADERS_SCHEMA,
+            "data": {"bsonType": "object"},
+        },
+    }
+    validator: dict[str, Any] = {
+        "$jsonSchema": envelope,
+        "$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, max_message_bytes]},
+        # The server stamps inserts; an upsert by $set, findAndModify or $merge stays unstamped, and has no order.
+        "at": {"$ne": Timestamp(0, 0)},
+    }
+    if schemas:
+        # Not `anyOf` inside the envelope: the server passes over another type's branch faster here (50k puts/s
+        # against 62k with 20 types, 118k without a validator; 71k, 79k and 120k with one).
+        validator["$or"] = [
+            {"type": name, "$jsonSchema": {"properties": {"data": schema}}} for name, schema in schemas.items()
+        ]
+    return validator
+
+
+def schemas_of(validator: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By type name, the data schemas that a live validator holds; {} when it is none of ours."""
+    found: dict[str, dict[str, Any]] = {}
+    for branch in validator.get("$or", []):
+        match branch:
+            case {"type": str(name), "$jsonSchema": {"properties": {"data": dict(schema)}}}:
+                found[name] = schema
+            case _:
+                return {}
+    return found
+
+
+def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
+    """The size, in bytes, that a live validator allows a staged document; None when it is none of ours."""
+    match validator:
+        case {"$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, int(size)]}}:
+            return size
+    return None
+
+
+def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The schemas that serve the running deploys and this one: no type is lost, none narrowed.
+
+    Of two schemas of a type the wider one is taken. Raises IncompatibleOutbox, naming each type of which neither schema
+    accepts all of the other, and each new one whose name is another's but for '.' and '_'.
+    """
+    merged = dict(live)
+    causes: list[str] = []
+    for name, schema in declared.items():
+        if name not in live:
+            causes.extend(_twins(name, merged))
+        refused_by_live = differences(live[name], schema) if name in live else []
+        refused_by_new = differences(schema, live[name]) if refused_by_live else []
+        if name not in live or (refused_by_live and not refused_by_new):
+            merged[name] = schema
+        elif refused_by_live:
+            causes.append(
+                f"the message type {name!r} is deployed with another schema, and neither takes all that the other does "
+                f"(the deployed one not: {'; '.join(refused_by_live)}; this one not: {'; '.join(refused_by_new)}). "
+                "Deploy a change that only widens it, or give the new class a name of its own, such as "
+                f"{name + '.v2'!r}"
+            )
+    if causes:
+        raise IncompatibleOutbox("; ".join(causes))
+    return merged
+
+
+def _twins(name: str, others: Iterable[str]) -> Iterator[str]:
+    """Kafka makes no two such topics, which a topic a type would need: better told now than when a relay meets it."""
+    for each in others:
+        if each.replace(".", "_") == name.replace(".", "_"):
+            yield (
+                f"the message type {name!r} is {each!r} to Kafka, which takes '.' and '_' in a topic's name for the "
+                "same: give the new class another name"
+            )

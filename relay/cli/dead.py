@@ -1,0 +1,150 @@
+"""The commands `relay dead …`: an operator's view of the dead letters."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from bson import ObjectId
+from bson.errors import InvalidId
+from rich.console import Console
+from rich.table import Table
+
+from outbox.mongo.codec import Document
+from relay.cli import settings
+from relay.cli.command import Command
+from relay.cli.exit_codes import exit_codes
+from relay.cli.options import Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.dead_letters import document
+from relay.dead_letters.admin import DeadLetterOffice, Selection
+from relay.errors import InvalidSettings
+
+dead = typer.Typer(help="Shows dead letters, sends them again, or gives them up.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The message id, 24 hex digits.")]
+OptionalId = Annotated[str | None, typer.Argument(metavar="ID", help="The message id, 24 hex digits.")]
+Key = Annotated[str | None, typer.Option(help="All of this key.")]
+Type = Annotated[str | None, typer.Option(help="All of this message type.")]
+All = Annotated[bool, typer.Option("--all", help="All there are.")]
+
+
+@dead.command("list", cls=Command)
+def list_(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+    key: Key = None,
+    type: Type = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for each letter.")] = False,
+) -> None:
+    """List the relay's dead and parked messages, and what the log itself refused (reader `sequencer`)."""
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
+        for each, its in opened:
+            found = DeadLetterOffice(its, each.name).letters(Selection(key=key, type=type))
+            if as_json:
+                for one in found:
+                    print(json.dumps(document.as_json(one)))
+            else:
+                _print_table(each, [document.as_json(one) for one in found])
+
+
+def _print_table(each: settings.OutboxSettings, letters: list[Document]) -> None:
+    title = f"{each.database}.{each.outbox}, relay {each.name}"
+    if not letters:
+        print(f"{title}: no dead letters")
+        return
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    table.add_column("id", no_wrap=True)  # to be copied into the next command
+    for name in ("seq", "state", "type", "key", "attempts", "reason"):
+        table.add_column(name, overflow="fold")
+    for one in letters:
+        state = f"{one['state']}, requeued" if one.get("requeued") else one["state"]
+        cells = (one["id"], one["seq"], state, one["type"], one["key"], one["attempts"])
+        table.add_row(*("" if cell is None else str(cell) for cell in cells), one["error"]["reason"])
+    Console().print(table, markup=False)
+
+
+@dead.command(cls=Command)
+def show(
+    id: Id,
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+) -> None:
+    """Show one letter whole, as JSON: its data as MongoDB's relaxed Extended JSON."""
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
+        each, its = only(opened)
+        found = DeadLetterOffice(its, each.name).letter(_id(id))
+        if found is None:
+            print(f"{each.database}.{each.outbox}: no dead letter {id} of relay {each.name!r}", file=sys.stderr)
+            raise typer.Exit(1)
+        # On a terminal that has not all letters, JSON's own escapes.
+        plain = not sys.stdout.encoding.lower().startswith("utf")
+        print(json.dumps(document.as_json(found), indent=2, ensure_ascii=plain))
+
+
+@dead.command(cls=Command)
+def requeue(
+    id: OptionalId = None,
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+    key: Key = None,
+    type: Type = None,
+    all: All = False,
+) -> None:
+    """Have letters sent again by the relay; a parked key as a whole, in its order. Exit 1 if one cannot be."""
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
+        wanted = _selection(id, key, type, all)
+        each, its = only(opened)
+        done = DeadLetterOffice(its, each.name).requeue(wanted)
+        print(f"{each.database}.{each.outbox}, relay {each.name!r}: {done.letters} message(s) will be sent again")
+        for refused, reason in done.refused:
+            print(f"{refused}: {reason}", file=sys.stderr)
+        if done.refused:
+            raise typer.Exit(1)
+
+
+@dead.command(cls=Command)
+def discard(
+    id: OptionalId = None,
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox: OutboxName = None,
+    name: Name = None,
+    key: Key = None,
+    type: Type = None,
+    all: All = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete letters for good. What is parked behind a discarded one is sent, in its order."""
+    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
+        wanted = _selection(id, key, type, all)
+        each, its = only(opened)
+        office = DeadLetterOffice(its, each.name)
+        if not yes:
+            count = sum(1 for _ in office.letters(wanted))
+            typer.confirm(f"{each.database}.{each.outbox}: delete {count} message(s) for good?", abort=True)
+        print(f"{each.database}.{each.outbox}, relay {each.name!r}: {office.discard(wanted)} message(s) discarded")
+
+
+def _selection(id: str | None, key: str | None, type: str | None, all: bool) -> Selection:
+    if all == any(given is not None for given in (id, key, type)):
+        raise InvalidSettings("say which letters: an ID, --key, --type, or --all")
+    return Selection(None if id is None else _id(id), key, type)
+
+
+def _id(text: str) -> ObjectId:
+    try:
+        return ObjectId(text)
+    except InvalidId:
+        raise InvalidSettings(f"{text!r} is not a message id: 24 hex digits") from None

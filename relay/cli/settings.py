@@ -1,0 +1,226 @@
+"""The relay's settings: flags win, then the environment (RELAY_…), then the file named by --config or RELAY_CONFIG."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from relay.cli import config_file
+from relay.cli.environment import given as given_by
+from relay.cli.settings_errors import meant, sentences
+from relay.dead_letters.store import OnPoison
+from relay.encoding.topics import DEFAULT_TOPIC
+from relay.errors import InvalidSettings
+from relay.shares.share import MOST_SHARES
+
+# Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
+_CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
+LogLevel = Literal["debug", "info", "warning", "error"]
+_WORDS = ("beginning", "oldest", "latest")
+
+
+def date(text: str) -> datetime:
+    """An ISO 8601 date, without a zone in UTC. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _start(value: object) -> object:
+    text = str(value)
+    if text in _WORDS:
+        return text
+    if text.isdecimal():
+        return int(text)
+    try:
+        return date(text)
+    except ValueError:
+        raise ValueError("give beginning, oldest, latest, a seq, or a date such as 2025-01-31T12:00Z") from None
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """`["a=b", …]` as a mapping, split at the first `=`. Raises ValueError, which never shows any of it."""
+    found = {}
+    for number, text in enumerate(texts, start=1):
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():  # not even that: it may be the rest of a password with a comma in it
+            raise ValueError(f"number {number} is not KEY=VALUE")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def _split(text: str) -> dict[str, str]:
+    return pairs(part for part in text.split(",") if part.strip())
+
+
+def _from_text(value: object) -> object:
+    return _split(value) if isinstance(value, str) else value
+
+
+class TopicLayout(BaseModel):
+    """How missing topics are made; as text `partitions=3,replication=1`."""
+
+    model_config = _CLOSED
+
+    partitions: int = Field(ge=1)
+    replication: int = Field(ge=1)
+
+
+class OutboxSettings(BaseModel):
+    """One outbox to relay: a `[[outbox]]` table of the file, or what the flags and the environment name."""
+
+    model_config = _CLOSED
+
+    mongo: SecretStr
+    database: str = Field(min_length=1)
+    outbox: str = "outbox"
+    topic: str = DEFAULT_TOPIC
+    name: str = Field(default="kafka", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    start: Annotated[Literal["beginning", "oldest", "latest"] | int | datetime, BeforeValidator(_start)] = "beginning"
+    create_topic: Annotated[TopicLayout, BeforeValidator(_from_text)] | None = None
+    on_poison: OnPoison = "stop"
+    exactly_once: bool = False
+    shares: int | None = Field(default=None, ge=1, le=MOST_SHARES)
+    sequence: bool = True
+
+
+class _Given(BaseModel):
+    """What flags and environment say; the file stands below them, and each outbox is checked as a whole later."""
+
+    model_config = _CLOSED
+
+    config: str | None = None
+    kafka: str | None = None
+    set: dict[str, str] = Field(default_factory=dict, repr=False)
+    mongo: str | None = Field(default=None, repr=False)
+    database: str | None = None
+    outbox: str | None = None
+    topic: str | None = None
+    name: str | None = None
+    start: str | None = None
+    create_topic: str | None = None
+    on_poison: str | None = None
+    exactly_once: bool | None = None
+    shares: str | None = None
+    sequence: bool | None = None
+    once: bool = False
+    log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = "info"
+
+
+class Settings(BaseModel):
+    """What a command works with: the outboxes, at least one, and one Kafka."""
+
+    kafka: str | None
+    set: dict[str, str] = Field(repr=False)
+    outboxes: tuple[OutboxSettings, ...]
+    once: bool
+    log_level: LogLevel
+
+
+def load(flags: Mapping[str, Any]) -> Settings:
+    """Puts flags (None: not given), environment and file together. Raises InvalidSettings, with a line a mistake."""
+    flags = {name: value for name, value in flags.items() if value is not None}
+    environment: dict[str, Any] = {**given_by(os.environ, _Given.model_fields)}
+    try:
+        pairs_of_kafka = _split(environment.get("set", ""))
+    except ValueError as error:
+        raise InvalidSettings(f"RELAY_SET: {error}; a value with a comma in it goes into the file") from None
+    environment["set"] = {**pairs_of_kafka, **flags.pop("set", {})}
+    try:
+        given = _Given.model_validate({**environment, **flags})
+    except ValidationError as error:
+        raise InvalidSettings("\n".join(sentences(error, lambda name: _spoken(name, flags)))) from None
+    file = {} if given.config is None else config_file.read(Path(given.config))
+    kafka_table = file.pop("kafka", {})
+    if not isinstance(kafka_table, dict):
+        raise InvalidSettings(
+            "kafka: write a table: [kafka], and below it bootstrap.servers and librdkafka's other names"
+        )
+    kafka = dict(_flat(kafka_table))
+    tables = file.pop("outbox", [{}])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise InvalidSettings("outbox: write [[outbox]], once for each outbox")
+    unknown = file.keys() - OutboxSettings.model_fields.keys()
+    if unknown:
+        known = ["outbox", "kafka", *OutboxSettings.model_fields]
+        raise InvalidSettings(
+            "\n".join(f"{name} in {given.config}: no such setting{meant(name, known)}" for name in sorted(unknown))
+        )
+    outboxes = _checked(tables, file, given, flags)
+    _check_distinct(outboxes)
+    bootstrap = kafka.pop("bootstrap.servers", None)
+    return Settings(
+        kafka=bootstrap if given.kafka is None else given.kafka,
+        set={**kafka, **given.set},
+        outboxes=tuple(outboxes.values()),
+        once=given.once,
+        log_level=given.log_level,
+    )
+
+
+def _checked(
+    tables: list[dict[str, Any]], file: Mapping[str, Any], given: _Given, flags: Mapping[str, Any]
+) -> dict[int, OutboxSettings]:
+    """The outboxes by the number of their table. Raises InvalidSettings."""
+    strong = {name: value for name in OutboxSettings.model_fields if (value := getattr(given, name)) is not None}
+    numbered = dict(enumerate(tables, start=1))
+    if given.outbox is not None and len(tables) > 1:
+        numbered = _only(given.outbox, numbered)
+    outboxes = {}
+    mistakes: list[str] = []
+    for number, table in numbered.items():
+        at = f"[[outbox]] {number}"
+        places = {
+            **dict.fromkeys(file, f"in {given.config}"),
+            **dict.fromkeys(table, f"in {given.config}, {at}"),
+        }
+        sources = {name: f"{name} {place}" for name, place in places.items()}
+        sources |= {name: _spoken(name, flags) for name in strong}
+        try:
+            outboxes[number] = OutboxSettings.model_validate({**file, **table, **strong})
+        except ValidationError as error:
+            mistakes += sentences(
+                error, sources.__getitem__, f"{at}: " if len(numbered) > 1 else "", OutboxSettings.model_fields
+            )
+    if mistakes:
+        raise InvalidSettings("\n".join(dict.fromkeys(mistakes)))
+    return outboxes
+
+
+def _spoken(name: str, flags: Mapping[str, Any]) -> str:
+    """What was written to give the setting `name`: its flag, else its variable."""
+    return f"--{name.replace('_', '-')}" if name in flags else f"RELAY_{name.upper()}"
+
+
+def _check_distinct(outboxes: Mapping[int, OutboxSettings]) -> None:
+    """Raises InvalidSettings for two relays that would share a cursor: one of them would only ever stand by."""
+    seen: dict[tuple[str, ...], int] = {}
+    for number, each in outboxes.items():
+        identity = (each.mongo.get_secret_value(), each.database, each.outbox, each.name)
+        if identity in seen:
+            raise InvalidSettings(
+                f"[[outbox]] {seen[identity]} and {number} are the same: relay {each.name!r} of "
+                f"{each.database}.{each.outbox}. Remove one, or give it another `name`"
+            )
+        seen[identity] = number
+
+
+def _only(name: str, tables: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    chosen = {number: table for number, table in tables.items() if table.get("outbox", "outbox") == name}
+    if not chosen:
+        known = ", ".join(str(table.get("outbox", "outbox")) for table in tables.values())
+        raise InvalidSettings(f"--outbox {name}: the file has tables for {known}")
+    return chosen
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """librdkafka's dotted names: TOML makes nested tables of `linger.ms = 5`, unless the name is quoted."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", str(value).lower() if isinstance(value, bool) else str(value)

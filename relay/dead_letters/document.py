@@ -1,0 +1,117 @@
+"""A dead letter: a message put aside, whole, with the reason. A document of `NAME.dead`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from bson import Int64, ObjectId, json_util
+from bson.datetime_ms import DatetimeMS
+
+from outbox import dates
+from outbox.log.log import IDENTITY_DIGITS
+from outbox.log.record import Record
+from outbox.log.undecoded import Undecoded, is_partial, shown
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import HIGHEST_SEQ
+from relay.errors import LetterCorrupt, PoisonMessage
+from relay.shares.cursor_document import whole
+from relay.shares.share import Share, key_hash
+
+LONGEST_REASON = 2000  # characters; a broker's words go into it
+
+State = Literal["dead", "parked"]
+"""Refused itself, or waiting behind one of its key that was."""
+
+
+UNKNOWN_LOG = "0" * IDENTITY_DIGITS
+"""In place of a log's digits, for a letter of before letters said which log they are of, and that this log has not."""
+
+
+def dead(record: Record[Any], log: str | None, reader: str, poison: PoisonMessage) -> Document:
+    """The letter of a record of `log` that was refused for the first time."""
+    return _letter(record, log, reader, error(poison), 1, "dead")
+
+
+def parked(record: Record[Any], log: str | None, reader: str) -> Document:
+    """The letter of a record that was never tried: one of its key before it is dead."""
+    waits = {"code": "parked", "reason": "an earlier message of its key is dead"}
+    return _letter(record, log, reader, waits, 0, "parked")
+
+
+def _letter(
+    record: Record[Any], log: str | None, reader: str, error: Document, attempts: int, state: State
+) -> Document:
+    now = datetime.now(UTC)
+    return {
+        "_id": record.id,
+        "reader": reader,
+        "log": log,
+        "seq": Int64(record.seq),
+        "created": record.created,
+        **record.stored,
+        "hash": Int64(key_hash(record.key, record.id_bytes)),
+        "error": error,
+        "attempts": attempts,
+        "first": now,
+        "last": now,
+        "state": state,
+    }
+
+
+def of(reader: str, share: Share) -> Document:
+    """Finds the letters of a relay whose messages belong to this share; how many there are may change in between."""
+    if share.of == 1:
+        return {"reader": reader}
+    return {"reader": reader, "hash": {"$mod": [share.of, share.number - 1]}}
+
+
+def error(poison: PoisonMessage) -> Document:
+    """Why a message was refused, as its letter has it."""
+    return {"code": poison.code, "reason": poison.reason[:LONGEST_REASON]}
+
+
+def record(letter: Document) -> Record[Any]:
+    """The message of a letter as it was read from the log: same seq, same id, same data. Raises LetterCorrupt."""
+    _check({"log": None, **letter})  # those of before it was in them
+    seq, id = int(letter["seq"]), letter["_id"].binary
+    fields = {name: letter[name] for name in ("type", "key", "headers", "data")}
+    return Record(
+        seq, id, int(DatetimeMS(letter["created"])), Undecoded(fields, seq, id) if is_partial(fields) else fields
+    )
+
+
+def _check(letter: Document) -> None:
+    """Raises LetterCorrupt for what no relay has written."""
+    for name, is_right in _RIGHT.items():
+        if name not in letter or not is_right(letter[name]):
+            what = f"is {letter[name]!r:.100}" if name in letter else "is missing"
+            raise LetterCorrupt(
+                f"the dead letter {letter['_id']} cannot be sent: its field {name!r} {what}, which no relay has "
+                f"written. Mend it in the database, or give it up: relay dead discard {letter['_id']}"
+            )
+
+
+_RIGHT: dict[str, Callable[[Any], bool]] = {
+    "_id": lambda value: isinstance(value, ObjectId),
+    "seq": lambda value: whole(value, 1, HIGHEST_SEQ) is not None,
+    "created": lambda value: isinstance(value, (datetime, DatetimeMS)),
+    "type": lambda value: isinstance(value, str),
+    "key": lambda value: value is None or isinstance(value, str),
+    "headers": lambda _: True,  # these two the encoder looks at, as it does at those of the log
+    "data": lambda _: True,
+    "log": lambda value: value is None or isinstance(value, str),
+}
+
+
+def as_json(letter: Document) -> dict[str, Any]:
+    """A letter as `relay dead` prints it: ids and dates as text; data, if there, as MongoDB's relaxed Extended JSON.
+    What cannot be decoded is `{"undecodable": base64 of the BSON}`."""
+    found = {"id": str(letter["_id"]), **{name: shown(value) for name, value in letter.items() if name != "_id"}}
+    for name in ("created", "first", "last", "requeued"):
+        date = found.get(name)
+        if isinstance(date, datetime | DatetimeMS):
+            found[name] = dates.text(date)
+    return dict(json.loads(json_util.dumps(found, json_options=json_util.RELAXED_JSON_OPTIONS)))

@@ -1,0 +1,49 @@
+"""At-least-once delivery: the cursor is saved after the records, and a crash in between repeats some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from outbox import Outbox
+from outbox.mongo.lease import Lease
+from relay.dead_letters.requeued import Released
+from relay.dead_letters.store import DeadLetters
+from relay.encoding.encoder import Position
+from relay.shares.cursor_admin import Cursors, verify
+
+Restart = Callable[[Position], Position]
+"""From the position of what was acknowledged last, after a failure, to where to go on."""
+
+
+class AtLeastOnce:
+    """Where a relay goes on, by the cursor in `NAME.cursors`. Not thread-safe. Raises pymongo's errors."""
+
+    def __init__(self, outbox: Outbox, cursors: Cursors) -> None:
+        self._outbox = outbox
+        self._cursors = cursors
+
+    def position(self, lease: Lease, letters: DeadLetters) -> Position | None:  # see ExactlyOnce
+        """After which record to go on; None before the first start. Raises CursorMismatch, HistoryLost, LeaseLost."""
+        with self._outbox.collections.client.start_session(causal_consistency=True) as session:
+            self._cursors.claim(lease.fence, session)
+            position = self._cursors.load(session)
+            if position is not None:
+                verify(position, self._outbox.log, self._cursors.name, session)
+            return position
+
+    def begin(self, position: Position, lease: Lease) -> None:
+        """Before the log is read on from `position`, which is saved."""
+        if self._cursors.is_in_kafka():  # from here on this one counts, also if nothing is delivered for long
+            self._cursors.save(position, lease.fence)
+
+    def restart(self, lease: Lease) -> Restart:  # as above
+        """What a pump that follows the log does after a failure."""
+        return lambda prefix: prefix
+
+    def rest(self, lease: Lease, letters: DeadLetters) -> bool:  # as above
+        """Before released letters are looked for, while the log is left alone. False: the log has to come first."""
+        return True
+
+    def restart_letters(self, lease: Lease, released: Released) -> Restart:  # as above
+        """What a pump that sends released letters does after a failure; called before it is made."""
+        return lambda prefix: prefix

@@ -1,0 +1,46 @@
+"""What was sent and not yet acknowledged, and how far everything before has been."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from bson import ObjectId
+
+from outbox.log.record import moment
+from relay.encoding.encoder import Mark, Position
+
+
+class InFlight:
+    """Turns acknowledgements in any order into the contiguous prefix: the position that everything up to is delivered.
+
+    Not thread-safe.
+    """
+
+    def __init__(self, prefix: Position) -> None:
+        self.prefix = prefix
+        self._sent: deque[Mark] = deque()
+        self._acknowledged: set[int] = set()
+        self.acknowledged = self._acknowledged.add
+        """Call with the seq of each record that was delivered. A bound method of the set itself: it is called once a
+        record."""
+
+    def __len__(self) -> int:
+        """Records sent and not yet part of the prefix."""
+        return len(self._sent)
+
+    def sent(self, marks: Iterable[Mark]) -> None:
+        """Adds records, in the order they were sent in."""
+        self._sent.extend(marks)
+
+    def advance(self) -> Position:
+        """Moves the prefix over all that is acknowledged without a gap, and returns it."""
+        sent, acknowledged = self._sent, self._acknowledged
+        last: Mark | None = None
+        while sent and sent[0][0] in acknowledged:
+            last = sent.popleft()
+            acknowledged.remove(last[0])
+        if last is not None:
+            seq, created, id = last
+            self.prefix = seq, moment(created), ObjectId(id)
+        return self.prefix

@@ -1,0 +1,210 @@
+"""The intake: what the relay sends next, read from the log and encoded, up to the first that cannot go out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from outbox.clock import Clock
+from outbox.errors import LeaseLost, OutboxError
+from outbox.log.batch import Batch
+from outbox.log.record import Record
+from relay.delivery.ports import Outgoing
+from relay.encoding.encoder import Encoder, Mark
+from relay.errors import DeliveryFailed, DeliveryRefused, PoisonMessage, Unreachable, Verdict
+from relay.shares.share import ALL, Share
+
+CHUNK = 500
+"""Records between two looks at the acknowledgements, a batch's most: some 5 ms of work, and what a crash may repeat
+grows with it."""
+_READ_SECONDS = 1.0
+
+
+class Part(Protocol):
+    """Some records in order, such as an outbox.log.batch.Batch; decoded when they are asked for."""
+
+    def records(self) -> Sequence[Record[Any]]: ...
+
+
+class Decoded(NamedTuple):
+    """Records that have been decoded already."""
+
+    each: Sequence[Record[Any]]
+
+    def records(self) -> Sequence[Record[Any]]:
+        return self.each
+
+
+class Reader(Protocol):
+    """Gives the records in order, from a position on; the contract is outbox.readers.reader.LogReader's."""
+
+    def read_batches(self) -> Sequence[Part]: ...
+    def wait(self, seconds: float) -> bool: ...
+    def move(self, position: int) -> None: ...
+
+
+class Parking(Protocol):
+    """Where records wait behind a dead letter of their key."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is certain that no record has to wait, so that `park` need not be asked."""
+
+    def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
+        """Puts aside those of the records that must wait, and says which, by seq: they count as delivered.
+
+        Called with up to CHUNK records, again with the same ones after a failure.
+        """
+
+
+class Portion(NamedTuple):
+    """What goes out next, up to CHUNK records."""
+
+    outgoing: list[Outgoing]
+    marks: list[Mark]
+    """Also those of what was parked, and of the last record if it belongs to another share: `passed`, by their seqs."""
+    passed: Collection[int] = ()
+
+
+class Intake:
+    """Reads, leaves out what other shares send, holds back what must not be sent, and encodes the rest.
+
+    Not thread-safe.
+    """
+
+    def __init__(self, reader: Reader, encoder: Encoder, parking: Parking, clock: Clock, share: Share = ALL) -> None:
+        self.halt: Exception | None = None
+        """Why nothing comes after what was taken last; None while all is well."""
+        self._reader = reader
+        self._encoder = encoder
+        self._parking = parking
+        self._clock = clock
+        self._share = share
+        self._refused: dict[int, DeliveryFailed] = {}
+        self._batches: deque[Part] = deque()
+        self._records: list[Record[Any]] = []  # of a batch that had to be decoded
+        self._foreign: Mark | None = None  # its last record, if another share sends that
+        self._read_at: float | None = None
+
+    def take(self) -> Portion | None:
+        """The next records; None when there are none to read, or something halts it (see `halt`).
+
+        Raises pymongo's errors, and Unreachable when no broker answers for a new topic: take it again then. At once:
+        LeaseLost, LetterTaken.
+        """
+        if not (self._records or self._foreign or self._batches or self._read()):
+            return None
+        return self._plain() or self._chosen()
+
+    def _read(self) -> bool:
+        """Reads if there may be something: the tail said so, the last read found some, or a second has passed."""
+        now = self._clock.monotonic()
+        if self._read_at is not None and now - self._read_at < _READ_SECONDS:
+            return False
+        try:
+            self._batches.extend(self._reader.read_batches())
+        except LeaseLost:
+            raise
+        except OutboxError as error:  # HistoryLost, LogReplaced: what came before is to be delivered and saved first
+            self.halt = error
+            return False
+        self._read_at = None if self._batches else now
+        return bool(self._batches)
+
+    def _plain(self) -> Portion | None:
+        """A whole batch, not decoded, if nothing may have to be held back and all in it is plain."""
+        if self._records or self._foreign or self._refused or not self._parking.is_idle:
+            return None
+        batch = self._batches[0]
+        encoded = self._encoder.encode_plain(batch, self._share) if isinstance(batch, Batch) else None
+        if encoded is None:
+            return None
+        self._batches.popleft()
+        outgoing, marks = encoded
+        last = marks[-1][0]
+        return Portion(outgoing, marks, () if outgoing and outgoing[-1][0] == last else (last,))
+
+    def _decode(self) -> bool:
+        """Makes records of the next batch; False if that cannot be."""
+        try:
+            records = list(self._batches[0].records())
+        except OutboxError as corrupt:  # as when reading raises
+            self.halt = corrupt
+            return False
+        self._batches.popleft()
+        if self._share.is_all:
+            self._records = records
+            return True
+        self._records, last = self._share.chosen(records), records[-1]
+        if not self._records or self._records[-1] is not last:
+            self._foreign = last.seq, last.created_ms, last.id_bytes
+        return True
+
+    def _chosen(self) -> Portion | None:
+        if not (self._records or self._foreign or self._decode()):
+            return None
+        chunk = self._records[:CHUNK]
+        parked = self._parking.park(chunk) if chunk else ()
+        sendable = [record for record in chunk if record.seq not in parked] if parked else chunk
+        refused: Record[Any] | None = None
+        if self._refused:
+            at = next((at for at, record in enumerate(sendable) if record.seq in self._refused), None)
+            if at is not None:
+                refused, sendable = sendable[at], sendable[:at]
+        outgoing, marks, error = self._encoder.encode(sendable)
+        if isinstance(error, Unreachable):
+            if not outgoing:
+                raise error  # else it comes again, when its turn has come
+        elif error is not None:
+            self.halt = error
+        elif refused is not None:
+            self.halt = _refusal(refused, self._refused[refused.seq])
+        if parked:
+            stopped = refused if error is None else sendable[len(outgoing)]
+            end = len(chunk) if stopped is None else chunk.index(stopped)
+            marks = [(record.seq, record.created_ms, record.id_bytes) for record in chunk[:end]]
+        del self._records[: len(marks)]
+        passed = [seq for seq, _, _ in marks if seq in parked] if parked else []
+        if self._foreign is not None and not self._records and self.halt is None:
+            marks.append(self._foreign)
+            passed.append(self._foreign[0])
+            self._foreign = None
+        return Portion(outgoing, marks, passed)
+
+    def refuse(self, failed: DeliveryFailed) -> None:
+        """Halts at the record that failed for good, when its turn has come again."""
+        if failed.seq is not None and failed.verdict is not Verdict.RETRY:
+            self._refused[failed.seq] = failed
+
+    def restart(self, position: int) -> None:
+        """Begins again at this seq."""
+        self._reader.move(position)
+        self._batches.clear()
+        self._records.clear()
+        self._foreign = None
+        self.halt = None
+        self._read_at = None
+
+    @property
+    def offender(self) -> Record[Any]:
+        """The record that halts it, while `halt` is a PoisonMessage."""
+        return self._records[0]
+
+    def skip(self) -> Record[Any]:
+        """Leaves the offender out, and goes on with the next."""
+        record = self._records.pop(0)
+        self._refused.pop(record.seq, None)
+        self.halt = None
+        return record
+
+    def wait(self, seconds: float) -> None:
+        """Up to `seconds`; until there is more to read."""
+        if self._reader.wait(seconds):
+            self._read_at = None
+
+
+def _refusal(record: Record[Any], failed: DeliveryFailed) -> PoisonMessage | DeliveryRefused:
+    if failed.verdict is Verdict.POISON:
+        return PoisonMessage(record.seq, str(record.id), record.type, record.key, "refused", failed.reason)
+    return DeliveryRefused(f"seq {record.seq} (id {record.id}, type {record.type!r}) was not taken: {failed.reason}")

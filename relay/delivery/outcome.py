@@ -1,0 +1,60 @@
+"""What one step of the pump came to; the runner decides by it what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from outbox.log.record import Record
+from relay.errors import DeliveryFailed, PoisonMessage, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Records were sent: step again at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing can be sent before something is acknowledged or saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The log holds nothing more. `settled`: all that was sent is acknowledged, and the cursor saved."""
+
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The database, or for a new topic the broker, did not answer. Nothing was lost: step again."""
+
+    error: PyMongoError | Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """Records were delivered, but the cursor could not be saved. Nothing more is sent until it is: step again."""
+
+    error: PyMongoError
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The sink gave up on a record: `Pump.rebuild` goes back to the contiguous prefix."""
+
+    error: DeliveryFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    """The next record will never be delivered; everything before it is, and saved. `Pump.skip` goes on behind it."""
+
+    record: Record[Any]
+    error: PoisonMessage
+
+
+Outcome = Moved | Waiting | Idle | Unavailable | Unsaved | Failed | Poisoned

@@ -1,0 +1,203 @@
+"""The pump: from the log to the sink, and the cursor after what was delivered. One step at a time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Protocol
+
+from pymongo.errors import PyMongoError
+
+from outbox.clock import Clock
+from outbox.mongo.server_errors import is_transient
+from relay.delivery.cursor_saver import EVERY_RECORDS, Saver
+from relay.delivery.in_flight import InFlight
+from relay.delivery.intake import Intake, Parking, Reader
+from relay.delivery.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
+from relay.delivery.ports import Outgoing, Sink
+from relay.encoding.encoder import Encoder, Mark, Position
+from relay.errors import DeliveryFailed, PoisonMessage, Unreachable
+from relay.shares.share import ALL, Share
+
+_BUSY_SECONDS = 0.02
+_REST_SECONDS = 0.25
+
+
+class Holding(Protocol):
+    """What the pump needs of outbox.mongo.lease.Lease."""
+
+    def check(self) -> None: ...
+    def renew_if_due(self) -> bool: ...
+
+
+def _there(position: Position) -> Position:
+    return position
+
+
+class Pump:
+    """Relays from `start`, the position of what was delivered last, what `share` takes. Not thread-safe; close it.
+
+    `save` saves a position under the lease's fence; it is called on another thread, once at a time.
+    `restart` is called after a failure, when the sink is closed, with the position of what was acknowledged last, and
+    says from where to go on; what it raises as DeliveryFailed is tried again.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        sink: Sink,
+        encoder: Encoder,
+        lease: Holding,
+        *,
+        start: Position,
+        save: Callable[[Position], None],
+        parking: Parking,
+        clock: Clock,
+        restart: Callable[[Position], Position] = _there,
+        share: Share = ALL,
+    ) -> None:
+        self._intake = Intake(reader, encoder, parking, clock, share)
+        self._sink = sink
+        self._lease = lease
+        self._clock = clock
+        self._restart = restart
+        self._saver = Saver(save, start, clock, EVERY_RECORDS * share.of)  # about so many of its own
+        self._begin(start)
+
+    def _begin(self, start: Position) -> None:
+        self._inflight = InFlight(start)
+        self._outgoing: list[Outgoing] = []
+        self._marks: list[Mark] = []
+        self._failed: DeliveryFailed | None = None
+        self._sink.open(self._inflight.acknowledged)
+
+    @property
+    def position(self) -> Position:
+        """What was delivered last, with everything before it."""
+        return self._inflight.prefix
+
+    @property
+    def pending(self) -> int:
+        """Records sent and not yet acknowledged."""
+        return len(self._inflight)
+
+    def step(self) -> Outcome:
+        """Looks at acknowledgements, sees to the cursor, reads and sends up to CHUNK records.
+
+        Raises what must stop the relay, when all before it is delivered and saved: DeliveryRefused, TopicMissing,
+        HistoryLost, LogReplaced; at once: LeaseLost, and errors of the server that do not pass.
+        """
+        self._lease.check()
+        self._acknowledge(0)
+        if self._failed is not None:
+            return Failed(self._failed)
+        position, halt = self._inflight.advance(), self._intake.halt
+        try:
+            self._lease.renew_if_due()
+            self._saver.keep_up(position, now=halt is not None)
+        except PyMongoError as error:
+            _stop_unless_transient(error)
+            return Unsaved(error)
+        settled = not self._inflight and not self._outgoing and self._saver.saved[0] == position[0]
+        if halt is not None and settled:
+            if isinstance(halt, PoisonMessage):
+                return Poisoned(self._intake.offender, halt)
+            raise halt
+        if self._saver.failing or (halt is not None and not self._outgoing):
+            return Waiting()
+        return self._produce(settled)
+
+    def _produce(self, settled: bool) -> Outcome:
+        if not self._outgoing:
+            try:
+                portion = self._intake.take()
+            except PyMongoError as error:
+                _stop_unless_transient(error)
+                return Unavailable(error)
+            except Unreachable as error:
+                return Unavailable(error)
+            if portion is None:
+                return Idle(settled) if self._intake.halt is None else Waiting()
+            self._outgoing, self._marks, passed = portion
+            for seq in passed:
+                self._inflight.acknowledged(seq)
+        try:
+            taken = self._sink.send(self._outgoing)
+        except DeliveryFailed as error:
+            self._failed = error
+            return Failed(error)
+        del self._outgoing[:taken]
+        # There may be more marks: those of records that are not sent.
+        end = bisect_left(self._marks, self._outgoing[0][0], key=_seq) if self._outgoing else len(self._marks)
+        self._inflight.sent(self._marks[:end])
+        del self._marks[:end]
+        return Waiting() if self._outgoing or not end else Moved()
+
+    def _acknowledge(self, seconds: float) -> None:
+        if self._failed is not None:  # a sink that has failed is not asked again: its next answer would be another
+            return
+        try:
+            self._sink.poll(seconds)
+        except DeliveryFailed as error:
+            self._failed = error
+
+    def rebuild(self) -> None:
+        """After Failed: gives up what is in flight and begins again after the contiguous prefix, with a new producer.
+
+        A record that was refused for good stops the pump when its turn comes again: so everything before it is
+        delivered first, also what had to be given up with it.
+        """
+        if self._failed is not None:
+            self._intake.refuse(self._failed)
+        self._sink.close()
+        try:
+            prefix = self._restart(self._inflight.advance())
+        except DeliveryFailed as error:
+            self._failed = error
+            return
+        self._intake.restart(prefix[0] + 1)
+        self._begin(prefix)
+
+    def skip(self) -> None:
+        """After Poisoned, when the message was put aside and the cursor saved behind it: goes on with the next."""
+        record = self._intake.skip()
+        self._inflight.prefix = self._saver.saved = record.seq, record.created, record.id
+
+    def wait(self) -> None:
+        """After Waiting: until something is acknowledged, or for a moment."""
+        if self._inflight:
+            self._acknowledge(_BUSY_SECONDS)
+        else:
+            self._saver.wait(_BUSY_SECONDS)
+
+    def rest(self) -> None:
+        """After Idle: until the log grows; for a moment only while acknowledgements or a save are to come."""
+        unsettled = self._inflight or self._saver.saved[0] != self._inflight.prefix[0]
+        self._intake.wait(_BUSY_SECONDS if unsettled else _REST_SECONDS)
+
+    def drain(self, seconds: float, save_seconds: float) -> None:
+        """Waits up to `seconds` for what is in flight, sends nothing more, and saves within `save_seconds`.
+
+        Raises what saving raises, and TimeoutError.
+        """
+        deadline = self._clock.monotonic() + seconds
+        while self._inflight and self._failed is None and self._clock.monotonic() < deadline:
+            self._acknowledge(_BUSY_SECONDS)
+            self._inflight.advance()
+            self._lease.check()
+            self._lease.renew_if_due()
+        self._saver.finish(self._inflight.advance(), save_seconds)
+
+    def close(self) -> None:
+        """Drops what is in flight and ends the saving thread. Saves nothing."""
+        self._sink.close()
+        self._saver.close()
+
+
+def _seq(mark: Mark) -> int:
+    return mark[0]
+
+
+def _stop_unless_transient(error: PyMongoError) -> None:
+    if not is_transient(error):
+        raise error

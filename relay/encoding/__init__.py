@@ -1,0 +1,1 @@
+"""From a record to the topic, key, value and headers of a Kafka record."""

@@ -1,0 +1,154 @@
+/* From a BSON document to JSON, as orjson writes what relay.encoding.json_value gives it. Each function returns where to write on;
+ * NULL: not plain, or (write_double only) a Python exception.
+ *
+ * JSON takes at most GROWTH bytes for each byte of BSON: a control character becomes \u001f, every other value takes
+ * less. So whoever calls makes that much room, and writing needs no checks.
+ */
+#ifndef OUTBOX_JSON_H
+#define OUTBOX_JSON_H
+
+#include "decimal.h"
+
+#define GROWTH 6
+#define MOST_DEPTH 32 /* a level takes about 1 KiB of the stack, and a thread may have little */
+
+static uint8_t *write_double(uint8_t *to, const uint8_t *bytes)
+{
+    uint64_t bits = little_endian(bytes, 8);
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    if ((bits >> 52 & 0x7FF) == 0x7FF) /* NaN, infinity */
+        return NULL;
+    char *text = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
+    if (text == NULL)
+        return NULL;
+    /* Both take the shortest digits that are this very number; they differ in where and how an exponent is written. */
+    to = strchr(text, 'e') == NULL ? write_ascii(to, text) : NULL;
+    PyMem_Free(text);
+    return to;
+}
+
+static uint8_t *write_base64(uint8_t *to, const uint8_t *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t at = 0; at < size; at += 3) {
+        unsigned three = (unsigned)bytes[at] << 16;
+        three |= at + 1 < size ? (unsigned)bytes[at + 1] << 8 : 0;
+        three |= at + 2 < size ? bytes[at + 2] : 0;
+        *to++ = (uint8_t)digits[three >> 18];
+        *to++ = (uint8_t)digits[three >> 12 & 63];
+        *to++ = (uint8_t)(at + 1 < size ? digits[three >> 6 & 63] : '=');
+        *to++ = (uint8_t)(at + 2 < size ? digits[three & 63] : '=');
+    }
+    return to;
+}
+
+static uint8_t *write_uuid(uint8_t *to, const uint8_t *bytes)
+{
+    static const int sizes[] = {4, 2, 2, 2, 6};
+    for (int part = 0; part < 5; bytes += sizes[part++]) {
+        if (part > 0)
+            *to++ = '-';
+        to = write_hex(to, bytes, sizes[part]);
+    }
+    return to;
+}
+
+/* Bytes (subtype 0) and UUIDs (4); the driver makes objects of its own of the others. */
+static uint8_t *write_binary(uint8_t *to, Span *from)
+{
+    int32_t size;
+    const uint8_t *subtype, *bytes;
+    if (!read_int32(from, &size) || size < 0 || !take(from, 1, &subtype) || !take(from, (size_t)size, &bytes))
+        return NULL;
+    if (*subtype != 0 && !(*subtype == 4 && size == 16))
+        return NULL;
+    *to++ = '"';
+    to = *subtype == 0 ? write_base64(to, bytes, (size_t)size) : write_uuid(to, bytes);
+    *to++ = '"';
+    return to;
+}
+
+static uint8_t *write_document(uint8_t *to, Span *from, bool is_array, int depth);
+
+/* One value whose bytes have a fixed size. */
+static uint8_t *write_fixed(uint8_t *to, uint8_t type, Span *from)
+{
+    const uint8_t *bytes;
+    size_t size = type == 0x0A ? 0 : type == 0x08 ? 1 : type == 0x10 ? 4 : type == 0x07 ? 12 : type == 0x13 ? 16 : 8;
+    if (!take(from, size, &bytes))
+        return NULL;
+    switch (type) {
+    case 0x01:
+        return write_double(to, bytes);
+    case 0x08:
+        return *bytes > 1 ? NULL : write_ascii(to, *bytes ? "true" : "false");
+    case 0x0A:
+        return write_ascii(to, "null");
+    case 0x10:
+        return write_integer(to, (int32_t)little_endian(bytes, 4));
+    case 0x12:
+        return write_integer(to, (int64_t)little_endian(bytes, 8));
+    }
+    *to++ = '"';
+    switch (type) {
+    case 0x07:
+        to = write_hex(to, bytes, 12);
+        break;
+    case 0x09:
+        if ((to = write_date(to, (int64_t)little_endian(bytes, 8))) == NULL)
+            return NULL;
+        break;
+    case 0x13:
+        if ((to = write_decimal(to, bytes)) == NULL)
+            return NULL;
+        break;
+    default: /* no type of JSON's, or none that there is */
+        return NULL;
+    }
+    *to++ = '"';
+    return to;
+}
+
+static uint8_t *write_value(uint8_t *to, uint8_t type, Span *from, int depth)
+{
+    Span text;
+    switch (type) {
+    case 0x02:
+        return read_string(from, &text) ? write_text(to, text) : NULL;
+    case 0x03:
+    case 0x04:
+        return write_document(to, from, type == 0x04, depth + 1);
+    case 0x05:
+        return write_binary(to, from);
+    default:
+        return write_fixed(to, type, from);
+    }
+}
+
+static uint8_t *write_document(uint8_t *to, Span *from, bool is_array, int depth)
+{
+    Span inside, name, names[MOST_NAMES];
+    int count = 0;
+    if (depth > MOST_DEPTH || !read_document(from, &inside))
+        return NULL;
+    *to++ = is_array ? '[' : '{';
+    for (bool is_first = true; inside.at < inside.end; is_first = false) {
+        uint8_t type = *inside.at++;
+        if (!read_name(&inside, &name) || (!is_array && !is_plain_name(&name, names, &count)))
+            return NULL;
+        if (!is_first)
+            *to++ = ',';
+        if (!is_array) {
+            if ((to = write_text(to, name)) == NULL)
+                return NULL;
+            *to++ = ':';
+        }
+        if ((to = write_value(to, type, &inside, depth)) == NULL)
+            return NULL;
+    }
+    *to++ = is_array ? ']' : '}';
+    return to;
+}
+
+#endif

@@ -1,0 +1,266 @@
+"""The Kafka sink: librdkafka's producer, with the settings that the guarantees stand on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from outbox.clock import SystemClock
+from relay.delivery.ports import Outgoing
+from relay.errors import DeliveryFailed, InvalidSettings, Verdict
+from relay.kafka import errors
+from relay.kafka.log import Worthwhile
+from relay.kafka.secrets import Secrets
+from relay.kafka.topic_admin import NewTopics, TopicCheck, trouble
+from relay.kafka.watch import Generation, Silence, Watch
+
+log = logging.getLogger("relay.kafka.sink")
+
+S = TypeVar("S", bound="KafkaSink")
+
+_REPORT_SECONDS = 1.0
+
+LOCKED: Mapping[str, str | bool | int] = {
+    "enable.idempotence": True,
+    # One record that fails for good ends the producer: without this, later records of its key overtake it (measured).
+    "enable.gapless.guarantee": True,
+    "acks": "all",
+    # For ever: with a finite time later records of a key overtake one that timed out (measured).
+    "message.timeout.ms": 0,
+    # Where Java's clients place keys, so that a topic with several writers keeps each key in one partition.
+    "partitioner": "murmur2_random",
+    # Looking a topic up may create it (measured), with the broker's defaults instead of the wanted partitions.
+    "allow.auto.create.topics": False,
+    # More than a topic takes in practice, so that it is the broker who names the record it refuses; before compression.
+    # Less than a broker takes at once (`socket.request.max.bytes`, 100 MiB): it would cut the connection off.
+    "message.max.bytes": 64 << 20,
+    "delivery.report.only.error": False,
+}
+"""Settings that cannot be changed: delivery, order or placement would be weaker."""
+
+_OTHER_NAMES = {"request.required.acks": "acks", "delivery.timeout.ms": "message.timeout.ms"}
+_ELSEWHERE = {
+    "bootstrap.servers": "it is given as --kafka",
+    "metadata.broker.list": "it is given as --kafka",
+    "transactional.id": "--exactly-once makes it from the database, the outbox and the relay's name",
+}
+DEFAULTS: Mapping[str, str | int] = {
+    # Records come in chunks, so batches form by themselves: 1 or 5 ms more were all delay and no throughput (measured:
+    # acknowledged after 1.1 ms at 200/s, against 2.0 and 6.5; from a full log no difference beyond the noise).
+    "linger.ms": 0,
+    # What the sink may hold, which bounds the process's memory however long a broker is away; a record that is larger
+    # alone cannot be sent. All that `put` takes is smaller.
+    "queue.buffering.max.messages": 10_000,
+    "queue.buffering.max.kbytes": 20 << 10,
+    "client.id": "mongo-outbox-relay",
+}
+"""Settings of ours that may be changed."""
+
+
+def check_settings(settings: Mapping[str, str]) -> None:
+    """Raises InvalidSettings for a setting that is locked, naming it and never its value."""
+    for key in settings:
+        name = _OTHER_NAMES.get(key, key)
+        if name in LOCKED:
+            raise InvalidSettings(f"the Kafka setting {key!r} is locked to {LOCKED[name]!r}: guarantees stand on it")
+        if key in _ELSEWHERE:
+            raise InvalidSettings(f"the Kafka setting {key!r} cannot be set here: {_ELSEWHERE[key]}")
+
+
+class KafkaSink:
+    """Delivers to Kafka; the contract is relay.delivery.ports.Sink's.
+
+    `settings` are librdkafka's, by its own names; those in LOCKED cannot be given. `create` makes missing topics
+    instead of refusing to start. Raises InvalidSettings, here for a locked setting, in `check` and `open` for one that
+    librdkafka does not take.
+    """
+
+    def __init__(
+        self, bootstrap: str, settings: Mapping[str, str] | None = None, *, create: NewTopics | None = None
+    ) -> None:
+        clock = SystemClock()
+        given = {} if settings is None else dict(settings)
+        check_settings(given)
+        self.bootstrap = bootstrap
+        self._given = given
+        self._create = create
+        self._secrets = Secrets(given)
+        self._settings: dict[str, Any] = {**DEFAULTS, **given, **LOCKED, "bootstrap.servers": bootstrap}
+        self._watch = Watch(Silence(bootstrap, clock), clock)
+        self._topic = ""
+        self._producer: Producer | None = None
+        self._acknowledged: Callable[[int], object] = _nobody
+        self._failed: list[tuple[int, KafkaError]] = []
+        self._singly = False
+
+    def another(self) -> KafkaSink:
+        """See Sink.another."""
+        return self._beside(KafkaSink(self.bootstrap, self._given, create=self._create))
+
+    def _beside(self, made: S) -> S:
+        """Lets another sink of the same Kafka say together with this one when that is silent."""
+        made._watch = Watch(self._watch.silence, SystemClock())
+        return made
+
+    def check(self, topics: Collection[str]) -> None:
+        """See Sink.check. One request a topic, and two more to create what is missing."""
+        TopicCheck(self.bootstrap, self._client, self._secrets).check(topics, self._create)
+
+    def open(self, acknowledged: Callable[[int], object]) -> None:
+        """See Sink.open."""
+        self.close()
+        self._acknowledged = acknowledged
+        self._producer = self._new_producer({})
+
+    def _new_producer(self, more: dict[str, Any]) -> Producer:
+        singly = {"batch.num.messages": 1} if self._singly else {}
+        found: Producer = self._client(Producer, {**singly, **more, "error_cb": self._fault})
+        return found
+
+    def _fault(self, error: KafkaError) -> None:
+        """Of a connection; those of records come with their reports."""
+        if error.name() == "_ALL_BROKERS_DOWN":
+            self._watch.down()
+        else:
+            self._watch.fault(error.name(), self._secrets.hide(error.str()))
+
+    def _client(self, client: Callable[..., Any], more: dict[str, Any]) -> Any:
+        try:
+            return client({**self._settings, **more}, logger=self._log())
+        except KafkaException as error:
+            raise InvalidSettings(f"Kafka settings: {self._secrets.hide(error.args[0].str())}") from None
+        except (TypeError, ValueError, AttributeError) as error:  # a name that the Python client has for a callback
+            raise InvalidSettings(f"Kafka settings: {self._secrets.hide(str(error))}") from None
+
+    def _log(self) -> logging.Logger:
+        logger = logging.getLogger("relay.librdkafka")
+        logger.addFilter(_WORTHWHILE)
+        logger.addFilter(self._secrets)
+        return logger
+
+    def send(self, batch: Sequence[Outgoing]) -> int:
+        """See Sink.send."""
+        produce, report = self._open_producer().produce, self._report
+        flight = self._watch.flight
+        generation = flight.sending()
+        sent = 0
+        try:
+            for seq, topic, key, value, headers in batch:
+                produce(topic, value, key, on_delivery=partial(report, seq, generation), headers=headers)  # type: ignore[arg-type]  # a list of pairs is fine, its stub is invariant
+                sent += 1
+        except BufferError:
+            if not sent and flight.oldest is None:  # the queue is empty
+                raise self._too_large(batch[0], "queue.buffering.max.kbytes") from None
+        except KafkaException as error:
+            name = error.args[0].name()
+            if name == "MSG_SIZE_TOO_LARGE":
+                raise self._too_large(batch[sent], "message.max.bytes") from error
+            verdict = errors.verdict(name)
+            raise DeliveryFailed(
+                None if verdict is Verdict.RETRY else batch[sent][0],
+                verdict,
+                errors.explanation(name, error.args[0].str()),
+            ) from error
+        finally:
+            flight.add(generation, sent)
+        self._topic = batch[-1][1] if batch else self._topic
+        return sent
+
+    def _too_large(self, record: Outgoing, limit: str) -> DeliveryFailed:
+        """Of a record that the broker was never asked for: this client's own limit, and before compression."""
+        seq, _, _, value, _ = record
+        advice = "" if limit in LOCKED else f": --set {limit}= a larger one"
+        return DeliveryFailed(
+            seq,
+            Verdict.POISON,
+            f"its value takes {len(value or b'')} bytes as JSON, more than the relay's own {limit} of "
+            f"{self._settings[limit]}, which counts before compression{advice}",
+        )
+
+    def _report(self, seq: int, generation: Generation, error: KafkaError | None, _: Message) -> None:
+        # Also called while a fatal error is on its way out of poll(): do little, and ask `error` nothing.
+        generation.waiting -= 1
+        if error is None:
+            self._acknowledged(seq)
+        else:
+            self._failed.append((seq, error))
+
+    def poll(self, seconds: float) -> None:
+        """See Sink.poll."""
+        producer = self._open_producer()
+        try:
+            producer.poll(seconds)
+        except KafkaException as fatal:
+            self._collect(producer)
+            raise self._failure(fatal.args[0].str()) from fatal
+        if self._failed:
+            self._collect(producer)
+            raise self._failure("")
+        self._look()
+
+    def _look(self) -> None:
+        """Says when Kafka is silent. Raises DeliveryFailed when a client made anew may get on better."""
+        producer = self._open_producer()
+        if self._watch.look(lambda: trouble(producer, self._topic)) and self._watch.refused:
+            # Certificates, keys and authorities are read from their files when a client is made, and never again.
+            raise DeliveryFailed(
+                None, Verdict.RETRY, f"{self._watch.refused}; connecting anew, with what stands in the files by now"
+            )
+
+    def _collect(self, producer: Producer) -> None:
+        """Gets the reports that a failure set off, for the record to blame is among them."""
+        try:
+            producer.flush(_REPORT_SECONDS)
+        except KafkaException as error:  # the same fatal error, raised again for what it ended
+            log.debug("while collecting reports: %s", error)
+
+    def _failure(self, fatal: str) -> DeliveryFailed:
+        """The failure to act on: the first record that was refused for what it is, else the first that failed."""
+        failed = sorted(((seq, error.name(), error.str()) for seq, error in self._failed), key=lambda each: each[0])
+        if not failed:
+            return DeliveryFailed(None, Verdict.RETRY, fatal)
+        refused = [each for each in failed if errors.verdict(each[1]) is not Verdict.RETRY]
+        seq, name, says = (refused or failed)[0]
+        verdict, reason = errors.verdict(name), errors.explanation(name, says)
+        if verdict is Verdict.POISON and not self._singly:
+            # The broker refuses a whole batch, whichever record of it is to blame. So send them one by one from here.
+            self._singly = True
+            reason += (
+                ". It was refused together with its batch; from here on records are sent one by one, which is slower. "
+                "If none of them is too large by itself, give --set batch.size= the topic's max.message.bytes"
+            )
+            return DeliveryFailed(seq, Verdict.RETRY, reason)
+        self._singly = self._singly and verdict is not Verdict.POISON  # until the one to blame is found
+        return DeliveryFailed(seq, verdict, reason)
+
+    def close(self) -> None:
+        """See Sink.close."""
+        producer, self._producer = self._producer, None
+        self._acknowledged = _nobody
+        if producer is not None:
+            try:
+                self._end(producer)
+            except KafkaException as error:  # a producer that had failed for good says so once more
+                log.debug("while closing: %s", error)
+        self._failed.clear()
+        self._watch.flight.land()
+
+    def _end(self, producer: Producer) -> None:
+        producer.purge(in_queue=True, in_flight=True, blocking=False)
+        producer.close()
+
+    def _open_producer(self) -> Producer:
+        if self._producer is None:
+            raise RuntimeError("the sink is not open: call open() first")
+        return self._producer
+
+
+_WORTHWHILE = Worthwhile(SystemClock())
+
+
+def _nobody(_: int) -> None:
+    """Acknowledgements that come after close() are nobody's."""

@@ -1,0 +1,158 @@
+"""The topics that records go to: looked for before anything is sent, and made if that was asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # NewTopic is public, but their stub hides it
+    AdminClient,
+    NewTopic,
+)
+
+from relay.errors import TopicMissing, Unreachable, Verdict
+from relay.kafka import errors
+from relay.kafka.secrets import Secrets
+
+log = logging.getLogger("relay.kafka.sink")
+
+CHECK_SECONDS = 5.0
+ASK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class NewTopics:
+    """How to make topics that are missing. Both from 1; the broker refuses more replicas than it has nodes."""
+
+    partitions: int
+    replication: int
+
+
+class TopicCheck:
+    """Looks for topics on `bootstrap`. `client` makes a Kafka client of a class, with settings."""
+
+    def __init__(
+        self, bootstrap: str, client: Callable[[Callable[..., Any], dict[str, Any]], Any], secrets: Secrets
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._client = client
+        self._secrets = secrets
+
+    def check(self, topics: Collection[str], create: NewTopics | None) -> None:
+        """See Sink.check. One request a topic, and two more to create what is missing."""
+        faults: list[KafkaError] = []
+        admin = self._client(AdminClient, {"error_cb": faults.append})
+        missing = self._missing(admin, sorted(topics), faults)
+        if not missing:
+            return
+        self._refuse_twins(missing, {*topics, *self._existing(admin, faults)})
+        if create is None:
+            raise TopicMissing(
+                f"no such topic on {self._bootstrap}: {', '.join(missing)}. Create it, or let the relay do so: "
+                f"--create-topic partitions=3,replication=1"
+            )
+        new = [NewTopic(topic, create.partitions, create.replication) for topic in missing]
+        for topic in created(admin, new, CHECK_SECONDS, self._bootstrap):
+            log.info("created topic %s with %d partition(s)", topic, create.partitions)
+
+    def _existing(self, admin: AdminClient, faults: list[KafkaError]) -> Iterable[str]:
+        try:
+            return admin.list_topics(timeout=CHECK_SECONDS).topics
+        except KafkaException as error:
+            raise self._unreachable(admin, error.args[0], faults) from error
+
+    def _missing(self, admin: AdminClient, topics: list[str], faults: list[KafkaError]) -> list[str]:
+        if not topics:
+            # No message type yet; that a broker answers is still worth knowing.
+            self._existing(admin, faults)
+            return []
+        missing = []
+        for topic in topics:
+            # Not describe_topics: it asks the controller, which librdkafka's mock broker does not have.
+            try:
+                fault = admin.list_topics(topic, timeout=CHECK_SECONDS).topics[topic].error
+            except KafkaException as error:
+                raise self._unreachable(admin, error.args[0], faults) from error
+            if fault is None or fault.name() == "LEADER_NOT_AVAILABLE":  # the latter: it was made a moment ago
+                continue
+            if fault.name() in {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"}:
+                missing.append(topic)
+            elif errors.verdict(fault.name()) is Verdict.CONFIG:
+                raise TopicMissing(f"topic {topic}: {errors.explanation(fault.name(), fault.str())}")
+            else:
+                raise self._unreachable(admin, fault, faults)
+        return missing
+
+    def _refuse_twins(self, missing: Iterable[str], others: Collection[str]) -> None:
+        """Kafka makes no topic whose name is another's but for '.' and '_', which are one in its metrics' names."""
+        for topic in missing:
+            twins = sorted(each for each in others if each != topic and _folded(each) == _folded(topic))
+            if twins:
+                raise TopicMissing(
+                    f"the topic {topic} cannot stand beside {twins[0]} on {self._bootstrap}: Kafka takes '.' and '_' "
+                    "for the same. Give another --topic, or one of the types, outboxes or databases another name; "
+                    "nothing was sent yet"
+                )
+
+    def _unreachable(self, admin: AdminClient, error: KafkaError, faults: list[KafkaError]) -> Unreachable:
+        """The call itself only knows that its time was over: librdkafka says by callback why it cannot connect."""
+        admin.poll(0)
+        causes = [fault.str() for fault in faults if fault.name() != "_ALL_BROKERS_DOWN"]
+        why = causes[-1] if causes else "check host, port and security.protocol"
+        return Unreachable(f"Kafka at {self._bootstrap} did not answer: {error.str()}: {self._secrets.hide(why)}")
+
+
+def created(admin: AdminClient, new: list[NewTopic], seconds: float, bootstrap: str) -> Iterator[str]:
+    """Creates topics, and names each that it has made: not one that another relay was first with. Raises TopicMissing,
+    with the command that makes it by hand.
+
+    To be iterated over to its end.
+    """
+    wanted = {each.topic: each for each in new}
+    for topic, future in admin.create_topics(new, operation_timeout=seconds).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                raise TopicMissing(
+                    f"topic {topic} could not be created: {error.args[0].str()}. Make it by hand, as the broker wants "
+                    f"it: {command(wanted[topic], bootstrap)}"
+                ) from error
+        else:
+            yield topic
+
+
+def command(topic: NewTopic, bootstrap: str) -> str:
+    """What makes the topic by hand."""
+    settings = "".join(f" --config {name}={value}" for name, value in (topic.config or {}).items())
+    return (
+        f"kafka-topics.sh --bootstrap-server {bootstrap} --create --topic {topic.topic} --partitions "
+        f"{topic.num_partitions} --replication-factor {topic.replication_factor}{settings}"
+    )
+
+
+def trouble(client: Producer, topic: str) -> str:
+    """What may keep Kafka from acknowledging records of `topic` ("": it is asked of the brokers only); "" for nothing.
+
+    Blocks at most ASK_SECONDS.
+    """
+    try:
+        found = client.list_topics(topic, timeout=ASK_SECONDS) if topic else client.list_topics(timeout=ASK_SECONDS)
+    except KafkaException as error:
+        return f"no broker answers ({error.args[0].str()})"
+    for number, partition in found.topics[topic].partitions.items() if topic else ():
+        if partition.leader < 0:
+            return f"partition {number} of {topic} has no leader"
+        if len(partition.isrs) < len(partition.replicas):
+            return (
+                f"of partition {number} of {topic} {len(partition.isrs)} of {len(partition.replicas)} replicas are in "
+                "sync, fewer perhaps than its min.insync.replicas"
+            )
+    return ""
+
+
+def _folded(topic: str) -> str:
+    return topic.replace(".", "_")

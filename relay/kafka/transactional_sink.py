@@ -1,0 +1,215 @@
+"""Exactly once: a Kafka sink whose every transaction holds records and the cursor after them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from relay.delivery.ports import Outgoing
+from relay.errors import DeliveryFailed, DeliveryRefused, InvalidSettings, Verdict
+from relay.kafka import errors
+from relay.kafka.cursor_topic import PARTITION, CursorTopic
+from relay.kafka.sink import KafkaSink
+from relay.kafka.topic_admin import NewTopics
+from relay.shares.share import is_of
+
+log = logging.getLogger("relay.kafka.sink")
+
+CURSORS = "mongo-outbox.cursors"
+ID = "mongo-outbox/{name}"
+"""The `transactional.id` of the relay `name`."""
+RECORDS = 5_000
+"""In a transaction at most, but for the rest of a chunk. Committing takes 6 ms and as long as the last of them need to
+arrive (measured); more of them bring no more throughput, and more delay."""
+_FEW = 100
+"""So few at once come from the log's end: they are committed without waiting for more."""
+_COMMIT_SECONDS = 1.0
+_TAKE_OVER_SECONDS = 5.0
+_STORE_SECONDS = 5.0
+_ABORT_SECONDS = 2.0
+_TRANSACTIONAL = {
+    # Nothing arrives that is not committed, and a transaction with a failed record never is.
+    "enable.gapless.guarantee": False,
+    "delivery.report.only.error": True,
+}
+
+
+class KafkaTransactions(KafkaSink):
+    """Delivers to Kafka in transactions; the contract is relay.delivery.ports.Transactions's. Settings as KafkaSink.
+
+    `create` also makes the topic `cursors`, compacted, if it is missing; `check` refuses one that is not compacted.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        settings: Mapping[str, str] | None = None,
+        *,
+        create: NewTopics | None = None,
+        cursors: str = CURSORS,
+    ) -> None:
+        super().__init__(bootstrap, settings, create=create)
+        self._settings |= _TRANSACTIONAL
+        # librdkafka limits it to the transaction's own timeout. A record that is not delivered by then is sent again.
+        del self._settings["message.timeout.ms"]
+        self._cursors = CursorTopic(cursors, bootstrap, self._client)
+        self._name = ""
+        self._cursor: Callable[[Outgoing], str] = _no_cursor
+        self._checked = False
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._sent: list[int] = []
+        self._last: Outgoing | None = None
+        self._is_open = False
+        self._is_ending = False
+        self._is_due = False
+
+    def another(self) -> KafkaTransactions:
+        """See Sink.another."""
+        made = KafkaTransactions(self.bootstrap, self._given, create=self._create, cursors=self._cursors.name)
+        return self._beside(made)
+
+    def check(self, topics: Collection[str]) -> None:
+        """See Sink.check; the topic of the cursors too, at the first time."""
+        if self._cursors.name in topics:
+            raise InvalidSettings(
+                f"the topic {self._cursors.name} has the cursors of --exactly-once, and is no topic for records: give "
+                "another --topic"
+            )
+        super().check(topics)
+        if not self._checked:
+            self._cursors.check(None if self._create is None else self._create.replication)
+            self._checked = True
+
+    def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:
+        """See Transactions.take_over."""
+        self.close()
+        self._name, self._cursor = name, cursor
+        self._producer = self._new_producer({"transactional.id": ID.format(name=name)})
+        try:
+            self._producer.init_transactions(_TAKE_OVER_SECONDS)
+        except KafkaException as error:
+            self.close()
+            raise _failure(error.args[0]) from error
+        return self._cursors.read(name)
+
+    def stored(self, name: str) -> Mapping[str, str]:
+        """See Transactions.stored."""
+        return {each: text for each, text in self._cursors.all().items() if is_of(each, name)}
+
+    def store(self, cursor: str) -> None:
+        """See Transactions.store."""
+        producer = self._open_producer()
+        try:
+            producer.begin_transaction()
+            self._is_open = True
+            producer.produce(self._cursors.name, cursor, self._name, PARTITION)
+            producer.commit_transaction(_STORE_SECONDS)
+        except KafkaException as error:
+            raise _failure(error.args[0]) from error
+        self._is_open = False
+
+    def open(self, acknowledged: Callable[[int], object]) -> None:
+        """See Sink.open."""
+        self._open_producer()
+        self._acknowledged = acknowledged
+
+    def send(self, batch: Sequence[Outgoing]) -> int:
+        """See Sink.send. Takes none while a transaction is being committed."""
+        producer = self._open_producer()
+        if self._is_ending or not batch:
+            return 0
+        if not self._is_open:
+            try:
+                producer.begin_transaction()
+            except KafkaException as error:
+                raise _failure(error.args[0]) from error
+            self._is_open = True
+        try:
+            sent = super().send(batch)
+        except DeliveryFailed as failed:
+            if failed.seq is None:
+                raise self._cause(producer, failed) from failed
+            self._note([outgoing for outgoing in batch if outgoing[0] < failed.seq])
+            raise
+        self._note(batch[:sent])
+        return sent
+
+    def _cause(self, producer: Producer, failed: DeliveryFailed) -> DeliveryFailed:
+        """Of a producer that was ended by the broker, produce() says only that it is finished; aborting says why."""
+        try:
+            producer.abort_transaction(_ABORT_SECONDS)
+        except KafkaException as error:
+            return _failure(error.args[0])
+        self._is_open = False
+        return failed
+
+    def _note(self, sent: Sequence[Outgoing]) -> None:
+        if sent:
+            self._sent.extend(outgoing[0] for outgoing in sent)
+            self._last = sent[-1]
+        self._is_due = len(sent) < _FEW or len(self._sent) >= RECORDS
+
+    def poll(self, seconds: float) -> None:
+        """See Transactions: commits when it is time to, else waits as Sink.poll."""
+        due, self._is_due = self._is_due, True  # by the next time, unless more is sent
+        if self._last is not None and due and not self._failed:
+            self._commit(self._last)
+        else:
+            super().poll(0 if self._last is not None else seconds)
+
+    def _commit(self, last: Outgoing) -> None:
+        producer = self._open_producer()
+        try:
+            if not self._is_ending:
+                producer.produce(self._cursors.name, self._cursor(last), self._name, PARTITION)
+                self._is_ending = True
+            producer.commit_transaction(_COMMIT_SECONDS)
+        except BufferError:  # full of records that the broker has not taken yet
+            super().poll(_COMMIT_SECONDS)
+            return
+        except KafkaException as error:
+            if error.args[0].retriable() and not self._failed:  # a broker that is away: the next poll goes on
+                self._look()
+                return
+            raise self._failed_commit(error.args[0]) from error
+        sent = self._sent
+        self._begin_anew()
+        self._watch.flight.land()
+        for seq in sent:
+            self._acknowledged(seq)
+
+    def _failed_commit(self, error: KafkaError) -> DeliveryFailed:
+        """A record that was refused for what it is says more than the transaction that failed because of it."""
+        if any(errors.verdict(each.name()) is not Verdict.RETRY for _, each in self._failed):
+            return self._failure("")
+        failed = _failure(error)
+        return self._cause(self._open_producer(), failed) if error.name() == "_FATAL" else failed
+
+    def close(self) -> None:
+        """See Sink.close."""
+        super().close()
+        self._begin_anew()
+
+    def _end(self, producer: Producer) -> None:
+        """Not by Producer.close(): it aborts too, and waits for ever if the broker is away (measured)."""
+        if self._is_open:
+            # So that those who read committed need not wait for the transaction's end. If that fails, because it is
+            # fenced or the broker is away, the next one to take over ends it.
+            producer.abort_transaction(_ABORT_SECONDS)
+        producer.purge(in_queue=True, in_flight=True, blocking=False)
+
+
+def _failure(error: KafkaError) -> DeliveryFailed:
+    """What to do about a failed transaction. Raises DeliveryRefused when somebody has to change something first."""
+    reason = errors.explanation(error.name(), error.str())
+    if errors.verdict(error.name()) is Verdict.CONFIG:
+        raise DeliveryRefused(reason)
+    return DeliveryFailed(None, Verdict.RETRY, reason)
+
+
+def _no_cursor(_: Outgoing) -> str:
+    raise RuntimeError("nothing was taken over: call take_over() first")

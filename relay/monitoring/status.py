@@ -1,0 +1,197 @@
+"""How far a relay is, and whether it is alive."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from outbox import Outbox, dates
+from outbox.clock import Clock
+from outbox.mongo.calls import call
+from outbox.mongo.codec import DECODED
+from outbox.mongo.lease import SECONDS, holder, seconds_of
+from outbox.mongo.process_identity import is_gone
+from outbox.mongo.server_errors import patient
+from outbox.monitoring.headroom import Headroom
+from outbox.monitoring.status import is_unsequenced
+from relay.dead_letters.admin import DeadLetterOffice
+from relay.encoding.encoder import Position
+from relay.shares.cursor_admin import Cursors
+from relay.shares.layout import load, role
+from relay.shares.share import Share, shares
+from relay.shares.stopped import described as described_stop
+
+_LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ShareStatus:
+    """How far one share is."""
+
+    share: int
+    """Its number, from 1."""
+    cursor: dict[str, Any] | None
+    lag_records: int | None
+    holder: str | None
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelayStatus:
+    """A moment's view; its parts are read one after the other. With several shares, cursor, lag, holder, fence and
+    headroom are those of the slowest.
+    """
+
+    database: str
+    outbox: str
+    name: str
+    """The relay's."""
+    delivery: str | None
+    """`at-least-once` or `exactly-once`, as the saved cursor says: by which one a relay went on last. None without a
+    cursor. After `relay cursor set` it is `at-least-once` until a relay starts."""
+    head: int
+    """The log's newest seq; 0 when nothing was ever appended."""
+    oldest: int
+    """The oldest seq the log still holds; head + 1 when it holds none."""
+    cursor: dict[str, Any] | None
+    """`{seq, id, created}` of the last record delivered, id and date as text; None before the first start."""
+    lag_records: int | None
+    """Records in the log and not yet delivered; None without a cursor."""
+    lag_seconds: float | None
+    """How long the next of them has been waiting, by the database's clock; 0 when there is none."""
+    staging: int
+    """Messages that are committed and not yet in the log. Approximate."""
+    holder: str | None
+    """Which process holds the relay's lease; None when none does. A killed one still does until another takes over."""
+    stopped: dict[str, Any] | None
+    """`{why, at}`: the error that it stopped with, until it starts again; None when it did not, or somebody works."""
+    fence: int
+    """How often the lease was taken so far."""
+    dead: int
+    """Messages put aside, by this relay or by the sequencer, because they cannot be delivered."""
+    parked: int
+    """Messages put aside by this relay because an earlier one of their key is dead."""
+    headroom: Headroom | None
+    """What may be appended before the sequencer waits for this relay; None when it never will: there is no cursor, or
+    the log does not hold what comes after it."""
+    held: dict[str, Any] | None
+    """`{reader, seconds}`: whom the sequencer waits for, this relay or another reader, and for how long."""
+    shares: tuple[ShareStatus, ...]
+    """Each of them; one, unless the relay was told to have more."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `relay status --json` prints."""
+        return asdict(self)
+
+
+@patient
+def relay_status(outbox: Outbox, name: str) -> RelayStatus:
+    """The status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
+    status = outbox.status()
+    plan = load(outbox.collections, name)
+    office = DeadLetterOffice(outbox, name)
+    headrooms = {each.reader: each.headroom for each in status.cursors}
+    each_share = tuple(
+        _share_status(outbox, name, share, position, status.head)
+        for share, position in zip(shares(plan.shares or 1), plan.positions or (None,), strict=True)
+    )
+    slowest = min(each_share, key=lambda each: -1 if each.cursor is None else each.cursor["seq"])
+    share = Share(slowest.share, len(each_share))
+    cursors = Cursors(outbox.collections.cursors, name, share)
+    return RelayStatus(
+        database=outbox.collections.database.name,
+        outbox=outbox.name,
+        name=name,
+        delivery=None if slowest.cursor is None else "exactly-once" if cursors.is_in_kafka() else "at-least-once",
+        head=status.head,
+        oldest=status.oldest,
+        cursor=slowest.cursor,
+        lag_records=slowest.lag_records,
+        lag_seconds=None if slowest.cursor is None else _waiting_seconds(outbox, slowest.cursor["seq"] + 1),
+        staging=status.staging,
+        holder=slowest.holder,
+        stopped=described_stop(holder(outbox.collections.leases, role(name))) if slowest.holder is None else None,
+        fence=slowest.fence,
+        dead=office.count("dead"),
+        parked=office.count("parked"),
+        headroom=headrooms.get(cursors.reader),
+        held=None if status.held is None else {"reader": status.held.reader, "seconds": status.held.seconds},
+        shares=each_share,
+    )
+
+
+def _share_status(outbox: Outbox, name: str, share: Share, position: Position | None, head: int) -> ShareStatus:
+    lease = holder(outbox.collections.leases, role(share.name(name)))
+    return ShareStatus(
+        share=share.number,
+        cursor=None if position is None else described(position),
+        lag_records=None if position is None else max(0, head - position[0]),
+        holder=None if lease is None else lease["owner"],
+        fence=0 if lease is None else lease["fence"],
+    )
+
+
+def described(position: Position) -> dict[str, Any]:
+    """A position as JSON has it."""
+    seq, created, id = position
+    return {
+        "seq": seq,
+        "id": None if id is None else str(id),
+        "created": None if created is None else dates.text(created),
+    }
+
+
+def _waiting_seconds(outbox: Outbox, seq: int) -> float | None:
+    record = outbox.log.at(seq)
+    if record is None:
+        return 0.0
+    created: object = record.created
+    if not isinstance(created, datetime):  # a date that Python cannot hold
+        return None
+    with call():
+        now = outbox.collections.database.command("hello", codec_options=DECODED)["localTime"]
+    return float(max(0.0, (now - created).total_seconds()))
+
+
+def _unsequenced(outbox: Outbox) -> str | None:
+    if not is_unsequenced(outbox.collections):
+        return None
+    return (
+        f"messages wait in {outbox.collections.staging.full_name}, and no process numbers them, so none arrives. The "
+        "log output of those that should says why; `outbox sequence APP --keep` numbers, too"
+    )
+
+
+@patient
+def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS) -> str | None:
+    """Why the relay `name` is not healthy; None when its lease, or that of each share, is held and beats in `seconds`.
+
+    It watches the beats move, so it takes up to a third of the lease time; no two clocks are compared.
+    """
+    began = clock.monotonic()
+    missing = {share.name(name): (0, 0) for share in shares(load(outbox.collections, name).shares or 1)}
+    while True:
+        for each, before in list(missing.items()):
+            lease = holder(outbox.collections.leases, role(each))
+            if lease is None:
+                return f"no relay {each!r} has ever worked on this outbox"
+            if lease["owner"] is None:
+                return f"no relay {each!r} is at work: the last one gave its lease back"
+            if is_gone(lease.get("process")):
+                return f"the process of relay {each!r} ({lease['owner']}) has ended and nobody has taken over yet"
+            missing[each] = lease["fence"], lease["beat"]
+            if before not in ((0, 0), missing[each]):
+                del missing[each]
+            elif clock.monotonic() > began + _watched(lease, seconds):
+                return f"relay {each!r} ({lease['owner']}) gave no sign of life for {_watched(lease, seconds):g} s"
+        if not missing:
+            return _unsequenced(outbox)
+        threading.Event().wait(_LOOK_SECONDS)
+
+
+def _watched(lease: dict[str, Any], seconds: float) -> float:
+    """For how long its beats are watched: for longer only if the holder has asked for a longer lease than usual."""
+    asked = seconds_of(lease, seconds)
+    return asked if asked > SECONDS else seconds

@@ -1,0 +1,210 @@
+"""The relay: works on all of an outbox, or on some of its shares, or stands by, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from contextlib import closing
+
+from pymongo.errors import PyMongoError
+
+from outbox import Outbox
+from outbox.clock import SystemClock
+from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxError, OutboxNotCreated
+from outbox.mongo.lease import SECONDS, Lease
+from outbox.threads.program_end import CLOSED_SECONDS, is_closed, told_at_the_end
+from relay.dead_letters.store import DeadLetters, OnPoison
+from relay.delivery.config import Job, StartAt
+from relay.delivery.ports import Sink
+from relay.delivery.pump_loop import Driver
+from relay.delivery.worker import Work, given_back, is_drained
+from relay.encoding.topics import Topics
+from relay.errors import CursorMismatch, DeliveryFailed, InvalidSettings
+from relay.recovery import Advice
+from relay.shares import stopped
+from relay.shares.cursor_admin import Cursors
+from relay.shares.layout import Plan, load, role
+from relay.shares.members import Members
+from relay.shares.resharing import Resharing
+from relay.shares.share_workers import Crew
+
+log = logging.getLogger("relay")
+
+STANDBY_SECONDS = 1.0
+LOST_SECONDS = 0.1
+_AWAIT_SECONDS = 5.0  # a relay has nobody who waits for its threads to end
+TEND_SECONDS = 0.1
+"""Between two looks at the threads; the servers are not asked each time."""
+
+
+class Relay:
+    """Relays an outbox to a sink; exactly once when that is one of relay.delivery.ports.Transactions.
+
+    outbox: opened with no messages; this process sequences too, unless it has `sequence=False`.
+    topics: the template for topics. name: the relay's name; its cursor and its lease are `relay:NAME`.
+    start: where to begin when there is no cursor yet: "beginning" (seq 1; refused when that was rolled over), "oldest",
+        "latest", a seq, or a date.
+    on_poison: what to do with a message that can never be delivered: "stop" with PoisonMessage; "dead-letter": keep it
+        in NAME.dead and go on; "park-key": and keep the later ones of its key too, until they are requeued.
+    shares: into how many the keys are divided, so that as many processes can work at a time. It counts when there is no
+        cursor yet (None: 1), and must be right later; `relay shares set` changes it. Each share has a sink like `sink`.
+    lease_seconds: after how long without a sign of life another relay of that name takes over. At least 10 for exactly
+        once: taking over a transaction may take 9 s, in which no lease is renewed.
+    chance: floats in [0, 1) for the jitter of retries.
+
+    Raises InvalidSettings when the template gives a name that Kafka would not take.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        sink: Sink,
+        *,
+        topics: Topics = Topics(),  # noqa: B008  # immutable
+        name: str = "kafka",
+        start: StartAt = "beginning",
+        on_poison: OnPoison = "stop",
+        shares: int | None = None,
+        lease_seconds: float = SECONDS,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self._outbox = outbox
+        self._sink = sink
+        self._shares = shares
+        self._job = Job(outbox, name, topics, start, on_poison, chance)
+        self._work = Work(self._job, sink)
+        self._lease = Lease(outbox.collections.leases, role(name), seconds=lease_seconds)
+        self._lease_seconds = lease_seconds
+
+    @property
+    def where(self) -> str:
+        """The outbox, for people."""
+        return self._job.where
+
+    def run(self, stop: threading.Event, *, once: bool = False) -> None:
+        """Relays until `stop` is set, then delivers what is in flight (10 s at most), saves, and gives the leases back.
+
+        The end of the program sets `stop`, too, and waits for all of that, 5 s at most.
+
+        once: returns as soon as staging is empty and the cursor has reached the log's head.
+
+        Blocks; one thread a Relay, and with several shares one more for each that it works on. Raises Unreachable and
+        TopicMissing at the start, InvalidSettings when `shares` is not what the relay has, and later only what somebody
+        must see to: PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, HistoryLost, LogReplaced,
+        CursorMismatch, InvalidStart, OutboxNotCreated, and errors of the database that do not pass by themselves. Lost
+        connections, elections, and a broker that is away are waited for. An error that nobody foresaw goes to the log
+        output, whole, and the relay goes on from its cursor; with `once` it is raised.
+        """
+        stopped.clear(self._outbox.collections, self.name)
+        try:
+            self._check()
+            self._relay(stop, once)
+        except Exception as error:
+            stopped.note(self._outbox.collections, self.name, error)
+            raise
+
+    def _check(self) -> None:
+        types = self._outbox.types()
+        if not types:
+            name = self._outbox.collections.staging.full_name
+            raise OutboxNotCreated(f"{name} has no message types: first run create(), or `outbox create APP`")
+        self._work.check({self._job.topic(type) for type in types})
+
+    def _relay(self, stop: threading.Event, once: bool) -> None:
+        driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
+        with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS):
+            while not stop.is_set():
+                try:
+                    if self._turn(driver, once):
+                        return
+                    driver.progressed()
+                except (HistoryLost, LogReplaced, CursorMismatch, OutboxNotCreated) as lost:
+                    lost.add_note(Advice(self._outbox, self.name).on_a_lost_place(lost))
+                    raise
+                except LeaseLost as lost:
+                    log.warning("%s; what was in flight is given up, and this relay stands by", lost)
+                    stop.wait(LOST_SECONDS)
+                except (PyMongoError, DeliveryFailed) as error:
+                    if is_closed(error) and stop.wait(CLOSED_SECONDS):
+                        return
+                    driver.retry(error)
+                except OutboxError:
+                    raise
+                except Exception as error:
+                    if once:
+                        raise
+                    driver.retry(error)
+
+    def _turn(self, driver: Driver, once: bool) -> bool:
+        """What the number of shares asks for, until that changes. True: nothing is left to do."""
+        plan = self._load()
+        if plan.wanted is not None or (plan.shares is None and self._shares not in (None, 1)):
+            Resharing(self._job, self._sink, self._lease).run(self._shares or 1, driver.stop, STANDBY_SECONDS)
+            return False
+        if plan.shares in (None, 1):
+            return self._alone(driver, once)
+        return self._in_company(plan.shares, driver, once)
+
+    def _load(self) -> Plan:
+        """The plan. When it is first seen, it must have the number of shares that this relay was started with."""
+        plan = load(self._outbox.collections, self.name)
+        if plan.shares is not None and not self._job.has_begun.is_set():
+            if self._shares not in (None, plan.shares, plan.wanted):
+                raise InvalidSettings(
+                    f"relay {self.name!r} has {plan.shares} share(s), not {self._shares}. Start it without --shares; "
+                    f"`relay shares set {self._shares}` changes the number"
+                )
+            self._job.has_begun.set()
+        return plan
+
+    def _alone(self, driver: Driver, once: bool) -> bool:
+        """Relays everything if the lease can be had, else stands by. True: nothing is left to do."""
+        lease, where = self._lease, self._job.where
+        if not lease.acquire():
+            log.info("relay %r of %s: another holds the lease, this one stands by", self.name, where)
+            while not lease.acquire():
+                driver.progressed()
+                if driver.stop.wait(STANDBY_SECONDS):
+                    return True
+                if not self._job.has_begun.is_set():
+                    self._load()
+                if once and self._all_drained():
+                    return True
+        with given_back(lease, self.name):
+            plan = self._load()
+            if plan.wanted is not None or plan.shares not in (None, 1):
+                return False
+            self._work.run(lease, driver, once)
+            return "wanted" not in lease.found
+
+    def _in_company(self, count: int, driver: Driver, once: bool) -> bool:
+        """Relays some of several shares. True: nothing is left to do; False: there is another number of them by now."""
+        leases, owner = self._outbox.collections.leases, self._lease.owner
+        clock = SystemClock()
+        with (
+            closing(Members(leases, role(self.name), owner, self._lease_seconds, clock)) as members,
+            closing(Crew(self._job, self._sink, count, owner, self._lease_seconds, clock)) as crew,
+        ):
+            while not driver.stop.is_set():
+                try:
+                    if members.beat():
+                        plan = self._load()
+                        if plan.shares != count or plan.wanted is not None:
+                            return False
+                    crew.tend(members.quota(count), STANDBY_SECONDS)
+                    if once and self._all_drained():
+                        return True
+                    driver.progressed()
+                except PyMongoError as error:  # the threads see to their own
+                    driver.retry(error)
+                driver.stop.wait(TEND_SECONDS)
+            return True
+
+    def _all_drained(self) -> bool:
+        plan, home = self._load(), self._outbox.collections
+        letters = DeadLetters(home, Cursors(home.cursors, self.name), 0, self._job.on_poison)
+        waits = None in plan.positions or letters.requeued()
+        return not waits and is_drained(self._outbox, plan.slowest)

@@ -1,0 +1,171 @@
+"""The plan: how many shares a relay has, and where each of them is, as NAME.cursors and NAME.leases say."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from bson import Int64
+from pymongo.client_session import ClientSession
+
+from outbox.mongo.calls import apart, call
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import READERS, Collections
+from relay.encoding.encoder import Position
+from relay.errors import CursorInUse, CursorMismatch
+from relay.shares.cursor_document import CursorDocument, parse, whole
+from relay.shares.share import MOST_SHARES, Layer, shares
+
+_ALL = MOST_SHARES + 2  # in one reply, so that they are of one moment
+
+
+class Plan(NamedTuple):
+    """How a relay is shared out."""
+
+    shares: int | None
+    """How many shares there are; None before the first start."""
+    wanted: int | None
+    """How many there shall be; None when nobody wants to change that."""
+    positions: tuple[Position | None, ...]
+    """How far each share is, in order; None for a cursor that is missing."""
+    delivered: tuple[Layer, ...]
+    """See Share.delivered."""
+    strays: tuple[str, ...] = ()
+    """Cursors beside the plan, by their `_id`: those of shares when the document that says how many is gone, say."""
+    changes: int | None = None
+    """Counts what has been written of it so far, in the relay's own lease."""
+    fault: CursorMismatch | None = None
+    """What is wrong with it; the rest is what is not."""
+
+    @property
+    def slowest(self) -> Position | None:
+        """The position of the share that is furthest behind."""
+        return min(filter(None, self.positions), key=lambda position: position[0], default=None)
+
+    @property
+    def target(self) -> int | None:
+        """How many shares there will be."""
+        return self.shares if self.wanted is None else self.wanted
+
+
+def role(name: str) -> str:
+    """The relay `name` as its lease and its cursor are called; of several shares, as what they have in common is."""
+    return f"relay:{name}"
+
+
+def documents_of(name: str) -> Document:
+    """Finds what there is of a relay in NAME.cursors."""
+    return {"_id": {"$regex": f"^{re.escape(role(name))}(/[0-9]+)?$"}}
+
+
+def cursors_of(name: str) -> Document:
+    """Finds the cursors of all the shares of a relay."""
+    return {**documents_of(name), **READERS}
+
+
+def load(collections: Collections, name: str) -> Plan:
+    """The plan of the relay `name`. Raises CursorMismatch when it is none that a relay has written, pymongo's errors.
+
+    With one share, the default, the document `relay:NAME` is its cursor; with more it says how many there are.
+    """
+    plan = survey(collections, name)
+    if plan.fault is not None:
+        raise plan.fault
+    return plan
+
+
+@apart
+def survey(collections: Collections, name: str, session: ClientSession | None = None) -> Plan:
+    """As `load`, also when something is wrong: see Plan.fault."""
+    with call():
+        lease = collections.leases.find_one({"_id": role(name)}, {"wanted": 1, "plans": 1}, session=session) or {}
+        known = collections.cursors.find(documents_of(name), batch_size=_ALL, session=session)
+        found = {each["_id"]: each for each in known}
+    return _Survey(name, collections.cursors.full_name, found).plan(lease, collections.leases.full_name)
+
+
+class _Survey:
+    """What the documents of one relay come to."""
+
+    def __init__(self, name: str, collection: str, found: dict[str, Document]) -> None:
+        self._name = name
+        self._collection = collection
+        self._found = found
+        self._faults: list[CursorMismatch] = []
+
+    def plan(self, lease: Document, leases: str) -> Plan:
+        wanted = whole(lease.get("wanted"), 1, MOST_SHARES)
+        if "wanted" in lease and wanted is None:
+            self._faults.append(
+                CursorMismatch(
+                    f"the field 'wanted' of {role(self._name)!r} in {leases} is {lease['wanted']!r:.100}, which is no "
+                    f"number of shares: `relay shares set` writes it anew"
+                )
+            )
+        home = self._parsed(role(self._name))
+        count = None if home is None else home.shares
+        names = [] if count is None else [role(share.name(self._name)) for share in shares(count)]
+        cursors = [home] if count == 1 else [self._of(each, count) for each in names]
+        strays = [
+            id for id, each in self._found.items() if id not in names and "seq" in each and id != role(self._name)
+        ]
+        if strays and home is None and not self._faults:
+            self._faults.append(
+                CursorMismatch(
+                    f"{self._collection} has no document {role(self._name)!r} any more, which says how many shares the "
+                    f"relay has; but it has {', '.join(map(repr, sorted(strays)))}. `relay cursor set` makes it anew, "
+                    f"and `relay cursor forget` removes the rest"
+                )
+            )
+        delivered = dict.fromkeys(layer for each in cursors if each is not None for layer in each.delivered)
+        return Plan(
+            count,
+            wanted,
+            tuple(None if each is None else each.position for each in cursors),
+            tuple(delivered),
+            tuple(strays),
+            lease.get("plans"),
+            self._faults[0] if self._faults else None,
+        )
+
+    def _parsed(self, id: str) -> CursorDocument | None:
+        try:
+            return parse(self._found[id], self._collection) if id in self._found else None
+        except CursorMismatch as fault:
+            self._faults.append(fault)
+            return None
+
+    def _of(self, id: str, count: int | None) -> CursorDocument | None:
+        """The cursor of a share. One of another number of shares is none."""
+        found = self._parsed(id)
+        return found if found is not None and found.shares == count and found.position is not None else None
+
+
+@apart
+def wish(collections: Collections, name: str, count: int) -> bool:
+    """Asks the relays to change the number of shares. They do when they next look, or start.
+
+    Returns False when no relay of this name has begun. Raises CursorInUse when the number was changed meanwhile, by
+    somebody who was quicker; pymongo's errors.
+    """
+    plan = survey(collections, name)
+    if plan.shares is None:
+        return False
+    _change(collections, name, plan, {"$set": {"wanted": Int64(count)}})
+    return True
+
+
+@apart
+def call_off(collections: Collections, name: str, plan: Plan) -> None:
+    """Takes back what is wanted, as `plan` was read. Raises as `wish`."""
+    _change(collections, name, plan, {"$unset": {"wanted": 1}})
+
+
+def _change(collections: Collections, name: str, plan: Plan, change: Document) -> None:
+    """Only while the plan is what it was when it was read: each write of it counts in the lease."""
+    with call():
+        changed = collections.leases.update_one({"_id": role(name), "plans": plan.changes}, change)
+    if not changed.matched_count:
+        raise CursorInUse(
+            f"the shares of relay {name!r} have been changed since this looked at them: see `relay shares show`"
+        )

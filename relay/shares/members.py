@@ -1,0 +1,91 @@
+"""The members: which processes share a relay's work, and how much of it each may have."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from bson import Int64
+from pymongo import ReturnDocument
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from outbox.clock import Clock
+from outbox.mongo.calls import apart, call
+from outbox.mongo.codec import Document
+from outbox.mongo.lease import RELEASE_SECONDS
+from outbox.mongo.server_errors import in_short
+
+log = logging.getLogger("relay")
+
+
+class Members:
+    """This process among those that work on the shares of one relay. Not thread-safe; close it. Raises pymongo's
+    errors.
+
+    Each adds 1 to its own count in the relay's lease, every third of the lease time; whose count has stood still for a
+    lease time, on one's own monotonic clock, is gone: no clocks are compared. It is advice only, to have the shares
+    spread evenly: processes may see it differently for a while, and only the lease of a share decides who works on it.
+    """
+
+    def __init__(self, leases: Collection[Document], role: str, owner: str, seconds: float, clock: Clock) -> None:
+        self._leases = leases
+        self._role = role
+        self._owner = owner
+        self._own = owner.rpartition(":")[2]  # a name that can stand in a path
+        self._seconds = seconds
+        self._clock = clock
+        self._beaten = float("-inf")
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    @apart
+    def beat(self) -> bool:
+        """Shows that this process lives and looks who else does, if that is due; True then."""
+        now = self._clock.monotonic()
+        if now - self._beaten < self._seconds / 3:
+            return False
+        with call():
+            found = self._leases.find_one_and_update(
+                {"_id": self._role},
+                {
+                    "$inc": {f"members.{self._own}.beat": Int64(1)},
+                    "$set": {f"members.{self._own}.owner": self._owner},
+                    "$setOnInsert": {"owner": None, "beat": Int64(0), "fence": Int64(0), "renewed": None},
+                },
+                upsert=True,  # somebody has removed the leases: who works on a share founds its own again
+                return_document=ReturnDocument.AFTER,
+            )
+        self._beaten = now
+        members: dict[str, Any] = {} if found is None else found["members"]
+        self._seen = {name: self._noted(name, each["beat"], now) for name, each in members.items()}
+        for name in self._seen.keys() - self._alive(now):
+            self._remove(name, members[name]["beat"])
+        return True
+
+    def _noted(self, name: str, beat: int, now: float) -> tuple[int, float]:
+        seen = self._seen.get(name)
+        return seen if seen is not None and seen[0] == beat else (beat, now)
+
+    def _alive(self, now: float) -> set[str]:
+        return {name for name, (_, since) in self._seen.items() if now - since < self._seconds} | {self._own}
+
+    def _remove(self, name: str, beat: int) -> None:
+        """Unless it has beaten since; one that was only slow comes back with its next beat."""
+        with call():
+            self._leases.update_one(
+                {"_id": self._role, f"members.{name}.beat": beat}, {"$unset": {f"members.{name}": 1}}
+            )
+
+    def quota(self, count: int) -> int:
+        """How many of `count` shares this process may have. Those of all differ by 1 at most; their sum is `count`."""
+        alive = sorted(self._alive(self._clock.monotonic()))
+        return count // len(alive) + (alive.index(self._own) < count % len(alive))
+
+    @apart
+    def close(self) -> None:
+        """Leaves, so that the others need not wait until it is seen."""
+        try:
+            with call(RELEASE_SECONDS):
+                self._leases.update_one({"_id": self._role}, {"$unset": {f"members.{self._own}": 1}})
+        except PyMongoError as error:  # it is seen then
+            log.warning("%s: a member could not leave: %s", self._role, in_short(error))

@@ -1,0 +1,70 @@
+"""A share: the keys of an outbox that one relay sends, while others send the rest."""
+
+from __future__ import annotations
+
+from binascii import crc32
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from outbox.log.record import Record
+
+MOST_SHARES = 256
+"""Each reads the whole log, and is a connection to Kafka; there are that many partitions at most in good practice."""
+Layer = tuple[int, ...]
+"""How far each share had come when there were as many shares as this has numbers: share 1's seq first."""
+
+
+class Share(NamedTuple):
+    """The share `number`, from 1, of so many: `of`.
+
+    `delivered`: what was delivered when the number of shares was another, a layer for each change. A record at or
+    below the seq that its share of then has in one of the layers is not sent again.
+    """
+
+    number: int = 1
+    of: int = 1
+    delivered: tuple[Layer, ...] = ()
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every record is to be sent, so that none need be looked at."""
+        return self.of == 1 and not self.delivered
+
+    def name(self, relay: str) -> str:
+        """The share of this relay, for people and in the name of its lease and its cursor: `kafka/2`; alone `kafka`."""
+        return relay if self.of == 1 else f"{relay}/{self.number}"
+
+    def takes(self, key: str | None, id: bytes, seq: int) -> bool:
+        """Whether the record is to be sent by this share."""
+        hashed = key_hash(key, id)
+        return hashed % self.of == self.number - 1 and all(seq > layer[hashed % len(layer)] for layer in self.delivered)
+
+    def chosen(self, records: Iterable[Record[object]]) -> list[Record[object]]:
+        """Those that it takes."""
+        return [each for each in records if self.takes(each.key, each.id_bytes, each.seq)]
+
+
+ALL = Share()
+
+
+def key_hash(key: str | None, id: bytes) -> int:
+    """What decides which share a message belongs to: CRC-32 of its key in UTF-8; without a key, of its 12-byte id."""
+    if isinstance(key, str):  # what is neither text nor null can only have been put past staging's validator
+        return crc32(key.encode())
+    return crc32(id)
+
+
+def is_of(name: str, relay: str) -> bool:
+    """Whether a name is the relay's or, whatever their number, one of its shares'."""
+    share = name.removeprefix(f"{relay}/")
+    return name == relay or (share != name and share.isdecimal())
+
+
+def shares(count: int) -> list[Share]:
+    """All of them."""
+    return [Share(number, count) for number in range(1, count + 1)]
+
+
+def lacking(layers: Iterable[Layer], seq: int) -> tuple[Layer, ...]:
+    """The layers that still say something of what comes after `seq`."""
+    return tuple(layer for layer in layers if max(layer) > seq)

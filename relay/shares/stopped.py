@@ -1,0 +1,45 @@
+"""Why a relay has stopped, kept in its lease for `relay status`: its process may be at work for other outboxes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from outbox import dates
+from outbox.mongo.calls import apart, call
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections
+from outbox.mongo.server_errors import in_short
+from relay.shares.layout import role
+
+log = logging.getLogger("relay")
+
+
+@apart
+def note(collections: Collections, name: str, error: Exception) -> None:
+    """Notes why the relay `name` has stopped. Never raises for a server that is away: the log has it, too."""
+    stopped: Document = {"why": {"$literal": in_short(error)}, "at": "$$NOW"}
+    _update(collections, {"_id": role(name)}, [{"$set": {"stopped": stopped}}])
+
+
+@apart
+def clear(collections: Collections, name: str) -> None:
+    """Forgets it, as the relay starts again. Never raises, either."""
+    _update(collections, {"_id": role(name), "stopped": {"$exists": True}}, {"$unset": {"stopped": 1}})
+
+
+def _update(collections: Collections, lease: Document, change: Any) -> None:
+    try:
+        with call():
+            collections.leases.update_one(lease, change)
+    except PyMongoError as error:
+        log.info("what `relay status` says of why %r stopped could not be kept: %s", lease["_id"], in_short(error))
+
+
+def described(lease: Document | None) -> dict[str, Any] | None:
+    """What a lease that nobody holds says of it; None when it says nothing."""
+    if lease is None or lease["owner"] is not None or "stopped" not in lease:
+        return None
+    return {"why": lease["stopped"]["why"], "at": dates.text(lease["stopped"]["at"])}

@@ -1,0 +1,95 @@
+"""A service whose messages some sinks refuse, for the tests of what a relay then does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+from mongoengine import EmbeddedDocument, FloatField, StringField  # type: ignore[import-untyped]  # has no types
+from pymongo.database import Database
+
+from outbox import Outbox, message
+from outbox.clock import SystemClock
+from relay import Relay
+from relay.dead_letters.admin import DeadLetterOffice
+from relay.dead_letters.store import OnPoison
+from relay.errors import Verdict
+from relay.shares.cursor_admin import forget, move
+from relay.testing import MemoryRecord, MemorySink
+from tests.actors.order_service import foreign
+from tests.waiting import wait_until
+
+Document = dict[str, Any]
+
+
+@message("price.set", key="sku")
+class PriceSet(EmbeddedDocument):  # type: ignore[misc]  # mongoengine ships no types
+    sku = StringField()
+    price = FloatField()
+
+
+def new_prices(database: Database[Document], name: str = "outbox", **options: Any) -> Outbox:
+    """A created outbox for prices."""
+    prices = Outbox(database, name, messages=[PriceSet], **options)
+    prices.create()
+    return prices
+
+
+def put(prices: Outbox, *skus: str | None, price: float = 1.0) -> list[ObjectId]:
+    """Puts a price for each and numbers them, while no relay is at work; returns the message ids, in order of seq."""
+    wanted = prices.log.head() + len(skus)
+    documents = [
+        foreign(type="price.set", key=sku, data={"price": price} if sku is None else {"sku": sku, "price": price})
+        for sku in skus
+    ]
+    prices.collections.staging.insert_many(documents)
+
+    def done() -> bool:
+        prices.sequence()  # 0 as long as the sequencer of a relay that has just ended still has the lease
+        return prices.log.head() >= wanted
+
+    wait_until(done, 30, "the messages to be numbered")
+    return [each["_id"] for each in documents]
+
+
+def relay(prices: Outbox, sink: MemorySink, on_poison: OnPoison = "park-key", **options: Any) -> Relay:
+    """A relay that never waits longer than it must."""
+    return Relay(prices, sink, on_poison=on_poison, chance=lambda: 0.0, **options)
+
+
+def refuse(sink: MemorySink, *seqs: int) -> None:
+    """From now on the sink refuses these for good, and no others."""
+    sink.refused = dict.fromkeys(seqs, Verdict.POISON)
+
+
+def office(prices: Outbox, name: str = "kafka") -> DeadLetterOffice:
+    """What `relay dead` does its work with."""
+    return DeadLetterOffice(prices, name)
+
+
+def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:
+    """Key and seq of each record, in order of arrival."""
+    return [(_key(each), each.seq) for each in sink.records]
+
+
+def _key(record: MemoryRecord) -> str | None:
+    return None if record.key is None else record.key.decode()
+
+
+def states(prices: Outbox, reader: str = "relay:kafka") -> dict[int, str]:
+    """seq → state of a reader's letters."""
+    found = prices.collections.dead.find({"reader": reader}, {"seq": 1, "state": 1}, sort=[("seq", 1)])
+    return {each["seq"]: each["state"] for each in found}
+
+
+def make_anew(prices: Outbox) -> None:
+    """As docs/restores.md says to, when there is no log; letters of before stay."""
+    prices.collections.log.drop()
+    forget(prices, "kafka", SystemClock())
+    prices.create()
+    move(prices, "kafka", 0, SystemClock())
+
+
+def sent(sink: MemorySink) -> list[str]:
+    """The ids of what arrived, in order."""
+    return [dict(each.headers)["id"].decode() for each in sink.records]

@@ -1,0 +1,291 @@
+"""The command `outbox`, as its own process, on the outbox of an application."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+import outbox
+from outbox import Outbox
+from tests.actors.order_service import MESSAGES, OrderCancelled, placed
+from tests.waiting import wait_until
+
+COMMAND = [sys.executable, "-P", "-c", "from outbox.cli import main; main()"]
+PACKAGES = Path(outbox.__path__[0]).parent
+TESTS = Path(__file__).parents[3]
+
+APPLICATION = """
+from pymongo import MongoClient
+from outbox import Outbox
+from tests.actors.order_service import MESSAGES
+
+orders = Outbox(MongoClient({uri!r})[{database!r}], messages=MESSAGES, capacity="64 MiB")
+away = Outbox(MongoClient("mongodb://127.0.0.1:1")[{database!r}])
+stranger = Outbox(MongoClient({stranger!r})[{database!r}])
+"""
+
+
+class Shell:
+    """A shell in the folder of the application `shop`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{TESTS}", "PYTHONUNBUFFERED": "1"}
+        self.started: list[subprocess.Popen[str]] = []
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+
+@pytest.fixture
+def shell(mongo_uri: str, database: Database[Any], tmp_path: Path) -> Iterator[Shell]:
+    stranger = mongo_uri.replace("://", "://nobody:hunter2@")
+    (tmp_path / "shop.py").write_text(APPLICATION.format(uri=mongo_uri, stranger=stranger, database=database.name))
+    shell = Shell(tmp_path)
+    yield shell
+    for process in shell.started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def orders(mongo: MongoClient[Any], database: Database[Any]) -> Iterator[Outbox]:
+    """The same outbox, in the test's own process, which sequences only when told to."""
+    with Outbox(database, messages=MESSAGES, sequence=False) as orders:
+        orders.create()
+        yield orders
+
+
+def lines_of(process: subprocess.Popen[str], count: int) -> list[str]:
+    assert process.stdout is not None
+    return [process.stdout.readline().rstrip() for _ in range(count)]
+
+
+def test_create_makes_the_outbox_and_says_what_is_there(shell: Shell, database: Database[Any]) -> None:
+    created = shell.run("create", "shop:orders")
+    again = shell.run("create", "shop:orders")
+    assert created.returncode == again.returncode == 0, created.stderr + again.stderr
+    types = "order.placed, order.cancelled, stock.counted, tree.grown"
+    assert created.stdout == again.stdout == f"{database.name}.outbox is ready: a log of 64 MiB; {types}\n"
+    assert database.outbox.options()["capped"]
+
+
+def test_create_of_what_cannot_be_changed_safely_ends_with_4(shell: Shell, database: Database[Any]) -> None:
+    database.create_collection("outbox")
+    refused = shell.run("create", "shop:orders")
+    assert refused.returncode == 4
+    assert refused.stderr.startswith("outbox: ")
+    assert "Traceback" not in refused.stderr
+
+
+def test_sequence_prints_how_many_messages_it_numbered(shell: Shell, orders: Outbox) -> None:
+    orders.put([placed(1), placed(2), placed(3)], standalone=True)
+    assert shell.run("sequence", "shop:orders").stdout == "3\n"
+    assert [record.seq for record in orders.read()] == [1, 2, 3]
+
+
+def test_sequence_keep_numbers_what_comes_until_it_is_ended_and_gives_its_lease_back(
+    shell: Shell, orders: Outbox
+) -> None:
+    process = shell.start("sequence", "shop:orders", "--keep")
+    for count in (1, 2):
+        orders.put(placed(count), standalone=True)
+        wait_until(lambda count=count: orders.log.head() == count, 30, "it to be numbered")
+
+    process.send_signal(signal.SIGTERM)
+
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert "sequencing" in said
+    assert orders.status().holder is None
+
+
+def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
+    id = orders.put(placed(1), standalone=True)
+    orders.sequence()
+    [record] = orders.read()
+    orders.collections.cursors.insert_one(
+        {"_id": "consumer:billing", "seq": 1, "id": id, "created": record.created, "updated": record.created}
+    )
+    orders.put(placed(2), standalone=True)
+
+    status = json.loads(shell.run("status", "shop:orders", "--json").stdout)
+
+    created = record.created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    [found] = orders.status().cursors
+    assert found.headroom is not None
+    cursor = {
+        "reader": "consumer:billing",
+        "seq": 1,
+        "id": str(id),
+        "created": created,
+        "updated": created,
+        "lag": 0,
+        "headroom": {"bytes": found.headroom.bytes, "records": found.headroom.records, "seconds": None},
+    }
+    waited = status.pop("staging_seconds")
+    assert isinstance(status.pop("unsequenced"), bool)  # a slow machine may take the 10 s until it is so
+    assert 0 <= waited < 60
+    assert status == {
+        "head": 1,
+        "oldest": 1,
+        "staging": 1,
+        "staging_bytes": orders.status().staging_bytes,
+        "holder": None,
+        "fence": 1,
+        "held": None,
+        "capacity": orders.status().capacity,
+        "size": orders.status().size,
+        "dead": 0,
+        "parked": 0,
+        "cursors": [cursor],
+    }
+
+
+def test_status_shows_people_the_log_and_its_readers(shell: Shell, orders: Outbox) -> None:
+    orders.put([placed(1), placed(2)], standalone=True)
+    orders.sequence()
+    orders.collections.cursors.insert_one(
+        {"_id": "relay:kafka", "seq": 0, "id": None, "created": None, "updated": None}
+    )
+    shown = shell.run("status", "shop:orders").stdout
+    assert "seq 1 to 2" in shown
+    assert "nobody (fence 1)" in shown
+    [reader] = [line for line in shown.splitlines() if "relay:kafka" in line]
+    assert reader.split()[:3] == ["relay:kafka", "0", "2"]
+
+
+def test_tail_prints_what_is_there_and_what_comes_until_ctrl_c(shell: Shell, orders: Outbox) -> None:
+    orders.put(placed(1), headers={"tenant": "acme"}, standalone=True)
+    orders.sequence()
+    tail = shell.start("tail", "shop:orders", "--start", "earliest")
+    [first] = lines_of(tail, 1)
+    assert first.split()[0] == "1"
+    assert first.endswith('order.placed  42  {\'tenant\': \'acme\'}  {"order_id": "42", "total": 1}')
+    orders.put(placed(2), standalone=True)
+    assert orders.sequence() == 1  # as the command does not
+    assert lines_of(tail, 1)[0].split()[0] == "2"
+    tail.send_signal(signal.SIGINT)
+    assert tail.communicate(timeout=30) == ("", "")
+    assert tail.returncode == 0
+    assert orders.status().holder is None
+
+
+def test_tail_as_json_prints_one_object_a_line(shell: Shell, orders: Outbox) -> None:
+    id = orders.put(placed(1, note="höher"), headers={"tenant": "acme"}, standalone=True)
+    orders.sequence()
+    tail = shell.start("tail", "shop:orders", "--start", "1", "--json")
+    record = json.loads(lines_of(tail, 1)[0])
+    assert list(record) == ["seq", "id", "created", "type", "key", "headers", "data"]
+    assert (record["seq"], record["id"], record["type"], record["key"]) == (1, str(id), "order.placed", "42")
+    assert (record["headers"], record["data"]["note"]) == ({"tenant": "acme"}, "höher")
+
+
+def test_tail_without_follow_prints_what_is_there_and_ends(shell: Shell, orders: Outbox) -> None:
+    orders.put([placed(1), placed(2)], standalone=True)
+    orders.sequence()
+    orders.put(placed(3), standalone=True)
+
+    done = shell.run("tail", "shop:orders", "--no-follow", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["seq"] for line in done.stdout.splitlines()] == [1, 2]
+
+
+def test_tail_shows_only_the_types_and_the_key_asked_for(shell: Shell, orders: Outbox) -> None:
+    orders.put(
+        [placed(1), OrderCancelled(order_id="42"), OrderCancelled(order_id="43"), placed(2, order_id="43")],
+        standalone=True,
+    )
+    arguments = ("--start", "2000-01-01", "--type", "order.cancelled", "--key", "43", "--json")
+    tail = shell.start("tail", "shop:orders", *arguments)
+    orders.put([OrderCancelled(order_id="43")], standalone=True)
+    orders.sequence()
+    assert [json.loads(line)["seq"] for line in lines_of(tail, 2)] == [3, 5]
+
+
+def test_tail_into_a_reader_that_has_enough_ends_quietly(shell: Shell, orders: Outbox) -> None:
+    orders.put(placed(1), standalone=True)
+    orders.sequence()
+    tail = shell.start("tail", "shop:orders", "--start", "earliest")
+    lines_of(tail, 1)
+    assert tail.stdout is not None
+    assert tail.stderr is not None
+    tail.stdout.close()
+    orders.put([placed(2), placed(3)], standalone=True)
+    orders.sequence()
+    wait_until(lambda: tail.poll() is not None, 30, "the command to notice that nobody reads")
+    assert (tail.returncode, tail.stderr.read()) == (0, "")
+    assert orders.status().holder is None
+
+
+def test_tail_of_an_unknown_type_ends_with_2_and_the_nearest_name(shell: Shell, orders: Outbox) -> None:
+    refused = shell.run("tail", "shop:orders", "--type", "order.place")
+    assert refused.returncode == 2
+    assert "has no message type 'order.place'; did you mean 'order.placed'?" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "tail", "sequence"])
+def test_an_outbox_that_was_never_created_ends_with_4_and_says_what_to_do(shell: Shell, command: str) -> None:
+    refused = shell.run(command, "shop:orders")
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert refused.stderr.count("\n") == 1
+    assert "`outbox create APP`" in refused.stderr
+
+
+def test_a_wrong_password_ends_with_2_and_says_who_refused_it(shell: Shell) -> None:
+    refused = shell.run("create", "shop:stranger")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "outbox: shop:stranger: MongoDB refused the user or password: Authentication failed.\n",
+    )
+
+
+def test_a_standalone_server_ends_with_4_and_is_called_what_it_is(
+    shell: Shell, standalone: MongoClient[Any], tmp_path: Path
+) -> None:
+    assert standalone.address is not None
+    alone = "mongodb://{}:{}/?directConnection=true".format(*standalone.address)
+    (tmp_path / "alone.py").write_text(APPLICATION.format(uri=alone, stranger=alone, database="shop"))
+    refused = shell.run("status", "alone:orders")
+    assert refused.returncode == 4
+    assert refused.stderr.startswith("outbox: this server is a standalone")
+
+
+def test_a_server_that_does_not_answer_ends_with_3(shell: Shell) -> None:
+    refused = shell.run("status", "shop:away")
+    assert refused.returncode == 3
+    assert refused.stderr.startswith("outbox: MongoDB did not answer: 127.0.0.1:1")
+    assert refused.stderr.count("\n") == 1

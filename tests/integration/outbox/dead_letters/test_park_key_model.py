@@ -1,0 +1,194 @@
+"""Parked keys against a reference of a few lines: whoever ends between two calls of the driver, the outcome is its."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from pymongo.database import Database
+
+from outbox import Outbox
+from relay import Relay
+from relay.dead_letters.admin import DeadLetterOffice, Selection
+from relay.errors import Verdict
+from relay.testing import MemorySink
+from tests.actors.price_service import arrived, new_prices, put, states
+from tests.actors.relay_thread import run_once
+from tests.doubles.crashes import Life
+
+pytestmark = pytest.mark.heavy
+
+Document = dict[str, Any]
+Key = str | None
+
+CALLS = (
+    "find", "find_one", "insert_many", "update_one", "update_many", "delete_many", "distinct", "aggregate",
+    "count_documents", "find_one_and_delete",
+)  # fmt: skip
+
+
+class Reference:
+    """What park-key promises: a refused message holds its key's later ones behind it; all else is delivered."""
+
+    def __init__(self) -> None:
+        self.keys: dict[int, Key] = {}
+        self.poison: set[int] = set()
+        self.held: dict[Key | int, list[int]] = {}
+        """By key, what was put aside, in order. Messages without a key stand alone, under their seq."""
+        self.delivered: list[int] = []
+        self.fresh: list[int] = []
+        self.released: set[Key | int] = set()
+
+    def line(self, seq: int) -> Key | int:
+        key = self.keys[seq]
+        return seq if key is None else key
+
+    def relay(self) -> None:
+        for line in self.released & self.held.keys():
+            seqs = self.held.pop(line)
+            for seq in seqs:
+                self._arrives(seq)
+        self.released = set()
+        for seq in self.fresh:
+            self._arrives(seq)
+        self.fresh = []
+
+    def _arrives(self, seq: int) -> None:
+        line = self.line(seq)
+        if line in self.held or seq in self.poison:
+            self.held.setdefault(line, []).append(seq)
+        else:
+            self.delivered.append(seq)
+
+    def states(self) -> dict[int, str]:
+        return {seq: "parked" if place else "dead" for seqs in self.held.values() for place, seq in enumerate(seqs)}
+
+
+ends = st.lists(st.integers(0, 12), max_size=2)
+"""Before which of its calls the process ends; then the next one, and at last one that lives."""
+commands = st.lists(st.integers(1, 5), min_size=1, max_size=2)
+"""The same of an operator's command, which takes few."""
+some = st.integers(0, 3).map(lambda number: number == 0)
+names = st.sampled_from(["a", "a", "a", "b"])  # one whose messages are many
+
+
+class ParkedKeys(RuleBasedStateMachine):
+    def __init__(self, prices: Outbox, life: Life) -> None:
+        super().__init__()
+        self.prices, self.life = prices, life
+        self.sink = MemorySink()
+        self.office = DeadLetterOffice(prices, "kafka")
+        self.reference = Reference()
+        self.ids: dict[int, Any] = {}
+
+    def _run(self) -> None:
+        self.sink.refused = dict.fromkeys(self.reference.poison, Verdict.POISON)
+        run_once(Relay(self.prices, self.sink, on_poison="park-key", chance=lambda: 0.0))
+
+    @rule(
+        messages=st.lists(
+            st.tuples(st.sampled_from(["a", "a", "a", "b", None]), some),
+            min_size=1,
+            max_size=6,
+        )
+    )
+    def put(self, messages: list[tuple[Key, bool]]) -> None:
+        ids = put(self.prices, *(key for key, _ in messages))
+        for id, (key, bad) in zip(ids, messages, strict=True):
+            seq = len(self.reference.keys) + 1
+            self.ids[seq] = id
+            self.reference.keys[seq] = key
+            self.reference.fresh.append(seq)
+            if bad:
+                self.reference.poison.add(seq)
+
+    @rule(ends=ends)
+    def relay(self, ends: list[int]) -> None:
+        for call in ends:
+            self.life.until(call, self._run)
+        self._run()
+        self.reference.relay()
+        self._compare()
+
+    @precondition(lambda self: self.reference.held)
+    @rule(key=names)
+    def cure(self, key: str) -> None:
+        cured = set(self.reference.held.get(key, [])[:1])
+        self.reference.poison -= cured
+
+    @precondition(lambda self: self.reference.held)
+    @rule(key=names, ends=commands, between=st.booleans())
+    def requeue(self, key: str, ends: list[int], between: bool) -> None:
+        selection = Selection(key=key)
+        for call in ends:
+            self.life.until(call, lambda: self.office.requeue(selection))
+            if between:  # the relay may already do a part of it; what the operator then repeats changes nothing
+                self._run()
+        self.office.requeue(selection)
+        self._run()
+        self.reference.released.add(key)
+        self.reference.relay()
+        self._compare()
+
+    @precondition(lambda self: self.reference.held)
+    @rule(key=names, whole=st.booleans(), ends=commands)
+    def discard(self, key: str, whole: bool, ends: list[int]) -> None:
+        held = self.reference.held.get(key)
+        if not held:
+            return
+        selection = Selection(key=key) if whole else Selection(id=self.ids[held[0]])
+        for call in ends:
+            self.life.until(call, lambda: self.office.discard(selection))
+        self.office.discard(selection)
+        del held[: None if whole else 1]
+        self.reference.released.add(key)
+        if not held:
+            del self.reference.held[key]
+        self._run()
+        self.reference.relay()
+        self._compare()
+
+    def _compare(self) -> None:
+        assert states(self.prices) == self.reference.states()
+        first = list(dict.fromkeys(seq for _, seq in arrived(self.sink)))
+        assert sorted(first) == sorted(self.reference.delivered)
+        for line in ("a", "b"):
+            mine = [seq for seq in first if self.reference.line(seq) == line]
+            assert mine == [seq for seq in self.reference.delivered if self.reference.line(seq) == line]
+
+
+@pytest.fixture
+def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
+    numbers = itertools.count()
+    opened: list[Outbox] = []
+
+    def another() -> Outbox:
+        opened.append(new_prices(database, f"outbox{next(numbers)}", capacity="8 MiB", sequence=False))
+        return opened[-1]
+
+    yield another
+    for each in opened:
+        each.close()
+
+
+@pytest.mark.timeout(600)
+def test_parked_keys_do_as_the_reference_does(outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when messages behind a dead one are not parked, when those behind one that was refused again go on,
+    when discarding a dead one does not release what is behind it, and when an operator marks the parked ones first."""
+    life = Life(monkeypatch, CALLS, (".dead", ".cursors"), [(MemorySink, "poll"), (MemorySink, "send")])
+
+    run_state_machine_as_test(
+        lambda: ParkedKeys(outboxes(), life),
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink what takes servers takes minutes
+        ),
+    )

@@ -1,0 +1,265 @@
+"""Who holds the sequencer back: told in the log output, and left in the lease where status finds it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import pytest
+from pymongo.database import Database
+from pymongo.errors import AutoReconnect
+
+from outbox import Outbox
+from outbox.log.retention import Hold
+from outbox.mongo.lease import Lease
+from outbox.monitoring.hold_report import OVER_SECONDS, SAY_SECONDS, WRITE_SECONDS, Holding
+from outbox.testing import FakeClock
+from tests.actors.order_service import Document, placed, warnings_of
+from tests.actors.small_log import put_large, register, small_outbox
+from tests.waiting import wait_until
+
+KAFKA = Hold("relay:kafka", 7)
+
+
+@pytest.fixture
+def outbox(database: Database[Document]) -> Outbox:
+    return small_outbox(database)
+
+
+@pytest.fixture
+def lease(outbox: Outbox) -> Iterator[Lease]:
+    """A sequencer is at work."""
+    lease = Lease(outbox.collections.leases, "sequencer")
+    assert lease.acquire()
+    yield lease
+    lease.release()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def holding(outbox: Outbox, clock: FakeClock) -> Holding:
+    return Holding(outbox.collections, clock)
+
+
+def left(outbox: Outbox) -> Any:
+    lease = outbox.collections.leases.find_one({"_id": "sequencer"})
+    assert lease is not None
+    return lease.get("holding")
+
+
+# ---- in the log output
+
+
+def test_a_hold_is_warned_of_when_it_begins_and_every_ten_seconds(
+    holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(21):
+        holding.note(KAFKA, 1)
+        clock.advance(1)
+
+    assert len(warnings_of(caplog)) == 3
+    assert "'relay:kafka'" in warnings_of(caplog)[0]
+    assert "from seq 7 on" in warnings_of(caplog)[0]
+    assert "for 20 s so far" in warnings_of(caplog)[2]
+
+
+def test_it_says_how_to_give_a_relay_up(holding: Holding, outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    holding.note(KAFKA, 1)
+
+    command = f"relay cursor forget kafka --database {outbox.collections.database.name} --outbox outbox"
+    assert warnings_of(caplog)[0].endswith(command)
+
+
+def test_of_a_share_it_says_how_to_give_up_the_whole_relay(
+    holding: Holding, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    holding.note(KAFKA._replace(reader="relay:kafka/3"), 1)
+
+    command = f"relay cursor forget kafka --database {outbox.collections.database.name} --outbox outbox"
+    assert warnings_of(caplog)[0].endswith(command)
+
+
+def test_the_end_of_a_hold_is_told_with_its_length(
+    holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    holding.note(KAFKA, 1)
+    for _ in range(3):
+        clock.advance(OVER_SECONDS)
+        holding.note(None, 1)
+
+    assert len(warnings_of(caplog)) == 2
+    assert "does not hold the sequencer back any more, after 5 s" in warnings_of(caplog)[1]
+
+
+def test_a_slow_reader_that_lets_it_go_on_for_moments_holds_once(
+    holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Goes red when a single sweep that is not held ends a hold."""
+    for _ in range(9):
+        holding.note(KAFKA, 1)
+        clock.advance(0.5)
+        holding.note(None, 1)
+        clock.advance(0.5)
+
+    assert len(warnings_of(caplog)) == 1
+
+
+def test_without_a_hold_nothing_is_said(holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(10):
+        holding.note(None, 1)
+        clock.advance(SAY_SECONDS)
+
+    assert warnings_of(caplog) == []
+
+
+# ---- in the lease
+
+
+def test_the_lease_says_who_holds_and_what_it_would_lose(holding: Holding, outbox: Outbox, lease: Lease) -> None:
+    holding.note(KAFKA, lease.fence)
+
+    assert (left(outbox)["reader"], left(outbox)["seq"]) == ("relay:kafka", 7)
+
+
+def test_it_is_written_every_few_seconds_and_dated_once(
+    holding: Holding, outbox: Outbox, lease: Lease, clock: FakeClock
+) -> None:
+    holding.note(KAFKA, lease.fence)
+    first = left(outbox)
+    holding.note(Hold("relay:kafka", 8), lease.fence)
+    soon = left(outbox)
+    clock.advance(WRITE_SECONDS)
+    holding.note(Hold("relay:kafka", 9), lease.fence)
+
+    assert soon == first
+    assert left(outbox) == {**first, "seq": 9}
+
+
+def test_another_reader_is_dated_anew(holding: Holding, outbox: Outbox, lease: Lease) -> None:
+    holding.note(KAFKA, lease.fence)
+    first = left(outbox)["since"]
+    wait_until(lambda: outbox.collections.database.command("hello")["localTime"] > first.replace(tzinfo=None), 10)
+    holding.note(Hold("consumer:billing", 3), lease.fence)
+
+    assert left(outbox)["reader"] == "consumer:billing"
+    assert left(outbox)["since"] > first
+
+
+def test_when_it_is_over_the_lease_says_nothing(
+    holding: Holding, outbox: Outbox, lease: Lease, clock: FakeClock
+) -> None:
+    holding.note(KAFKA, lease.fence)
+    clock.advance(OVER_SECONDS)
+    holding.note(None, lease.fence)
+
+    assert left(outbox) is None
+
+
+def test_what_a_killed_sequencer_left_goes_with_the_next_ones_first_sweep(outbox: Outbox, lease: Lease) -> None:
+    Holding(outbox.collections).note(KAFKA, lease.fence)
+
+    Holding(outbox.collections).note(None, lease.fence)
+
+    assert left(outbox) is None
+
+
+def test_a_hold_that_outlives_its_sequencer_keeps_its_date(outbox: Outbox, lease: Lease) -> None:
+    Holding(outbox.collections).note(KAFKA, lease.fence)
+    first = left(outbox)
+
+    assert lease.acquire()
+    Holding(outbox.collections).note(KAFKA, lease.fence)
+
+    assert left(outbox) == first
+
+
+def test_a_sequencer_whose_time_is_over_writes_nothing(holding: Holding, outbox: Outbox, lease: Lease) -> None:
+    """Goes red when the write does not ask for the fence."""
+    stale = lease.fence
+    assert lease.acquire()
+
+    holding.note(KAFKA, stale)
+
+    assert left(outbox) is None
+
+
+def test_a_write_that_fails_disturbs_nothing_and_is_made_good(
+    holding: Holding, outbox: Outbox, lease: Lease, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise AutoReconnect("away")
+
+    with monkeypatch.context() as away:
+        away.setattr(type(outbox.collections.leases), "update_one", fail)
+        holding.note(KAFKA, lease.fence)
+    assert left(outbox) is None
+
+    clock.advance(WRITE_SECONDS)
+    holding.note(KAFKA, lease.fence)
+
+    assert left(outbox)["reader"] == "relay:kafka"
+
+
+# ---- in the status
+
+
+def test_status_names_the_holder_of_a_living_sequencer(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    register(outbox, "relay:kafka", 0)
+    outbox.put([placed(number, note="x" * 2000) for number in range(20)], standalone=True)
+    with caplog.at_level(logging.CRITICAL), outbox.running():
+        held = wait_until(lambda: outbox.status().held, 20, "the sequencer to be held")
+        status = outbox.status()
+
+    assert (held.reader, held.seq) == ("relay:kafka", 1)
+    assert 0 <= held.seconds < 60
+    assert status.staging + status.head == 20
+    assert status.staging_bytes > status.staging * 2000
+    assert status.staging_seconds is not None
+    assert 0 <= status.staging_seconds < 60
+    [cursor] = status.cursors
+    assert cursor.lag == status.head
+    assert cursor.headroom is not None
+    assert 0 <= cursor.headroom.bytes < status.capacity / 4
+    assert status.size <= status.capacity
+    wait_until(lambda: outbox.status().held is None, 20, "the lease given back: nobody sequences any more")
+
+
+def test_status_forgets_a_hold_once_the_reader_has_gone_on(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outbox.monitoring.hold_report.OVER_SECONDS", 0.1)
+    monkeypatch.setattr("outbox.monitoring.hold_report.WRITE_SECONDS", 0.1)
+    register(outbox, "relay:kafka", 0)
+    outbox.put([placed(number, note="x" * 2000) for number in range(12)], standalone=True)
+    with outbox.running():
+        wait_until(lambda: outbox.status().held, 20, "the sequencer to be held")
+        register(outbox, "relay:kafka", outbox.log.head())
+        wait_until(lambda: outbox.status().held is None, 20, "the hold to be over")
+
+        assert outbox.status().holder is not None
+
+
+def test_a_sweep_by_hand_says_who_holds_it(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    register(outbox, "relay:kafka", 0)
+
+    put_large(outbox, 12)
+
+    assert "the sequencer waits for it" in warnings_of(caplog)[0]
+
+
+def test_status_of_an_idle_outbox_has_nothing_waiting(outbox: Outbox) -> None:
+    status = outbox.status()
+
+    assert (status.staging, status.staging_bytes, status.staging_seconds) == (0, 0, None)
+    assert (status.held, status.dead, status.parked, status.cursors) == (None, 0, 0, ())
+
+
+def test_status_counts_the_dead_letters_by_their_state(outbox: Outbox) -> None:
+    outbox.collections.dead.insert_many([{"state": "dead"}, {"state": "parked"}, {"state": "parked"}])
+
+    status = outbox.status()
+
+    assert (status.dead, status.parked) == (1, 2)

@@ -1,0 +1,71 @@
+"""Whoever puts is warned, once in a while, when nobody sequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from outbox import Outbox
+from outbox.mongo.lease import Lease
+from outbox.monitoring.no_sequencer_warning import LOOK_SECONDS, Unattended
+from outbox.testing import FakeClock
+from tests.actors.order_service import new_outbox, placed, warnings_of
+
+Document = dict[str, Any]
+
+
+def _full(database: Database[Document]) -> Outbox:
+    orders = new_outbox(database, sequence=False)
+    orders.put([placed(n) for n in range(1000)], standalone=True)
+    return orders
+
+
+def test_a_warning_says_that_nobody_sequences(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    unattended = Unattended(_full(database).collections, clock)
+    for _ in range(3):
+        unattended.look()
+        clock.advance(LOOK_SECONDS)
+        unattended.look()
+
+    assert "no process sequences them" in warnings_of(caplog)[0]
+
+
+def test_there_is_no_warning_while_somebody_sequences(
+    database: Database[Document], caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, collections = FakeClock(), _full(database).collections
+    lease = Lease(collections.leases, "sequencer")
+    lease.acquire()
+    unattended = Unattended(collections, clock)
+    for _ in range(3):
+        clock.advance(LOOK_SECONDS)
+        lease.renew()
+        unattended.look()
+
+    assert warnings_of(caplog) == []
+
+
+def test_there_is_no_warning_of_a_few_messages(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
+    clock, orders = FakeClock(), new_outbox(database)
+    orders.put(placed(1), standalone=True)
+    unattended = Unattended(orders.collections, clock)
+    for _ in range(3):
+        clock.advance(LOOK_SECONDS)
+        unattended.look()
+
+    assert warnings_of(caplog) == []
+
+
+def test_puts_look_once_in_a_while_only(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    looks: list[object] = []
+    unattended = Unattended(new_outbox(database).collections, clock)
+    monkeypatch.setattr(unattended, "_look", lambda: looks.append(None))
+    for _ in range(100):
+        clock.advance(1)
+        unattended.look()
+
+    assert len(looks) == 3

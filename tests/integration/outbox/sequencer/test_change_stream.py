@@ -1,0 +1,276 @@
+"""The bell: it brings all that is committed, in order and without a gap, or says that a sweep must find it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import bson
+import pytest
+from bson import Timestamp
+from pymongo.change_stream import CollectionChangeStream
+from pymongo.database import Database
+from pymongo.errors import AutoReconnect
+
+from outbox import Outbox
+from outbox.sequencer.change_stream import Bell
+from tests.actors.command_listener import Commands, watched
+from tests.actors.order_service import MESSAGES, new_outbox, placed
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.oldest_server
+
+Document = dict[str, Any]
+
+
+class Hung:
+    """A bell whose thread runs."""
+
+    def __init__(self, orders: Outbox) -> None:
+        self._orders = orders
+        self.bell, self.stop = Bell(orders.collections.staging), threading.Event()
+        self._thread = threading.Thread(target=self.bell.run, args=(self.stop,), name="outbox-bell-test")
+        self._thread.start()
+
+    def sweep(self) -> Timestamp:
+        """The time of a snapshot: what a sweep would take is not news any more."""
+        reply = self._orders.collections.database.command(
+            {"find": "outbox.staging.document", "readConcern": {"level": "snapshot"}}
+        )
+        time: Timestamp = reply["cursor"]["atClusterTime"]
+        self.bell.begin(time)
+        return time
+
+    def brings(self, count: int) -> list[int]:
+        """The totals of the next messages, at least so many; none instead if a sweep must find them."""
+        brought: list[int] = []
+        while len(brought) < count:
+            news = self.bell.wait(30, self.stop)
+            if news is None:
+                return []
+            assert news.documents, "it was silent for 30 s"
+            brought += [bson.decode(each)["data"]["total"] for each in news.documents]
+        return brought
+
+    def is_silent(self) -> bool:
+        news = self.bell.wait(0.5, self.stop)
+        return news is not None and not news.documents
+
+    def take_down(self) -> None:
+        self.stop.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+@contextmanager
+def _hung(orders: Outbox) -> Iterator[Hung]:
+    hung = Hung(orders)
+    try:
+        yield hung
+    finally:
+        hung.take_down()
+
+
+@pytest.fixture
+def orders(database: Database[Document]) -> Outbox:
+    return new_outbox(database, sequence=False)
+
+
+@pytest.fixture
+def hung(orders: Outbox) -> Iterator[Hung]:
+    with _hung(orders) as hung:
+        yield hung
+
+
+@pytest.fixture
+def watched_and_hung(mongo_uri: str, orders: Outbox) -> Iterator[tuple[Hung, Commands]]:
+    with (
+        watched(mongo_uri, orders.collections.database) as (database, commands),
+        _hung(Outbox(database, messages=MESSAGES, sequence=False)) as hung,
+    ):
+        yield hung, commands
+
+
+def _opened(commands: Commands) -> list[Timestamp]:
+    """From when on each stream was to show everything."""
+    stages = [each["pipeline"][0] for each in commands.of("aggregate")]
+    return [stage["$changeStream"]["startAtOperationTime"] for stage in stages if "$changeStream" in stage]
+
+
+def test_it_brings_what_was_committed_since_the_sweep(orders: Outbox, hung: Hung) -> None:
+    orders.put(placed(0), standalone=True)
+    hung.sweep()
+    orders.put(placed(1), standalone=True)
+    orders.put(placed(2), standalone=True)
+
+    assert hung.brings(2) == [1, 2]
+
+
+def test_it_brings_what_is_committed_while_it_is_waited_for(orders: Outbox, hung: Hung) -> None:
+    hung.sweep()
+    assert hung.is_silent()
+    orders.put(placed(1), standalone=True)
+
+    assert hung.brings(1) == [1]
+
+
+def test_it_brings_one_message_after_another(orders: Outbox, hung: Hung) -> None:
+    hung.sweep()
+    for n in range(20):
+        orders.put(placed(n), standalone=True)
+        assert hung.brings(1) == [n]
+
+
+def test_it_brings_transactions_as_they_are_committed_each_in_the_order_of_its_puts(orders: Outbox, hung: Hung) -> None:
+    hung.sweep()
+    with orders.collections.client.start_session() as late, late.start_transaction():
+        orders.put(placed(3), session=late)
+        orders.put([placed(1), placed(2)], standalone=True)
+        orders.put([placed(4), placed(5)], session=late)
+
+    assert hung.brings(5) == [1, 2, 3, 4, 5]
+
+
+def test_it_brings_nothing_of_an_aborted_transaction(orders: Outbox, hung: Hung) -> None:
+    hung.sweep()
+    with orders.collections.client.start_session() as session:
+        session.start_transaction()
+        orders.put(placed(1), session=session)
+        session.abort_transaction()
+    orders.put(placed(2), standalone=True)
+
+    assert hung.brings(1) == [2]
+
+
+def test_it_does_not_bring_what_a_sweep_took_meanwhile(orders: Outbox, hung: Hung) -> None:
+    """Goes red when `begin` leaves the news as they are: these messages would be appended a second time."""
+    hung.sweep()
+    for n in range(3):
+        orders.put(placed(n), standalone=True)
+    assert hung.brings(1)[0] == 0
+    hung.sweep()
+
+    assert hung.is_silent()
+
+
+def test_what_it_brought_is_brought_again_if_an_earlier_sweep_counts(orders: Outbox, hung: Hung) -> None:
+    """As after a failover, whose first snapshot may be older than what the stream has shown."""
+    swept = hung.sweep()
+    orders.put(placed(1), standalone=True)
+    assert hung.brings(1) == [1]
+    orders.put(placed(2), standalone=True)
+    assert hung.brings(1) == [2]
+    hung.bell.begin(Timestamp(swept.time, swept.inc))
+
+    assert hung.brings(2) == [1, 2]
+
+
+def test_it_leaves_a_large_message_to_a_sweep_and_goes_on_after_it(
+    orders: Outbox, watched_and_hung: tuple[Hung, Commands]
+) -> None:
+    """Goes red when it brings what came after the large one: that is to come first."""
+    hung, commands = watched_and_hung
+    hung.sweep()
+    orders.put(placed(1, note="x" * (16 << 10)), standalone=True)
+    orders.put(placed(2), standalone=True)
+    assert hung.brings(1) == []
+    assert hung.brings(1) == [], "it forgot the large one without a sweep"
+    wait_until(lambda: hung.bell._shown == 2, 30, "the stream to show the second message, too")
+    hung.sweep()
+    orders.put(placed(3), standalone=True)
+
+    assert hung.brings(1) == [3]
+    assert len(_opened(commands)) == 1
+
+
+def test_too_many_messages_are_left_to_a_sweep_and_the_stream_alone(
+    orders: Outbox, watched_and_hung: tuple[Hung, Commands], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when the stream is followed all the time: under load that costs more than the sweeps themselves."""
+    monkeypatch.setattr("outbox.sequencer.change_stream._MOST", 10)
+    hung, commands = watched_and_hung
+    hung.sweep()
+    orders.put(placed(0), standalone=True)
+    assert hung.brings(1) == [0]
+    orders.put([placed(n) for n in range(100)], standalone=True)
+    wait_until(lambda: hung.bell.wait(0, hung.stop) is None, 30, "it to give up")
+    commands.clear()
+    orders.put([placed(n) for n in range(100)], standalone=True)
+    hung.stop.wait(0.5)
+    assert len(commands.of("getMore")) <= 1
+
+    swept = hung.sweep()
+    orders.put(placed(1), standalone=True)
+    assert hung.brings(1) == [1]
+    (anew,) = _opened(commands)
+    assert (anew.time, anew.inc) == (swept.time, swept.inc + 1)
+
+
+def test_news_that_nobody_takes_are_not_kept_for_ever(
+    orders: Outbox, hung: Hung, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outbox.sequencer.change_stream._MOST", 10)
+    hung.sweep()
+    for n in range(12):
+        orders.put(placed(n), standalone=True)
+    wait_until(lambda: hung.bell._since is None, 30, "it to give up")
+
+    assert hung.bell._news == []
+    assert hung.brings(1) == []
+
+
+def test_a_stop_ends_a_wait_at_once(hung: Hung) -> None:
+    hung.sweep()
+    threading.Timer(0.1, hung.stop.set).start()
+    news = hung.bell.wait(600, hung.stop)
+
+    assert news is not None
+    assert news.documents == []
+
+
+def test_a_broken_stream_is_opened_anew_at_the_next_sweep(
+    orders: Outbox, hung: Hung, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Goes red when it goes on with what it has: what was committed while it was broken would come later, or never."""
+    hung.sweep()
+    orders.put(placed(0), standalone=True)
+    assert hung.brings(1) == [0]
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AutoReconnect("no change stream today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CollectionChangeStream, "try_next", refuse)
+        wait_until(lambda: "sweeping by the clock" in caplog.text, 30, "the stream to break")
+        orders.put(placed(1), standalone=True)
+        assert hung.is_silent()
+    orders.put(placed(2), standalone=True)
+    assert hung.is_silent()
+    hung.sweep()
+    orders.put(placed(3), standalone=True)
+
+    assert hung.brings(1) == [3]
+
+
+def test_when_staging_is_made_anew_it_begins_anew(orders: Outbox, hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when the stream that the drop has ended is asked on and on: that took a whole core, and for nothing."""
+    hung.sweep()
+    orders.put(placed(0), standalone=True)
+    assert hung.brings(1) == [0]
+    asked, following = [], CollectionChangeStream.try_next
+
+    def counted(stream: CollectionChangeStream[Any]) -> Any:
+        asked.append(stream)
+        return following(stream)
+
+    monkeypatch.setattr(CollectionChangeStream, "try_next", counted)
+    orders.collections.staging.drop()
+    wait_until(lambda: hung.bell._since is None, 30, "the end of the stream")
+    assert len(asked) < 100
+    orders.create()
+    hung.sweep()
+    orders.put(placed(1), standalone=True)
+
+    assert hung.brings(1) == [1]

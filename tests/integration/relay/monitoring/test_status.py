@@ -1,0 +1,165 @@
+"""Looking at a relay, and moving its cursor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import Timestamp
+from pymongo.database import Database
+
+from outbox import Outbox
+from outbox.clock import SystemClock
+from outbox.errors import InvalidStart
+from outbox.mongo.lease import Lease
+from outbox.mongo.process_identity import this_process
+from outbox.testing import FakeClock
+from relay import Relay
+from relay.errors import CursorInUse
+from relay.monitoring.status import relay_status, unhealthy
+from relay.shares.cursor_admin import move
+from relay.testing import MemorySink, MemoryTransactions
+from tests.actors.order_service import foreign, new_outbox, placed, unchecked
+from tests.actors.relay_thread import Relaying, cursor_of, numbered, run_once, started
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.oldest_server
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def orders(database: Database[Document]) -> Iterator[Outbox]:
+    with new_outbox(database, capacity="16 MiB") as outbox:
+        yield outbox
+
+
+def test_the_cursor_can_be_moved_back_and_its_records_come_again(orders: Outbox) -> None:
+    numbered(orders, 3)
+    started(orders, "beginning")
+
+    move(orders, "kafka", 1, SystemClock())
+
+    assert started(orders, "beginning") == [2, 3]
+
+
+def test_the_cursor_can_be_moved_to_a_date(orders: Outbox) -> None:
+    numbered(orders, 3)
+
+    assert move(orders, "kafka", datetime(2020, 1, 1, tzinfo=UTC), SystemClock()) == (None, (0, None, None))
+
+
+def test_moving_the_cursor_says_where_it_was(orders: Outbox) -> None:
+    numbered(orders, 3)
+    started(orders, "beginning")
+
+    before, now = move(orders, "kafka", 1, SystemClock())
+
+    assert (before and before[0], now[0]) == (3, 1)
+
+
+@pytest.mark.parametrize("seq", [4, 1000])
+def test_the_cursor_cannot_be_moved_to_a_record_that_is_not_there(orders: Outbox, seq: int) -> None:
+    numbered(orders, 3)
+
+    with pytest.raises(InvalidStart, match="holds 1 to 3"):
+        move(orders, "kafka", seq, SystemClock())
+
+
+def test_the_cursor_cannot_be_moved_under_a_working_relay(orders: Outbox) -> None:
+    with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
+        wait_until(lambda: cursor_of(orders), 30, "the relay to work")
+        with pytest.raises(CursorInUse, match="stop it first"):
+            move(orders, "kafka", 0, SystemClock())
+
+
+def test_status_says_how_far_it_is(orders: Outbox) -> None:
+    numbered(orders, 3)
+    before = relay_status(orders, "kafka").as_dict()
+    run_once(Relay(orders, MemorySink()))
+    numbered(orders, 2)
+    orders.put(placed(1), standalone=True)
+
+    after = relay_status(orders, "kafka").as_dict()
+
+    third = orders.log.at(3)
+    assert third is not None
+    assert (before["cursor"], before["lag_records"], before["lag_seconds"]) == (None, None, None)
+    assert list(after) == [
+        "database", "outbox", "name", "delivery", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging",
+        "holder", "stopped", "fence", "dead", "parked", "headroom", "held", "shares",
+    ]  # fmt: skip
+    assert after["cursor"]["id"] == str(third.id)
+    assert (after["head"], after["oldest"], after["cursor"]["seq"], after["lag_records"]) == (5, 1, 3, 2)
+    assert 0 <= after["lag_seconds"] < 60
+    assert (after["staging"], after["holder"], after["fence"]) == (1, None, 1)
+    alone = {"share": 1, "cursor": after["cursor"], "lag_records": 2, "holder": None, "fence": 1}
+    assert after["shares"] == (alone,)
+
+
+def test_status_says_how_the_last_relay_delivered_also_when_it_had_nothing_to_do(orders: Outbox) -> None:
+    numbered(orders, 3)
+    said = [relay_status(orders, "kafka").delivery]
+    for sink in (MemorySink(), MemoryTransactions(), MemorySink()):
+        run_once(Relay(orders, sink))
+        said.append(relay_status(orders, "kafka").delivery)
+
+    assert said == [None, "at-least-once", "exactly-once", "at-least-once"]
+
+
+def test_a_working_relay_is_healthy_and_one_that_stopped_is_not(orders: Outbox) -> None:
+    never = unhealthy(orders, "kafka", SystemClock())
+    with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
+        wait_until(lambda: cursor_of(orders), 30, "the relay to work")
+        assert unhealthy(orders, "kafka", SystemClock()) is None
+    stopped = unhealthy(orders, "kafka", SystemClock())
+
+    assert never == "no relay 'kafka' has ever worked on this outbox"
+    assert stopped == "no relay 'kafka' is at work: the last one gave its lease back"
+
+
+def test_a_relay_is_not_healthy_while_messages_wait_and_nobody_numbers_them(database: Database[Document]) -> None:
+    """Goes red when only the relay's own lease is looked at: it beats, and nothing arrives."""
+    with new_outbox(database, sequence=False) as orders:
+        with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
+            wait_until(lambda: cursor_of(orders), 30, "the relay to work")
+            unchecked(orders, foreign(at=Timestamp(1_700_000_000, 1)))
+            nobody = unhealthy(orders, "kafka", SystemClock())
+            lease = Lease(orders.collections.leases, "sequencer", owner="dead")
+            assert lease.acquire()
+            somebody = unhealthy(orders, "kafka", SystemClock())
+            orders.collections.leases.update_one({"_id": "sequencer"}, {"$set": {"renewed": datetime(2025, 1, 1)}})  # noqa: DTZ001  # stored as UTC
+            dead, status = unhealthy(orders, "kafka", SystemClock()), orders.status()
+
+        assert "no process numbers them" in str(nobody)
+        assert somebody is None
+        assert "no process numbers them" in str(dead)
+        assert status.unsequenced
+
+
+@pytest.mark.parametrize("at", ["no stamp", None])
+def test_the_status_of_what_went_past_the_validator_can_be_had(orders: Outbox, at: object) -> None:
+    unchecked(orders, foreign(at=at))
+
+    assert (orders.status().staging, orders.status().unsequenced) == (1, False)
+
+
+@pytest.mark.skipif(this_process() is None, reason="only Linux tells which process it is")
+def test_a_relay_killed_on_this_host_is_not_healthy_at_once(orders: Outbox) -> None:
+    assert Lease(orders.collections.leases, "relay:kafka").acquire()
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    process = {**(this_process() or {}), "pid": ended.pid}
+    orders.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"process": process}})
+
+    assert "has ended" in str(unhealthy(orders, "kafka", FakeClock()))
+
+
+def test_a_relay_that_was_killed_is_not_healthy(orders: Outbox) -> None:
+    assert Lease(orders.collections.leases, "relay:kafka", owner="dead").acquire()
+
+    assert "no sign of life" in str(unhealthy(orders, "kafka", SystemClock(), seconds=0.5))

@@ -1,0 +1,122 @@
+"""Quotas of shares, and who counts as alive, by beats on one's own clock."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from pymongo.collection import Collection
+
+from relay.shares.members import Members
+
+SECONDS = 9.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Leases:
+    """The one document, with just what members do to it."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, dict[str, Any]] = {}
+
+    def find_one_and_update(self, _: object, change: dict[str, Any], **__: object) -> dict[str, Any]:
+        (path,) = change["$inc"]
+        member = self.members.setdefault(path.split(".")[1], {"beat": 0})
+        member["beat"] += 1
+        return {"members": {name: dict(each) for name, each in self.members.items()}}
+
+    def update_one(self, query: dict[str, Any], change: dict[str, Any]) -> None:
+        (path,) = change["$unset"]
+        name = path.split(".")[1]
+        beat = query.get(f"members.{name}.beat")
+        if name in self.members and beat in (None, self.members[name]["beat"]):
+            del self.members[name]
+
+
+class Process(Members):
+    def __init__(self, leases: Leases, name: str) -> None:
+        self.clock = Clock()
+        super().__init__(
+            cast("Collection[dict[str, Any]]", leases), "relay:kafka", f"host:1:{name}", SECONDS, self.clock
+        )
+
+    def wait(self, seconds: float) -> Process:
+        """Beats as it should meanwhile."""
+        for _ in range(int(seconds)):
+            self.clock.now += 1
+            self.beat()
+        return self
+
+
+@pytest.fixture
+def leases() -> Leases:
+    return Leases()
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 8, 16])
+def test_quotas_differ_by_one_at_most_and_sum_to_all_shares(leases: Leases, members: int, count: int) -> None:
+    processes = [Process(leases, str(n)) for n in range(members)]
+    for _ in range(2):
+        for each in processes:
+            each.wait(4)
+
+    quotas = [each.quota(count) for each in processes]
+
+    assert sum(quotas) == count
+    assert max(quotas) - min(quotas) <= 1
+
+
+def test_it_beats_every_third_of_the_lease_time(leases: Leases) -> None:
+    one = Process(leases, "a")
+
+    assert one.beat()
+    one.clock.now = 2.9
+    assert not one.beat()
+    one.clock.now = 3.0
+    assert one.beat()
+    assert leases.members["a"]["beat"] == 2
+
+
+def test_one_that_does_not_beat_for_a_lease_time_is_gone(leases: Leases) -> None:
+    one, other = Process(leases, "a"), Process(leases, "b")
+    other.beat()
+    one.wait(1)
+
+    assert [one.wait(8).quota(8), one.wait(3).quota(8)] == [4, 8]
+    assert set(leases.members) == {"a"}
+
+
+def test_one_that_was_only_slow_comes_back(leases: Leases) -> None:
+    one, other = Process(leases, "a"), Process(leases, "b")
+    other.beat()
+    one.wait(14)
+    other.wait(4)
+
+    assert one.wait(3).quota(8) == 4
+
+
+def test_one_that_leaves_is_not_waited_for(leases: Leases) -> None:
+    one, other = Process(leases, "a"), Process(leases, "b")
+    other.beat()
+    one.wait(3)
+    other.close()
+
+    assert one.wait(3).quota(8) == 8
+
+
+def test_beats_of_another_whose_clock_runs_differently_count_all_the_same(leases: Leases) -> None:
+    one, other = Process(leases, "a"), Process(leases, "b")
+    other.clock.now = 1_000_000.0
+    for _ in range(10):
+        other.wait(3)
+        one.wait(3)
+
+    assert (one.quota(5), other.quota(5)) == (3, 2)

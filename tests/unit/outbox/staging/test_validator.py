@@ -1,0 +1,228 @@
+"""Which of two schemas of a type wins when several deploys run create()."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from bson import Decimal128
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from mongoengine import EmbeddedDocument, fields
+
+from outbox.errors import IncompatibleOutbox
+from outbox.messages.compatibility import differences
+from outbox.messages.fields import bson_schema
+from outbox.staging.validator import max_message_bytes_of, merge, schemas_of, staging_validator
+from tests.integration.outbox.messages.field_cases import ParityCircle, ParityShape
+
+
+def of(**attributes: Any) -> dict[str, Any]:
+    return bson_schema(type(EmbeddedDocument)("Merged", (EmbeddedDocument,), attributes))
+
+
+F = fields
+WIDER = [
+    ("an optional field more", {}, {"a": F.IntField()}),
+    ("no longer required", {"a": F.IntField(required=True)}, {"a": F.IntField()}),
+    ("one choice more", {"a": F.StringField(choices=["x"])}, {"a": F.StringField(choices=["y", "x"])}),
+    ("choices dropped", {"a": F.StringField(choices=["x"])}, {"a": F.StringField()}),
+    ("a lower minimum", {"a": F.IntField(min_value=1)}, {"a": F.IntField(min_value=0)}),
+    ("a higher maximum", {"a": F.FloatField(max_value=1)}, {"a": F.FloatField(max_value=1.5)}),
+    (
+        "a lower decimal minimum",
+        {"a": F.Decimal128Field(min_value="10")},
+        {"a": F.Decimal128Field(min_value="9")},
+    ),
+    ("longer texts", {"a": F.StringField(max_length=1)}, {"a": F.StringField(max_length=2)}),
+    ("shorter texts", {"a": F.StringField(min_length=2)}, {"a": F.StringField(min_length=1)}),
+    ("a pattern dropped", {"a": F.StringField(regex="x")}, {"a": F.StringField()}),
+    ("null as well", {"a": F.IntField()}, {"a": F.IntField(null=True)}),
+    ("a number for an int", {"a": F.IntField()}, {"a": F.FloatField()}),
+    ("longer lists", {"a": F.ListField(max_length=1)}, {"a": F.ListField(max_length=2)}),
+    ("lists of anything", {"a": F.ListField(F.IntField())}, {"a": F.ListField()}),
+    ("wider items", {"a": F.ListField(F.IntField(min_value=1))}, {"a": F.ListField(F.IntField())}),
+    ("wider map values", {"a": F.MapField(F.IntField(min_value=1))}, {"a": F.MapField(F.IntField())}),
+    (
+        "another class",
+        {"a": F.EmbeddedDocumentField(ParityShape, choices=[ParityCircle])},
+        {"a": F.EmbeddedDocumentField(ParityShape)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [pair[1:] for pair in WIDER], ids=[pair[0] for pair in WIDER])
+def test_the_wider_schema_wins_whoever_deploys_it(narrow: dict[str, Any], wide: dict[str, Any]) -> None:
+    small, large = of(**narrow), of(**wide)
+
+    assert merge({"t": small}, {"t": large}) == {"t": large}
+    assert merge({"t": large}, {"t": small}) == {"t": large}
+
+
+@pytest.mark.parametrize(
+    ("live", "declared", "path"),
+    [
+        ({"a": F.IntField()}, {"a": F.StringField()}, r"data\.a: bsonType"),
+        ({}, {"a": F.IntField(required=True)}, r"data\.a: not a field of both"),
+        (
+            {"a": F.IntField(required=True), "b": F.IntField()},
+            {"a": F.IntField(), "b": F.IntField(required=True)},
+            r"data: required \['a'\] against \['b'\]",
+        ),
+        ({"a": F.IntField()}, {"b": F.IntField()}, r"data\.b: not a field of both"),
+        (
+            {"a": F.StringField(choices=["x"])},
+            {"a": F.StringField(choices=["y"])},
+            r"data\.a: enum \['x'\] against \['y'\]",
+        ),
+        ({"a": F.StringField(regex="x")}, {"a": F.StringField(regex="y")}, r"data\.a: pattern"),
+        ({"a": F.ListField(F.IntField())}, {"a": F.ListField(F.StringField())}, r"data\.a\[\]: bsonType"),
+        ({"a": F.DynamicField(choices=[1])}, {"a": F.DynamicField(choices=[True])}, r"data\.a: enum"),
+    ],
+)
+def test_two_schemas_of_which_none_is_wider_are_refused_naming_the_field(
+    live: dict[str, Any], declared: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(IncompatibleOutbox, match=rf"'order\.placed'.*{path}(?s:.*)order\.placed\.v2"):
+        merge({"order.placed": of(**live)}, {"order.placed": of(**declared)})
+
+
+def test_types_of_other_deploys_stay_and_new_ones_are_added_last() -> None:
+    one, two = of(a=F.IntField()), of(b=F.IntField())
+
+    assert list(merge({"old": one}, {"new": two}).items()) == [("old", one), ("new", two)]
+
+
+def test_what_is_merged_is_not_touched() -> None:
+    live = {"old": of()}
+
+    merge(live, {"new": of()})
+
+    assert list(live) == ["old"]
+
+
+def test_a_validator_gives_back_what_it_was_made_of() -> None:
+    schemas = {"a": of(x=F.IntField()), "b": of(x=F.Decimal128Field(min_value=1))}
+    validator = staging_validator(schemas, 1234)
+
+    assert schemas_of(validator) == schemas
+    assert schemas_of(validator)["b"]["properties"]["x"]["minimum"] == Decimal128("1")
+    assert max_message_bytes_of(validator) == 1234
+
+
+@pytest.mark.parametrize(
+    "foreign", [{}, {"$jsonSchema": {"bsonType": "object"}}, {"$or": [{"a": 1}]}, {"$expr": {"$lte": [1, 2]}}]
+)
+def test_a_foreign_validator_has_no_schemas(foreign: dict[str, Any]) -> None:
+    assert schemas_of(foreign) == {}
+    assert max_message_bytes_of(foreign) is None
+
+
+numbers = st.integers(0, 3)
+scalars = st.one_of(
+    st.fixed_dictionaries({"bsonType": st.just("int")}, optional={"minimum": numbers, "maximum": numbers}),
+    st.fixed_dictionaries({"bsonType": st.just("string")}, optional={"minLength": numbers, "maxLength": numbers}),
+    st.fixed_dictionaries({"bsonType": st.just(["int", "null"])}),
+    st.fixed_dictionaries({"enum": st.lists(st.sampled_from([0, 1, "a", None]), min_size=1)}),
+    st.just({"not": {"bsonType": "null"}}),
+    st.just({}),
+)
+
+
+def composite(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    names = st.sampled_from(["a", "b"])
+    return st.one_of(
+        st.fixed_dictionaries({"bsonType": st.just("array")}, optional={"items": inner, "minItems": numbers}),
+        st.fixed_dictionaries(
+            {"bsonType": st.just("object"), "properties": st.dictionaries(names, inner)},
+            optional={
+                "required": st.lists(names, min_size=1, unique=True),
+                "additionalProperties": st.just(False) | inner,
+                "minProperties": numbers,
+            },
+        ),
+        st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=2)}),
+    )
+
+
+schemas = st.recursive(scalars, composite, max_leaves=4)
+values: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([None, 0, 1, 2, 4, "", "a", "aaa"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b", "c"]), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def checks(schema: Any) -> Draft202012Validator:
+    def translate(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {"type" if key == "bsonType" else key: translate(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [translate(item) for item in part]
+        return "integer" if part == "int" else part
+
+    return Draft202012Validator(translate(schema))
+
+
+@st.composite
+def relatives(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A schema, and it again with something dropped or replaced: two independent ones are seldom comparable."""
+
+    def changed(schema: dict[str, Any]) -> dict[str, Any]:
+        fate = draw(st.integers(0, 9))
+        if fate == 0:
+            return draw(schemas)
+        dropped = draw(st.sampled_from(sorted(schema))) if schema and fate < 4 else None
+        return {key: inside(key, value) for key, value in schema.items() if key != dropped}
+
+    def inside(keyword: str, value: Any) -> Any:
+        match keyword, value:
+            case "properties", _:
+                return {name: changed(part) for name, part in value.items()}
+            case (("items" | "additionalProperties"), dict()):
+                return changed(value)
+            case "anyOf", _:
+                return [changed(part) for part in value]
+            case _, int() if not isinstance(value, bool):
+                return draw(numbers)
+        return value
+
+    one = draw(schemas)
+    return one, changed(one)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(relatives(), st.lists(values, min_size=5))
+def test_a_schema_without_differences_accepts_all_the_other_does(
+    pair: tuple[dict[str, Any], dict[str, Any]], documents: list[Any]
+) -> None:
+    narrow, wide = pair
+    assume(not differences(wide, narrow))
+
+    narrow_checks, wide_checks = checks(narrow), checks(wide)
+
+    for document in documents:
+        assert wide_checks.is_valid(document) or not narrow_checks.is_valid(document)
+
+
+@given(schemas)
+def test_a_schema_has_no_differences_from_itself(schema: dict[str, Any]) -> None:
+    assert differences(schema, schema) == []
+
+
+@pytest.mark.parametrize(
+    ("live", "new"), [("order.placed", "order_placed"), ("order_placed", "order.placed"), ("a.b_c", "a_b.c")]
+)
+def test_a_new_type_that_kafka_takes_for_another_is_refused_by_both_names(live: str, new: str) -> None:
+    """As topics they could not be beside each other, and a relay with a topic a type would stop at the second."""
+    for live_, declared in (({live: of()}, {new: of()}), ({}, {live: of(), new: of()})):
+        with pytest.raises(IncompatibleOutbox, match=re.escape(f"{new!r} is {live!r} to Kafka")):
+            merge(live_, declared)
+
+
+def test_types_that_stand_beside_each_other_already_go_on() -> None:
+    live = {"a.b": of(), "a_b": of()}
+
+    assert merge(live, {**live, "a-b": of()}) == {**live, "a-b": of()}

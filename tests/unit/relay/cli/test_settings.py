@@ -1,0 +1,250 @@
+"""Flags, environment and file, in this order of weight."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from relay.cli.settings import Settings, TopicLayout, load, pairs
+from relay.errors import InvalidSettings
+
+BASICS = {"mongo": "mongodb://h", "database": "shop"}
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("RELAY_")]:
+        monkeypatch.delenv(name)
+
+
+def from_file(tmp_path: Path, text: str, **flags: object) -> Settings:
+    path = tmp_path / "relay.toml"
+    path.write_text(text)
+    return load({"config": str(path), **flags})
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    (one,) = load(BASICS).outboxes
+
+    assert (one.outbox, one.topic, one.name, one.start, one.create_topic, one.on_poison, one.exactly_once) == (
+        "outbox", "{database}.{outbox}", "kafka", "beginning", None, "stop", False,
+    )  # fmt: skip
+    assert (one.shares, one.sequence) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("shares", "advice"), [("0", "give 1 or more"), ("257", "give 256 or less"), ("many", "give a whole number")]
+)
+def test_a_number_of_shares_that_cannot_be_is_refused(shares: str, advice: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"--shares: {advice}"):
+        load({**BASICS, "shares": shares})
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_TOPIC", "environment")
+    monkeypatch.setenv("RELAY_NAME", "environment")
+    text = 'mongo = "mongodb://h"\ndatabase = "file"\ntopic = "file"\nname = "file"'
+
+    (one,) = from_file(tmp_path, text, topic="flag").outboxes
+
+    assert (one.topic, one.name, one.database) == ("flag", "environment", "file")
+
+
+def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
+        "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me",
+        "LOG_LEVEL": "debug", "ONCE": "true", "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4",
+        "SEQUENCE": "false",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(f"RELAY_{name}", value)
+
+    settings = load({})
+
+    (one,) = settings.outboxes
+    assert one.model_dump(exclude={"mongo"}) == {
+        "database": "shop", "outbox": "orders", "topic": "t", "name": "n", "start": "latest",
+        "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key", "exactly_once": True,
+        "shares": 4, "sequence": False,
+    }  # fmt: skip
+    assert settings.log_level == "debug"
+    assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)
+
+
+def test_librdkafka_settings_of_all_three_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_SET", "b=environment,c=environment")
+    text = 'mongo = "m"\ndatabase = "d"\n[kafka]\na = "file"\nb = "file"\nc = "file"'
+
+    assert from_file(tmp_path, text, set={"c": "flag"}).set == {"a": "file", "b": "environment", "c": "flag"}
+
+
+def test_dotted_names_need_no_quotes_in_the_file(tmp_path: Path) -> None:
+    text = 'mongo = "m"\ndatabase = "d"\n[kafka]\nbootstrap.servers = "k:1"\nlinger.ms = 5\n"socket.keepalive" = true'
+
+    settings = from_file(tmp_path, text)
+
+    assert (settings.kafka, settings.set) == ("k:1", {"linger.ms": "5", "socket.keepalive": "true"})
+
+
+def test_each_table_is_an_outbox_and_takes_from_the_top_what_it_leaves_out(tmp_path: Path) -> None:
+    text = (
+        'mongo = "m"\nname = "top"\n[[outbox]]\ndatabase = "a"\n[[outbox]]\ndatabase = "b"\noutbox = "x"\nname = "own"'
+    )
+
+    outboxes = from_file(tmp_path, text).outboxes
+
+    assert [(one.database, one.outbox, one.name) for one in outboxes] == [("a", "outbox", "top"), ("b", "x", "own")]
+
+
+def test_the_flag_outbox_chooses_among_the_tables(tmp_path: Path) -> None:
+    text = 'mongo = "m"\ndatabase = "d"\n[[outbox]]\noutbox = "a"\n[[outbox]]\noutbox = "b"\ntopic = "mine"'
+
+    (one,) = from_file(tmp_path, text, outbox="b").outboxes
+
+    assert one.topic == "mine"
+
+
+def test_a_table_that_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:
+    text = 'mongo = "m"\ndatabase = "d"\n[[outbox]]\noutbox = "a"\n[[outbox]]\noutbox = "b"'
+
+    with pytest.raises(InvalidSettings, match="tables for a, b"):
+        from_file(tmp_path, text, outbox="c")
+
+
+def test_all_that_is_missing_is_said_at_once() -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        load({})
+
+    assert str(refused.value).splitlines() == [
+        "--mongo is missing; or give RELAY_MONGO, or `mongo` in the file",
+        "--database is missing; or give RELAY_DATABASE, or `database` in the file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"start": "yesterday"}, "--start: give beginning"),
+        ({"create_topic": "partitions=3"}, "--create-topic: replication is missing: write partitions=3,replication=1"),
+        ({"create_topic": "partitions=0,replication=1"}, "--create-topic: partitions cannot be that (give 1 or more)"),
+        ({"create_topic": "partitions=x,replication=1"}, "partitions cannot be that (give a whole number)"),
+        ({"create_topic": "partitions=3,replication=1,tea=1"}, "--create-topic: there is no tea: write"),
+        ({"create_topic": "3"}, "--create-topic: number 1 is not KEY=VALUE"),
+        ({"name": "a b"}, "--name: give 1 to 64 letters, digits, '.', '_' or '-'"),
+        ({"on_poison": "shrug"}, "--on-poison: give stop, dead-letter or park-key"),
+        ({"database": ""}, "--database: it is empty"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_its_flag(flags: dict[str, str], says: str) -> None:
+    with pytest.raises(InvalidSettings, match=re.escape(says)):
+        load({**BASICS, **flags})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ONCE", "maybe", "RELAY_ONCE: give true or false"),
+        ("NAME", "a b", "RELAY_NAME: give 1 to 64"),
+        ("CREATE_TOPIC", "partitions=3", "RELAY_CREATE_TOPIC: replication is missing"),
+    ],
+)
+def test_a_value_of_the_environment_is_refused_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(f"RELAY_{name}", value)
+
+    with pytest.raises(InvalidSettings, match=f"^{says}"):
+        load(BASICS)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("mango = 1", "mango in {}: no such setting"),
+        ("[[outbox]]\nmango = 1", "mango in {}, [[outbox]] 1: no such setting"),
+        ("topic = 5", "topic in {}: give text, in quotes"),
+        ("[[outbox]]\n[[outbox]]\nname = 'a b'", "name in {}, [[outbox]] 2: give 1 to 64 letters"),
+        ("create_topic = 3", "create_topic in {}: write partitions=3,replication=1"),
+        ("[create_topic]\npartitions = 3", "create_topic in {}: replication is missing"),
+    ],
+)
+def test_a_value_of_the_file_is_refused_by_its_place(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        from_file(tmp_path, text, **BASICS)
+
+    assert str(refused.value).startswith(says.format(tmp_path / "relay.toml"))
+
+
+def test_the_mistakes_of_all_tables_are_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        from_file(tmp_path, '[[outbox]]\nmongo = "m"\n[[outbox]]\ndatabase = "d"')
+
+    assert str(refused.value).splitlines() == [
+        "[[outbox]] 1: --database is missing; or give RELAY_DATABASE, or `database` in the file",
+        "[[outbox]] 2: --mongo is missing; or give RELAY_MONGO, or `mongo` in the file",
+    ]
+
+
+def test_the_same_outbox_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"\[\[outbox\]\] 1 and 3 are the same: relay 'kafka' of shop\.outbox"):
+        from_file(tmp_path, '[[outbox]]\n[[outbox]]\nname = "b"\n[[outbox]]\ntopic = "other"', **BASICS)
+
+
+@pytest.mark.parametrize("text", ["[outbox]\nname = 'a'", "outbox = [1]", "kafka = 'k:9092'", "a = = 1"])
+def test_a_file_with_a_mistake_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidSettings):
+        from_file(tmp_path, text, **BASICS)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match=r"none\.toml: No such file"):
+        load({**BASICS, "config": str(tmp_path / "none.toml")})
+
+
+def test_an_address_never_shows_its_password(tmp_path: Path) -> None:
+    settings = load({**BASICS, "mongo": "mongodb://user:hunter2@h"})
+    assert "hunter2" not in repr(settings) + str(settings.model_dump())
+
+    with pytest.raises(InvalidSettings) as refused:
+        from_file(tmp_path, 'database = ["mongodb://user:hunter2@h"]', mongo="mongodb://h")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("beginning", "beginning"),
+        ("oldest", "oldest"),
+        ("17", 17),
+        ("2025-01-31", datetime(2025, 1, 31, tzinfo=UTC)),
+        ("2025-01-31T12:00+02:00", datetime(2025, 1, 31, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_start_is_a_word_a_seq_or_a_date(text: str, start: object) -> None:
+    assert load({**BASICS, "start": text}).outboxes[0].start == start
+
+
+def test_a_date_of_toml_is_one_too(tmp_path: Path) -> None:
+    (one,) = from_file(tmp_path, "start = 2025-01-31T12:00:00Z", **BASICS).outboxes
+
+    assert one.start == datetime(2025, 1, 31, 12, tzinfo=UTC)
+
+
+def test_a_topic_layout_is_two_numbers() -> None:
+    (one,) = load({**BASICS, "create_topic": "partitions=3,replication=1"}).outboxes
+
+    assert one.create_topic == TopicLayout(partitions=3, replication=1)
+
+
+def test_a_pair_is_split_at_its_first_equals_sign() -> None:
+    assert pairs(["sasl.password=a=b"]) == {"sasl.password": "a=b"}
+
+
+def test_a_pair_without_a_value_is_refused_by_its_place_for_it_may_be_a_secret() -> None:
+    with pytest.raises(ValueError, match="^number 1 is not KEY=VALUE$"):
+        pairs(["acks"])

@@ -1,0 +1,245 @@
+"""A Kafka that is silent is told of, with since when, and so is its return."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+import pytest
+
+from relay.kafka.log import Worthwhile
+from relay.kafka.watch import QUIET_SECONDS, Generation, Silence, Watch
+
+NOON = datetime(2025, 1, 2, 12, 0, 0, tzinfo=UTC)
+
+
+class Clock:
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Scene:
+    """A watch, one second a step."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self.clock = Clock()
+        self.silence = Silence("kafka:9092", self.clock, lambda: NOON)
+        self.watch = Watch(self.silence, self.clock)
+        self.answer = ""
+        self.asked = 0
+        self._caplog = caplog
+
+    def send(self, count: int = 1) -> Generation:
+        generation = self.watch.flight.sending()
+        self.watch.flight.add(generation, count)
+        return generation
+
+    def ask(self) -> str:
+        self.asked += 1
+        return self.answer
+
+    def step(self, seconds: float = 1.0) -> bool:
+        self.clock.now += seconds
+        return self.watch.look(self.ask)
+
+    def run(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.step()
+
+    @property
+    def lines(self) -> list[str]:
+        return [each.getMessage() for each in self._caplog.records if each.name == "relay.kafka.sink"]
+
+
+@pytest.fixture
+def scene(caplog: pytest.LogCaptureFixture) -> Scene:
+    caplog.set_level(logging.INFO, "relay.kafka.sink")
+    return Scene(caplog)
+
+
+def test_what_is_acknowledged_in_time_is_not_worth_a_line(scene: Scene) -> None:
+    for _ in range(100):
+        generation = scene.send()
+        scene.run(5)
+        generation.waiting -= 1
+    scene.run(100)
+
+    assert scene.lines == []
+    assert scene.asked == 0
+
+
+def test_records_that_wait_are_told_of_within_ten_seconds_and_every_minute_after(scene: Scene) -> None:
+    scene.answer = "1 of 2 replicas are in sync"
+    scene.send(3)
+
+    scene.run(10)
+    assert len(scene.lines) == 1
+    for part in ("kafka:9092", "since 11:59:5", "acknowledged nothing", "1 of 2 replicas are in sync"):
+        assert part in scene.lines[0]
+    scene.run(57)
+    assert len(scene.lines) == 1
+    scene.run(5)
+    assert len(scene.lines) == 2
+    scene.run(60)
+    assert len(scene.lines) == 3
+
+
+def test_the_return_is_told_of_once(scene: Scene) -> None:
+    generation = scene.send(3)
+    scene.run(30)
+
+    generation.waiting -= 3
+    scene.run(30)
+
+    assert len(scene.lines) == 2
+    assert scene.lines[1] == "Kafka at kafka:9092 acknowledges again, after 31 s"
+
+
+def test_one_partition_that_is_stuck_is_seen_beside_others_that_are_not(scene: Scene) -> None:
+    stuck = scene.send(2)
+    stuck.waiting -= 1
+    for _ in range(12):
+        generation = scene.send()
+        scene.step(1.1)
+        generation.waiting -= 1
+
+    assert len(scene.lines) == 1
+    stuck.waiting -= 1
+    scene.step(1.1)
+    assert "again" in scene.lines[-1]
+
+
+def test_a_broker_that_is_away_while_nothing_is_to_be_sent_is_told_of(scene: Scene) -> None:
+    scene.answer = "no broker answers"
+    scene.watch.fault("_TRANSPORT", "Connection refused")
+    scene.watch.down()
+
+    scene.run(50)
+    assert len(scene.lines) == 1
+    assert "no broker answers: Connection refused" in scene.lines[0]
+
+    scene.answer = ""
+    scene.run(5)
+    assert len(scene.lines) == 2
+    assert "again" in scene.lines[1]
+
+
+def test_a_connection_that_was_cut_for_a_moment_is_not_worth_a_line(scene: Scene) -> None:
+    """As brokers cut off clients that have been idle for ten minutes."""
+    scene.watch.fault("_TRANSPORT", "Disconnected")
+    scene.watch.down()
+
+    scene.run(60)
+
+    assert scene.lines == []
+
+
+def test_records_put_during_an_outage_do_not_make_it_seem_shorter(scene: Scene) -> None:
+    scene.answer = "no broker answers"
+    scene.watch.down()
+    scene.run(20)
+    scene.send()
+    scene.run(20)
+
+    assert len(scene.lines) == 1
+
+
+def test_acknowledgements_say_that_a_broker_is_back(scene: Scene) -> None:
+    scene.answer = "no broker answers"
+    scene.watch.down()
+    generation = scene.send()
+    scene.run(20)
+    generation.waiting -= 1
+    for _ in range(20):
+        generation = scene.send()
+        scene.step()
+        generation.waiting -= 1
+
+    assert ["again" in line for line in scene.lines] == [False, True]
+
+
+def test_several_sinks_of_one_kafka_speak_with_one_voice(scene: Scene) -> None:
+    other = Watch(scene.silence, scene.clock)
+    other.flight.add(waiting := other.flight.sending(), 1)
+    mine = scene.send()
+    for _ in range(30):
+        scene.step()
+        other.look(scene.ask)
+    assert len(scene.lines) == 1
+
+    mine.waiting -= 1
+    scene.run(3)
+    assert len(scene.lines) == 1  # the other still waits
+    waiting.waiting -= 1
+    other.look(scene.ask)
+    assert "again" in scene.lines[-1]
+
+
+def test_only_a_refusal_that_lasts_is_worth_another_client(scene: Scene) -> None:
+    scene.answer = "no broker answers"
+    scene.watch.fault("_SSL", "certificate expired")
+    scene.watch.down()
+
+    lasting = [scene.step() for _ in range(int(QUIET_SECONDS) + 2)]
+
+    assert lasting[0] is False
+    assert lasting[-1] is True
+    assert scene.watch.refused == "certificate expired"
+    scene.watch.fault("_TRANSPORT", "Connection refused")
+    assert scene.watch.refused == ""
+
+
+# ---- librdkafka's own lines
+
+FAIL = (
+    "FAIL [rdkafka#producer-{client}] [thrd:127.0.0.1:{port}/bootstrap]: 127.0.0.1:{port}/{broker}: Connect to "
+    "ipv4#127.0.0.1:{port} failed: Connection refused (after {ms}ms in state CONNECT, {n} identical error(s) "
+    "suppressed)"
+)
+
+
+@pytest.mark.parametrize(("level", "as_said"), [("CRITICAL", "WARNING"), ("ERROR", "WARNING"), ("INFO", "INFO")])
+def test_what_is_fatal_to_a_client_is_a_warning(level: str, as_said: str) -> None:
+    """A message that is put aside is one: it must wake nobody up."""
+    record = logging.LogRecord("relay.librdkafka", logging.getLevelNamesMapping()[level], "", 0, "FATAL", (), None)
+
+    assert Worthwhile(Clock()).filter(record)
+
+    assert (record.levelname, record.levelno) == (as_said, logging.getLevelNamesMapping()[as_said])
+
+
+def passes(worthwhile: Worthwhile, text: str) -> str | None:
+    line = logging.LogRecord("relay.librdkafka", logging.ERROR, "", 0, text, None, None)
+    return line.getMessage() if worthwhile.filter(line) else None
+
+
+def test_lines_that_differ_in_numbers_only_are_said_once_a_minute_with_how_many_were_left_out() -> None:
+    clock = Clock()
+    worthwhile = Worthwhile(clock)
+
+    said = []
+    for second in range(70):
+        clock.now += 1
+        line = FAIL.format(client=second % 3, port=9092 + second % 2, broker=second % 4, ms=second, n=second)
+        said += [shown] if (shown := passes(worthwhile, line)) is not None else []
+
+    assert len(said) == 2
+    assert said[1].endswith("(59 more like this since)")
+
+
+def test_how_often_the_client_itself_left_a_line_out_makes_no_other_line() -> None:
+    worthwhile = Worthwhile(Clock())
+    refused = "FAIL [rdkafka#producer-1] [thrd:a]: a:1/bootstrap: Connect to ipv4#a:1 failed: Connection refused"
+
+    assert passes(worthwhile, f"{refused} (after 2ms in state CONNECT)") is not None
+    assert passes(worthwhile, f"{refused} (after 1ms in state CONNECT, 5 identical error(s) suppressed)") is None
+
+
+def test_other_lines_pass_meanwhile() -> None:
+    worthwhile = Worthwhile(Clock())
+
+    assert passes(worthwhile, FAIL.format(client=1, port=1, broker=1, ms=1, n=1)) is not None
+    assert passes(worthwhile, "FAIL [rdkafka#producer-1] [thrd:a]: a:1/1: SSL handshake failed: expired") is not None
+    assert passes(worthwhile, "CONFWARN: enable.gapless.guarantee is experimental") is None

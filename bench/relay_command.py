@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from outbox.embedded.child_process import Child
+from outbox.embedded.child_process import ChildProcess
 
 RELAY = [sys.executable, "-m", "relay"]
 _ONCE_SECONDS = 600.0
@@ -22,11 +22,11 @@ class RelayCommand:
         self._command = [*RELAY, "run", *places, *options]
 
     @contextlib.contextmanager
-    def running(self, *options: str) -> Iterator[Child]:
+    def running(self, *options: str) -> Iterator[ChildProcess]:
         """Until it ends, or the `with` does. Raises RuntimeError when it ended by an error, with what it said."""
         with tempfile.TemporaryDirectory(prefix="bench-relay-") as folder:
             log = Path(folder, "relay.log")
-            child = Child([*self._command, *options], log=log)
+            child = ChildProcess([*self._command, *options], log=log)
             try:
                 yield child
             finally:

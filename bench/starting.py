@@ -8,7 +8,7 @@ from bench.benchmark import Alone, Figures, InTurns
 from bench.relay_command import RELAY, RelayCommand
 from bench.stage import Stage, capped, seed
 from bench.topic import TopicView
-from outbox.embedded.child_process import Child
+from outbox.embedded.child_process import ChildProcess
 
 _SECONDS = 600.0
 _METRIC = "start → first record s"
@@ -41,7 +41,7 @@ class Start(InTurns):
             view.end()
             began = time.monotonic()
             places = (stage.mongo, database.name, stage.kafka, topic)
-            child = Child([RELAY[0], "-m", "bench.forward", *places], log=stage.scratch / "forward.log")
+            child = ChildProcess([RELAY[0], "-m", "bench.forward", *places], log=stage.scratch / "forward.log")
             try:
                 return {_METRIC: view.wait(1, _SECONDS, lambda: child.exit_code) - began}
             finally:

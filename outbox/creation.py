@@ -23,18 +23,18 @@ from outbox.errors import IncompatibleOutbox
 from outbox.log import log
 from outbox.log.batch import GENESIS
 from outbox.log.edge import Edge
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
-from outbox.mongo.lease import Lease, holder
+from outbox.mongo.lease import Lease, read_lease
 from outbox.mongo.server import check_server, no_capped_collections
-from outbox.mongo.server_errors import in_short, is_transient, is_unauthorized, patiently
+from outbox.mongo.server_errors import is_transient, is_unauthorized, patiently, short_message
 from outbox.staging.validator import schemas_of, staging_validator
 
 logger = logging.getLogger("outbox")
 
 DEFAULT_CAPACITY = "256 MiB"
-_PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
 
 
 def create(
@@ -49,14 +49,14 @@ def create(
     check_server(collections)
     cap = None if capacity is None else parse_capacity(capacity)
     least = least_capacity(max_message_bytes)
-    with _Turn(Lease(collections.leases, "schema")) as turn:
+    with SchemaLock(Lease(collections.leases, "schema")) as turn:
         check_collections(collections, schemas, cap, max_message_bytes)
         _create_log(collections, parse_capacity(DEFAULT_CAPACITY) if cap is None else cap)
         _grow(collections, None if cap is None or _live_cap(collections) >= least else cap)
         _create_staging(collections, schemas, max_message_bytes, turn)
         for collection in (collections.cursors, collections.dead):
             _create_collection(collections, collection.name)
-        with call(30):
+        with time_limit(30):
             # For the keys that wait behind a dead letter, and for the letters that are to be sent again.
             collections.dead.create_index([("reader", 1), ("key", 1), ("seq", 1)])
             collections.dead.create_index(
@@ -66,15 +66,15 @@ def create(
         _grow(collections, cap)  # last: where a cap cannot grow, all else is made
 
 
-class _Turn:
+class SchemaLock:
     """The `schema` lease: two deploys that create at once must not lose each other's types."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
-        self._until = time.monotonic() + _PATIENCE_SECONDS
+        self._until = time.monotonic() + PATIENCE_SECONDS
         self._never = threading.Event()
 
-    def __enter__(self) -> _Turn:
+    def __enter__(self) -> SchemaLock:
         while not self._lease.acquire():
             self.pause(0.05, "another create() holds the schema lease")
         return self
@@ -83,7 +83,7 @@ class _Turn:
         """Waits, while there is patience left. Raises IncompatibleOutbox when there is none."""
         if time.monotonic() > self._until:
             raise IncompatibleOutbox(
-                f"gave up after {_PATIENCE_SECONDS:.0f} s: {why}. Nothing is half done; try again later"
+                f"gave up after {PATIENCE_SECONDS:.0f} s: {why}. Nothing is half done; try again later"
             )
         self._never.wait(seconds)
 
@@ -96,7 +96,7 @@ class _Turn:
 
 def _create_collection(collections: Collections, name: str, **options: Any) -> bool:
     try:
-        with call(30):
+        with time_limit(30):
             if name in collections.database.list_collection_names(filter={"name": name}):
                 return False
             collections.database.create_collection(name, check_exists=False, **options)
@@ -114,7 +114,7 @@ def _create_log(collections: Collections, initial: int) -> None:
         fence = _fence(collections)
         Edge(collections).withdraw(fence)
         _create_collection(collections, collections.log.name, capped=True, size=initial, validator=log.validator(fence))
-    with call():
+    with time_limit():
         if collections.log.find_one({}, {"_id": 1}) is None:
             collections.log.insert_one({**GENESIS, "fence": Int64(_fence(collections))})
 
@@ -138,24 +138,26 @@ def _grow(collections: Collections, asked: int | None) -> None:
         )
         return
     try:
-        with call(30):
+        with time_limit(30):
             collections.database.command("collMod", collections.log.name, cappedSize=asked)
     except pymongo.errors.OperationFailure as error:
         if is_unauthorized(error) or is_transient(error):
             raise
         raise IncompatibleOutbox(
             f"the cap could not grow from {live} to {asked} bytes; a server older than 6.0 cannot do that: "
-            f"{in_short(error)}. All else is made: with capacity={live}, or none, create() succeeds"
+            f"{short_message(error)}. All else is made: with capacity={live}, or none, create() succeeds"
         ) from error
 
 
 def _fence(collections: Collections) -> int:
     """An outbox that was dropped and is made anew keeps its leases, so a sequencer of the old log stays fenced out."""
-    lease = holder(collections.leases, "sequencer")
+    lease = read_lease(collections.leases, "sequencer")
     return 0 if lease is None else int(lease["fence"])
 
 
-def _create_staging(collections: Collections, declared: Mapping[str, Document], max_bytes: int, turn: _Turn) -> None:
+def _create_staging(
+    collections: Collections, declared: Mapping[str, Document], max_bytes: int, turn: SchemaLock
+) -> None:
     name = collections.staging.name
     options = options_of(collections, name)
     if options is None:
@@ -168,11 +170,11 @@ def _create_staging(collections: Collections, declared: Mapping[str, Document], 
             _change_validator(collections, wanted, turn)
         if not schemas_of(live):
             logger.warning("%s had no validator of this library's: it has one now", collections.staging.full_name)
-    with call(30):
+    with time_limit(30):
         collections.staging.create_index("at")
 
 
-def _change_validator(collections: Collections, wanted: Document, turn: _Turn) -> None:
+def _change_validator(collections: Collections, wanted: Document, turn: SchemaLock) -> None:
     """In short tries: a collMod that waits for an open transaction makes every other put wait behind it."""
     tried = False
     while True:
@@ -180,7 +182,7 @@ def _change_validator(collections: Collections, wanted: Document, turn: _Turn) -
         live = options_of(collections, collections.staging.name) or {}
         try:
             # Nothing is in the way of what is there already: a majority is to confirm it.
-            with call(None if live.get("validator") == wanted and tried else 0.2):
+            with time_limit(None if live.get("validator") == wanted and tried else 0.2):
                 collections.database.command(
                     "collMod",
                     collections.staging.name,
@@ -202,11 +204,11 @@ def _change_validator(collections: Collections, wanted: Document, turn: _Turn) -
 def drop(collections: Collections) -> None:
     """Drops all but the leases. Raises IncompatibleOutbox while another process sequences, and pymongo's errors."""
     lease = Lease(collections.leases, "sequencer")
-    if not patiently(lease.take_from_nobody):
+    if not patiently(lease.acquire_if_idle):
         raise IncompatibleOutbox(f"another process sequences {collections.log.full_name}; stop it first")
     try:
         for each in (collections.staging, collections.log, collections.cursors, collections.dead):
-            with call(30):
+            with time_limit(30):
                 patiently(each.drop)
     finally:
         lease.release()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from outbox.errors import IncompatibleOutbox
 from outbox.log import batch
 from outbox.log.batch import ENVELOPE_BYTES
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.staging.validator import max_message_bytes_of, merge, schemas_of, staging_validator
@@ -34,7 +34,7 @@ def least_capacity(max_message_bytes: int) -> int:
 
 def options_of(collections: Collections, name: str) -> Document | None:
     """The options of a collection; None when there is none. Raises IncompatibleOutbox for a view of that name."""
-    with call():
+    with time_limit():
         for info in collections.database.list_collections(filter={"name": name}):
             if info.get("type", "collection") != "collection":
                 raise IncompatibleOutbox(
@@ -112,7 +112,7 @@ def _log_causes(collections: Collections, asked: int | None, least: int) -> Iter
             f"the log's cap of {options['size']} bytes is below {least}, which max_message_bytes asks for: raise the "
             "capacity"
         )
-    with call():
+    with time_limit():
         empty = log.find_one({}, {"_id": 1}) is None
         if empty and collections.cursors.find_one({"seq": {"$gt": 0}}) is not None:
             yield (
@@ -135,7 +135,7 @@ def _staging_causes(
     if schemas_of(options.get("validator", {})):
         return
     # Left by a put of an older version into a dropped outbox, or restored: taken over when all are messages.
-    with call(_SCAN_SECONDS):
+    with time_limit(_SCAN_SECONDS):
         foreign = staging.find_one({"$nor": [wanted]}, {"type": 1})
     if foreign is not None:
         yield (

@@ -18,20 +18,20 @@ from outbox.errors import OutboxClosed
 from outbox.log.log import Log
 from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patient
-from outbox.monitoring.no_sequencer_warning import Unattended
+from outbox.monitoring.no_sequencer_warning import NoSequencerWarning
 from outbox.monitoring.status import Status, status
-from outbox.readers.background import Feed
-from outbox.readers.observable import OnGap, Request, Subscriptions
+from outbox.readers.background import BackgroundThreads
+from outbox.readers.observable import OnGap, Query, Subscriptions
 from outbox.readers.reader import LogReader
 from outbox.readers.selection import selected_key, selected_types
 from outbox.readers.start import Start, check, resolve
 from outbox.readers.tail import Tail
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 from outbox.sequencer.once import sequence_once
-from outbox.staging.put import Message, Putter, listed
+from outbox.staging.put import Message, Putter, as_sequence
 from outbox.staging.validator import schemas_of
 
 _STOP_SECONDS = 2.0
@@ -69,8 +69,8 @@ class Outbox:
         self._capacity = capacity
         self._max_message_bytes = max_message_bytes
         self._putter = Putter(self.collections, self._types, max_message_bytes)
-        self._unattended = Unattended(self.collections)
-        self._feed = Feed(self.collections, sequencing=sequence)
+        self._unattended = NoSequencerWarning(self.collections)
+        self._feed = BackgroundThreads(self.collections, sequencing=sequence)
         self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode, self._usable)
         self._pid = os.getpid()
         self._closed = False
@@ -79,7 +79,7 @@ class Outbox:
     def name(self) -> str:
         return self.collections.name
 
-    @apart
+    @outside_bound_session
     @patient
     def create(self) -> None:
         """Makes the collections, or adds to them what these message classes and this capacity ask for. Idempotent.
@@ -130,8 +130,8 @@ class Outbox:
         MessageTooLarge, OutboxNotCreated. Pymongo's errors pass through, so that `with_transaction` can retry.
         """
         self._usable()
-        ids = self._putter.put(listed(message), session, headers, standalone=standalone)
-        self._unattended.look()
+        ids = self._putter.put(as_sequence(message), session, headers, standalone=standalone)
+        self._unattended.check()
         return ids if isinstance(message, Sequence) else ids[0]
 
     def observe(
@@ -175,13 +175,13 @@ class Outbox:
         request = self._request(start, types, key, on_gap)
         return self._subscriptions.read(request)
 
-    def _request(self, start: Start, types: object, key: object, on_gap: OnGap) -> Request:
+    def _request(self, start: Start, types: object, key: object, on_gap: OnGap) -> Query:
         check(start)
         names = selected_types(types, self._types)
         unknown = (names or frozenset()).difference(self._types.names)
-        return Request(start, names, selected_key(key), on_gap, unknown=unknown)
+        return Query(start, names, selected_key(key), on_gap, unknown=unknown)
 
-    @apart
+    @outside_bound_session
     def reader(self, start: Start = "earliest") -> LogReader:
         """A reader from `start` on, woken by this process's tail while `running()`. For relays and consumers that keep
         their own position. Raises InvalidStart, HistoryLost, OutboxNotCreated and pymongo's errors."""
@@ -197,7 +197,7 @@ class Outbox:
         self._usable()
         return self._feed.running(await_seconds)
 
-    @apart
+    @outside_bound_session
     def sequence(self) -> int:
         """One sweep by hand, for tests and jobs: numbers what staging holds and returns how many messages that were.
 
@@ -207,19 +207,19 @@ class Outbox:
         self._usable()
         return sequence_once(self.collections)
 
-    @apart
+    @outside_bound_session
     @patient
     def status(self) -> Status:
         """Where the log, the readers and the sequencer are. Raises OutboxNotCreated and pymongo's errors."""
         self._usable()
         return status(self.collections)
 
-    @apart
+    @outside_bound_session
     @patient
     def types(self) -> tuple[str, ...]:
         """The message types that staging's validator accepts, from whichever service declared them."""
         self._usable()
-        with call():
+        with time_limit():
             for info in self.collections.database.list_collections(filter={"name": self.collections.staging.name}):
                 return tuple(schemas_of(info["options"].get("validator", {})))
         return ()
@@ -228,7 +228,7 @@ class Outbox:
         """By type name, the JSON Schema (2020-12) of the value on Kafka of each message class. Asks no server."""
         return self._types.json_schemas()
 
-    @apart
+    @outside_bound_session
     def drop(self) -> None:
         """Drops the collections with every message in them; readers get LogReplaced. The leases stay, so that a
         sequencer of the dropped log stays fenced out of one made anew.

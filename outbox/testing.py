@@ -14,7 +14,7 @@ from pymongo.client_session import ClientSession
 from outbox.log.record import Record
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
-from outbox.staging.put import Message, encode, listed
+from outbox.staging.put import Message, as_sequence, encode
 from outbox.staging.transaction import joined
 
 
@@ -83,7 +83,7 @@ class MemoryOutbox:
     ) -> ObjectId | list[ObjectId]:
         """As Outbox.put, all of them or none; see the class for what differs."""
         joined(session, standalone=standalone)
-        encoded = encode(listed(message), headers, self._types, self._max_message_bytes)
+        encoded = encode(as_sequence(message), headers, self._types, self._max_message_bytes)
         with self._lock:
             for id, document in encoded.items():
                 staged = bson.decode(document, codec_options=DECODED)

@@ -14,7 +14,7 @@ from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, Py
 
 from outbox import Outbox
 from outbox.mongo.server import check_hosts, check_server
-from outbox.mongo.server_errors import in_short, is_transient, patiently
+from outbox.mongo.server_errors import is_transient, patiently, short_message
 from relay.address import check_address, hosts_of, tls_context, without_values
 from relay.answers import Answers
 from relay.cli.settings import OutboxSettings, Settings
@@ -104,10 +104,10 @@ def _fault(uri: str, client: MongoClient[Any], error: PyMongoError | OSError, an
         if faults:
             return InvalidSettings(f"--mongo: {'; '.join(faults)}")
     elif isinstance(error, OperationFailure) and not is_transient(error):
-        return InvalidSettings(f"MongoDB refused the user or password of --mongo: {in_short(error)}")
+        return InvalidSettings(f"MongoDB refused the user or password of --mongo: {short_message(error)}")
     elif isinstance(error, ConfigurationError) and not is_transient(error) and not _is_of_dns(error):
         return InvalidSettings(f"--mongo: {without_values(uri, str(error)).rstrip('.')}{_package_for(uri)}")
-    return Unreachable(f"MongoDB did not answer: {in_short(error)}")
+    return Unreachable(f"MongoDB did not answer: {short_message(error)}")
 
 
 def _package_for(uri: str) -> str:

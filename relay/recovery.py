@@ -9,13 +9,13 @@ from pymongo.errors import PyMongoError
 
 from outbox import Outbox, dates
 from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.server_errors import short_message
 from relay.encoding.encoder import Position
 from relay.errors import CursorMismatch, PoisonMessage
 from relay.shares.layout import survey
 
 
-class Advice:
+class RecoveryHints:
     """For the relay `name` of one outbox. The commands have all but the address, which may have a password."""
 
     def __init__(self, outbox: Outbox, name: str) -> None:
@@ -50,8 +50,8 @@ class Advice:
             return self._on_no_log()
         except PyMongoError as unavailable:
             return (
-                f"What the log holds cannot be said just now: {in_short(unavailable)}. When `relay status` shows it, "
-                f"choose the seq that counts as delivered last, or a date: {self._cursor_set('SEQ')}"
+                f"What the log holds cannot be said just now: {short_message(unavailable)}. When `relay status` "
+                f"shows it, choose the seq that counts as delivered last, or a date: {self._cursor_set('SEQ')}"
             )
 
     def _on_no_log(self) -> str:
@@ -75,7 +75,7 @@ class Advice:
     def _on_another_log(self, cursor: Position | None) -> str:
         log = self._outbox.log
         oldest, head = log.oldest(), log.head()
-        first, last = log.at(oldest), log.at(head)
+        first, last = log.record_at(oldest), log.record_at(head)
         delivered = None if cursor is None or not isinstance(cursor[1], datetime) else cursor[1]
         facts, choices = [], []
         if cursor is not None and cursor[1] is not None:

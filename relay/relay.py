@@ -15,20 +15,20 @@ from outbox.clock import SystemClock
 from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxError, OutboxNotCreated
 from outbox.mongo.lease import SECONDS, Lease
 from outbox.threads.program_end import CLOSED_SECONDS, is_closed, told_at_the_end
-from relay.dead_letters.store import DeadLetters, OnPoison
-from relay.delivery.config import Job, StartAt
+from relay.dead_letters.store import DeadLetterStore, OnPoison
+from relay.delivery.config import RelayConfig, StartAt
 from relay.delivery.ports import Sink
-from relay.delivery.pump_loop import Driver
-from relay.delivery.worker import Work, given_back, is_drained
+from relay.delivery.pump_loop import PumpLoop
+from relay.delivery.worker import Worker, given_back, is_drained
 from relay.encoding.topics import Topics
 from relay.errors import CursorMismatch, DeliveryFailed, InvalidSettings
-from relay.recovery import Advice
+from relay.recovery import RecoveryHints
 from relay.shares import stopped
-from relay.shares.cursor_admin import Cursors
-from relay.shares.layout import Plan, load, role
+from relay.shares.cursor_admin import CursorStore
+from relay.shares.layout import ShareLayout, load, relay_id
 from relay.shares.members import Members
 from relay.shares.resharing import Resharing
-from relay.shares.share_workers import Crew
+from relay.shares.share_workers import ShareWorkers
 
 log = logging.getLogger("relay")
 
@@ -40,7 +40,7 @@ TEND_SECONDS = 0.1
 
 
 class Relay:
-    """Relays an outbox to a sink; exactly once when that is one of relay.delivery.ports.Transactions.
+    """Relays an outbox to a sink; exactly once when that is one of relay.delivery.ports.TransactionalSink.
 
     outbox: opened with no messages; this process sequences too, unless it has `sequence=False`.
     topics: the template for topics. name: the relay's name; its cursor and its lease are `relay:NAME`.
@@ -74,9 +74,9 @@ class Relay:
         self._outbox = outbox
         self._sink = sink
         self._shares = shares
-        self._job = Job(outbox, name, topics, start, on_poison, chance)
-        self._work = Work(self._job, sink)
-        self._lease = Lease(outbox.collections.leases, role(name), seconds=lease_seconds)
+        self._job = RelayConfig(outbox, name, topics, start, on_poison, chance)
+        self._work = Worker(self._job, sink)
+        self._lease = Lease(outbox.collections.leases, relay_id(name), seconds=lease_seconds)
         self._lease_seconds = lease_seconds
 
     @property
@@ -114,7 +114,7 @@ class Relay:
         self._work.check({self._job.topic(type) for type in types})
 
     def _relay(self, stop: threading.Event, once: bool) -> None:
-        driver = Driver(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
+        driver = PumpLoop(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
         with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS):
             while not stop.is_set():
                 try:
@@ -122,7 +122,7 @@ class Relay:
                         return
                     driver.progressed()
                 except (HistoryLost, LogReplaced, CursorMismatch, OutboxNotCreated) as lost:
-                    lost.add_note(Advice(self._outbox, self.name).on_a_lost_place(lost))
+                    lost.add_note(RecoveryHints(self._outbox, self.name).on_a_lost_place(lost))
                     raise
                 except LeaseLost as lost:
                     log.warning("%s; what was in flight is given up, and this relay stands by", lost)
@@ -138,7 +138,7 @@ class Relay:
                         raise
                     driver.retry(error)
 
-    def _turn(self, driver: Driver, once: bool) -> bool:
+    def _turn(self, driver: PumpLoop, once: bool) -> bool:
         """What the number of shares asks for, until that changes. True: nothing is left to do."""
         plan = self._load()
         if plan.wanted is not None or (plan.shares is None and self._shares not in (None, 1)):
@@ -148,7 +148,7 @@ class Relay:
             return self._alone(driver, once)
         return self._in_company(plan.shares, driver, once)
 
-    def _load(self) -> Plan:
+    def _load(self) -> ShareLayout:
         """The plan. When it is first seen, it must have the number of shares that this relay was started with."""
         plan = load(self._outbox.collections, self.name)
         if plan.shares is not None and not self._job.has_begun.is_set():
@@ -160,7 +160,7 @@ class Relay:
             self._job.has_begun.set()
         return plan
 
-    def _alone(self, driver: Driver, once: bool) -> bool:
+    def _alone(self, driver: PumpLoop, once: bool) -> bool:
         """Relays everything if the lease can be had, else stands by. True: nothing is left to do."""
         lease, where = self._lease, self._job.where
         if not lease.acquire():
@@ -180,13 +180,13 @@ class Relay:
             self._work.run(lease, driver, once)
             return "wanted" not in lease.found
 
-    def _in_company(self, count: int, driver: Driver, once: bool) -> bool:
+    def _in_company(self, count: int, driver: PumpLoop, once: bool) -> bool:
         """Relays some of several shares. True: nothing is left to do; False: there is another number of them by now."""
         leases, owner = self._outbox.collections.leases, self._lease.owner
         clock = SystemClock()
         with (
-            closing(Members(leases, role(self.name), owner, self._lease_seconds, clock)) as members,
-            closing(Crew(self._job, self._sink, count, owner, self._lease_seconds, clock)) as crew,
+            closing(Members(leases, relay_id(self.name), owner, self._lease_seconds, clock)) as members,
+            closing(ShareWorkers(self._job, self._sink, count, owner, self._lease_seconds, clock)) as crew,
         ):
             while not driver.stop.is_set():
                 try:
@@ -194,7 +194,7 @@ class Relay:
                         plan = self._load()
                         if plan.shares != count or plan.wanted is not None:
                             return False
-                    crew.tend(members.quota(count), STANDBY_SECONDS)
+                    crew.balance(members.quota(count), STANDBY_SECONDS)
                     if once and self._all_drained():
                         return True
                     driver.progressed()
@@ -205,6 +205,6 @@ class Relay:
 
     def _all_drained(self) -> bool:
         plan, home = self._load(), self._outbox.collections
-        letters = DeadLetters(home, Cursors(home.cursors, self.name), 0, self._job.on_poison)
+        letters = DeadLetterStore(home, CursorStore(home.cursors, self.name), 0, self._job.on_poison)
         waits = None in plan.positions or letters.requeued()
         return not waits and is_drained(self._outbox, plan.slowest)

@@ -137,7 +137,7 @@ class MemorySink:
 
 
 class MemoryTransactions(MemorySink):
-    """See relay.delivery.ports.Transactions. `records` are the committed ones; everything else as MemorySink.
+    """See relay.delivery.ports.TransactionalSink. `records` are the committed ones; everything else as MemorySink.
 
     beside: another one, whose broker this one shares: a relay in another process.
     """

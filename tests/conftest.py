@@ -20,7 +20,7 @@ from pymongo.database import Database
 
 import outbox
 import relay
-from outbox.embedded.child_process import Child
+from outbox.embedded.child_process import ChildProcess
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
 from relay.encoding import encoder
@@ -102,7 +102,7 @@ def standalone(tmp_path: Path) -> Iterator[MongoClient[dict[str, Any]]]:
     log = tmp_path / "mongod.log"
     (tmp_path / "data").mkdir()
     arguments = ["--bind_ip", "127.0.0.1", "--port", port, "--dbpath", tmp_path / "data", "--nounixsocket"]
-    child = Child([mongod(), *arguments], log=log, scratch=None)
+    child = ChildProcess([mongod(), *arguments], log=log, scratch=None)
     try:
         wait_until(lambda: "Waiting for connections" in log.read_text(), 30, "mongod to listen")
         with MongoClient[dict[str, Any]]("127.0.0.1", int(port), directConnection=True) as client:

@@ -29,11 +29,11 @@ try:
     from outbox.log.record import Record
     from outbox.mongo.pool import connection_held
     from outbox.mongo.server import check_server
-    from outbox.mongo.server_errors import in_short, is_transient, is_unauthorized, patiently
-    from outbox.monitoring.units import size
+    from outbox.mongo.server_errors import is_transient, is_unauthorized, patiently, short_message
+    from outbox.monitoring.units import format_bytes
     from outbox.outbox import Outbox
     from outbox.readers.start import Start
-    from outbox.sequencer.loop import sequence as sequence_until
+    from outbox.sequencer.loop import run_sequencer as sequence_until
     from outbox.sequencer.sequencer import Sequencer
 except ModuleNotFoundError as missing:
     print(f"outbox: {missing}; install it with: pip install '.[relay]', in its clone", file=sys.stderr)
@@ -100,7 +100,7 @@ def create(app: App) -> None:
         outbox.create()
         capacity = patiently(outbox.log.describe).size
         types = ", ".join(outbox.types()) or "no message types yet"
-        print(f"{_full_name(outbox)} is ready: a log of {size(capacity)}; {types}")
+        print(f"{_full_name(outbox)} is ready: a log of {format_bytes(capacity)}; {types}")
 
 
 @app.command()
@@ -259,8 +259,10 @@ def _opened(app: str) -> Iterator[Outbox]:
                 patiently(lambda: outbox.collections.client.admin.command("ping"))
         except (ConnectionFailure, OperationFailure) as error:
             if not is_transient(error):
-                raise InvalidApplication(f"{app}: MongoDB refused the user or password: {in_short(error)}") from None
-            raise ConnectionFailure(f"MongoDB did not answer: {in_short(error)}") from error
+                raise InvalidApplication(
+                    f"{app}: MongoDB refused the user or password: {short_message(error)}"
+                ) from None
+            raise ConnectionFailure(f"MongoDB did not answer: {short_message(error)}") from error
         check_server(outbox.collections)
         yield outbox
 
@@ -271,7 +273,7 @@ def _exit_codes() -> Iterator[None]:
     try:
         yield
     except (errors.OutboxError, PyMongoError) as error:
-        print(f"outbox: {in_short(error)}", file=sys.stderr)
+        print(f"outbox: {short_message(error)}", file=sys.stderr)
         raise typer.Exit(_exit_code(error)) from None
 
 

@@ -17,7 +17,7 @@ from outbox.log.record import Record
 from outbox.log.undecoded import shown
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import Status
-from outbox.monitoring.units import size, span
+from outbox.monitoring.units import format_bytes, format_duration
 
 _JSON = json_util.RELAXED_JSON_OPTIONS
 
@@ -33,14 +33,16 @@ def print_status(name: str, found: Status) -> None:
     """The status of the outbox `name`, as tables."""
     inside = f"seq {found.oldest:,} to {found.head:,}" if found.oldest <= found.head else "no record"
     waiting = (
-        "" if found.staging_seconds is None else f", {size(found.staging_bytes)}, for {span(found.staging_seconds)}"
+        ""
+        if found.staging_seconds is None
+        else f", {format_bytes(found.staging_bytes)}, for {format_duration(found.staging_seconds)}"
     )
     summary = Table(box=None, show_header=False, pad_edge=False)
-    summary.add_row("log", f"{inside}, {size(found.size)} of at most {size(found.capacity)}")
+    summary.add_row("log", f"{inside}, {format_bytes(found.size)} of at most {format_bytes(found.capacity)}")
     summary.add_row("staging", f"{found.staging:,} waiting for their number{waiting}")
     summary.add_row("sequencer", f"{found.holder or 'nobody'} (fence {found.fence})")
     if found.held is not None:
-        reader, since = found.held.reader, span(found.held.seconds)
+        reader, since = found.held.reader, format_duration(found.held.seconds)
         summary.add_row("", Text(f"waits for {reader} to read seq {found.held.seq:,}, for {since}", style="bold red"))
     if found.unsequenced:
         summary.add_row("", Text("messages wait, and no process numbers them: see its log output", style="bold red"))
@@ -66,8 +68,8 @@ def headroom(found: Headroom | None, lag: int) -> str:
     """The headroom of a reader that is `lag` records behind, in two short lines."""
     if found is None:
         return "none: its next record is gone" if lag else "none: it is beyond this log's end"
-    time = "" if found.seconds is None else f", {span(found.seconds)}"
-    return size(found.bytes) + time + ("" if found.records is None else f"\n{found.records:,} records")
+    time = "" if found.seconds is None else f", {format_duration(found.seconds)}"
+    return format_bytes(found.bytes) + time + ("" if found.records is None else f"\n{found.records:,} records")
 
 
 def _short(date: datetime | None) -> str:

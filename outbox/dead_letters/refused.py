@@ -12,7 +12,7 @@ from bson.raw_bson import RawBSONDocument
 
 from outbox.log import batch
 from outbox.log.undecoded import is_partial
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import decoded
 from outbox.mongo.collections import Collections
 from outbox.mongo.elements import DOCUMENT, NULL, OBJECT_ID, Element, document, elements
@@ -25,7 +25,7 @@ _LONGEST_REASON = 2000  # characters
 _NULL = Element(NULL, b"")
 
 
-def bury(collections: Collections, staged: bytes, code: int, reason: str) -> None:
+def dead_letter(collections: Collections, staged: bytes, code: int, reason: str) -> None:
     """Moves a staged document to NAME.dead, as far as a letter can hold it. Raises pymongo's errors.
 
     Nothing of it is decoded, for it may be anything. Again with the same, after an error: no harm.
@@ -50,10 +50,10 @@ def bury(collections: Collections, staged: bytes, code: int, reason: str) -> Non
             _fields({"state": "dead"}),
         ]
     )
-    with call():
+    with time_limit():
         # A pipeline, for pymongo looks into what replaces a document.
         dead.update_one(_the_one(letter_id), [{"$replaceWith": {"$literal": RawBSONDocument(letter)}}], upsert=True)
-    with call():
+    with time_limit():
         collections.staging.delete_one(_the_one(id))
 
 

@@ -22,7 +22,7 @@ for folder in sys.argv[2:]:
 """
 
 
-class Child:
+class ChildProcess:
     """Runs `command`, its output appended to the file `log`, until `stop()`, `kill()` or the end of this process.
 
     `scratch` is a folder that goes when this process dies without having stopped the child. The child has a session

@@ -17,7 +17,7 @@ import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
 from outbox.embedded.binary import explain, find_mongod
-from outbox.embedded.child_process import Child
+from outbox.embedded.child_process import ChildProcess
 from outbox.errors import EmbeddedUnavailable
 
 REPLICA_SET = "rs0"
@@ -51,7 +51,7 @@ class EmbeddedMongo:
         self._cache_gb = cache_gb
         self._arguments = arguments
         self._temporary: Path | None = None
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
 
     @property
     def address(self) -> str:
@@ -152,7 +152,7 @@ class EmbeddedMongo:
         if os.name == "posix":
             command.append("--nounixsocket")  # a killed one would leave its socket in /tmp
         try:
-            self._child = child = Child([*command, *self._arguments], log=log, scratch=self._temporary)
+            self._child = child = ChildProcess([*command, *self._arguments], log=log, scratch=self._temporary)
         except OSError as error:
             if error.errno in (errno.ENOEXEC, errno.ENOENT):  # ENOENT: the file is there, its loader is not (musl)
                 raise EmbeddedUnavailable(

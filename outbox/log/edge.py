@@ -6,7 +6,7 @@ from bson import Int64
 from pymongo.client_session import ClientSession
 
 from outbox.errors import LeaseLost
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import Collections
 
 ROLE = "sequencer"
@@ -25,13 +25,13 @@ class Edge:
 
     def read(self, session: ClientSession | None = None) -> int:
         """The first seq that is not about to be rolled over; 0 while no append is near to rolling over anything."""
-        with call():
+        with time_limit():
             lease = self._leases.find_one({"_id": ROLE}, {"edge": 1}, session=session)
         return 0 if lease is None else int(lease.get("edge", 0))
 
     def announce(self, seq: int, fence: int, session: ClientSession) -> None:
         """Moves it to `seq`, for the holder of `fence`. Raises LeaseLost when that is another by now."""
-        with call():
+        with time_limit():
             moved = self._leases.update_one(
                 {"_id": ROLE, "fence": Int64(fence)}, {"$set": {"edge": Int64(seq)}}, session=session
             )
@@ -40,5 +40,5 @@ class Edge:
 
     def withdraw(self, fence: int) -> None:
         """Takes it back. Only while no append of this or an older fence can still come."""
-        with call():
+        with time_limit():
             self._leases.update_one({"_id": ROLE, "fence": Int64(fence)}, {"$unset": {"edge": 1}})

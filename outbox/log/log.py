@@ -19,7 +19,7 @@ from outbox.log.batch import Batch, Head
 from outbox.log.edge import Edge
 from outbox.log.overtaken import overtaken
 from outbox.log.record import Record, moment
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import RAW, Document
 from outbox.mongo.collections import Collections
 
@@ -81,7 +81,7 @@ class Log:
 
     def describe(self) -> Description:
         """Raises OutboxNotCreated when there is no such collection."""
-        with call():
+        with time_limit():
             for info in self._collections.database.list_collections(filter={"name": self._log.name}):
                 options = info["options"]
                 live = options.get("validator", {}).get("fence", {}).get("$gte", 0)
@@ -97,7 +97,7 @@ class Log:
     @overtaken
     def newest(self, session: ClientSession | None = None) -> Newest:
         """The newest batch's envelope. Raises OutboxNotCreated when the log has not even its genesis."""
-        with call():
+        with time_limit():
             found = self._log.find_one({}, _ENVELOPE, sort=[("_id", -1)], session=session)
         if found is None:
             raise OutboxNotCreated(
@@ -128,7 +128,7 @@ class Log:
 
         One read, so that a record appended meanwhile is never passed over: a log that once had records has its last.
         """
-        with call():
+        with time_limit():
             found = self._log.find_one({"_id": {"$gt": 0}}, {"_id": 1}, sort=[("$natural", 1)], session=session)
         if found is None:
             self.newest(session)
@@ -138,44 +138,44 @@ class Log:
     @overtaken
     def ids_since(self, seq: int, session: ClientSession | None = None) -> list[ObjectId]:
         """The message ids of every record from the batch at `seq` to the newest."""
-        with call():
+        with time_limit():
             found = self._log.find({"_id": {"$gte": seq}}, {"records.id": 1}, session=session)
             return [each["id"] for document in found for each in document["records"]]
 
-    def at(self, seq: int, session: ClientSession | None = None) -> Record[Any] | None:
+    def record_at(self, seq: int, session: ClientSession | None = None) -> Record[Any] | None:
         """One record; None when the log does not hold it (any more)."""
-        found = self.holding(seq, session)
+        found = self.batch_at(seq, session)
         if found is None or not found.first <= seq <= found.last:
             return None
         return found.record(seq)
 
-    def holding(self, seq: int, session: ClientSession | None = None) -> Batch | None:
+    def batch_at(self, seq: int, session: ClientSession | None = None) -> Batch | None:
         """The newest batch that begins at or before `seq`; None when there is none, genesis not counted."""
         return self._one({"_id": {"$gt": 0, "$lte": seq}}, session)
 
     @overtaken
-    def first_of(self, seq: int) -> int:
+    def batch_start(self, seq: int) -> int:
         """The `_id` of the batch that holds `seq`; `seq` itself when none does, which is where the next may begin."""
-        with call():
+        with time_limit():
             found = self._log.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"last": 1}, sort=[("_id", -1)])
         return int(found["_id"]) if found is not None and found["last"] >= seq else seq
 
     @overtaken
     def _one(self, query: Document, session: ClientSession | None) -> Batch | None:
-        with call():
+        with time_limit():
             found = self._raw.find_one(query, sort=[("_id", -1)], session=session)
         return None if found is None else batch.parse(bytes(found.raw))
 
     @overtaken
-    def since(self, first: int, limit: int, session: ClientSession | None = None) -> list[Batch]:
+    def batches_from(self, first: int, limit: int, session: ClientSession | None = None) -> list[Batch]:
         """Up to `limit` batches from `_id` >= `first`, in order: one reply, so at most 16 MiB of them."""
-        with call():
+        with time_limit():
             found = self._raw.find(
                 {"_id": {"$gte": first}}, sort=[("_id", 1)], limit=-limit, batch_size=limit, session=session
             )
             return [batch.parse(bytes(each.raw)) for each in found]
 
-    def first_since(self, date: datetime) -> int:
+    def seq_at(self, date: datetime) -> int:
         """The first seq with `created` >= `date` (naive means UTC); head + 1 when there is none yet.
 
         A binary search over `_id`, which works because `created` never decreases along `seq`.
@@ -194,7 +194,7 @@ class Log:
         def created(seq: int) -> datetime:
             nonlocal heads
             if not heads or not heads[0][0] <= seq <= heads[-1][0]:
-                found = self.holding(seq, session)
+                found = self.batch_at(seq, session)
                 if found is None or seq > found.last:
                     return datetime.min.replace(tzinfo=UTC)
                 heads = found.heads()

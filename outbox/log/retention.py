@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 from outbox.log.edge import Edge
 from outbox.log.log import Log
 from outbox.log.overtaken import overtaken
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
 
@@ -145,7 +145,7 @@ class Retention:
         self._granted = cap - size
         if self._granted >= wanted:
             return
-        end = None if slowest is None else self._log.first_of(slowest.seq)
+        end = None if slowest is None else self._log.batch_start(slowest.seq)
         aim = wanted + cap // _AHEAD - self._granted
         limit = 1 + aim * count // max(1, size)
         while True:
@@ -163,12 +163,12 @@ class Retention:
 
     def _stats(self) -> tuple[int, int]:
         """The bytes and the batches of the log."""
-        with call():
+        with time_limit():
             stats = self._collections.database.command("collStats", self._collections.log.name)
         return int(stats["size"]), int(stats["count"])
 
     def _readers(self, head: int, session: ClientSession | None = None) -> list[Hold]:
-        with call():
+        with time_limit():
             found = self._collections.cursors.find(
                 {"seq": {**READERS["seq"], "$lte": head}}, {"seq": 1}, session=session
             )
@@ -181,7 +181,7 @@ class Retention:
 
     def _measure(self, seq: int, cap: int, wanted: int) -> int:
         size, _ = self._stats()
-        first, limit = self._log.first_of(seq), _STEP
+        first, limit = self._log.batch_start(seq), _STEP
         while True:
             older = self._weigh(_start(self._oldest), first, limit)
             if cap - size + older.bytes >= wanted or older.batches < limit:
@@ -191,7 +191,7 @@ class Retention:
     @overtaken
     def _weigh(self, start: int, end: int | None, limit: int) -> _Weight:
         """The batches from `start` up to `end`; `limit` of them at most."""
-        with call():
+        with time_limit():
             found = self._collections.log.aggregate(
                 [
                     {"$match": {"_id": {"$gte": start} if end is None else {"$gte": start, "$lt": end}}},

@@ -9,14 +9,14 @@ from outbox.messages.dialects import Dialect
 
 
 @dataclass(frozen=True)
-class Place:
+class FieldPath:
     """A field's path (`OrderPlaced.lines[].sku`), the vocabulary its schema is written in, the classes around it."""
 
     dialect: Dialect
     path: str
     within: tuple[type, ...] = ()
 
-    def at(self, step: str) -> Place:
+    def at(self, step: str) -> FieldPath:
         """One step further in."""
         return replace(self, path=self.path + step)
 

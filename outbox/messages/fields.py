@@ -13,8 +13,8 @@ from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  
 
 from outbox.messages.dialects import BSON, JSON, Schema
 from outbox.messages.field_classes import CHOOSING, CHOSEN, REFUSED
-from outbox.messages.field_path import Place
-from outbox.messages.patterns import portable
+from outbox.messages.field_path import FieldPath
+from outbox.messages.patterns import portable_pattern
 from outbox.messages.shapes import closed, dbref, geojson, point
 from outbox.mongo.codec import DECODED
 from outbox.mongo.library_internals import INTEGERS, document_class
@@ -29,7 +29,7 @@ def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
     Raises InvalidMessageClass: a field that cannot be stored, or a class that contains itself.
     mongoengine's NotRegistered passes through: a class named by text is not defined yet.
     """
-    place = Place(BSON, cls.__name__)
+    place = FieldPath(BSON, cls.__name__)
     try:
         return bson.decode(bson.encode(_document(cls, place), codec_options=DECODED), DECODED)
     except (ValidationError, bson.errors.BSONError, OverflowError, ValueError) as error:
@@ -39,10 +39,10 @@ def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
 def json_schema(cls: type[EmbeddedDocument]) -> Schema:
     """JSON Schema 2020-12, for people, of the JSON value of one message class on Kafka. Raises as `bson_schema`."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__}
-    return {**head, **_document(cls, Place(JSON, cls.__name__))}
+    return {**head, **_document(cls, FieldPath(JSON, cls.__name__))}
 
 
-def _document(cls: type[EmbeddedDocument], place: Place) -> Schema:
+def _document(cls: type[EmbeddedDocument], place: FieldPath) -> Schema:
     if cls in place.within:
         raise place.refuse(
             f"{cls.__name__} contains itself, and MongoDB's $jsonSchema has no recursion: "
@@ -70,7 +70,7 @@ def _document(cls: type[EmbeddedDocument], place: Place) -> Schema:
     return closed(place.dialect, properties, required)
 
 
-def _property(field: Any, place: Place) -> Schema:
+def _property(field: Any, place: FieldPath) -> Schema:
     schema = _value(field, place)
     if field.null and not field.required:
         schema = place.dialect.nullable(schema)
@@ -78,7 +78,7 @@ def _property(field: Any, place: Place) -> Schema:
     return {**schema, "description": str(text)} if place.dialect.people and text else schema
 
 
-def _value(field: Any, place: Place) -> Schema:
+def _value(field: Any, place: FieldPath) -> Schema:
     """The schema of a value that is there: null is only for whole attributes, never for an item of a list."""
     for base in type(field).__mro__:
         if base in REFUSED:
@@ -98,7 +98,7 @@ def _value(field: Any, place: Place) -> Schema:
     raise place.refuse(f"{type(field).__name__} is not a field of mongoengine")
 
 
-def _chosen(field: Any, schema: Schema, place: Place) -> Schema:
+def _chosen(field: Any, schema: Schema, place: FieldPath) -> Schema:
     """Narrowed to the field's choices; those of a list are for its items, as mongoengine has it."""
     choices = list(field.choices)
     if isinstance(choices[0], (list, tuple)):
@@ -113,29 +113,29 @@ def _chosen(field: Any, schema: Schema, place: Place) -> Schema:
     return {**schema, "enum": [place.dialect.value(value) for value in _stored(field, choices, place)]}
 
 
-def _stored(field: Any, values: list[Any], place: Place) -> list[Any]:
+def _stored(field: Any, values: list[Any], place: FieldPath) -> list[Any]:
     try:
         return [field.to_mongo(value) for value in values]
     except (ValidationError, TypeError, ValueError, ArithmeticError) as error:
         raise place.refuse(f"a choice cannot be stored in this field ({error})") from error
 
 
-def _leaf(kind: str) -> Callable[[Any, Place], Schema]:
+def _leaf(kind: str) -> Callable[[Any, FieldPath], Schema]:
     return lambda field, place: place.dialect.scalar(kind)
 
 
-def _string(field: Any, place: Place) -> Schema:
+def _string(field: Any, place: FieldPath) -> Schema:
     schema = place.dialect.scalar("string")
     if field.min_length is not None:
         schema["minLength"] = field.min_length
     if field.max_length is not None:
         schema["maxLength"] = field.max_length
-    pattern = None if field.regex is None else portable(field.regex)
+    pattern = None if field.regex is None else portable_pattern(field.regex)
     return schema if pattern is None else {**schema, "pattern": pattern}
 
 
-def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, Place], Schema]:
-    def build(field: Any, place: Place) -> Schema:
+def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, FieldPath], Schema]:
+    def build(field: Any, place: FieldPath) -> Schema:
         schema = place.dialect.scalar(kind)
         if kind in place.dialect.bounded:
             if field.min_value is not None:
@@ -147,13 +147,13 @@ def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, Place], Sc
     return build
 
 
-def _decimal(field: Any, place: Place) -> Schema:
+def _decimal(field: Any, place: FieldPath) -> Schema:
     if field.force_string:
         return {**place.dialect.scalar("string"), "pattern": r"^-?[0-9]+(\.[0-9]+)?(E-[0-9]+)?$"}
     return _number("number", float)(field, place)
 
 
-def _decimal128(field: Any, place: Place) -> Schema:
+def _decimal128(field: Any, place: FieldPath) -> Schema:
     schema = _number("decimal", lambda bound: bson.Decimal128(str(bound)))(field, place)
     if "decimal" in place.dialect.bounded:
         # NaN and the infinities are beyond these, and no number in JSON.
@@ -161,21 +161,21 @@ def _decimal128(field: Any, place: Place) -> Schema:
     return schema
 
 
-def _complex_datetime(field: Any, place: Place) -> Schema:
+def _complex_datetime(field: Any, place: FieldPath) -> Schema:
     digits = re.escape(field.separator).join(["[0-9]{1,4}", *["[0-9]{2}"] * 5, "[0-9]{6}"])
     return {**place.dialect.scalar("string"), "pattern": f"^{digits}$"}
 
 
-def _uuid(field: Any, place: Place) -> Schema:
+def _uuid(field: Any, place: FieldPath) -> Schema:
     canonical = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
     return place.dialect.scalar("uuid") if field._binary else {**place.dialect.scalar("string"), "pattern": canonical}
 
 
-def _enum(field: Any, place: Place) -> Schema:
+def _enum(field: Any, place: FieldPath) -> Schema:
     return {"enum": [place.dialect.value(member.value) for member in field.choices]}
 
 
-def _list(field: Any, place: Place) -> Schema:
+def _list(field: Any, place: FieldPath) -> Schema:
     schema = place.dialect.scalar("array")
     if field.required:
         schema["minItems"] = 1
@@ -184,7 +184,7 @@ def _list(field: Any, place: Place) -> Schema:
     return schema if field.field is None else {**schema, "items": _value(field.field, place.at("[]"))}
 
 
-def _dict(field: Any, place: Place) -> Schema:
+def _dict(field: Any, place: FieldPath) -> Schema:
     schema = {**place.dialect.scalar("object"), "patternProperties": {"^[$]": {"not": {}}}}
     if field.required:
         schema["minProperties"] = 1
@@ -198,7 +198,7 @@ def _family(cls: type[EmbeddedDocument]) -> Iterator[type[EmbeddedDocument]]:
         yield from _family(child)
 
 
-def _embedded(field: Any, place: Place) -> Schema:
+def _embedded(field: Any, place: FieldPath) -> Schema:
     declared = field.document_type
     choices = (declared,) if not field.choices else tuple(field.choices)
     members = [member for member in dict.fromkeys(_family(declared)) if issubclass(member, choices)]
@@ -207,7 +207,7 @@ def _embedded(field: Any, place: Place) -> Schema:
     return _any_of(members, place)
 
 
-def _generic_embedded(field: Any, place: Place) -> Schema:
+def _generic_embedded(field: Any, place: FieldPath) -> Schema:
     if not field.choices:
         name = {"_cls": place.dialect.scalar("string")}
         return {**place.dialect.scalar("object"), "properties": name, "required": ["_cls"]}
@@ -217,13 +217,13 @@ def _generic_embedded(field: Any, place: Place) -> Schema:
     return _any_of(list(members), place, add_name=True)
 
 
-def _any_of(members: list[type[EmbeddedDocument]], place: Place, *, add_name: bool = False) -> Schema:
+def _any_of(members: list[type[EmbeddedDocument]], place: FieldPath, *, add_name: bool = False) -> Schema:
     if not members:
         raise place.refuse("no class that is not abstract can stand here")
     return {"anyOf": [_named(member, place, add_name=add_name) for member in members]}
 
 
-def _named(cls: type[EmbeddedDocument], place: Place, *, add_name: bool) -> Schema:
+def _named(cls: type[EmbeddedDocument], place: FieldPath, *, add_name: bool) -> Schema:
     """One of several classes a field takes: readers tell them apart by `_cls`."""
     schema = _document(cls, place)
     if document_class(cls._class_name) is not cls:
@@ -239,7 +239,7 @@ def _named(cls: type[EmbeddedDocument], place: Place, *, add_name: bool) -> Sche
     return {**schema, "properties": properties, "required": [*schema.get("required", []), "_cls"]}
 
 
-def _reference(field: Any, place: Place) -> Schema:
+def _reference(field: Any, place: FieldPath) -> Schema:
     target = field.document_type
     if target._meta.get("abstract"):
         # It is stored with its class, and each class has an id of its own kind.
@@ -248,17 +248,17 @@ def _reference(field: Any, place: Place) -> Schema:
     return dbref(place.dialect, identity) if field.dbref else identity
 
 
-def _generic_reference(field: Any, place: Place) -> Schema:
+def _generic_reference(field: Any, place: FieldPath) -> Schema:
     name: Schema = {"enum": list(field.choices)} if field.choices else place.dialect.scalar("string")
     reference = dbref(place.dialect, place.dialect.scalar("any"))
     return closed(place.dialect, {"_cls": name, "_ref": reference}, required=["_cls", "_ref"])
 
 
-def _geojson(name: str, depth: int) -> Callable[[Any, Place], Schema]:
+def _geojson(name: str, depth: int) -> Callable[[Any, FieldPath], Schema]:
     return lambda field, place: geojson(place.dialect, name, depth)
 
 
-STORED: dict[type, Callable[[Any, Place], Schema]] = {
+STORED: dict[type, Callable[[Any, FieldPath], Schema]] = {
     **dict.fromkeys((fields.StringField, fields.EmailField), _string),
     fields.URLField: _leaf("string"),
     **dict.fromkeys(INTEGERS, _number("int", lambda bound: bound)),

@@ -19,7 +19,7 @@ _PORTABLE = re.compile(
 )
 
 
-def portable(pattern: re.Pattern[str]) -> str | None:
+def portable_pattern(pattern: re.Pattern[str]) -> str | None:
     """The pattern as `re.match` reads it (anchored at the start), or None when only Python can be trusted with it."""
     if pattern.flags & ~(re.UNICODE | re.ASCII) or not _PORTABLE.fullmatch(pattern.pattern):
         return None

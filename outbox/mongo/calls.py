@@ -24,7 +24,7 @@ _API_STRICT = 323
 
 
 @contextlib.contextmanager
-def call(seconds: float | None = None) -> Iterator[None]:
+def time_limit(seconds: float | None = None) -> Iterator[None]:
     """Bounds every driver call inside: a client with default settings hung 29 s on a frozen primary (measured).
 
     By 5 s, or by more while the majority of the servers is slow, see outbox.mongo.patience. Raises UnsupportedServer
@@ -42,7 +42,7 @@ def call(seconds: float | None = None) -> Iterator[None]:
         ) from error
 
 
-def apart(function: Callable[P, T]) -> Callable[P, T]:
+def outside_bound_session(function: Callable[P, T]) -> Callable[P, T]:
     """Runs a function outside the caller's context, so that its calls never join a session the caller has bound."""
 
     @functools.wraps(function)
@@ -52,13 +52,13 @@ def apart(function: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
-@apart
+@outside_bound_session
 def transaction(client: MongoClient[Any], work: Callable[[ClientSession], T], seconds: float = 15.0) -> T:
     """Does `work`, all or nothing, pinned as the collections are; again after what passes by itself.
 
     Raises what `work` raises, and pymongo's errors.
     """
-    with call(seconds), client.start_session() as session:
+    with time_limit(seconds), client.start_session() as session:
         return session.with_transaction(
             work,
             read_concern=ReadConcern("snapshot"),

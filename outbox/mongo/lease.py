@@ -19,7 +19,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from outbox.clock import Clock, SystemClock
 from outbox.errors import LeaseLost
 from outbox.mongo import patience
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import patiently
@@ -76,7 +76,7 @@ class Lease:
         self._seen: tuple[int, int] | None = None
         self._seen_at = 0.0
 
-    @apart
+    @outside_bound_session
     def acquire(self) -> bool:
         """Tries once, without waiting. True means held, with a new fence, also when it was one's own before.
 
@@ -93,11 +93,11 @@ class Lease:
 
     def _acquire(self) -> bool:
         self.fence = 0
-        with call():
+        with time_limit():
             lease = self._leases.find_one({"_id": self.role})
             if lease is None:
                 lease = self._found()
-            if lease is None or not self.note(lease):
+            if lease is None or not self.observe(lease):
                 return False
             # Whoever has removed the document, or restored an older one, has not undone what was written under it.
             if not self._swap(lease, max(lease["fence"], self._known_fence()) + 1):
@@ -109,12 +109,12 @@ class Lease:
     def _answers(self) -> bool:
         """Whether the primary answers, so that it is the majority that was waited for in vain."""
         try:
-            with call(_ANSWER_SECONDS):
+            with time_limit(_ANSWER_SECONDS):
                 return bool(self._leases.database.client.admin.command("hello").get("isWritablePrimary"))
         except PyMongoError:
             return False
 
-    def take_from_nobody(self) -> bool:
+    def acquire_if_idle(self) -> bool:
         """Takes it, at once if nobody has it, after the lease time if its holder has died; False as soon as the holder
         is seen at work, within a third of the lease time. For who tries only once. Blocks; raises as `acquire`."""
         first = None
@@ -148,7 +148,7 @@ class Lease:
             known = max(known, _whole({"fence": rule.get("$gte")}))
         return known
 
-    def note(self, lease: Document) -> bool:
+    def observe(self, lease: Document) -> bool:
         """Takes note of the document, which somebody has just read; whether it could be taken now. No I/O."""
         return lease["owner"] in (None, self.owner) or is_gone(lease.get("process")) or self._stands_still(lease)
 
@@ -191,10 +191,10 @@ class Lease:
         self.renew()
         return True
 
-    @apart
+    @outside_bound_session
     def renew(self) -> None:
         """Beats now. Raises LeaseLost when another process has it; pymongo's errors leave the outcome open."""
-        with call():
+        with time_limit():
             if not self.fence or not self._swap(_held(self.owner, self._beat, self.fence), self.fence):
                 self.fence = 0
                 raise LeaseLost(f"the lease {self.role!r} is held by another process now")
@@ -204,7 +204,7 @@ class Lease:
 
         The count makes it a write: who takes the lease over meanwhile, and this, cannot both be.
         """
-        with call():
+        with time_limit():
             held = self._leases.update_one(
                 {"_id": self.role, "owner": self.owner, "fence": Int64(self.fence)},
                 {"$inc": {"plans": Int64(1)}},
@@ -221,7 +221,7 @@ class Lease:
     def _is_sure(self) -> bool:
         return self._clock.monotonic() - self._sent < self._granted * _SAFE
 
-    @apart
+    @outside_bound_session
     def release(self) -> None:
         """Gives the lease back, so that a waiter has it at once. Raises pymongo's errors.
 
@@ -232,7 +232,7 @@ class Lease:
         if fence and self._pid == os.getpid():  # a forked process has a copy of it, and its parent the lease
             own = {"_id": self.role, "owner": self.owner, "fence": Int64(fence)}
             free = {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}}
-            with call(RELEASE_SECONDS):
+            with time_limit(RELEASE_SECONDS):
                 patiently(lambda: self._leases.update_one(own, free), RELEASE_SECONDS / 2)
 
 
@@ -252,7 +252,7 @@ def seconds_of(lease: Document, otherwise: float) -> float:
     return float(seconds) if isinstance(seconds, (int, float)) and 0 < seconds <= _SANE_SECONDS else otherwise
 
 
-def holder(leases: Collection[Document], role: str) -> dict[str, Any] | None:
+def read_lease(leases: Collection[Document], role: str) -> dict[str, Any] | None:
     """The lease's document, for status; None when the role was never held."""
-    with call():
+    with time_limit():
         return leases.find_one({"_id": role})

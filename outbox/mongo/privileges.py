@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from outbox.errors import MissingPrivilege
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import PAGE
 
@@ -30,7 +30,7 @@ def check_privileges(collections: Collections, needed: Privileges) -> None:
     It believes what the server says of the user, so it is quick and changes nothing. Without a user it says nothing:
     access control may be off, and where it is not, the first call will be refused.
     """
-    with call():
+    with time_limit():
         status = collections.client.admin.command({"connectionStatus": 1, "showPrivileges": True})
     users = status["authInfo"]["authenticatedUsers"]
     granted = status["authInfo"]["authenticatedUserPrivileges"]

@@ -9,10 +9,10 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from outbox.errors import UnsupportedServer
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import in_short, patient
+from outbox.mongo.server_errors import patient, short_message
 
 _OTHERS = {
     ".docdb.amazonaws.com": "Amazon DocumentDB",
@@ -46,10 +46,10 @@ def check_server(collections: Collections) -> None:
     """Raises UnsupportedServer for a server that cannot hold an outbox, and pymongo's errors."""
     client: MongoClient[Any] = collections.client
     check_hosts(host for host, _ in client.topology_description.server_descriptions())
-    with call():
+    with time_limit():
         hello = client.admin.command("hello")
     _check_answer(hello)
-    with call():
+    with time_limit():
         version = client.admin.command("buildInfo")["version"]
     if int(version.split(".")[0]) < 5:
         raise UnsupportedServer(
@@ -77,6 +77,7 @@ def no_capped_collections(error: OperationFailure) -> UnsupportedServer | None:
     if error.code not in _REFUSALS:
         return None
     return UnsupportedServer(
-        f"this server makes no capped collection such as the log has to be ({in_short(error)}). Services that only "
-        "speak MongoDB's protocol, and the free and serverless tiers of some, have none: take a replica set of MongoDB"
+        f"this server makes no capped collection such as the log has to be ({short_message(error)}). Services that "
+        "only speak MongoDB's protocol, and the free and serverless tiers of some, have none: take a replica set of "
+        "MongoDB"
     )

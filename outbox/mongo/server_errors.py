@@ -114,7 +114,7 @@ class Tries:
         """Waits before the next try. Raises an error that does not pass, or that came too late."""
         if not is_transient(error) or time.monotonic() > self._until:
             raise error
-        logger.info("tried again in %.2f s: %s", self._pause.seconds, in_short(error))
+        logger.info("tried again in %.2f s: %s", self._pause.seconds, short_message(error))
         self._pause.wait(threading.Event())
 
 
@@ -146,7 +146,7 @@ def is_unauthorized(error: Exception) -> bool:
     return isinstance(error, OperationFailure) and error.code == _UNAUTHORIZED
 
 
-def in_short(error: Exception) -> str:
+def short_message(error: Exception) -> str:
     """The error's text up to what pymongo appends to it; other errors' texts as they are.
 
     A want of privileges is said with what to do about it, and without the refused command's values.

@@ -10,7 +10,7 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 
 from outbox.log.log import Log
 from outbox.log.overtaken import overtaken
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 
@@ -36,7 +36,7 @@ class Headroom:
     records span less than a second."""
 
 
-class Gauge:
+class HeadroomGauge:
     """Measures the headroom of readers of one log, with a bounded number of reads. Not thread-safe; use it once.
 
     cap: the log's, in bytes. Raises OutboxNotCreated and pymongo's errors.
@@ -48,7 +48,7 @@ class Gauge:
         self._cap = cap
         self.oldest = self._log.earliest()
         self.head = self._log.head()
-        with call():
+        with time_limit():
             self.size = int(collections.database.command("collStats", collections.log.name)["size"])
         """What all batches take, in bytes."""
         self._record = self.size / (self.head - self.oldest + 1) if self.head >= self.oldest else None
@@ -76,7 +76,7 @@ class Gauge:
     def _bytes(self, seq: int) -> int:
         """The cap less what is to be kept: everything from the batch that holds the next record on. That is weighed, or
         else what lies before it, whichever are fewer records."""
-        first = self._log.first_of(seq + 1)
+        first = self._log.batch_start(seq + 1)
         if self.head + 1 - first <= first - self.oldest:
             return self._cap - self._weight(first, self.head + 1)
         genesis = 0 if self.oldest == 1 else self.oldest  # it goes before the first record
@@ -86,7 +86,7 @@ class Gauge:
     def _weight(self, start: int, end: int) -> int:
         """The bytes of the batches from `start` up to `end`."""
         few: Document = {"_id": {"$gte": start, "$lt": end}}
-        with call():
+        with time_limit():
             if self._batches.count_documents(few, limit=_FEW + 1) <= _FEW:
                 total: Document = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
                 return sum(each["bytes"] for each in self._batches.aggregate([{"$match": few}, total]))
@@ -120,6 +120,6 @@ class Gauge:
     def _created(self, seq: int) -> float:
         """A record's date, in ms; what was rolled over meanwhile counts as too old. It never decreases along `seq`."""
         created: Document = {"$arrayElemAt": ["$records.created", {"$subtract": [seq, "$_id"]}]}
-        with call():
+        with time_limit():
             found = self._batches.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"created": created}, sort=[("_id", -1)])
         return float("-inf") if found is None or "created" not in found else int(found["created"])

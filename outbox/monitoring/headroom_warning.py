@@ -9,11 +9,11 @@ from pymongo.errors import PyMongoError
 from outbox.clock import Clock, SystemClock
 from outbox.errors import OutboxNotCreated
 from outbox.log.log import Log
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import READERS, Collections
-from outbox.mongo.server_errors import in_short
-from outbox.monitoring.headroom import Gauge, Headroom
-from outbox.monitoring.units import size, span
+from outbox.mongo.server_errors import short_message
+from outbox.monitoring.headroom import Headroom, HeadroomGauge
+from outbox.monitoring.units import format_bytes, format_duration
 
 logger = logging.getLogger("outbox")
 
@@ -25,7 +25,7 @@ AGAIN_SECONDS = 600.0
 _MOST_SECONDS = 2.0  # of measuring, which the sequencer stands still for
 
 
-class EarlyWarning:
+class HeadroomWarning:
     """Warns when the headroom of a durable reader falls below 20 % of the cap, every 10 min while it stays below 25 %,
     and says when that is over. Not thread-safe.
 
@@ -39,7 +39,7 @@ class EarlyWarning:
         self._warned = False
         self._said = 0.0
 
-    def note(self, left: float) -> None:
+    def update(self, left: float) -> None:
         """Takes how much the sequencer knows to be left before any reader holds it, as a share of the cap."""
         now = self._clock.monotonic()
         if left >= self._threshold:
@@ -47,11 +47,11 @@ class EarlyWarning:
         elif now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
             try:
-                with call(_MOST_SECONDS):
+                with time_limit(_MOST_SECONDS):
                     self._look(now)
             except (PyMongoError, OutboxNotCreated) as error:  # sequencing must not suffer for it
                 name = self._collections.log.full_name
-                logger.info("could not measure the headroom of the readers of %s: %s", name, in_short(error))
+                logger.info("could not measure the headroom of the readers of %s: %s", name, short_message(error))
 
     @property
     def _threshold(self) -> float:
@@ -60,7 +60,7 @@ class EarlyWarning:
     def _look(self, now: float) -> None:
         cap = Log(self._collections).describe().size
         cursors = {each["_id"]: int(each["seq"]) for each in self._collections.cursors.find(READERS, {"seq": 1})}
-        found = Gauge(self._collections, cap).headrooms(cursors)
+        found = HeadroomGauge(self._collections, cap).headrooms(cursors)
         holding = {reader: headroom for reader, headroom in found.items() if headroom is not None}
         reader = min(holding, key=lambda each: holding[each].bytes, default=None)
         if reader is None or holding[reader].bytes >= cap * self._threshold:
@@ -70,14 +70,14 @@ class EarlyWarning:
             self._warn(reader, cursors[reader], holding[reader], cap)
 
     def _warn(self, reader: str, seq: int, headroom: Headroom, cap: int) -> None:
-        time = "" if headroom.seconds is None else f", at the present rate in {span(headroom.seconds)}"
+        time = "" if headroom.seconds is None else f", at the present rate in {format_duration(headroom.seconds)}"
         logger.warning(
             "%s: reader %r is far behind, it has read up to seq %d; when %s more (%.0f %% of the log) are "
             "appended%s, it will hold the sequencer back. Is it running, and fast enough? Else enlarge the capacity",
             self._collections.log.full_name,
             reader,
             seq,
-            size(headroom.bytes),
+            format_bytes(headroom.bytes),
             100 * headroom.bytes / cap,
             time,
         )

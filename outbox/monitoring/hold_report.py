@@ -10,11 +10,11 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock, SystemClock
 from outbox.log.retention import Hold
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import in_short
-from outbox.monitoring.units import span
+from outbox.mongo.server_errors import short_message
+from outbox.monitoring.units import format_duration
 
 logger = logging.getLogger("outbox")
 
@@ -24,7 +24,7 @@ OVER_SECONDS = 5.0
 WRITE_SECONDS = 3.0
 
 
-class Holding:
+class HoldReport:
     """Tells of a hold when it begins, while it lasts, and when it is over. Not thread-safe.
 
     What is written into the lease is for people, and no program goes by it: a write that fails disturbs nothing, and is
@@ -44,13 +44,13 @@ class Holding:
         self._is_written = True  # whatever the last sequencer left there
         self._write_at = float("-inf")
 
-    def note(self, hold: Hold | None, fence: int) -> None:
+    def update(self, hold: Hold | None, fence: int) -> None:
         """Takes what a sweep under `fence` returned."""
         now = self._clock.monotonic()
         if hold is not None:
             self._begin(hold, now)
         elif self._hold is not None and now - self._seen >= OVER_SECONDS:
-            held = span(now - self._since)
+            held = format_duration(now - self._since)
             logger.warning(
                 "%s: reader %r does not hold the sequencer back any more, after %s", self._log, self._hold.reader, held
             )
@@ -71,7 +71,7 @@ class Holding:
                 self._log,
                 hold.reader,
                 hold.seq,
-                span(now - self._since),
+                format_duration(now - self._since),
                 self._giving_up(hold.reader),
             )
 
@@ -86,14 +86,14 @@ class Holding:
     def _write(self, fence: int) -> None:
         query = {"_id": "sequencer", "fence": Int64(fence)}
         try:
-            with call():
+            with time_limit():
                 if self._hold is None:
                     self._leases.update_one({**query, "holding": {"$exists": True}}, {"$unset": {"holding": 1}})
                 else:
                     self._leases.update_one(query, [{"$set": {"holding": _dated(self._hold)}}])
             self._is_written = self._hold is not None
         except PyMongoError as error:
-            logger.info("%s: the lease does not say who holds the sequencer back: %s", self._log, in_short(error))
+            logger.info("%s: the lease does not say who holds the sequencer back: %s", self._log, short_message(error))
 
 
 def _dated(hold: Hold) -> Document:

@@ -7,10 +7,10 @@ import logging
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock, SystemClock
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.collections import Collections
-from outbox.mongo.lease import holder
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.lease import read_lease
+from outbox.mongo.server_errors import short_message
 
 logger = logging.getLogger("outbox")
 
@@ -19,7 +19,7 @@ LOOK_SECONDS = 30.0
 MESSAGES = 1000
 
 
-class Unattended:
+class NoSequencerWarning:
     """Looks at the sequencer's lease every 30 s of putting, and warns when it stands still while staging is full.
 
     Thread-safe: two threads may both look, which costs one read more.
@@ -31,7 +31,7 @@ class Unattended:
         self._looked = self._clock.monotonic()
         self._seen: object = object()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Cheap, and never raises for a server that cannot be asked just now: the put itself has succeeded."""
         if self._clock.monotonic() - self._looked < LOOK_SECONDS:
             return
@@ -40,15 +40,15 @@ class Unattended:
             self._look()
         except PyMongoError as error:
             logger.info(
-                "could not look whether anybody sequences %s: %s", self._collections.log.full_name, in_short(error)
+                "could not look whether anybody sequences %s: %s", self._collections.log.full_name, short_message(error)
             )
 
-    @apart
+    @outside_bound_session
     def _look(self) -> None:
-        lease = holder(self._collections.leases, "sequencer")
+        lease = read_lease(self._collections.leases, "sequencer")
         seen = None if lease is None else (lease["fence"], lease["beat"])
         stands_still, self._seen = seen == self._seen, seen
-        with call():
+        with time_limit():
             staged = self._collections.staging.estimated_document_count()
         if stands_still and staged >= MESSAGES:
             logger.warning(

@@ -9,10 +9,10 @@ from typing import Any
 from bson import ObjectId
 
 from outbox.log.log import Log
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
-from outbox.monitoring.headroom import Gauge, Headroom
+from outbox.monitoring.headroom import Headroom, HeadroomGauge
 
 UNSEQUENCED_SECONDS = 10.0
 """Some lease times: a sequencer that lives has given a sign in between."""
@@ -86,9 +86,9 @@ def status(collections: Collections) -> Status:
     lease = _lease(collections)
     staged, staged_bytes, staged_seconds = _staging(collections)
     letters = _letters(collections)
-    with call():
+    with time_limit():
         found = list(collections.cursors.find(READERS, sort=[("_id", 1)]))
-    gauge = Gauge(collections, capacity)
+    gauge = HeadroomGauge(collections, capacity)
     headrooms = gauge.headrooms({each["_id"]: int(each["seq"]) for each in found})
     return Status(
         head=gauge.head,
@@ -125,7 +125,7 @@ def _lease(collections: Collections) -> Document:
     """The sequencer's lease, since when it is held and gave no sign of life; empty when the role was never taken."""
     ages = {"held_ms": "$holding.since", "silent_ms": "$renewed"}
     age: Document = {"$set": {name: {"$subtract": ["$$NOW", since]} for name, since in ages.items()}}
-    with call():
+    with time_limit():
         return next(iter(collections.leases.aggregate([{"$match": {"_id": "sequencer"}}, age])), {})
 
 
@@ -149,7 +149,7 @@ def _held(lease: Document) -> Held | None:
 
 def _staging(collections: Collections) -> tuple[int, int, float | None]:
     """How many messages wait there, their bytes, and the oldest one's age in seconds."""
-    with call():
+    with time_limit():
         stats = collections.database.command("collStats", collections.staging.name)
         # What is no stamp went past the validator.
         stamp = {"$cond": [{"$eq": [{"$type": "$at"}, "timestamp"]}, "$at", None]}
@@ -165,6 +165,6 @@ def _staging(collections: Collections) -> tuple[int, int, float | None]:
 
 def _letters(collections: Collections) -> dict[str, int]:
     """How many dead letters there are, by their state."""
-    with call():
+    with time_limit():
         found = collections.dead.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
         return {each["_id"]: each["count"] for each in found}

@@ -11,7 +11,7 @@ from outbox.log.batch import Batch
 KEPT_BYTES = 4 << 20
 
 
-class Appended:
+class AppendCache:
     """The end of the log, for as long as this process is the one that appends to it. Thread-safe.
 
     Only what the majority has acknowledged comes in here: no rollback can take it back. At 200 messages a second a

@@ -6,17 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from outbox.mongo.calls import apart
+from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.mongo.pool import connection_held
 from outbox.readers.tail import Tail
 from outbox.sequencer.change_stream import AWAIT_SECONDS
-from outbox.sequencer.loop import sequence
+from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 
 
-class Feed:
+class BackgroundThreads:
     """Starts the background threads with the first reader and stops them with the last. Thread-safe."""
 
     def __init__(self, collections: Collections, *, sequencing: bool) -> None:
@@ -68,13 +68,15 @@ class Feed:
             if self._sequencing:
                 lease = Lease(self._collections.leases, "sequencer", owner=self._owner)
                 sequencer = Sequencer(self._collections, lease, tail=tail)
-                self._spawn("sequencer", lambda: sequence(self._collections, sequencer, stop, await_seconds))
+                self._spawn("sequencer", lambda: run_sequencer(self._collections, sequencer, stop, await_seconds))
         except BaseException:  # no thread can be had: all or none, and the reader is told
             stop.set()
             raise
 
     def _spawn(self, role: str, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=apart(work), name=f"outbox-{role}-{self._collections.name}", daemon=True)
+        thread = threading.Thread(
+            target=outside_bound_session(work), name=f"outbox-{role}-{self._collections.name}", daemon=True
+        )
         thread.start()
         self._threads.append(thread)
 

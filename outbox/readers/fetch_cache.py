@@ -14,7 +14,7 @@ Place = tuple[bytes, int]
 """Which log, by its UUID, and the seq that is to be read next."""
 
 
-class Fetched:
+class FetchCache:
     """Reads of the log that several readers of this process share. Thread-safe.
 
     Only what the majority has comes in here: the log has it for good, or has rolled it over. A process with eight

@@ -18,10 +18,10 @@ from outbox.errors import HistoryLost, OutboxError
 from outbox.log.batch import Batch
 from outbox.log.log import Log
 from outbox.log.record import Decode, Record
-from outbox.mongo.calls import apart
+from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import in_short, is_transient, patiently
-from outbox.readers.background import Feed
+from outbox.mongo.server_errors import is_transient, patiently, short_message
+from outbox.readers.background import BackgroundThreads
 from outbox.readers.reader import LogReader
 from outbox.readers.selection import warn_of_unknown
 from outbox.readers.start import Start, resolve
@@ -38,7 +38,7 @@ OnGap = Literal["error"] | Callable[[HistoryLost], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class Query:
     """What a subscriber asked for; `types` are names, None means all."""
 
     start: Start
@@ -54,7 +54,7 @@ class Request:
         return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
 
 
-def pull(reader: LogReader, request: Request, delivered: bool) -> list[Batch]:
+def next_batches(reader: LogReader, request: Query, delivered: bool) -> list[Batch]:
     """The next batches, over a gap if the request allows that; none at the head. Raises as `LogReader.read`."""
     while True:
         try:
@@ -77,7 +77,9 @@ def decoded(batches: Iterable[Batch], decode: Decode) -> Iterator[Record[Any]]:
 class Subscriptions:
     """The live subscriptions of one outbox. Thread-safe."""
 
-    def __init__(self, collections: Collections, feed: Feed, decode: Decode, check_usable: Callable[[], None]) -> None:
+    def __init__(
+        self, collections: Collections, feed: BackgroundThreads, decode: Decode, check_usable: Callable[[], None]
+    ) -> None:
         self.collections = collections
         self.feed = feed
         self.decode = decode
@@ -85,7 +87,7 @@ class Subscriptions:
         self._live: set[_Subscription] = set()
         self._lock = threading.Lock()
 
-    def observable(self, request: Request) -> Observable[Record[Any]]:
+    def observable(self, request: Query) -> Observable[Record[Any]]:
         """Cold: each subscription resolves its start and reads for itself."""
 
         def subscribe(observer: ObserverBase[Record[Any]], scheduler: SchedulerBase | None = None) -> DisposableBase:
@@ -102,8 +104,8 @@ class Subscriptions:
 
         return Observable(subscribe)
 
-    @apart
-    def _pinned(self, request: Request) -> Request:
+    @outside_bound_session
+    def _pinned(self, request: Query) -> Query:
         """'latest' as the seq that it means now, so that whatever is put from now on is delivered.
 
         A server that cannot be asked is asked again by the subscription itself, which tells of errors that stay.
@@ -114,26 +116,26 @@ class Subscriptions:
             return replace(request, pinned=patiently(lambda: resolve(request.start, Log(self.collections))))
         except (PyMongoError, OutboxError) as error:
             name = self.collections.log.full_name
-            logger.info("reading %s from 'latest' begins when the server answers: %s", name, in_short(error))
+            logger.info("reading %s from 'latest' begins when the server answers: %s", name, short_message(error))
             return request
 
-    def read(self, request: Request) -> Iterator[Record[Any]]:
+    def read(self, request: Query) -> Iterator[Record[Any]]:
         """The records from the request's start to the head."""
         return self._read(self._pinned(request))
 
-    def _read(self, request: Request) -> Iterator[Record[Any]]:
+    def _read(self, request: Query) -> Iterator[Record[Any]]:
         reader = patiently(lambda: self.open(request, None))
         delivered = False
         try:
-            while batches := patiently(partial(pull, reader, request, delivered)):
+            while batches := patiently(partial(next_batches, reader, request, delivered)):
                 delivered = True
                 yield from filter(request.wants, decoded(batches, self.decode))
             patiently(reader.verify)
         finally:
             reader.close()
 
-    @apart
-    def open(self, request: Request, tail: Tail | None) -> LogReader:
+    @outside_bound_session
+    def open(self, request: Query, tail: Tail | None) -> LogReader:
         if request.unknown:
             warn_of_unknown(self.collections, request.unknown)
         try:
@@ -162,7 +164,7 @@ class Subscriptions:
 class _Subscription:
     """One subscriber: a daemon thread that pulls, filters, and calls `on_next` serially."""
 
-    def __init__(self, home: Subscriptions, request: Request, observer: ObserverBase[Record[Any]]) -> None:
+    def __init__(self, home: Subscriptions, request: Query, observer: ObserverBase[Record[Any]]) -> None:
         self._home = home
         self._request = request
         self._observer = observer
@@ -170,7 +172,7 @@ class _Subscription:
         self._disposed = False
         self._delivered = False
         name = f"outbox-observe-{home.collections.name}"
-        self.thread = threading.Thread(target=apart(self._run), name=name, daemon=True)
+        self.thread = threading.Thread(target=outside_bound_session(self._run), name=name, daemon=True)
 
     def dispose(self) -> None:
         """Ends it without another call to the observer."""
@@ -216,7 +218,7 @@ class _Subscription:
             return
         try:
             while not self._stop.is_set():
-                batches = self._riding_out(lambda: pull(reader, self._request, self._delivered))
+                batches = self._riding_out(lambda: next_batches(reader, self._request, self._delivered))
                 if not batches:
                     reader.wait(POLL_SECONDS, self._stop)
                     continue
@@ -237,6 +239,8 @@ class _Subscription:
             except PyMongoError as error:
                 if not is_transient(error):
                     raise
-                logger.info("reading %s goes on in a moment: %s", self._home.collections.log.full_name, in_short(error))
+                logger.info(
+                    "reading %s goes on in a moment: %s", self._home.collections.log.full_name, short_message(error)
+                )
                 self._stop.wait(_RETRY_SECONDS)
         return None

@@ -14,7 +14,7 @@ from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
 from outbox.log.batch import Batch
 from outbox.log.log import Log, identity
 from outbox.log.record import Decode, Record
-from outbox.mongo.calls import apart
+from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.readers.tail import Tail
 
@@ -72,7 +72,7 @@ class LogReader:
             self.move(position)
             raise
 
-    @apart
+    @outside_bound_session
     def read_batches(self) -> list[Batch]:
         """As `read`, with nothing decoded yet. The first one's `skip` says where in it the position was."""
         if self._tail is not None:
@@ -100,7 +100,7 @@ class LogReader:
     def _fetch(self) -> Sequence[Batch]:
         self._asked_at = time.monotonic()
         if self._inside:  # a position given from outside may be in the middle of a batch
-            found = self._log.holding(self.position, self._session)
+            found = self._log.batch_at(self.position, self._session)
             if found is not None and found.last >= self.position:
                 return [found]
         if self._tail is None or not self._tail.open:  # only the tail's cursor tells that the log may be another one
@@ -108,7 +108,7 @@ class LogReader:
         return self._tail.fetched.read((bytes(self._uuid), self.position), self._since)
 
     def _since(self) -> Sequence[Batch]:
-        return self._log.since(self.position, self._limit, self._session)
+        return self._log.batches_from(self.position, self._limit, self._session)
 
     def _in_order(self, batches: Sequence[Batch]) -> list[Batch]:
         if self._inside and batches[0].first < self.position:
@@ -140,7 +140,7 @@ class LogReader:
         is_due = self._tail.head >= self.position
         return self._tail.wait(self._rings, min(seconds, _AGAIN_SECONDS) if is_due else seconds, stop)
 
-    @apart
+    @outside_bound_session
     def verify(self) -> None:
         """Raises LogReplaced unless this is the very log that was read so far. Also pymongo's errors."""
         try:
@@ -155,7 +155,7 @@ class LogReader:
             return
         seq, id, _ = self._last.heads()[-1]
         # Causally after what was read: the majority of a new primary may lag behind the old one's for a moment.
-        record = self._log.at(seq, self._session)
+        record = self._log.record_at(seq, self._session)
         is_behind = record is None and self._log.head(self._session) < seq
         if is_behind or (record is not None and record.id_bytes != id):
             raise LogReplaced(

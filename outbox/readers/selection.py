@@ -11,9 +11,9 @@ from pymongo.errors import PyMongoError
 
 from outbox.errors import InvalidSelector
 from outbox.messages.message_types import KEY_TYPES, TYPE_NAME, MessageTypes, key_text
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.server_errors import short_message
 from outbox.staging.validator import schemas_of
 
 logger = logging.getLogger("outbox")
@@ -47,14 +47,14 @@ def selected_key(key: object) -> str | None:
     return key_text(key)
 
 
-@apart
+@outside_bound_session
 def warn_of_unknown(collections: Collections, names: frozenset[str]) -> None:
     """Warns of those that no service has declared. Never raises for a server that cannot be asked just now."""
     try:
-        with call():
+        with time_limit():
             found = list(collections.database.list_collections(filter={"name": collections.staging.name}))
     except PyMongoError as error:
-        logger.info("could not look which types %s takes: %s", collections.staging.full_name, in_short(error))
+        logger.info("could not look which types %s takes: %s", collections.staging.full_name, short_message(error))
         return
     known = list(schemas_of(found[0]["options"].get("validator", {}))) if found else []
     for name in sorted(names.difference(known)):

@@ -29,7 +29,7 @@ def resolve(start: Start, log: Log) -> int:
     if start == "earliest":
         return log.earliest()
     if isinstance(start, datetime):
-        return log.first_since(start)
+        return log.seq_at(start)
     assert isinstance(start, int)
     oldest, head = log.earliest(), log.head()
     if start > head + 1:

@@ -18,13 +18,13 @@ from pymongo.read_concern import ReadConcern
 from outbox.errors import OutboxNotCreated
 from outbox.log.batch import Batch
 from outbox.log.log import Log
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.patience import CALL_SECONDS
-from outbox.mongo.server_errors import in_short
-from outbox.readers.append_cache import Appended
-from outbox.readers.fetch_cache import Fetched
+from outbox.mongo.server_errors import short_message
+from outbox.readers.append_cache import AppendCache
+from outbox.readers.fetch_cache import FetchCache
 from outbox.threads.program_end import is_closed
 
 logger = logging.getLogger("outbox")
@@ -56,9 +56,9 @@ class Tail:
         self.open = False
         self.head = 0
         """The newest seq it has seen, perhaps ahead of what the majority has; 0 while it sees nothing."""
-        self.appended = Appended()
+        self.appended = AppendCache()
         """What this process's own sequencer has appended."""
-        self.fetched = Fetched()
+        self.fetched = FetchCache()
         """What this process's readers have got from the server."""
         self._operation_time: Timestamp | None = None
         self._cluster_time: Mapping[str, Any] | None = None
@@ -99,7 +99,7 @@ class Tail:
             except (PyMongoError, OutboxNotCreated) as error:
                 if is_closed(error):  # a subscriber is told so
                     return
-                logger.info("the tail of %s is opened anew: %s", self._collections.log.full_name, in_short(error))
+                logger.info("the tail of %s is opened anew: %s", self._collections.log.full_name, short_message(error))
             except Exception:
                 pause = _UNFORESEEN_SECONDS
                 logger.exception("the tail of %s is opened anew: unforeseen", self._collections.log.full_name)
@@ -123,7 +123,7 @@ class Tail:
 
     def _follow(self, cursor: Cursor[Document], session: ClientSession, stop: threading.Event) -> None:
         while not stop.is_set():
-            with call(CALL_SECONDS if self.open else _OPEN_SECONDS):  # not by the client's own socketTimeoutMS
+            with time_limit(CALL_SECONDS if self.open else _OPEN_SECONDS):  # not by the client's own socketTimeoutMS
                 grown = next(cursor, None)
             if not self.open:
                 self._break(is_open=True)

@@ -15,10 +15,10 @@ from pymongo.change_stream import CollectionChangeStream
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import RAW, Document
 from outbox.mongo.patience import CALL_SECONDS
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.server_errors import short_message
 from outbox.threads.program_end import is_closed
 
 logger = logging.getLogger("outbox")
@@ -42,7 +42,7 @@ _PIPELINE: list[Document] = [
 ]
 
 
-class News(NamedTuple):
+class Changes(NamedTuple):
     """What was committed to staging after all that was taken before, in the order of the commits."""
 
     documents: list[bytes]
@@ -50,7 +50,7 @@ class News(NamedTuple):
     """When the last of them was committed, by the server's logical clock."""
 
 
-class Bell:
+class ChangeStreamListener:
     """Follows what is committed to staging. `run` is one thread's work, all else another's.
 
     It brings all that came after the last sweep, without a gap, or says that a sweep must find it: staging holds every
@@ -89,7 +89,7 @@ class Bell:
             self._shown = len(self._news)
             self._changed.notify_all()
 
-    def wait(self, seconds: float, stop: threading.Event) -> News | None:
+    def wait(self, seconds: float, stop: threading.Event) -> Changes | None:
         """Until there is news, `stop` is set (within 0.2 s), or `seconds` have passed.
 
         None: there is some that only a sweep can find.
@@ -102,7 +102,7 @@ class Bell:
                 return None
             if self._news:
                 self._passed = _committed(self._news[-1])
-            news, self._shown = News([document for _, document in self._news], self._passed), 0
+            news, self._shown = Changes([document for _, document in self._news], self._passed), 0
             self._news = []
             return news
 
@@ -123,7 +123,7 @@ class Bell:
                     return
                 unforeseen = None if isinstance(error, PyMongoError) else error
                 said = "the change stream on %s failed, sweeping by the clock: %s"
-                logger.warning(said, self._name, in_short(error), exc_info=unforeseen)
+                logger.warning(said, self._name, short_message(error), exc_info=unforeseen)
                 stop.wait(_AGAIN_SECONDS)
 
     def _wanted(self) -> Timestamp | None:
@@ -172,7 +172,7 @@ class Bell:
 
     def _bounded(self) -> contextlib.AbstractContextManager[None]:
         # A frozen primary must not silence it for ever.
-        return call(CALL_SECONDS + self._seconds)
+        return time_limit(CALL_SECONDS + self._seconds)
 
 
 def _committed(news: tuple[Timestamp, bytes]) -> Timestamp:

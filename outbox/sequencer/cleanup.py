@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bson import ObjectId, Timestamp
 from pymongo.collection import Collection
 
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 
 DELETE_SECONDS = 15.0  # 10,000 deletes take 0.3 s on three nodes that share two cores; a slow disk may need far more
@@ -25,7 +25,7 @@ class _Part(NamedTuple):
     deleted: Future[Timestamp]
 
 
-class Clearing:
+class StagingCleanup:
     """Deletes on `threads`, at most two at once. Not thread-safe.
 
     By id, never by a range of `at`: a transaction that commits late may stand inside the range. With majority: a
@@ -105,6 +105,6 @@ class Clearing:
         wanted = [ObjectId(each) for each in ids]
         if not wanted:
             return Timestamp(0, 0)
-        with call(DELETE_SECONDS), self._staging.database.client.start_session() as session:
+        with time_limit(DELETE_SECONDS), self._staging.database.client.start_session() as session:
             self._staging.delete_many({"_id": {"$in": wanted}}, session=session)
             return session.operation_time or Timestamp(0, 0)

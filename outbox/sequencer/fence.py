@@ -8,10 +8,10 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
 from outbox.log.log import Log, validator
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.server_errors import short_message
 
 logger = logging.getLogger("outbox")
 
@@ -28,7 +28,7 @@ def raise_fence(collections: Collections, lease: Lease, session: ClientSession) 
     patience: float | None = _FIRST_SECONDS
     while True:
         try:
-            with call(patience):
+            with time_limit(patience):
                 collections.database.command(
                     "collMod",
                     collections.log.name,
@@ -45,6 +45,6 @@ def raise_fence(collections: Collections, lease: Lease, session: ClientSession) 
                 patience = None
                 continue
             logger.warning(
-                "the validator of %s is held up, trying again: %s", collections.log.full_name, in_short(error)
+                "the validator of %s is held up, trying again: %s", collections.log.full_name, short_message(error)
             )
             patience = min(2 * patience, _MOST_SECONDS)

@@ -9,14 +9,14 @@ import time
 from pymongo.errors import PyMongoError
 
 from outbox.errors import LeaseLost, OutboxError
-from outbox.mongo.calls import apart
+from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import in_short, is_unauthorized
-from outbox.monitoring.headroom_warning import EarlyWarning
-from outbox.monitoring.hold_report import Holding
+from outbox.mongo.server_errors import is_unauthorized, short_message
+from outbox.monitoring.headroom_warning import HeadroomWarning
+from outbox.monitoring.hold_report import HoldReport
 from outbox.pause import Pause
-from outbox.sequencer.change_stream import AWAIT_SECONDS, Bell, News
-from outbox.sequencer.sequencer import Doubt, Sequencer
+from outbox.sequencer.change_stream import AWAIT_SECONDS, Changes, ChangeStreamListener
+from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
 from outbox.threads.program_end import CLOSED_SECONDS, is_closed, told_at_the_end
 
 logger = logging.getLogger("outbox")
@@ -28,7 +28,7 @@ _STILL_SECONDS = 0.05  # between two looks at what does not move: a reader that 
 _QUIET_SECONDS = 0.1  # after this much silence the last few messages are deleted from staging, too
 
 
-def sequence(
+def run_sequencer(
     collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float = AWAIT_SECONDS
 ) -> None:
     """Sequences until `stop` is set, whatever happens to the server or in here, then gives the lease back. Blocks.
@@ -40,7 +40,7 @@ def sequence(
 
 
 def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float) -> None:
-    bell = Bell(collections.staging, await_seconds)
+    bell = ChangeStreamListener(collections.staging, await_seconds)
     listener: threading.Thread | None = None
     pause = Pause(IDLE_SECONDS)
     name = collections.log.full_name
@@ -53,7 +53,7 @@ def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Ev
                     stop.wait(_STANDBY_SECONDS)
                     continue
                 _work(collections, sequencer, bell, stop, pause)
-            except (Doubt, LeaseLost) as reason:
+            except (TakeoverRequired, LeaseLost) as reason:
                 logger.warning("sequencing %s starts over: %s", name, reason)
                 pause.reset()
             except (PyMongoError, OutboxError) as error:
@@ -67,7 +67,7 @@ def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Ev
                     if not stop.wait(CLOSED_SECONDS):
                         logger.warning("sequencing %s ends: the program has closed its client", name)
                     return
-                logger.warning("sequencing %s starts over in %.2f s: %s", name, pause.seconds, in_short(error))
+                logger.warning("sequencing %s starts over in %.2f s: %s", name, pause.seconds, short_message(error))
                 pause.wait(stop)
             except Exception:
                 logger.exception("sequencing %s starts over in %.2f s: unforeseen", name, pause.seconds)
@@ -78,15 +78,19 @@ def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Ev
             listener.join()  # who closes an outbox leaves no thread behind; a relay just ends
 
 
-def _listener(bell: Bell, stop: threading.Event, name: str) -> threading.Thread:
-    thread = threading.Thread(target=apart(bell.run), args=(stop,), name=f"outbox-bell-{name}", daemon=True)
+def _listener(bell: ChangeStreamListener, stop: threading.Event, name: str) -> threading.Thread:
+    thread = threading.Thread(
+        target=outside_bound_session(bell.run), args=(stop,), name=f"outbox-bell-{name}", daemon=True
+    )
     thread.start()
     return thread
 
 
-def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: threading.Event, pause: Pause) -> None:
-    holding, early = Holding(collections), EarlyWarning(collections)
-    news: News | None = None
+def _work(
+    collections: Collections, sequencer: Sequencer, bell: ChangeStreamListener, stop: threading.Event, pause: Pause
+) -> None:
+    holding, early = HoldReport(collections), HeadroomWarning(collections)
+    news: Changes | None = None
     expecting, swept_at = True, 0.0
     while not stop.is_set():
         if news is not None and news.documents:
@@ -95,9 +99,9 @@ def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: thre
             swept, swept_at = sequencer.sweep(expecting=expecting), time.monotonic()
             if swept.is_last:
                 bell.begin(swept.time)
-        holding.note(swept.hold, sequencer.fence)
+        holding.update(swept.hold, sequencer.fence)
         if swept.hold is None:
-            early.note(sequencer.retention.left)
+            early.update(sequencer.retention.left)
         pause.reset()
         news, expecting = None, True
         if swept.is_last and time.monotonic() - swept_at < IDLE_SECONDS:
@@ -108,7 +112,7 @@ def _work(collections: Collections, sequencer: Sequencer, bell: Bell, stop: thre
 
 
 def _advised(error: Exception) -> str:
-    return f"{in_short(error)}, or leave sequencing to others: Outbox(…, sequence=False)"
+    return f"{short_message(error)}, or leave sequencing to others: Outbox(…, sequence=False)"
 
 
 def _release(sequencer: Sequencer) -> None:
@@ -118,7 +122,7 @@ def _release(sequencer: Sequencer) -> None:
         if is_closed(error):
             return
         logger.warning(
-            "the sequencer's lease could not be given back; others wait until it runs out: %s", in_short(error)
+            "the sequencer's lease could not be given back; others wait until it runs out: %s", short_message(error)
         )
     except Exception:
         logger.exception("the sequencer's lease could not be given back; others wait until it runs out")

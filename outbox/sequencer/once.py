@@ -9,9 +9,9 @@ from pymongo.errors import PyMongoError
 
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
-from outbox.mongo.server_errors import Tries, in_short, is_transient, patiently
-from outbox.monitoring.hold_report import Holding
-from outbox.sequencer.sequencer import Doubt, Sequencer
+from outbox.mongo.server_errors import Tries, is_transient, patiently, short_message
+from outbox.monitoring.hold_report import HoldReport
+from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
 
 logger = logging.getLogger("outbox")
 
@@ -26,16 +26,16 @@ def sequence_once(collections: Collections) -> int:
     lease = Lease(collections.leases, "sequencer")
     sequencer = Sequencer(collections, lease)
     try:
-        if not patiently(lambda: sequencer.take_over() or (lease.take_from_nobody() and sequencer.take_over())):
+        if not patiently(lambda: sequencer.take_over() or (lease.acquire_if_idle() and sequencer.take_over())):
             return 0
         first = sequencer.next
-        _drain(sequencer, Holding(collections))
+        _drain(sequencer, HoldReport(collections))
         return sequencer.next - first
     finally:
         _end(sequencer)
 
 
-def _drain(sequencer: Sequencer, holding: Holding) -> None:
+def _drain(sequencer: Sequencer, holding: HoldReport) -> None:
     """Sweeps until staging is empty, or another sequencer is at work."""
     tries = Tries()
     is_ready = True
@@ -51,17 +51,17 @@ def _drain(sequencer: Sequencer, holding: Holding) -> None:
         is_ready = False
 
 
-def _drained(sequencer: Sequencer, holding: Holding) -> bool:
+def _drained(sequencer: Sequencer, holding: HoldReport) -> bool:
     """Sweeps until staging is empty; False when the sequencer must take over again first."""
     try:
         while True:
             swept = sequencer.sweep()
-            holding.note(swept.hold, sequencer.fence)
+            holding.update(swept.hold, sequencer.fence)
             if swept.is_last or swept.hold is not None:
                 return True
             if swept.is_behind:
                 threading.Event().wait(_STILL_SECONDS)
-    except Doubt as reason:
+    except TakeoverRequired as reason:
         logger.info("sequencing starts over: %s", reason)
         return False
 
@@ -73,4 +73,4 @@ def _end(sequencer: Sequencer) -> None:
         if not is_transient(error):
             raise
         # All is numbered; whoever sequences next deletes from staging what is still there.
-        logger.warning("sequencing ended, but its lease may have to run out: %s", in_short(error))
+        logger.warning("sequencing ended, but its lease may have to run out: %s", short_message(error))

@@ -10,19 +10,19 @@ import pymongo.errors
 from bson import ObjectId, Timestamp
 
 from outbox.clock import Clock
-from outbox.dead_letters.refused import bury
+from outbox.dead_letters.refused import dead_letter
 from outbox.errors import LeaseLost, OutboxError
 from outbox.log import batch
 from outbox.log.log import Log
 from outbox.log.retention import Hold, Retention
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.server_errors import short_message
 from outbox.readers.tail import Tail
 from outbox.sequencer import cleanup, packing
-from outbox.sequencer.change_stream import News
-from outbox.sequencer.cleanup import Clearing
+from outbox.sequencer.change_stream import Changes
+from outbox.sequencer.cleanup import StagingCleanup
 from outbox.sequencer.fence import raise_fence
 from outbox.sequencer.packing import Packed
 from outbox.sequencer.untaken import Untaken
@@ -40,7 +40,7 @@ _DUPLICATE = 11000
 _REFUSED = frozenset({2, 15, 10334})
 
 
-class Swept(NamedTuple):
+class SweepResult(NamedTuple):
     """What one sweep did."""
 
     messages: int
@@ -55,7 +55,7 @@ class Swept(NamedTuple):
     """The server, a new primary, does not show yet what was taken before: nothing was taken. Sweep again, soon."""
 
 
-class Doubt(OutboxError):
+class TakeoverRequired(OutboxError):
     """The sequencer no longer knows what the log holds: it must take over again, if only from itself."""
 
 
@@ -80,7 +80,7 @@ class Sequencer:
         self._collections = collections
         self._tail = Tail(collections) if tail is None else tail
         self._threads = Workers(3, "outbox-sequencer") if threads is None else threads
-        self._clearing = Clearing(collections.staging, self._threads)
+        self._clearing = StagingCleanup(collections.staging, self._threads)
         self._untaken = Untaken(collections, self._clearing, self._threads)
         self._log = Log(collections)
         self._lease = Lease(collections.leases, "sequencer", clock=clock) if lease is None else lease
@@ -100,7 +100,7 @@ class Sequencer:
         """The seq of the next message, after a successful `take_over()`."""
         return self._next
 
-    @apart
+    @outside_bound_session
     def take_over(self) -> bool:
         """Takes the lease, fences the log, and finishes what the last holder left. False when another process works.
 
@@ -118,7 +118,7 @@ class Sequencer:
             self._lease.renew()
             newest = self._log.newest(session)
             ids = self._log.ids_since(newest.undeleted, session)
-            last = self._log.holding(newest.last, session)
+            last = self._log.batch_at(newest.last, session)
             taken = {each.binary for each in ids}
             self._untaken.begin(taken, session.operation_time)
         self._untaken.took((), self._clearing.delete(taken))
@@ -130,8 +130,8 @@ class Sequencer:
         logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self._next, self.fence)
         return True
 
-    @apart
-    def sweep(self, *, expecting: bool = True) -> Swept:
+    @outside_bound_session
+    def sweep(self, *, expecting: bool = True) -> SweepResult:
         """Moves what staging holds, up to some thousand messages or a few MiB of them: one bite of a snapshot.
 
         expecting: that it finds something; then what else is needed for that is asked for beside it.
@@ -143,12 +143,12 @@ class Sequencer:
         hold = self._still_held()
         if hold is not None:
             self._clearing.flush()
-            return Swept(0, self._untaken.time, hold=hold)
+            return SweepResult(0, self._untaken.time, hold=hold)
         if expecting:
             self.retention.ask(self._threads, self._next - 1)
-        documents = self._untaken.bite()
+        documents = self._untaken.page()
         if documents is None:
-            return Swept(0, self._untaken.time, is_behind=True)
+            return SweepResult(0, self._untaken.time, is_behind=True)
         fetched = len(documents)
         staged = self._parse(documents)
         del documents  # MiBs that would otherwise live until all is appended
@@ -163,10 +163,10 @@ class Sequencer:
         is_last = hold is None and self._untaken.is_whole
         if hold is not None or self._untaken.is_done:
             self._untaken.leave()
-        return Swept(fetched - len(again) - kept, self._untaken.time, is_last, hold)
+        return SweepResult(fetched - len(again) - kept, self._untaken.time, is_last, hold)
 
-    @apart
-    def take(self, news: News) -> Swept:
+    @outside_bound_session
+    def take(self, news: Changes) -> SweepResult:
         """Moves what was committed since the last sweep, which took all there was. Raises as `sweep`."""
         if self._lease.renew_if_due():
             self._check_fence()
@@ -174,7 +174,7 @@ class Sequencer:
         staged = self._parse(news.documents)
         fresh = [each for each in staged if self._untaken.is_fresh(each.id)]
         kept, hold = self._append_all(fresh)
-        return Swept(len(staged) - kept, self._untaken.time, hold is None, hold)
+        return SweepResult(len(staged) - kept, self._untaken.time, hold is None, hold)
 
     def _still_held(self) -> Hold | None:
         """Asks before fetching what is held back, which may be 16 MiB, once more."""
@@ -192,14 +192,16 @@ class Sequencer:
             try:
                 staged.append(staging.parse(document))
             except staging.Malformed as error:
-                bury(self._collections, document, error.code, str(error))
+                dead_letter(self._collections, document, error.code, str(error))
         return staged
 
     def _check_fence(self) -> None:
         live = self._log.describe()
         self._cap = live.size
         if live.fence < self.fence:
-            raise Doubt(f"the log's validator lets in fence {live.fence}, below this sequencer's {self.fence}")
+            raise TakeoverRequired(
+                f"the log's validator lets in fence {live.fence}, below this sequencer's {self.fence}"
+            )
 
     def _append_all(self, fresh: list[Staged]) -> tuple[int, Hold | None]:
         """Appends in parts of at most 16 MiB or a quarter of the cap. Says how many are left, and for whose sake.
@@ -231,7 +233,7 @@ class Sequencer:
         self._lease.check()
         self.retention.keep_fresh(self._threads, self._next - 1)
         try:
-            with call(), self._collections.client.start_session() as session:
+            with time_limit(), self._collections.client.start_session() as session:
                 self._collections.log.insert_many([each.document for each in packed], session=session)
         except pymongo.errors.BulkWriteError as error:
             for refusal in error.details["writeErrors"]:
@@ -264,15 +266,15 @@ class Sequencer:
         if code == _FENCED:
             raise LeaseLost(f"a newer sequencer has fenced the log against fence {self.fence}")
         if code == _DUPLICATE:
-            raise Doubt("another sequencer appended the same number")
+            raise TakeoverRequired("another sequencer appended the same number")
         if code in _REFUSED and len(members) > 1:
             self._suspects.update(each.id for each in members)
-            raise Doubt(f"the log refuses one of {len(members)} messages ({reason}); each is tried alone")
+            raise TakeoverRequired(f"the log refuses one of {len(members)} messages ({reason}); each is tried alone")
         if code in _REFUSED:
-            bury(self._collections, staging.document(members[0]), code, reason)
-            raise Doubt(f"the log refuses message {ObjectId(members[0].id)}; it is dead-lettered now")
+            dead_letter(self._collections, staging.document(members[0]), code, reason)
+            raise TakeoverRequired(f"the log refuses message {ObjectId(members[0].id)}; it is dead-lettered now")
 
-    @apart
+    @outside_bound_session
     def release(self) -> None:
         """Waits for what is being deleted and gives the lease back, so that another process can sequence at once.
 
@@ -283,7 +285,9 @@ class Sequencer:
             self._untaken.leave()
             self._clearing.settle()
         except pymongo.errors.PyMongoError as error:  # whoever takes over deletes it
-            logger.info("%s: not all was deleted from staging: %s", self._collections.log.full_name, in_short(error))
+            logger.info(
+                "%s: not all was deleted from staging: %s", self._collections.log.full_name, short_message(error)
+            )
         try:
             self.retention.end()
         finally:

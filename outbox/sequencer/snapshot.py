@@ -9,15 +9,15 @@ from bson import Int64, Timestamp
 from bson.raw_bson import RawBSONDocument
 
 from outbox.errors import OutboxNotCreated
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import RAW, Document
 from outbox.mongo.collections import Collections
 from outbox.staging import document as staging
 
-BITE_RECORDS = 800
-BITE_BYTES = 4 << 20
+PAGE_RECORDS = 800
+PAGE_BYTES = 4 << 20
 """What a bite aims at; one of documents much larger than those before may have 16 MiB, the most of one reply."""
-FIRST_RECORDS = 500
+FIRST_PAGE_RECORDS = 500
 RECORDS = 50_000
 """Of one snapshot at most: the server keeps what was deleted since for whoever still reads it."""
 
@@ -31,7 +31,7 @@ class Snapshot:
     records: how many the first bite may have. Raises OutboxNotCreated and pymongo's errors, here and in `bite`.
     """
 
-    def __init__(self, collections: Collections, threads: Executor, records: int = FIRST_RECORDS) -> None:
+    def __init__(self, collections: Collections, threads: Executor, records: int = FIRST_PAGE_RECORDS) -> None:
         self._collections = collections
         self._threads = threads
         self.records = records
@@ -50,7 +50,7 @@ class Snapshot:
         """`bite` has nothing more: it is whole, or had better be followed by a new one."""
         return self._fetched is None and self._upcoming is None
 
-    def bite(self) -> list[bytes]:
+    def page(self) -> list[bytes]:
         """The next documents, as the server has them; none when it is done."""
         if self._fetched is not None:
             documents, self._fetched = self._fetched, None
@@ -73,7 +73,7 @@ class Snapshot:
             # Not $gt: `at` is unique as the server stamps it, but somebody may have sent one.
             after["at"] = {"$gte": self._edge[0]}
         find = {"find": self._collections.staging.name, "filter": after, "sort": {"at": 1}, "readConcern": concern}
-        with call():
+        with time_limit():
             reply = self._collections.database.command({**find, "limit": asked, "batchSize": asked}, codec_options=RAW)
         cursor: RawBSONDocument = reply["cursor"]
         if "atClusterTime" not in cursor:  # a collection that is not there has no snapshot
@@ -88,8 +88,8 @@ class Snapshot:
     def _unseen(self, documents: list[bytes]) -> list[bytes]:
         """Without those of the bite before that begin this one, for it began at the last one's `at`."""
         if documents:
-            fitting = BITE_BYTES * len(documents) // sum(map(len, documents))
-            self.records = max(1, min(BITE_RECORDS, fitting))
+            fitting = PAGE_BYTES * len(documents) // sum(map(len, documents))
+            self.records = max(1, min(PAGE_RECORDS, fitting))
         before = [] if self._edge is None else self._edge[1]
         fresh = [each for each in documents if each not in before] if before else documents
         last = None if self._edge is None else self._edge[0]
@@ -100,7 +100,7 @@ class Snapshot:
         return fresh
 
     def _kill(self, cursor: int) -> None:
-        with call():
+        with time_limit():
             self._collections.database.command(
                 {"killCursors": self._collections.staging.name, "cursors": [Int64(cursor)]}
             )

@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 
 from outbox.mongo.collections import Collections
 from outbox.sequencer import snapshot
-from outbox.sequencer.cleanup import Clearing
+from outbox.sequencer.cleanup import StagingCleanup
 from outbox.sequencer.snapshot import Snapshot
 
 _FEW = 600  # three deletes of what is collected at a low rate
@@ -24,14 +24,14 @@ class Untaken:
     moment what is committed: a snapshot of before the newest that was taken or deleted shows what is in the log.
     """
 
-    def __init__(self, collections: Collections, clearing: Clearing, threads: Executor) -> None:
+    def __init__(self, collections: Collections, clearing: StagingCleanup, threads: Executor) -> None:
         self.time = Timestamp(0, 0)
         """The server's time of the newest that was shown, or brought by the bell."""
         self._collections = collections
         self._clearing = clearing
         self._threads = threads
         self._snapshot: Snapshot | None = None
-        self._records = snapshot.FIRST_RECORDS
+        self._records = snapshot.FIRST_PAGE_RECORDS
         self._window: Collection[bytes] = frozenset()
         """What was taken before the snapshot was opened, and may show in it."""
         self._taken: set[bytes] = set()
@@ -61,20 +61,20 @@ class Untaken:
         """All that it shows has been given."""
         return self._snapshot is not None and self._snapshot.is_done and self._snapshot.is_whole
 
-    def bite(self) -> list[bytes] | None:
+    def page(self) -> list[bytes] | None:
         """The next documents of the snapshot, or of a new one. None: the newest there is shows what was taken before.
 
         Raises pymongo's errors, and what deletes raised.
         """
         if self._snapshot is not None:
             try:
-                return self._snapshot.bite()
+                return self._snapshot.page()
             except OperationFailure as error:
                 if error.code not in _GONE:
                     raise
                 self.leave()
         self._snapshot = self._opened()
-        return None if self._snapshot is None else self._snapshot.bite()
+        return None if self._snapshot is None else self._snapshot.page()
 
     def _opened(self) -> Snapshot | None:
         # What is being deleted would only show again. Waiting for a few takes longer (10 ms each second, at 2,000/s).

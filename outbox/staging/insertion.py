@@ -17,7 +17,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from outbox.errors import OutboxNotCreated
-from outbox.mongo.calls import call, transaction
+from outbox.mongo.calls import time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.library_internals import checked_reply, retried
@@ -63,7 +63,7 @@ class Place:
             self.insert_together([document], CALL_SECONDS if seconds is None else seconds)
             return
         try:
-            with call(seconds):
+            with time_limit(seconds):
                 retried(self.collections.database, self._command([document]), _MAJORITY)
         except OperationFailure as error:
             raise (Gone() if error.code in _GONE else error) from error
@@ -103,7 +103,7 @@ def _parts(documents: list[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
 
 def look(collections: Collections, types: tuple[str, ...]) -> Place:
     """Where to insert messages of these types. Raises OutboxNotCreated and pymongo's errors."""
-    with call():
+    with time_limit():
         found = list(collections.database.list_collections(filter={"name": collections.staging.name}))
         wire = collections.client.admin.command("hello")["maxWireVersion"]
     known = schemas_of(found[0]["options"].get("validator", {})) if found else {}

@@ -34,7 +34,7 @@ class Message(Protocol):
     def to_mongo(self) -> Any: ...
 
 
-def listed(message: Message | Sequence[Message]) -> Sequence[object]:
+def as_sequence(message: Message | Sequence[Message]) -> Sequence[object]:
     """One message or several, as several. Raises UnknownMessage for text, which Python takes for a sequence."""
     if isinstance(message, (str, bytes)):
         raise UnknownMessage(f"{type(message).__name__} is not a message: put an instance of a message class")

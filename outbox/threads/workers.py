@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
-from outbox.mongo.calls import apart
+from outbox.mongo.calls import outside_bound_session
 
 T = TypeVar("T")
 
@@ -54,7 +54,9 @@ class Workers(Executor):
 
     def _has_begun_one(self) -> bool:
         """Whether there is a thread that will do what was given."""
-        thread = threading.Thread(target=apart(self._work), name=f"{self._name}_{len(self._threads)}", daemon=True)
+        thread = threading.Thread(
+            target=outside_bound_session(self._work), name=f"{self._name}_{len(self._threads)}", daemon=True
+        )
         try:
             thread.start()
         except RuntimeError:  # no more threads, for the moment or since the interpreter ends

@@ -165,7 +165,7 @@ def _print_table(found: list[RelayStatus]) -> None:
 def _cells(found: RelayStatus) -> dict[str, str]:
     """By the names that the JSON has."""
     from outbox.cli.terminal import headroom
-    from outbox.monitoring.units import span
+    from outbox.monitoring.units import format_duration
 
     cells: dict[str, Any] = {**found.as_dict()}
     for name in ("database", "outbox", "name"):
@@ -175,7 +175,7 @@ def _cells(found: RelayStatus) -> dict[str, str]:
         cells["cursor"] = "\n".join(f"{name} {each}" for name, each in found.cursor.items())
         cells["headroom"] = headroom(found.headroom, found.lag_records or 0)
     if found.held is not None:
-        cells["held"] = f"{found.held['reader']}, for {span(found.held['seconds'])}"
+        cells["held"] = f"{found.held['reader']}, for {format_duration(found.held['seconds'])}"
     return {name: "none" if value is None else str(value) for name, value in cells.items()}
 
 

@@ -18,7 +18,7 @@ from relay.cli.command import Command
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Config, Database, Mongo, Name, OutboxName, only, outboxes
 from relay.dead_letters import document
-from relay.dead_letters.admin import DeadLetterOffice, Selection
+from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import InvalidSettings
 
 dead = typer.Typer(help="Shows dead letters, sends them again, or gives them up.", no_args_is_help=True)
@@ -44,7 +44,7 @@ def list_(
     """List the relay's dead and parked messages, and what the log itself refused (reader `sequencer`)."""
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         for each, its in opened:
-            found = DeadLetterOffice(its, each.name).letters(Selection(key=key, type=type))
+            found = DeadLetterAdmin(its, each.name).letters(Selection(key=key, type=type))
             if as_json:
                 for one in found:
                     print(json.dumps(document.as_json(one)))
@@ -80,7 +80,7 @@ def show(
     """Show one letter whole, as JSON: its data as MongoDB's relaxed Extended JSON."""
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         each, its = only(opened)
-        found = DeadLetterOffice(its, each.name).letter(_id(id))
+        found = DeadLetterAdmin(its, each.name).letter(_id(id))
         if found is None:
             print(f"{each.database}.{each.outbox}: no dead letter {id} of relay {each.name!r}", file=sys.stderr)
             raise typer.Exit(1)
@@ -105,7 +105,7 @@ def requeue(
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         wanted = _selection(id, key, type, all)
         each, its = only(opened)
-        done = DeadLetterOffice(its, each.name).requeue(wanted)
+        done = DeadLetterAdmin(its, each.name).requeue(wanted)
         print(f"{each.database}.{each.outbox}, relay {each.name!r}: {done.letters} message(s) will be sent again")
         for refused, reason in done.refused:
             print(f"{refused}: {reason}", file=sys.stderr)
@@ -130,7 +130,7 @@ def discard(
     with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
         wanted = _selection(id, key, type, all)
         each, its = only(opened)
-        office = DeadLetterOffice(its, each.name)
+        office = DeadLetterAdmin(its, each.name)
         if not yes:
             count = sum(1 for _ in office.letters(wanted))
             typer.confirm(f"{each.database}.{each.outbox}: delete {count} message(s) for good?", abort=True)

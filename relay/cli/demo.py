@@ -11,7 +11,7 @@ import typer
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from outbox.errors import EmbeddedUnavailable, OutboxError
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.server_errors import short_message
 from relay.cli.exit_codes import PROTECTED, UNEXPECTED, UNREACHABLE, USAGE, exit_code
 
 _INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
@@ -68,5 +68,5 @@ def demo(
 
 
 def _failed(why: Exception | str, code: int) -> typer.Exit:
-    print(f"relay demo: {why if isinstance(why, str) else in_short(why)}", file=sys.stderr)
+    print(f"relay demo: {why if isinstance(why, str) else short_message(why)}", file=sys.stderr)
     return typer.Exit(code)

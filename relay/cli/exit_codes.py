@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pymongo.errors import PyMongoError
 
 from outbox import errors
-from outbox.mongo.server_errors import in_short, is_unauthorized
+from outbox.mongo.server_errors import is_unauthorized, short_message
 from relay.errors import (
     CursorInUse,
     CursorMismatch,
@@ -56,5 +56,5 @@ def exit_codes() -> Iterator[None]:
         yield
     except (errors.OutboxError, PyMongoError) as error:
         notes = getattr(error, "__notes__", [])
-        sys.stderr.write("".join(f"{line}\n" for line in (f"relay: {in_short(error)}", *notes)))
+        sys.stderr.write("".join(f"{line}\n" for line in (f"relay: {short_message(error)}", *notes)))
         raise SystemExit(exit_code(error)) from None

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from relay.cli import config_file
 from relay.cli.environment import given as given_by
-from relay.cli.settings_errors import meant, sentences
+from relay.cli.settings_errors import describe_errors, meant
 from relay.dead_letters.store import OnPoison
 from relay.encoding.topics import DEFAULT_TOPIC
 from relay.errors import InvalidSettings
@@ -133,7 +133,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
     try:
         given = _Given.model_validate({**environment, **flags})
     except ValidationError as error:
-        raise InvalidSettings("\n".join(sentences(error, lambda name: _spoken(name, flags)))) from None
+        raise InvalidSettings("\n".join(describe_errors(error, lambda name: _spoken(name, flags)))) from None
     file = {} if given.config is None else config_file.read(Path(given.config))
     kafka_table = file.pop("kafka", {})
     if not isinstance(kafka_table, dict):
@@ -183,7 +183,7 @@ def _checked(
         try:
             outboxes[number] = OutboxSettings.model_validate({**file, **table, **strong})
         except ValidationError as error:
-            mistakes += sentences(
+            mistakes += describe_errors(
                 error, sources.__getitem__, f"{at}: " if len(numbered) > 1 else "", OutboxSettings.model_fields
             )
     if mistakes:

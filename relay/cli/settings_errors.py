@@ -26,7 +26,7 @@ def meant(name: str, known: Iterable[str], prefix: str = "") -> str:
     return f"; did you mean {prefix}{near[0]}?" if near else ""
 
 
-def sentences(
+def describe_errors(
     error: ValidationError, source: Callable[[str], str], where: str = "", known: Iterable[str] = ()
 ) -> Iterator[str]:
     """A line a mistake. `source` says where a value came from: "--name", "RELAY_NAME", "name in relay.toml".

@@ -61,8 +61,8 @@ def set_(
             raise typer.Exit(1)
         if number == found.shares:
             if found.wanted is not None or found.fault is not None:
-                patiently(partial(layout.call_off, its.collections, each.name, found))
+                patiently(partial(layout.cancel_request, its.collections, each.name, found))
             print(f"{place}: {number} share(s), as there are")
         else:
-            patiently(partial(layout.wish, its.collections, each.name, number))
+            patiently(partial(layout.request_shares, its.collections, each.name, number))
             print(f"{place}: {found.shares} share(s) now, to be {number}; `relay shares show` says when it is done")

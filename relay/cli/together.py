@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import SystemClock
 from outbox.errors import OutboxError
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.server_errors import short_message
 from relay.monitoring.alive import Pulse, Show
 from relay.relay import Relay
 
@@ -67,7 +67,7 @@ class _AtWork:
 
 
 def _tell(relay: Relay, error: Exception, others: int) -> None:
-    told = "\n".join([in_short(error), *getattr(error, "__notes__", [])])
+    told = "\n".join([short_message(error), *getattr(error, "__notes__", [])])
     foreseen = isinstance(error, (OutboxError, PyMongoError))
     log.error(
         "relay %r of %s has stopped until this process is started again, %d other(s) go on: %s",

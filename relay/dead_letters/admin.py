@@ -13,12 +13,12 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError, WriteError
 
 from outbox import Outbox
-from outbox.mongo.calls import apart, call, transaction
+from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
 from outbox.mongo.server_errors import Tries, patient, patiently
 from relay.dead_letters.document import State
 from relay.dead_letters.store import BY_AGE, MARK, UNMARKED
-from relay.shares.layout import cursors_of, role
+from relay.shares.layout import cursors_of, relay_id
 
 SEQUENCER = "sequencer"
 """The reader whose letters are messages that the log itself refused."""
@@ -50,7 +50,7 @@ class Requeued(NamedTuple):
     """Messages of the sequencer's that cannot be put again, each with the reason."""
 
 
-class DeadLetterOffice:
+class DeadLetterAdmin:
     """The dead letters of relay `name`, and of the sequencer. Thread-safe; beside a running relay or without one.
 
     Every method raises pymongo's errors; whatever it raises, calling it again is safe.
@@ -60,18 +60,18 @@ class DeadLetterOffice:
         self._collections = outbox.collections
         self._dead = outbox.collections.dead
         self._raw = outbox.collections.dead.with_options(codec_options=RAW)
-        self._reader = role(name)
+        self._reader = relay_id(name)
         self._cursors = cursors_of(name)
         self._readers = {"reader": {"$in": [self._reader, SEQUENCER]}}
 
-    @apart
+    @outside_bound_session
     def letters(self, selection: Selection) -> Iterator[Document]:
         """The letters of one log after the other, in order of seq (those that have none first), without their data."""
         query, order = {**self._readers, **selection.query()}, [("log", 1), ("seq", 1), ("_id", 1)]
         shown, tries = 0, Tries()
         while True:  # with a new cursor, if one is lost on the way
             try:
-                with call(_SECONDS):
+                with time_limit(_SECONDS):
                     for each in self._raw.find(query, {"data": 0}, sort=order, skip=shown, allow_disk_use=True):
                         shown += 1
                         yield decoded(bytes(each.raw))
@@ -79,22 +79,22 @@ class DeadLetterOffice:
             except PyMongoError as error:
                 tries.wait(error)
 
-    @apart
+    @outside_bound_session
     @patient
     def letter(self, id: ObjectId) -> Document | None:
         """One whole letter."""
-        with call():
+        with time_limit():
             found = self._raw.find_one({"_id": id, **self._readers})
         return None if found is None else decoded(bytes(found.raw))
 
-    @apart
+    @outside_bound_session
     @patient
     def count(self, state: State) -> int:
         """How many letters are dead, or parked."""
-        with call(_SECONDS):
+        with time_limit(_SECONDS):
             return self._dead.count_documents({**self._readers, "state": state})
 
-    @apart
+    @outside_bound_session
     def requeue(self, selection: Selection) -> Requeued:
         """Asks the relay to send letters again, with their own id and seq; it does so when it next looks, or starts.
 
@@ -114,12 +114,12 @@ class DeadLetterOffice:
 
     @patient
     def _buried(self, query: Document) -> list[ObjectId]:
-        with call(_SECONDS):
+        with time_limit(_SECONDS):
             return [each["_id"] for each in self._dead.find(query, {"_id": 1})]
 
     @patient
     def _mark(self, query: Document) -> int:
-        with call(_SECONDS):
+        with time_limit(_SECONDS):
             return self._dead.update_many({**query, **UNMARKED}, MARK).modified_count
 
     def _parked_keys(self, own: Document) -> Iterator[list[str]]:
@@ -130,7 +130,7 @@ class DeadLetterOffice:
 
     @patient
     def _keys(self, own: Document) -> list[str]:
-        with call(_SECONDS):
+        with time_limit(_SECONDS):
             found = self._dead.aggregate(
                 [{"$match": {"key": {"$ne": None}, **own}}, {"$group": {"_id": "$key"}}], allowDiskUse=True
             )
@@ -138,7 +138,7 @@ class DeadLetterOffice:
 
     @patient
     def _parked(self, keys: list[str]) -> list[str]:
-        with call(_SECONDS):
+        with time_limit(_SECONDS):
             return self._dead.distinct("key", {"reader": self._reader, "key": {"$in": keys}, "state": "parked"})
 
     def _stage(self, id: ObjectId) -> str | None:
@@ -163,7 +163,7 @@ class DeadLetterOffice:
                 raise
             return "staging's validator still refuses it"  # the server's own words hold the message's values
 
-    @apart
+    @outside_bound_session
     def discard(self, selection: Selection) -> int:
         """Deletes letters for good, and says how many. A parked key that loses its dead letter is released: what is
         parked behind is sent, in order."""
@@ -182,7 +182,7 @@ class DeadLetterOffice:
         order = [(name, -1) for name, _ in BY_AGE]
         found = self._raw.find(query, {"key": 1}, sort=order, allow_disk_use=True)
         while True:
-            with call(_SECONDS):
+            with time_limit(_SECONDS):
                 letters = [decoded(bytes(each.raw)) for each in islice(found, _MANY)]
             if not letters:
                 return

@@ -61,7 +61,7 @@ def _letter(
     }
 
 
-def of(reader: str, share: Share) -> Document:
+def letters_of_share(reader: str, share: Share) -> Document:
     """Finds the letters of a relay whose messages belong to this share; how many there are may change in between."""
     if share.of == 1:
         return {"reader": reader}

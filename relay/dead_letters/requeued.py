@@ -10,20 +10,20 @@ from typing import Any
 from bson import ObjectId
 
 from outbox.log.record import Record
-from relay.dead_letters.store import DeadLetters
-from relay.delivery.intake import Decoded
+from relay.dead_letters.store import DeadLetterStore
+from relay.delivery.intake import DecodedBatch
 from relay.encoding.encoder import Position
 from relay.errors import PoisonMessage
 
 
-class Released:
+class RequeuedLetters:
     """Reads the records once, in order of seq; what the pump saves as delivered is no dead letter any more.
 
     A record that is refused again is kept, and with it the later ones of its key. `save` may be called on another
     thread than the rest.
     """
 
-    def __init__(self, letters: DeadLetters, records: Sequence[Record[Any]]) -> None:
+    def __init__(self, letters: DeadLetterStore, records: Sequence[Record[Any]]) -> None:
         self._letters = letters
         self._records = records
         self._seqs = [record.seq for record in records]
@@ -37,9 +37,9 @@ class Released:
         """The position before the first."""
         return self._seqs[0] - 1, None, None
 
-    def read_batches(self) -> list[Decoded]:
+    def read_batches(self) -> list[DecodedBatch]:
         found, self._read = self._records[self._read :], len(self._records)
-        return [Decoded(found)] if found else []
+        return [DecodedBatch(found)] if found else []
 
     def wait(self, seconds: float) -> bool:
         """Nothing will come: only lets the time pass."""
@@ -70,7 +70,7 @@ class Released:
     def save(self, position: Position) -> None:
         """Removes the letters up to `position`. Raises pymongo's errors."""
         end = bisect_right(self._seqs, position[0])
-        self._letters.delivered([each.id for each in self._records[self._removed : end] if each.seq not in self._kept])
+        self._letters.remove([each.id for each in self._records[self._removed : end] if each.seq not in self._kept])
         self._removed = end
 
     def put_back(self, record: Record[Any], poison: PoisonMessage) -> None:

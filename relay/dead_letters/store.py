@@ -11,12 +11,12 @@ from pymongo.read_concern import ReadConcern
 
 from outbox.log.log import Log
 from outbox.log.record import Record
-from outbox.mongo.calls import apart, call, transaction
+from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
 from outbox.mongo.collections import HIGHEST_SEQ, Collections
 from relay.dead_letters import document
 from relay.errors import LetterTaken, PoisonMessage
-from relay.shares.cursor_admin import Cursors
+from relay.shares.cursor_admin import CursorStore
 from relay.shares.cursor_document import whole as whole_number
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Letters(NamedTuple):
     records: Sequence[Record[Any]]
 
 
-class DeadLetters:
+class DeadLetterStore:
     """What one relay puts aside, or one share of it, while it holds its lease under `fence`. Not thread-safe. Raises
     pymongo's errors.
 
@@ -54,7 +54,7 @@ class DeadLetters:
     one.
     """
 
-    def __init__(self, collections: Collections, cursors: Cursors, fence: int, on_poison: OnPoison) -> None:
+    def __init__(self, collections: Collections, cursors: CursorStore, fence: int, on_poison: OnPoison) -> None:
         self._client = collections.client
         self._dead = collections.dead
         # A primary that was just elected may not know for a moment what is committed, and would show no letters.
@@ -62,15 +62,15 @@ class DeadLetters:
         self._cursors = cursors
         self._fence = fence
         self._reader = cursors.relay
-        self._own = document.of(self._reader, cursors.share)
+        self._own = document.letters_of_share(self._reader, cursors.share)
         # A key that was parked stays so under any policy. Under `park-key`, a dead letter alone parks its key too.
         self._parking = self._own if on_poison == "park-key" else {**self._own, "state": "parked"}
         self._some = True  # until a look says otherwise
         self.log: str | None = None
         """Which log the records are of that are put aside, as outbox.log.log.identity has it."""
 
-    @apart
-    def bury(self, record: Record[Any], poison: PoisonMessage) -> None:
+    @outside_bound_session
+    def add(self, record: Record[Any], poison: PoisonMessage) -> None:
         """Keeps a poison message and moves the cursor behind it, both or neither, so a crash loses nothing.
 
         Raises LeaseLost when another relay has worked since, LetterTaken.
@@ -89,7 +89,7 @@ class DeadLetters:
         """Whether it is certain that there are none, and so no key is parked."""
         return not self._some
 
-    @apart
+    @outside_bound_session
     def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
         """Keeps those of the records whose key is parked, and returns their seqs. Again with the same: no change.
 
@@ -111,7 +111,7 @@ class DeadLetters:
 
     def _parked(self, keys: Sequence[str], session: ClientSession | None) -> set[str]:
         dead = self._surely if session is None else self._dead
-        with call():
+        with time_limit():
             return set(dead.distinct("key", {**self._parking, "key": {"$in": keys}}, session=session))
 
     def _add(self, letters: Sequence[Document], session: ClientSession) -> None:
@@ -148,44 +148,44 @@ class DeadLetters:
         by the same letters, this one and an operator's, the later one has to look again."""
 
         def fenced(session: ClientSession) -> T:
-            self._cursors.touch(self._fence, session)
+            self._cursors.conflict_with_others(self._fence, session)
             return work(session)
 
         return transaction(self._client, fenced)
 
-    @apart
+    @outside_bound_session
     def requeued(self) -> bool:
         """Whether an operator wants some of them sent."""
         if not self._some:
             return False
-        with call():
+        with time_limit():
             if self._surely.find_one(self._own, {"_id": 1}) is None:
                 self._some = False
                 return False
             return self._dead.find_one({**self._own, **REQUEUED}, {"_id": 1}) is not None
 
-    @apart
-    def put_aside(self, after: int, last: int) -> int:
+    @outside_bound_session
+    def count_between(self, after: int, last: int) -> int:
         """How many of the log's messages with a seq above `after`, up to `last`, are among them."""
         if not self._some:
             return 0
-        with call():
+        with time_limit():
             between = {"$gt": Int64(after), "$lte": Int64(last)}
             return self._dead.count_documents({**self._own, "log": {"$in": [self.log, None]}, "seq": between})
 
-    @apart
-    def beyond(self, seq: int, log: Log) -> bool:
+    @outside_bound_session
+    def any_after(self, seq: int, log: Log) -> bool:
         """Whether some are of messages of this log behind `seq`, as those parked just before a crash are behind the
         cursor. Those of another log may have any seq."""
         identity = log.identity()
         wanted = {**self._own, "seq": {"$gt": Int64(seq)}, "log": {"$in": [identity, None]}}
-        with call(_SECONDS):
+        with time_limit(_SECONDS):
             found = self._dead.find(wanted, {"seq": 1, "log": 1})
             its = (each for each in found if whole_number(each["seq"], 1, HIGHEST_SEQ))  # `released` tells of others
             return any(_log_of(each, log, identity) == identity for each in its)
 
-    @apart
-    def released(self, log: Log) -> Letters | None:
+    @outside_bound_session
+    def next_requeued(self, log: Log) -> Letters | None:
         """The requeued ones that come next, a parked key's all or none; None if there are none. Call it while none is
         parked. Raises LetterCorrupt.
 
@@ -196,7 +196,7 @@ class DeadLetters:
         identity = log.identity()
         whole: set[str] = set()
         while True:
-            with call(_SECONDS):
+            with time_limit(_SECONDS):
                 query, order = self._next(identity)
                 raw = self._dead.with_options(codec_options=RAW).find(
                     query, sort=order, limit=-BATCH, allow_disk_use=True
@@ -220,18 +220,18 @@ class DeadLetters:
         of = identity if oldest is None else oldest.get("log")
         return {**requeued, "log": of}, BY_AGE if of is None else [("seq", 1)]
 
-    @apart
-    def delivered(self, ids: Sequence[ObjectId]) -> None:
+    @outside_bound_session
+    def remove(self, ids: Sequence[ObjectId]) -> None:
         """Removes letters whose messages have been delivered after all."""
         if ids:
-            with call():
+            with time_limit():
                 self._dead.delete_many({"_id": {"$in": ids}, **self._own})
 
-    @apart
+    @outside_bound_session
     def put_back(self, record: Record[Any], poison: PoisonMessage) -> None:
         """Keeps a requeued letter that was refused once more, and what is parked behind it."""
         behind = {**self._own, "key": record.key, "state": "parked"}
-        with call(_SECONDS):
+        with time_limit(_SECONDS):
             # The ones behind first: after a crash in between, the dead one's mark still speaks for the whole key.
             if record.key is not None:
                 self._dead.update_many({**behind, **REQUEUED}, {"$unset": {"requeued": 1}})
@@ -257,6 +257,6 @@ def _log_of(found: Document, log: Log, identity: str) -> str:
     of = found.get("log")
     if of is not None:
         return str(of)
-    record = log.at(int(found["seq"]))
+    record = log.record_at(int(found["seq"]))
     is_here = record is not None and record.id == found["_id"]
     return identity if is_here else f"{identity.rpartition('/')[0]}/{document.UNKNOWN_LOG}"

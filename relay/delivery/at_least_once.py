@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from outbox import Outbox
 from outbox.mongo.lease import Lease
-from relay.dead_letters.requeued import Released
-from relay.dead_letters.store import DeadLetters
+from relay.dead_letters.requeued import RequeuedLetters
+from relay.dead_letters.store import DeadLetterStore
 from relay.encoding.encoder import Position
-from relay.shares.cursor_admin import Cursors, verify
+from relay.shares.cursor_admin import CursorStore, verify_position
 
 Restart = Callable[[Position], Position]
 """From the position of what was acknowledged last, after a failure, to where to go on."""
@@ -18,17 +18,17 @@ Restart = Callable[[Position], Position]
 class AtLeastOnce:
     """Where a relay goes on, by the cursor in `NAME.cursors`. Not thread-safe. Raises pymongo's errors."""
 
-    def __init__(self, outbox: Outbox, cursors: Cursors) -> None:
+    def __init__(self, outbox: Outbox, cursors: CursorStore) -> None:
         self._outbox = outbox
         self._cursors = cursors
 
-    def position(self, lease: Lease, letters: DeadLetters) -> Position | None:  # see ExactlyOnce
+    def position(self, lease: Lease, letters: DeadLetterStore) -> Position | None:  # see ExactlyOnce
         """After which record to go on; None before the first start. Raises CursorMismatch, HistoryLost, LeaseLost."""
         with self._outbox.collections.client.start_session(causal_consistency=True) as session:
             self._cursors.claim(lease.fence, session)
             position = self._cursors.load(session)
             if position is not None:
-                verify(position, self._outbox.log, self._cursors.name, session)
+                verify_position(position, self._outbox.log, self._cursors.name, session)
             return position
 
     def begin(self, position: Position, lease: Lease) -> None:
@@ -40,10 +40,10 @@ class AtLeastOnce:
         """What a pump that follows the log does after a failure."""
         return lambda prefix: prefix
 
-    def rest(self, lease: Lease, letters: DeadLetters) -> bool:  # as above
+    def rest(self, lease: Lease, letters: DeadLetterStore) -> bool:  # as above
         """Before released letters are looked for, while the log is left alone. False: the log has to come first."""
         return True
 
-    def restart_letters(self, lease: Lease, released: Released) -> Restart:  # as above
+    def restart_letters(self, lease: Lease, released: RequeuedLetters) -> Restart:  # as above
         """What a pump that sends released letters does after a failure; called before it is made."""
         return lambda prefix: prefix

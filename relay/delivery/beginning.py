@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from outbox.errors import HistoryLost
 from outbox.readers.start import resolve
-from relay.delivery.config import Job
+from relay.delivery.config import RelayConfig
 from relay.encoding.encoder import Position
 from relay.shares.cursor_admin import position_at
 
 
-def begun(job: Job, save: Callable[[Position], None]) -> Position:
+def begun(job: RelayConfig, save: Callable[[Position], None]) -> Position:
     """Chooses where a relay begins that has no cursor, has `save` make the cursor, and returns it when it is sure that
     the next record stays: from then on the sequencer waits for this relay. Until then a busy log goes on rolling over.
 

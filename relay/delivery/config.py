@@ -18,7 +18,7 @@ StartAt = Literal["beginning", "oldest", "latest"] | int | datetime
 
 
 @dataclass(frozen=True)
-class Job:
+class RelayConfig:
     """See relay.relay.Relay, whose arguments these are."""
 
     outbox: Outbox

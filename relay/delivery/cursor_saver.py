@@ -14,12 +14,12 @@ EVERY_SECONDS = 0.1
 EVERY_RECORDS = 500
 
 
-class Saver:
+class CursorSaver:
     """One save at a time, of the newest position, on a thread of its own. To be used from one thread; close it.
 
     every: how many records of the log make a save due; so does a tenth of a second.
 
-    `save` is called on that thread; what it raises is raised by the call of `keep_up` that finds it out.
+    `save` is called on that thread; what it raises is raised by the call of `save_if_due` that finds it out.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Saver:
         self._left = False
         self._started = clock.monotonic()
 
-    def keep_up(self, position: Position, *, now: bool = False) -> None:
+    def save_if_due(self, position: Position, *, now: bool = False) -> None:
         """Takes note of what a save came to, and begins the next when it is due (`now`: whenever there is one)."""
         if self._saving is not None:
             if not self._saving.done():

@@ -21,13 +21,13 @@ grows with it."""
 _READ_SECONDS = 1.0
 
 
-class Part(Protocol):
+class RecordBatch(Protocol):
     """Some records in order, such as an outbox.log.batch.Batch; decoded when they are asked for."""
 
     def records(self) -> Sequence[Record[Any]]: ...
 
 
-class Decoded(NamedTuple):
+class DecodedBatch(NamedTuple):
     """Records that have been decoded already."""
 
     each: Sequence[Record[Any]]
@@ -36,10 +36,10 @@ class Decoded(NamedTuple):
         return self.each
 
 
-class Reader(Protocol):
+class BatchReader(Protocol):
     """Gives the records in order, from a position on; the contract is outbox.readers.reader.LogReader's."""
 
-    def read_batches(self) -> Sequence[Part]: ...
+    def read_batches(self) -> Sequence[RecordBatch]: ...
     def wait(self, seconds: float) -> bool: ...
     def move(self, position: int) -> None: ...
 
@@ -73,7 +73,9 @@ class Intake:
     Not thread-safe.
     """
 
-    def __init__(self, reader: Reader, encoder: Encoder, parking: Parking, clock: Clock, share: Share = ALL) -> None:
+    def __init__(
+        self, reader: BatchReader, encoder: Encoder, parking: Parking, clock: Clock, share: Share = ALL
+    ) -> None:
         self.halt: Exception | None = None
         """Why nothing comes after what was taken last; None while all is well."""
         self._reader = reader
@@ -82,7 +84,7 @@ class Intake:
         self._clock = clock
         self._share = share
         self._refused: dict[int, DeliveryFailed] = {}
-        self._batches: deque[Part] = deque()
+        self._batches: deque[RecordBatch] = deque()
         self._records: list[Record[Any]] = []  # of a batch that had to be decoded
         self._foreign: Mark | None = None  # its last record, if another share sends that
         self._read_at: float | None = None

@@ -58,7 +58,7 @@ class Sink(Protocol):
 
 
 @runtime_checkable
-class Transactions(Sink, Protocol):
+class TransactionalSink(Sink, Protocol):
     """A sink whose records become readable together with a cursor, a text that is stored beside them: both or neither.
 
     Atomicity: a reader that asks for what is committed sees the records of a transaction, and the cursor stored by it,
@@ -72,7 +72,7 @@ class Transactions(Sink, Protocol):
     its time. After DeliveryFailed it may be unknown whether the last transaction was committed: `take_over` tells.
     """
 
-    def another(self) -> Transactions:
+    def another(self) -> TransactionalSink:
         """See Sink.another."""
 
     def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:

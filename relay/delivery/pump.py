@@ -10,9 +10,9 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
 from outbox.mongo.server_errors import is_transient
-from relay.delivery.cursor_saver import EVERY_RECORDS, Saver
+from relay.delivery.cursor_saver import EVERY_RECORDS, CursorSaver
 from relay.delivery.in_flight import InFlight
-from relay.delivery.intake import Intake, Parking, Reader
+from relay.delivery.intake import BatchReader, Intake, Parking
 from relay.delivery.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
 from relay.delivery.ports import Outgoing, Sink
 from relay.encoding.encoder import Encoder, Mark, Position
@@ -23,7 +23,7 @@ _BUSY_SECONDS = 0.02
 _REST_SECONDS = 0.25
 
 
-class Holding(Protocol):
+class LeaseHold(Protocol):
     """What the pump needs of outbox.mongo.lease.Lease."""
 
     def check(self) -> None: ...
@@ -44,10 +44,10 @@ class Pump:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: BatchReader,
         sink: Sink,
         encoder: Encoder,
-        lease: Holding,
+        lease: LeaseHold,
         *,
         start: Position,
         save: Callable[[Position], None],
@@ -61,7 +61,7 @@ class Pump:
         self._lease = lease
         self._clock = clock
         self._restart = restart
-        self._saver = Saver(save, start, clock, EVERY_RECORDS * share.of)  # about so many of its own
+        self._saver = CursorSaver(save, start, clock, EVERY_RECORDS * share.of)  # about so many of its own
         self._begin(start)
 
     def _begin(self, start: Position) -> None:
@@ -94,7 +94,7 @@ class Pump:
         position, halt = self._inflight.advance(), self._intake.halt
         try:
             self._lease.renew_if_due()
-            self._saver.keep_up(position, now=halt is not None)
+            self._saver.save_if_due(position, now=halt is not None)
         except PyMongoError as error:
             _stop_unless_transient(error)
             return Unsaved(error)

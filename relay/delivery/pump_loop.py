@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from outbox.backoff import delay
 from outbox.clock import Clock, SystemClock
 from outbox.errors import LeaseLost, OutboxError
-from outbox.mongo.server_errors import in_short, is_transient
+from outbox.mongo.server_errors import is_transient, short_message
 from outbox.threads.program_end import is_closed
 from relay.delivery.outcome import Failed, Idle, Moved, Poisoned, Unavailable, Unsaved, Waiting
 from relay.delivery.pump import Pump
@@ -28,7 +28,7 @@ AGAIN_SECONDS = 60.0
 _MACHINE = SystemClock()
 
 
-class Driver:
+class PumpLoop:
     """Drives the pumps of the relay `label`, one at a time, until `stop` is set. Not thread-safe.
 
     It counts the failures in a row, over all that it is used for: any progress begins the count anew, so that errors
@@ -96,7 +96,7 @@ class Driver:
         self._failures += 1
         seconds = delay(self._failures, self._chance)
         if isinstance(error, PyMongoError | OutboxError):
-            self._warn(in_short(error), seconds)
+            self._warn(short_message(error), seconds)
         else:
             log.error("relay %s: unforeseen; again in %.1f s", self._label, seconds, exc_info=error)
         self.stop.wait(seconds)
@@ -121,7 +121,7 @@ class Driver:
                 "relay %s: delivered up to seq %d, but not saved: %s",
                 self._label,
                 pump.position[0],
-                in_short(error),
+                short_message(error),
             )
         if pump.pending:
             log.warning(

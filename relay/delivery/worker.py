@@ -12,27 +12,27 @@ from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
 from outbox.clock import SystemClock
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.lease import Lease
-from outbox.mongo.server_errors import in_short, is_transient
+from outbox.mongo.server_errors import is_transient, short_message
 from outbox.threads.program_end import is_closed
-from relay.dead_letters.requeued import Released
-from relay.dead_letters.store import DeadLetters
+from relay.dead_letters.requeued import RequeuedLetters
+from relay.dead_letters.store import DeadLetterStore
 from relay.delivery.at_least_once import AtLeastOnce, Restart
 from relay.delivery.beginning import begun
-from relay.delivery.config import Job
-from relay.delivery.intake import Parking, Reader
+from relay.delivery.config import RelayConfig
+from relay.delivery.intake import BatchReader, Parking
 from relay.delivery.outcome import Poisoned
-from relay.delivery.ports import Sink, Transactions
+from relay.delivery.ports import Sink, TransactionalSink
 from relay.delivery.pump import Pump
-from relay.delivery.pump_loop import Driver
+from relay.delivery.pump_loop import PumpLoop
 from relay.delivery.read_ahead import ReadAhead
 from relay.encoding.encoder import Encoder, Position, is_native
 from relay.errors import DeliveryFailed
 from relay.kafka.exactly_once import ExactlyOnce
-from relay.recovery import Advice
-from relay.shares.cursor_admin import Cursors
-from relay.shares.share import ALL, Share, lacking
+from relay.recovery import RecoveryHints
+from relay.shares.cursor_admin import CursorStore
+from relay.shares.share import ALL, Share, still_needed
 
 log = logging.getLogger("relay")
 
@@ -40,17 +40,17 @@ LOOK_SECONDS = 5.0
 """Between two looks for requeued dead letters."""
 
 
-class Work:
+class Worker:
     """Relays one share, or all there is, to one sink. Not thread-safe."""
 
-    def __init__(self, job: Job, sink: Sink, share: Share = ALL) -> None:
+    def __init__(self, job: RelayConfig, sink: Sink, share: Share = ALL) -> None:
         self._job = job
         self._label = f"{share.name(job.name)!r} of {job.where}"
         self._outbox = job.outbox
         self._sink = sink
         self._clock = SystemClock()
         self._share = share
-        self._cursors, self._delivery = delivery(job, sink, share)
+        self._cursors, self._delivery = delivery_for(job, sink, share)
         if share.of > 1:  # the cursors of several shares are made before any of them works
             job.has_begun.set()
 
@@ -59,24 +59,24 @@ class Work:
         self._sink.check(topics)
         self._job.checked.update(topics)
 
-    def run(self, lease: Lease, driver: Driver, once: bool) -> None:
+    def run(self, lease: Lease, driver: PumpLoop, once: bool) -> None:
         """Relays until the driver is stopped, or `lease` says that another number of shares is wanted, or with `once`
         all is delivered; then drains and saves. `lease` stays held.
 
         Raises what relay.relay.Relay.run names, and LeaseLost.
         """
         self._cursors.claim(lease.fence)
-        letters = DeadLetters(self._outbox.collections, self._cursors, lease.fence, self._job.on_poison)
+        letters = DeadLetterStore(self._outbox.collections, self._cursors, lease.fence, self._job.on_poison)
         while not (driver.stop.is_set() and driver.failing):
             try:
-                self._send_released(letters, driver, lease)
-                if not self._follow(letters, driver, lease, once):
+                self._relay_requeued(letters, driver, lease)
+                if not self._relay_log(letters, driver, lease, once):
                     return
                 driver.progressed()
             except DeliveryFailed as error:  # of taking over: a pump sees to its own
                 driver.retry(error)
 
-    def _follow(self, letters: DeadLetters, driver: Driver, lease: Lease, once: bool) -> bool:
+    def _relay_log(self, letters: DeadLetterStore, driver: PumpLoop, lease: Lease, once: bool) -> bool:
         """Relays what comes in the log. True: only until somebody has requeued dead letters."""
         waiting, looked = False, self._clock.monotonic()
 
@@ -92,14 +92,14 @@ class Work:
 
         def poisoned(outcome: Poisoned) -> None:
             if self._job.on_poison == "stop":
-                outcome.error.add_note(Advice(self._outbox, self._job.name).on_poison(outcome.error))
+                outcome.error.add_note(RecoveryHints(self._outbox, self._job.name).on_poison(outcome.error))
                 raise outcome.error
-            letters.bury(outcome.record, outcome.error)
+            letters.add(outcome.record, outcome.error)
             log.warning("relay %s: dead-lettered: %s", self._label, outcome.error.finding)
 
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
-        share = self._share._replace(delivered=lacking(self._cursors.delivered, start[0]))
+        share = self._share._replace(delivered=still_needed(self._cursors.delivered, start[0]))
         letters.log = reader.identity
         encoder = Encoder(self._checked_topic, reader.identity)
         restart = self._delivery.restart(lease)
@@ -112,20 +112,20 @@ class Work:
                 seconds, last = self._clock.monotonic() - began, pump.position[0]
                 log.info("relay %s: stopped after seq %d", self._label, last)
                 if once:
-                    sent = last - start[0] - letters.put_aside(start[0], last)
+                    sent = last - start[0] - letters.count_between(start[0], last)
                     log.info("relay %s: delivered %d message(s) in %.1f s", self._label, sent, seconds)
         return waiting
 
-    def _send_released(self, letters: DeadLetters, driver: Driver, lease: Lease) -> None:
+    def _relay_requeued(self, letters: DeadLetterStore, driver: PumpLoop, lease: Lease) -> None:
         """Sends the dead letters that were requeued. Nothing of the log meanwhile: a parked key's come before it."""
         while not driver.stop.is_set() and letters.requeued():
-            if not self._delivery.rest(lease, letters) or (found := letters.released(self._outbox.log)) is None:
+            if not self._delivery.rest(lease, letters) or (found := letters.next_requeued(self._outbox.log)) is None:
                 return
-            released = Released(letters, found.records)
+            released = RequeuedLetters(letters, found.records)
             encoder = Encoder(self._checked_topic, found.log)
             restart = self._delivery.restart_letters(lease, released)
 
-            def poisoned(outcome: Poisoned, released: Released = released) -> None:
+            def poisoned(outcome: Poisoned, released: RequeuedLetters = released) -> None:
                 released.put_back(outcome.record, outcome.error)
                 log.warning("relay %s: refused again: %s", self._label, outcome.error.finding)
 
@@ -136,7 +136,7 @@ class Work:
 
     def _pump(
         self,
-        reader: Reader,
+        reader: BatchReader,
         encoder: Encoder,
         lease: Lease,
         start: Position,
@@ -154,7 +154,7 @@ class Work:
         fence = lease.fence
         return lambda position: self._cursors.save(position, fence)
 
-    def _resume(self, lease: Lease, letters: DeadLetters) -> tuple[Position, ReadAhead]:
+    def _resume(self, lease: Lease, letters: DeadLetterStore) -> tuple[Position, ReadAhead]:
         """The position to go on from, saved in any case before the first read, and a reader that stands after it."""
         cursor = self._delivery.position(lease, letters)
         if cursor is None:
@@ -187,13 +187,13 @@ def given_back(lease: Lease, name: str) -> Iterator[None]:
             lease.release()
         except PyMongoError as error:
             level = logging.INFO if is_closed(error) else logging.WARNING  # as where a driver ends
-            log.log(level, "relay %r: the lease could not be given back: %s", name, in_short(error))
+            log.log(level, "relay %r: the lease could not be given back: %s", name, short_message(error))
 
 
-def delivery(job: Job, sink: Sink, share: Share) -> tuple[Cursors, AtLeastOnce]:
+def delivery_for(job: RelayConfig, sink: Sink, share: Share) -> tuple[CursorStore, AtLeastOnce]:
     """The cursor of a share, and how it goes with its records to this sink."""
-    cursors = Cursors(job.outbox.collections.cursors, job.name, share, in_kafka=isinstance(sink, Transactions))
-    if isinstance(sink, Transactions):
+    cursors = CursorStore(job.outbox.collections.cursors, job.name, share, in_kafka=isinstance(sink, TransactionalSink))
+    if isinstance(sink, TransactionalSink):
         return cursors, ExactlyOnce(job.outbox, cursors, sink)
     return cursors, AtLeastOnce(job.outbox, cursors)
 
@@ -206,7 +206,7 @@ def is_drained(outbox: Outbox, position: Position | None) -> bool:
     staging = outbox.collections.staging.with_options(read_concern=ReadConcern("linearizable"))
     try:
         with outbox.collections.client.start_session(causal_consistency=True) as session:
-            with call():
+            with time_limit():
                 if staging.find_one({}, {"_id": 1}, session=session) is not None:
                     return False
             return position is not None and position[0] >= outbox.log.head(session)

@@ -21,7 +21,7 @@ from pymongo import MongoClient
 
 import relay
 from outbox import Outbox, Record
-from outbox.embedded.child_process import Child
+from outbox.embedded.child_process import ChildProcess
 from outbox.embedded.mongo import EmbeddedMongo
 from relay.connection import CONNECT_SECONDS, connected
 from relay.demo.broker import MockBroker, delete_topic, read_back
@@ -169,7 +169,7 @@ class _Relay:
         command += ["--database", stage.database, "--kafka", stage.kafka]
         if not stage.own_kafka:
             command += ["--create-topic", "partitions=3,replication=1"]
-        self._child = Child([sys.executable, *command], log=self._log, scratch=folder)
+        self._child = ChildProcess([sys.executable, *command], log=self._log, scratch=folder)
         stack.callback(self._child.stop, 5)
 
     @property

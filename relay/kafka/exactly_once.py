@@ -12,17 +12,17 @@ from pymongo.client_session import ClientSession
 from outbox import Outbox, dates
 from outbox.mongo.collections import HIGHEST_SEQ
 from outbox.mongo.lease import Lease
-from relay.dead_letters.requeued import Released
-from relay.dead_letters.store import DeadLetters
+from relay.dead_letters.requeued import RequeuedLetters
+from relay.dead_letters.store import DeadLetterStore
 from relay.delivery.at_least_once import AtLeastOnce, Restart
-from relay.delivery.ports import Outgoing, Transactions
+from relay.delivery.ports import Outgoing, TransactionalSink
 from relay.encoding.encoder import Position
 from relay.errors import CursorMismatch
-from relay.shares.cursor_admin import Cursors, position_at, verify
+from relay.shares.cursor_admin import CursorStore, position_at, verify_position
 from relay.shares.cursor_document import whole
 
 
-class Stored(NamedTuple):
+class StoredCursor(NamedTuple):
     """The cursor that is stored with the records, as JSON `{"seq", "created", "id"}`: of the log's last record that was
     delivered. `requeued`: the ids of dead letters delivered since, which may still be in `NAME.dead`."""
 
@@ -39,7 +39,7 @@ class Stored(NamedTuple):
         return json.dumps(found, separators=(",", ":"))
 
 
-def parse(text: str) -> Stored:
+def parse(text: str) -> StoredCursor:
     """What `Stored.text` gave. Raises ValueError, with what is wrong with the text of somebody else."""
     try:
         found = json.loads(text)
@@ -54,7 +54,7 @@ def parse(text: str) -> Stored:
         raise ValueError("has no id and date of a message, nor null")
     if requeued is not None and not (isinstance(requeued, list) and all(_is_id(each) for each in requeued)):
         raise ValueError("has a `requeued` that is no list of message ids")
-    return Stored(seq, created, id, tuple(requeued or ()))
+    return StoredCursor(seq, created, id, tuple(requeued or ()))
 
 
 def _is_id(value: object, *, or_none: bool = False) -> bool:
@@ -68,18 +68,18 @@ def _seq(text: str) -> int | None:
         return None
 
 
-def at(position: Position, requeued: Sequence[ObjectId] = ()) -> Stored:
+def stored_at(position: Position, requeued: Sequence[ObjectId] = ()) -> StoredCursor:
     """A position as it is stored."""
     seq, created, id = position
     text = None if created is None else dates.text(created)
-    return Stored(seq, text, None if id is None else str(id), tuple(map(str, requeued)))
+    return StoredCursor(seq, text, None if id is None else str(id), tuple(map(str, requeued)))
 
 
-def after(last: Outgoing) -> Stored:
+def after(last: Outgoing) -> StoredCursor:
     """The cursor after a record of the log."""
     seq, _, _, _, headers = last
     named = dict(headers)
-    return Stored(seq, named["created"], named["id"])
+    return StoredCursor(seq, named["created"], named["id"])
 
 
 class ExactlyOnce(AtLeastOnce):
@@ -89,22 +89,22 @@ class ExactlyOnce(AtLeastOnce):
     but for messages put aside, and the further of the two is where to go on. `cursors` must be made with `in_kafka`.
     """
 
-    def __init__(self, outbox: Outbox, cursors: Cursors, sink: Transactions) -> None:
+    def __init__(self, outbox: Outbox, cursors: CursorStore, sink: TransactionalSink) -> None:
         super().__init__(outbox, cursors)
         self._relay = f"{outbox.collections.database.name}.{outbox.name}/{cursors.relay.removeprefix('relay:')}"
         self.name = f"{outbox.collections.database.name}.{outbox.name}/{cursors.name}"
         """What transactions and the stored cursor go by."""
         self._sink = sink
-        self._stored: Stored | None = None
+        self._stored: StoredCursor | None = None
         self._resting: Position = 0, None, None
-        self._cursor: Callable[[Outgoing], Stored] = after
+        self._cursor: Callable[[Outgoing], StoredCursor] = after
 
-    def position(self, lease: Lease, letters: DeadLetters) -> Position | None:
+    def position(self, lease: Lease, letters: DeadLetterStore) -> Position | None:
         """See AtLeastOnce; takes over first. Raises also DeliveryFailed, DeliveryRefused."""
         with self._outbox.collections.client.start_session(causal_consistency=True) as session:
             return self._position(lease, letters, session)
 
-    def _position(self, lease: Lease, letters: DeadLetters, session: ClientSession) -> Position | None:
+    def _position(self, lease: Lease, letters: DeadLetterStore, session: ClientSession) -> Position | None:
         self._stored = None
         text = self._take_over(lease, session)
         saved = self._cursors.load(session)
@@ -114,9 +114,9 @@ class ExactlyOnce(AtLeastOnce):
         position = saved
         if self._cursors.is_in_kafka():  # else the one stored, if any, is older than what an operator or a relay did
             stored = self._stored = self._parsed(text, saved)
-            letters.delivered([ObjectId(id) for id in stored.requeued])
+            letters.remove([ObjectId(id) for id in stored.requeued])
             position = self._further(stored, saved)
-        verify(position, self._outbox.log, self._cursors.name, session)
+        verify_position(position, self._outbox.log, self._cursors.name, session)
         return position
 
     def _refuse_to_begin_anew(self) -> None:
@@ -134,7 +134,7 @@ class ExactlyOnce(AtLeastOnce):
 
     def begin(self, position: Position, lease: Lease) -> None:
         """See AtLeastOnce: lets the stored cursor count from here on, and be `position`. Raises as `position`."""
-        stored, wanted = self._stored, at(position)
+        stored, wanted = self._stored, stored_at(position)
         if stored is None or stored.requeued or (stored.seq, stored.id) != (wanted.seq, wanted.id):
             self._sink.store(wanted.text())
         self._cursors.save(position, lease.fence)
@@ -149,7 +149,7 @@ class ExactlyOnce(AtLeastOnce):
 
         return restart
 
-    def rest(self, lease: Lease, letters: DeadLetters) -> bool:
+    def rest(self, lease: Lease, letters: DeadLetterStore) -> bool:
         """See AtLeastOnce: removes letters that a crash has left, and keeps the position of the log."""
         position = self.position(lease, letters)
         if position is None:
@@ -158,12 +158,12 @@ class ExactlyOnce(AtLeastOnce):
         self._resting = position
         # The log comes to such a message again. If its letter were sent and removed by then, it would go out twice; as
         # it is, the cursor passes it by, for its key is parked.
-        return not letters.beyond(position[0], self._outbox.log)
+        return not letters.any_after(position[0], self._outbox.log)
 
-    def restart_letters(self, lease: Lease, released: Released) -> Restart:
+    def restart_letters(self, lease: Lease, released: RequeuedLetters) -> Restart:
         """See AtLeastOnce. From here on transactions store which letters they delivered, and leave the position."""
         position = self._resting
-        self._cursor = lambda last: at(position, released.delivered_up_to(last[0]))
+        self._cursor = lambda last: stored_at(position, released.delivered_up_to(last[0]))
 
         def restart(prefix: Position) -> Position:
             self._stored = self._parsed(self._take_over(lease), position)
@@ -180,7 +180,7 @@ class ExactlyOnce(AtLeastOnce):
         lease.renew()
         return text
 
-    def _parsed(self, text: str | None, known: Position) -> Stored:
+    def _parsed(self, text: str | None, known: Position) -> StoredCursor:
         if text is None:
             raise self._gone(known)
         try:
@@ -203,7 +203,7 @@ class ExactlyOnce(AtLeastOnce):
             f"after it"
         )
 
-    def _further(self, stored: Stored, position: Position) -> Position:
+    def _further(self, stored: StoredCursor, position: Position) -> Position:
         if stored.seq <= position[0]:
             return position
         seq, created, id = position_at(stored.seq, self._outbox.log)

@@ -37,7 +37,9 @@ _TRANSACTIONAL = {
 
 
 class KafkaTransactions(KafkaSink):
-    """Delivers to Kafka in transactions; the contract is relay.delivery.ports.Transactions's. Settings as KafkaSink.
+    """Delivers to Kafka in transactions; the contract is relay.delivery.ports.TransactionalSink's.
+
+    Settings as KafkaSink.
 
     `create` also makes the topic `cursors`, compacted, if it is missing; `check` refuses one that is not compacted.
     """

@@ -9,17 +9,17 @@ from typing import Any
 
 from outbox import Outbox, dates
 from outbox.clock import Clock
-from outbox.mongo.calls import call
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import DECODED
-from outbox.mongo.lease import SECONDS, holder, seconds_of
+from outbox.mongo.lease import SECONDS, read_lease, seconds_of
 from outbox.mongo.process_identity import is_gone
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import is_unsequenced
-from relay.dead_letters.admin import DeadLetterOffice
+from relay.dead_letters.admin import DeadLetterAdmin
 from relay.encoding.encoder import Position
-from relay.shares.cursor_admin import Cursors
-from relay.shares.layout import load, role
+from relay.shares.cursor_admin import CursorStore
+from relay.shares.layout import load, relay_id
 from relay.shares.share import Share, shares
 from relay.shares.stopped import described as described_stop
 
@@ -91,7 +91,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     """The status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
     plan = load(outbox.collections, name)
-    office = DeadLetterOffice(outbox, name)
+    office = DeadLetterAdmin(outbox, name)
     headrooms = {each.reader: each.headroom for each in status.cursors}
     each_share = tuple(
         _share_status(outbox, name, share, position, status.head)
@@ -99,7 +99,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     )
     slowest = min(each_share, key=lambda each: -1 if each.cursor is None else each.cursor["seq"])
     share = Share(slowest.share, len(each_share))
-    cursors = Cursors(outbox.collections.cursors, name, share)
+    cursors = CursorStore(outbox.collections.cursors, name, share)
     return RelayStatus(
         database=outbox.collections.database.name,
         outbox=outbox.name,
@@ -112,7 +112,9 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         lag_seconds=None if slowest.cursor is None else _waiting_seconds(outbox, slowest.cursor["seq"] + 1),
         staging=status.staging,
         holder=slowest.holder,
-        stopped=described_stop(holder(outbox.collections.leases, role(name))) if slowest.holder is None else None,
+        stopped=described_stop(read_lease(outbox.collections.leases, relay_id(name)))
+        if slowest.holder is None
+        else None,
         fence=slowest.fence,
         dead=office.count("dead"),
         parked=office.count("parked"),
@@ -123,7 +125,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
 
 
 def _share_status(outbox: Outbox, name: str, share: Share, position: Position | None, head: int) -> ShareStatus:
-    lease = holder(outbox.collections.leases, role(share.name(name)))
+    lease = read_lease(outbox.collections.leases, relay_id(share.name(name)))
     return ShareStatus(
         share=share.number,
         cursor=None if position is None else described(position),
@@ -144,13 +146,13 @@ def described(position: Position) -> dict[str, Any]:
 
 
 def _waiting_seconds(outbox: Outbox, seq: int) -> float | None:
-    record = outbox.log.at(seq)
+    record = outbox.log.record_at(seq)
     if record is None:
         return 0.0
     created: object = record.created
     if not isinstance(created, datetime):  # a date that Python cannot hold
         return None
-    with call():
+    with time_limit():
         now = outbox.collections.database.command("hello", codec_options=DECODED)["localTime"]
     return float(max(0.0, (now - created).total_seconds()))
 
@@ -174,7 +176,7 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
     missing = {share.name(name): (0, 0) for share in shares(load(outbox.collections, name).shares or 1)}
     while True:
         for each, before in list(missing.items()):
-            lease = holder(outbox.collections.leases, role(each))
+            lease = read_lease(outbox.collections.leases, relay_id(each))
             if lease is None:
                 return f"no relay {each!r} has ever worked on this outbox"
             if lease["owner"] is None:

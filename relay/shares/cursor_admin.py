@@ -13,31 +13,31 @@ from outbox import Outbox
 from outbox.clock import Clock
 from outbox.errors import HistoryLost, InvalidStart, LeaseLost
 from outbox.log.log import Log
-from outbox.mongo.calls import apart, call, transaction
+from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import patient
 from relay.encoding.encoder import Position
 from relay.errors import CursorInUse, CursorMismatch
 from relay.shares.cursor_document import parse
-from relay.shares.layout import role
-from relay.shares.lock import Ensemble
+from relay.shares.layout import relay_id
+from relay.shares.lock import RelayLock
 from relay.shares.share import ALL, Layer, Share
 
 
-class Cursors:
+class CursorStore:
     """The cursor of one relay, or of one share of it. Thread-safe. Raises pymongo's errors.
 
     in_kafka: what is saved follows a cursor in Kafka, which is the one that counts; the document says so.
     """
 
     def __init__(self, cursors: Collection[Document], name: str, share: Share = ALL, *, in_kafka: bool = False) -> None:
-        self.relay = role(name)
+        self.relay = relay_id(name)
         """What all shares have in common: their plan, and the reader of their dead letters."""
         self.share = share
         self.name = share.name(name)
         """As people are told."""
-        self.reader = role(self.name)
+        self.reader = relay_id(self.name)
         """The cursor's `_id`."""
         # A cursor of when there were more shares, or fewer, is another one.
         self._own = {"_id": self.reader, "shares": {"$exists": False} if share.of == 1 else Int64(share.of)}
@@ -46,25 +46,25 @@ class Cursors:
         self._cursors = cursors
         self._in_kafka = in_kafka
 
-    @apart
+    @outside_bound_session
     def is_in_kafka(self) -> bool:
         """Whether the one in Kafka counts. Moving this one, or saving it without `in_kafka`, makes it count again."""
-        with call():
+        with time_limit():
             return self._cursors.find_one({**self._own, "in_kafka": True}, {"_id": 1}) is not None
 
-    @apart
+    @outside_bound_session
     def load(self, session: ClientSession | None = None) -> Position | None:
         """The saved position; None before the first start. `(0, None, None)`: nothing was delivered yet.
 
         Raises CursorMismatch for one that no relay has written.
         """
-        with call():
+        with time_limit():
             found = self._cursors.find_one(self._own, session=session)
         parsed = None if found is None else parse(found, self._cursors.full_name)
         self.delivered = () if parsed is None else parsed.delivered
         return None if parsed is None else parsed.position
 
-    @apart
+    @outside_bound_session
     def claim(self, fence: int, session: ClientSession | None = None) -> None:
         """Refuses every write of an older fence from here on; nothing before the first start.
 
@@ -73,7 +73,7 @@ class Cursors:
         Raises LeaseLost when another has worked since, also when there are more shares by now, or fewer: their cursors
         are made together. CursorMismatch for one that was removed alone, or that no relay has written.
         """
-        with call():
+        with time_limit():
             claimed = self._cursors.update_one(
                 {**self._own, "fence": {"$lte": Int64(fence)}}, {"$set": {"fence": Int64(fence)}}, session=session
             )
@@ -90,7 +90,7 @@ class Cursors:
             return
         if self.reader not in known and known[self.relay].shares == self.share.of:
             raise CursorMismatch(f"the cursor of relay {self.name!r} was removed, and not those of the other shares")
-        raise self._stale()
+        raise self._fenced_off()
 
     def register(self, position: Position, lease: Lease) -> None:
         """Makes the cursor, as that of a relay which holds `lease` and begins; it counts, not one in Kafka.
@@ -106,15 +106,15 @@ class Cursors:
         try:
             transaction(self._cursors.database.client, work)
         except DuplicateKeyError as error:  # there is one, and the fence did not let the update match it
-            raise self._stale() from error
+            raise self._fenced_off() from error
 
     def save(self, position: Position, fence: int, session: ClientSession | None = None) -> None:
         """Saves with a majority of the servers. Raises LeaseLost for a stale fence: another relay has worked since."""
         if not self._write(position, fence, upsert=False, in_kafka=self._in_kafka, session=session):
-            raise self._stale()
+            raise self._fenced_off()
 
-    @apart
-    def touch(self, fence: int, session: ClientSession) -> None:
+    @outside_bound_session
+    def conflict_with_others(self, fence: int, session: ClientSession) -> None:
         """Makes the session's transaction one that no relay of another fence can commit beside. Raises LeaseLost.
 
         The count always changes: the server passes over a write that changes nothing, and would see no conflict.
@@ -125,16 +125,16 @@ class Cursors:
             session=session,
         )
         if not touched.matched_count:
-            raise self._stale()
+            raise self._fenced_off()
 
-    @apart
+    @outside_bound_session
     def _write(
         self, position: Position, fence: int, *, upsert: bool, in_kafka: bool, session: ClientSession | None = None
     ) -> bool:
         seq, created, id = position
         values: Document = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW", "fence": Int64(fence)}
         values["in_kafka"] = True if in_kafka else "$$REMOVE"
-        with call():
+        with time_limit():
             written = self._cursors.update_one(
                 {**self._own, "fence": {"$lte": Int64(fence)}},
                 [{"$set": values}],
@@ -143,17 +143,17 @@ class Cursors:
             )
         return written.matched_count + (written.upserted_id is not None) > 0
 
-    def _stale(self) -> LeaseLost:
+    def _fenced_off(self) -> LeaseLost:
         return LeaseLost(f"the cursor {self.reader!r} was not saved: another relay has taken over, or it was removed")
 
 
 def position_at(seq: int, log: Log) -> Position:
     """The position just after record `seq`; without its date and id if the log does not hold it (0: nothing is)."""
-    record = None if seq == 0 else log.at(seq)
+    record = None if seq == 0 else log.record_at(seq)
     return (seq, None, None) if record is None else (seq, record.created, record.id)
 
 
-def verify(cursor: Position, log: Log, name: str, session: ClientSession) -> None:
+def verify_position(cursor: Position, log: Log, name: str, session: ClientSession) -> None:
     """Checks that reading can go on after `cursor` in this very log.
 
     `session`: in which `claim` was called. A primary that was just elected may not know for a moment what is committed,
@@ -163,7 +163,7 @@ def verify(cursor: Position, log: Log, name: str, session: ClientSession) -> Non
     was rolled over. A cursor whose own record is gone, and no more than that, is fine.
     """
     seq, _, id = cursor
-    record = None if seq == 0 else log.at(seq, session)
+    record = None if seq == 0 else log.record_at(seq, session)
     if record is not None:
         if id is not None and record.id != id:
             raise CursorMismatch(_mismatch(name, f"at seq {seq} the log holds {record.id}, the cursor {id}"))
@@ -186,10 +186,10 @@ def move(outbox: Outbox, name: str, to: int | datetime, clock: Clock) -> tuple[P
     lease time after a relay was killed; InvalidStart for a seq that the log does not hold.
     """
     log = outbox.log
-    ensemble = Ensemble(outbox, name)
+    ensemble = RelayLock(outbox, name)
     try:
-        plan = ensemble.take_from_nobody(clock)
-        seq = to if isinstance(to, int) else log.first_since(to) - 1
+        plan = ensemble.acquire_if_idle(clock)
+        seq = to if isinstance(to, int) else log.seq_at(to) - 1
         there = position_at(seq, log)
         oldest, head = log.oldest(), log.head()
         is_there = there[2] is not None or seq == oldest - 1  # just before the oldest nothing is skipped or lost
@@ -216,9 +216,9 @@ def forget(outbox: Outbox, name: str, clock: Clock) -> bool:
     With several shares, those of all of them, and how many they are. A relay of that name that starts later has to be
     told where, as at its first start. Raises CursorInUse as `move`.
     """
-    ensemble = Ensemble(outbox, name)
+    ensemble = RelayLock(outbox, name)
     try:
-        ensemble.take_from_nobody(clock)
+        ensemble.acquire_if_idle(clock)
         return ensemble.remove()
     except LeaseLost as lost:  # as above
         raise CursorInUse(f"the cursor was not removed: {lost}") from lost

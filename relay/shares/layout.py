@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bson import Int64
 from pymongo.client_session import ClientSession
 
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
 from relay.encoding.encoder import Position
@@ -19,7 +19,7 @@ from relay.shares.share import MOST_SHARES, Layer, shares
 _ALL = MOST_SHARES + 2  # in one reply, so that they are of one moment
 
 
-class Plan(NamedTuple):
+class ShareLayout(NamedTuple):
     """How a relay is shared out."""
 
     shares: int | None
@@ -48,14 +48,14 @@ class Plan(NamedTuple):
         return self.shares if self.wanted is None else self.wanted
 
 
-def role(name: str) -> str:
+def relay_id(name: str) -> str:
     """The relay `name` as its lease and its cursor are called; of several shares, as what they have in common is."""
     return f"relay:{name}"
 
 
 def documents_of(name: str) -> Document:
     """Finds what there is of a relay in NAME.cursors."""
-    return {"_id": {"$regex": f"^{re.escape(role(name))}(/[0-9]+)?$"}}
+    return {"_id": {"$regex": f"^{re.escape(relay_id(name))}(/[0-9]+)?$"}}
 
 
 def cursors_of(name: str) -> Document:
@@ -63,7 +63,7 @@ def cursors_of(name: str) -> Document:
     return {**documents_of(name), **READERS}
 
 
-def load(collections: Collections, name: str) -> Plan:
+def load(collections: Collections, name: str) -> ShareLayout:
     """The plan of the relay `name`. Raises CursorMismatch when it is none that a relay has written, pymongo's errors.
 
     With one share, the default, the document `relay:NAME` is its cursor; with more it says how many there are.
@@ -74,11 +74,11 @@ def load(collections: Collections, name: str) -> Plan:
     return plan
 
 
-@apart
-def survey(collections: Collections, name: str, session: ClientSession | None = None) -> Plan:
+@outside_bound_session
+def survey(collections: Collections, name: str, session: ClientSession | None = None) -> ShareLayout:
     """As `load`, also when something is wrong: see Plan.fault."""
-    with call():
-        lease = collections.leases.find_one({"_id": role(name)}, {"wanted": 1, "plans": 1}, session=session) or {}
+    with time_limit():
+        lease = collections.leases.find_one({"_id": relay_id(name)}, {"wanted": 1, "plans": 1}, session=session) or {}
         known = collections.cursors.find(documents_of(name), batch_size=_ALL, session=session)
         found = {each["_id"]: each for each in known}
     return _Survey(name, collections.cursors.full_name, found).plan(lease, collections.leases.full_name)
@@ -93,32 +93,32 @@ class _Survey:
         self._found = found
         self._faults: list[CursorMismatch] = []
 
-    def plan(self, lease: Document, leases: str) -> Plan:
+    def plan(self, lease: Document, leases: str) -> ShareLayout:
         wanted = whole(lease.get("wanted"), 1, MOST_SHARES)
         if "wanted" in lease and wanted is None:
             self._faults.append(
                 CursorMismatch(
-                    f"the field 'wanted' of {role(self._name)!r} in {leases} is {lease['wanted']!r:.100}, which is no "
-                    f"number of shares: `relay shares set` writes it anew"
+                    f"the field 'wanted' of {relay_id(self._name)!r} in {leases} is {lease['wanted']!r:.100}, which "
+                    "is no number of shares: `relay shares set` writes it anew"
                 )
             )
-        home = self._parsed(role(self._name))
+        home = self._parsed(relay_id(self._name))
         count = None if home is None else home.shares
-        names = [] if count is None else [role(share.name(self._name)) for share in shares(count)]
+        names = [] if count is None else [relay_id(share.name(self._name)) for share in shares(count)]
         cursors = [home] if count == 1 else [self._of(each, count) for each in names]
         strays = [
-            id for id, each in self._found.items() if id not in names and "seq" in each and id != role(self._name)
+            id for id, each in self._found.items() if id not in names and "seq" in each and id != relay_id(self._name)
         ]
         if strays and home is None and not self._faults:
             self._faults.append(
                 CursorMismatch(
-                    f"{self._collection} has no document {role(self._name)!r} any more, which says how many shares the "
-                    f"relay has; but it has {', '.join(map(repr, sorted(strays)))}. `relay cursor set` makes it anew, "
-                    f"and `relay cursor forget` removes the rest"
+                    f"{self._collection} has no document {relay_id(self._name)!r} any more, which says how "
+                    f"many shares the relay has; but it has {', '.join(map(repr, sorted(strays)))}. `relay cursor set` "
+                    "makes it anew, and `relay cursor forget` removes the rest"
                 )
             )
         delivered = dict.fromkeys(layer for each in cursors if each is not None for layer in each.delivered)
-        return Plan(
+        return ShareLayout(
             count,
             wanted,
             tuple(None if each is None else each.position for each in cursors),
@@ -141,8 +141,8 @@ class _Survey:
         return found if found is not None and found.shares == count and found.position is not None else None
 
 
-@apart
-def wish(collections: Collections, name: str, count: int) -> bool:
+@outside_bound_session
+def request_shares(collections: Collections, name: str, count: int) -> bool:
     """Asks the relays to change the number of shares. They do when they next look, or start.
 
     Returns False when no relay of this name has begun. Raises CursorInUse when the number was changed meanwhile, by
@@ -155,16 +155,16 @@ def wish(collections: Collections, name: str, count: int) -> bool:
     return True
 
 
-@apart
-def call_off(collections: Collections, name: str, plan: Plan) -> None:
+@outside_bound_session
+def cancel_request(collections: Collections, name: str, plan: ShareLayout) -> None:
     """Takes back what is wanted, as `plan` was read. Raises as `wish`."""
     _change(collections, name, plan, {"$unset": {"wanted": 1}})
 
 
-def _change(collections: Collections, name: str, plan: Plan, change: Document) -> None:
+def _change(collections: Collections, name: str, plan: ShareLayout, change: Document) -> None:
     """Only while the plan is what it was when it was read: each write of it counts in the lease."""
-    with call():
-        changed = collections.leases.update_one({"_id": role(name), "plans": plan.changes}, change)
+    with time_limit():
+        changed = collections.leases.update_one({"_id": relay_id(name), "plans": plan.changes}, change)
     if not changed.matched_count:
         raise CursorInUse(
             f"the shares of relay {name!r} have been changed since this looked at them: see `relay shares show`"

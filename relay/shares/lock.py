@@ -11,19 +11,19 @@ from pymongo.client_session import ClientSession
 from outbox import Outbox
 from outbox.clock import Clock
 from outbox.errors import LeaseLost
-from outbox.mongo.calls import apart, call, transaction
+from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.lease import Lease, seconds_of
 from relay.encoding.encoder import Position
 from relay.errors import CursorInUse
 from relay.shares import layout as plan
-from relay.shares.layout import Plan, role
+from relay.shares.layout import ShareLayout, relay_id
 from relay.shares.share import Layer, shares
 
 _LOOK_SECONDS = 0.5
 
 
-class Ensemble:
+class RelayLock:
     """The relay's own lease, and then those of its shares. Not thread-safe; release it. Raises pymongo's errors.
 
     Only who holds the relay's own lease changes its plan; only who holds all others too knows where each share stands.
@@ -33,11 +33,11 @@ class Ensemble:
         """home: the relay's own lease. Who tries again gives the same, for it knows since when it has stood still."""
         self._name = name
         self._collections = outbox.collections
-        self._home = Lease(outbox.collections.leases, role(name)) if home is None else home
-        self._leases: dict[str, Lease] = {role(name): self._home}
+        self._home = Lease(outbox.collections.leases, relay_id(name)) if home is None else home
+        self._leases: dict[str, Lease] = {relay_id(name): self._home}
         self._wanted: int | None = None
 
-    def begin(self) -> Plan | None:
+    def begin(self) -> ShareLayout | None:
         """Takes the relay's own lease, if it can be had; then the plan can be changed by nobody else. `claim` knows it
         for sure."""
         return plan.survey(self._collections, self._name) if self._home.acquire() else None
@@ -46,7 +46,7 @@ class Ensemble:
         """One of those that are held."""
         return self._leases[reader]
 
-    def take(self, plan: Plan, target: int = 1) -> str | None:
+    def take(self, plan: ShareLayout, target: int = 1) -> str | None:
         """Tries for all that are missing, those of the plan and of `target` shares, and renews the others; None, or one
         that is not to be had.
 
@@ -63,17 +63,17 @@ class Ensemble:
                 missing = reader
         return missing
 
-    def _needed(self, plan: Plan, target: int) -> list[str]:
-        its = [role(share.name(self._name)) for share in shares(max(target, plan.shares or 1))]
-        return list(dict.fromkeys([role(self._name), *its, *plan.strays]))
+    def _needed(self, plan: ShareLayout, target: int) -> list[str]:
+        its = [relay_id(share.name(self._name)) for share in shares(max(target, plan.shares or 1))]
+        return list(dict.fromkeys([relay_id(self._name), *its, *plan.strays]))
 
     def renew(self) -> None:
         """Renews all that is due. Raises LeaseLost when one was lost meanwhile."""
         for lease in self._leases.values():
             lease.renew_if_due()
 
-    @apart
-    def claim(self) -> Plan:
+    @outside_bound_session
+    def claim(self) -> ShareLayout:
         """Refuses what others write of the cursors from here on; `write` and `remove` make sure that it was so.
 
         Returns the plan, which can change no more. What was read of it before may have been old: a primary that was
@@ -82,7 +82,7 @@ class Ensemble:
         with self._collections.client.start_session(causal_consistency=True) as session:
             for reader, lease in self._leases.items():
                 fence = Int64(lease.fence)
-                with call():
+                with time_limit():
                     self._collections.cursors.update_one(
                         {"_id": reader, "fence": {"$lte": fence}}, {"$set": {"fence": fence}}, session=session
                     )
@@ -92,22 +92,22 @@ class Ensemble:
         self._wanted = found.wanted
         return found
 
-    @apart
+    @outside_bound_session
     def write(self, count: int, position: Position, delivered: tuple[Layer, ...]) -> None:
         """Has the relay consist of `count` shares that all go on after `position`; all or nothing.
 
         Raises LeaseLost when another has worked since, or yet another number is wanted by now: nothing has changed.
         """
         cursors: dict[str, Document] = {reader: {} for reader in self._leases}  # what is no share, keeps its fence
-        cursors |= {role(each.name(self._name)): _cursor(position, delivered, count) for each in shares(count)}
+        cursors |= {relay_id(each.name(self._name)): _cursor(position, delivered, count) for each in shares(count)}
         if count > 1:
-            cursors[role(self._name)] = {"shares": Int64(count)}
+            cursors[relay_id(self._name)] = {"shares": Int64(count)}
 
         def work(session: ClientSession) -> None:
             self._hold(session)
             for reader, cursor in cursors.items():
                 self._put(reader, cursor, session)
-            wanted: Document = {"_id": role(self._name), "wanted": self._wanted}
+            wanted: Document = {"_id": relay_id(self._name), "wanted": self._wanted}
             done: Document = {"$unset": {"wanted": 1}} if count == self._wanted else {"$inc": {"plans": Int64(1)}}
             if not self._collections.leases.update_one(wanted, done, session=session).matched_count:
                 raise LeaseLost(f"another number of shares of relay {self._name!r} is wanted by now")
@@ -126,29 +126,31 @@ class Ensemble:
         values = {**cursor, "_id": {"$literal": reader}, "updated": "$$NOW", "fence": Int64(self._leases[reader].fence)}
         self._collections.cursors.update_one({"_id": reader}, [{"$replaceWith": values}], upsert=True, session=session)
 
-    @apart
+    @outside_bound_session
     def remove(self) -> bool:
         """Removes all cursors, and the plan with them; False when there were none. Raises LeaseLost as `write`."""
 
         def work(session: ClientSession) -> bool:
             self._hold(session)
-            self._collections.leases.update_one({"_id": role(self._name)}, {"$unset": {"wanted": 1}}, session=session)
+            self._collections.leases.update_one(
+                {"_id": relay_id(self._name)}, {"$unset": {"wanted": 1}}, session=session
+            )
             removed = self._collections.cursors.delete_many(plan.documents_of(self._name), session=session)
             return removed.deleted_count > 0
 
         return transaction(self._collections.client, work)
 
-    def take_from_nobody(self, clock: Clock) -> Plan:
+    def acquire_if_idle(self, clock: Clock) -> ShareLayout:
         """Takes everything while no relay works. Raises CursorInUse when one does: it beats within a third of the lease
         time. A killed one is waited for, the lease time and a second."""
         began = clock.monotonic()
         first: dict[str, object] = {}
         while True:
             found = self.begin() if not self._home.fence else plan.survey(self._collections, self._name)
-            missing = role(self._name) if found is None else self.take(found)
+            missing = relay_id(self._name) if found is None else self.take(found)
             if found is not None and missing is None:
                 return self.claim()
-            with call():
+            with time_limit():
                 held = self._collections.leases.find_one({"_id": missing}) or {}
             beat = (held.get("fence"), held.get("beat"))
             patience = seconds_of(held, self._home.seconds) + 2 * _LOOK_SECONDS

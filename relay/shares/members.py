@@ -11,10 +11,10 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.lease import RELEASE_SECONDS
-from outbox.mongo.server_errors import in_short
+from outbox.mongo.server_errors import short_message
 
 log = logging.getLogger("relay")
 
@@ -38,13 +38,13 @@ class Members:
         self._beaten = float("-inf")
         self._seen: dict[str, tuple[int, float]] = {}
 
-    @apart
+    @outside_bound_session
     def beat(self) -> bool:
         """Shows that this process lives and looks who else does, if that is due; True then."""
         now = self._clock.monotonic()
         if now - self._beaten < self._seconds / 3:
             return False
-        with call():
+        with time_limit():
             found = self._leases.find_one_and_update(
                 {"_id": self._role},
                 {
@@ -71,7 +71,7 @@ class Members:
 
     def _remove(self, name: str, beat: int) -> None:
         """Unless it has beaten since; one that was only slow comes back with its next beat."""
-        with call():
+        with time_limit():
             self._leases.update_one(
                 {"_id": self._role, f"members.{name}.beat": beat}, {"$unset": {f"members.{name}": 1}}
             )
@@ -81,11 +81,11 @@ class Members:
         alive = sorted(self._alive(self._clock.monotonic()))
         return count // len(alive) + (alive.index(self._own) < count % len(alive))
 
-    @apart
+    @outside_bound_session
     def close(self) -> None:
         """Leaves, so that the others need not wait until it is seen."""
         try:
-            with call(RELEASE_SECONDS):
+            with time_limit(RELEASE_SECONDS):
                 self._leases.update_one({"_id": self._role}, {"$unset": {f"members.{self._own}": 1}})
         except PyMongoError as error:  # it is seen then
-            log.warning("%s: a member could not leave: %s", self._role, in_short(error))
+            log.warning("%s: a member could not leave: %s", self._role, short_message(error))

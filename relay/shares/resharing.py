@@ -7,16 +7,16 @@ import threading
 
 from outbox.errors import LeaseLost
 from outbox.mongo.lease import Lease
-from relay.dead_letters.store import DeadLetters
+from relay.dead_letters.store import DeadLetterStore
 from relay.delivery.beginning import begun
-from relay.delivery.config import Job
+from relay.delivery.config import RelayConfig
 from relay.delivery.ports import Sink
-from relay.delivery.worker import delivery
+from relay.delivery.worker import delivery_for
 from relay.encoding.encoder import Position
 from relay.errors import CursorMismatch, DeliveryFailed
-from relay.shares.layout import call_off
-from relay.shares.lock import Ensemble
-from relay.shares.share import lacking, shares
+from relay.shares.layout import cancel_request
+from relay.shares.lock import RelayLock
+from relay.shares.share import shares, still_needed
 
 log = logging.getLogger("relay")
 
@@ -29,7 +29,7 @@ class Resharing:
     writes the new cursors and the new number: a crash before it has changed nothing, after it nothing is left to do.
     """
 
-    def __init__(self, job: Job, sink: Sink, home: Lease) -> None:
+    def __init__(self, job: RelayConfig, sink: Sink, home: Lease) -> None:
         """home: see Ensemble."""
         self._job = job
         self._sink = sink
@@ -42,7 +42,7 @@ class Resharing:
         Raises LeaseLost and pymongo's errors, after which it can be run again; DeliveryFailed likewise. What somebody
         must see to: CursorMismatch, HistoryLost, InvalidStart, DeliveryRefused.
         """
-        ensemble = Ensemble(self._job.outbox, self._job.name, self._home)
+        ensemble = RelayLock(self._job.outbox, self._job.name, self._home)
         try:
             plan = ensemble.begin()
             if plan is None:
@@ -50,7 +50,7 @@ class Resharing:
                 return
             target = first if plan.target is None else plan.target
             if target == plan.shares:
-                call_off(self._job.outbox.collections, self._job.name, plan)
+                cancel_request(self._job.outbox.collections, self._job.name, plan)
                 return
             while (missing := ensemble.take(plan, target)) is not None:
                 log.info("relay %r: waiting for the lease %r, to have %d share(s)", self._job.name, missing, target)
@@ -61,7 +61,7 @@ class Resharing:
             self._sink.close()
             ensemble.release()
 
-    def _change(self, ensemble: Ensemble, target: int) -> None:
+    def _change(self, ensemble: RelayLock, target: int) -> None:
         plan = ensemble.claim()
         if plan.fault is not None:
             raise plan.fault
@@ -74,11 +74,11 @@ class Resharing:
             low = begun(self._job, lambda position: ensemble.write(target, position, ()))
         else:
             low = min(reached, key=lambda position: position[0])
-            layers = lacking([tuple(seq for seq, _, _ in reached), *plan.delivered], low[0])
+            layers = still_needed([tuple(seq for seq, _, _ in reached), *plan.delivered], low[0])
             ensemble.write(target, low, layers)
         log.info("relay %r of %s: %d share(s), from seq %d on", self._job.name, self._job.where, target, low[0] + 1)
 
-    def _reached(self, ensemble: Ensemble, count: int) -> list[Position] | None:
+    def _reached(self, ensemble: RelayLock, count: int) -> list[Position] | None:
         """Where each share stands; None before the first start. Raises DeliveryFailed when Kafka did not tell of all.
 
         All shares are asked all the same: what a process that died has left open in the topic of the cursors keeps
@@ -87,9 +87,9 @@ class Resharing:
         found: list[Position | None] = []
         failed: list[DeliveryFailed] = []
         for share in shares(count):
-            cursors, its = delivery(self._job, self._sink, share)
+            cursors, its = delivery_for(self._job, self._sink, share)
             lease = ensemble.lease(cursors.reader)
-            letters = DeadLetters(self._job.outbox.collections, cursors, lease.fence, self._job.on_poison)
+            letters = DeadLetterStore(self._job.outbox.collections, cursors, lease.fence, self._job.on_poison)
             try:
                 found.append(its.position(lease, letters))
             except DeliveryFailed as error:

@@ -65,6 +65,6 @@ def shares(count: int) -> list[Share]:
     return [Share(number, count) for number in range(1, count + 1)]
 
 
-def lacking(layers: Iterable[Layer], seq: int) -> tuple[Layer, ...]:
+def still_needed(layers: Iterable[Layer], seq: int) -> tuple[Layer, ...]:
     """The layers that still say something of what comes after `seq`."""
     return tuple(layer for layer in layers if max(layer) > seq)

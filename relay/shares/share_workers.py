@@ -9,29 +9,29 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
 from outbox.errors import LeaseLost
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.lease import Lease
-from outbox.mongo.server_errors import in_short, is_transient
-from relay.delivery.config import Job
+from outbox.mongo.server_errors import is_transient, short_message
+from relay.delivery.config import RelayConfig
 from relay.delivery.ports import Sink
-from relay.delivery.pump_loop import Driver
-from relay.delivery.worker import Work, given_back
-from relay.shares.layout import role
+from relay.delivery.pump_loop import PumpLoop
+from relay.delivery.worker import Worker, given_back
+from relay.shares.layout import relay_id
 from relay.shares.share import Share, shares
 
 log = logging.getLogger("relay")
 
 
-class Hand:
+class ShareWorker:
     """One share: its lease, and the thread that works on it while this process holds that."""
 
-    def __init__(self, job: Job, sink: Sink, share: Share, lease: Lease) -> None:
+    def __init__(self, job: RelayConfig, sink: Sink, share: Share, lease: Lease) -> None:
         self.share = share
         self.lease = lease
         self._name = share.name(job.name)
         self._where = job.where
         self._chance = job.chance
-        self._work = Work(job, sink, share)
+        self._work = Worker(job, sink, share)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -48,7 +48,7 @@ class Hand:
         self._thread.start()
 
     def _run(self) -> None:
-        driver = Driver(f"{self._name!r} of {self._where}", self._stop, self._chance)
+        driver = PumpLoop(f"{self._name!r} of {self._where}", self._stop, self._chance)
         try:
             with given_back(self.lease, self._name):
                 self._work.run(self.lease, driver, once=False)
@@ -73,25 +73,25 @@ class Hand:
             case LeaseLost():
                 log.warning("%s; what was in flight is given up", error)
             case PyMongoError() if is_transient(error):
-                log.warning("relay %r of %s: %s; it is begun again", self._name, self._where, in_short(error))
+                log.warning("relay %r of %s: %s; it is begun again", self._name, self._where, short_message(error))
             case _:
                 raise error
 
 
-class Crew:
+class ShareWorkers:
     """Works on shares of a relay that has `count` of them. To be used from one thread; close it."""
 
-    def __init__(self, job: Job, sink: Sink, count: int, owner: str, seconds: float, clock: Clock) -> None:
+    def __init__(self, job: RelayConfig, sink: Sink, count: int, owner: str, seconds: float, clock: Clock) -> None:
         self._leases = job.outbox.collections.leases
         self._clock = clock
         self._looked = float("-inf")
         self._seconds = seconds
-        self._hands: dict[str, Hand] = {}
+        self._hands: dict[str, ShareWorker] = {}
         for share in shares(count):
-            lease = Lease(self._leases, role(share.name(job.name)), owner=owner, seconds=seconds, clock=clock)
-            self._hands[lease.role] = Hand(job, sink.another(), share, lease)
+            lease = Lease(self._leases, relay_id(share.name(job.name)), owner=owner, seconds=seconds, clock=clock)
+            self._hands[lease.role] = ShareWorker(job, sink.another(), share, lease)
 
-    def tend(self, quota: int, standby: float) -> None:
+    def balance(self, quota: int, standby: float) -> None:
         """Sees to it that this process works on `quota` shares, if there are as many to be had: at once, gives up what
         is too much; every `standby` seconds, tries for what is missing.
 
@@ -110,13 +110,13 @@ class Crew:
                 if hand.lease.acquire():
                     hand.begin()
 
-    @apart
-    def _free(self) -> list[Hand]:
+    @outside_bound_session
+    def _free(self) -> list[ShareWorker]:
         """Those that nobody works on, as far as can be seen."""
-        with call():
+        with time_limit():
             found = {each["_id"]: each for each in self._leases.find({"_id": {"$in": list(self._hands)}})}
         idle = {role: hand for role, hand in self._hands.items() if not hand.is_busy}
-        return [hand for role, hand in idle.items() if role not in found or hand.lease.note(found[role])]
+        return [hand for role, hand in idle.items() if role not in found or hand.lease.observe(found[role])]
 
     def close(self) -> None:
         """Ends all work: drains, saves, and gives the leases back. Raises the first error of a thread at the end."""

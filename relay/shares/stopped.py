@@ -8,34 +8,34 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from outbox import dates
-from outbox.mongo.calls import apart, call
+from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import in_short
-from relay.shares.layout import role
+from outbox.mongo.server_errors import short_message
+from relay.shares.layout import relay_id
 
 log = logging.getLogger("relay")
 
 
-@apart
+@outside_bound_session
 def note(collections: Collections, name: str, error: Exception) -> None:
     """Notes why the relay `name` has stopped. Never raises for a server that is away: the log has it, too."""
-    stopped: Document = {"why": {"$literal": in_short(error)}, "at": "$$NOW"}
-    _update(collections, {"_id": role(name)}, [{"$set": {"stopped": stopped}}])
+    stopped: Document = {"why": {"$literal": short_message(error)}, "at": "$$NOW"}
+    _update(collections, {"_id": relay_id(name)}, [{"$set": {"stopped": stopped}}])
 
 
-@apart
+@outside_bound_session
 def clear(collections: Collections, name: str) -> None:
     """Forgets it, as the relay starts again. Never raises, either."""
-    _update(collections, {"_id": role(name), "stopped": {"$exists": True}}, {"$unset": {"stopped": 1}})
+    _update(collections, {"_id": relay_id(name), "stopped": {"$exists": True}}, {"$unset": {"stopped": 1}})
 
 
 def _update(collections: Collections, lease: Document, change: Any) -> None:
     try:
-        with call():
+        with time_limit():
             collections.leases.update_one(lease, change)
     except PyMongoError as error:
-        log.info("what `relay status` says of why %r stopped could not be kept: %s", lease["_id"], in_short(error))
+        log.info("what `relay status` says of why %r stopped could not be kept: %s", lease["_id"], short_message(error))
 
 
 def described(lease: Document | None) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from outbox.embedded.child_process import Child
+from outbox.embedded.child_process import ChildProcess
 from tests.waiting import wait_until
 
 SCRIPTS = Path(__file__).parent / "processes"
@@ -19,7 +19,7 @@ class Process:
     def __init__(self, output: Path, script: str, *arguments: object) -> None:
         self.output = output
         self.name = script
-        self._child = Child([sys.executable, SCRIPTS / f"{script}.py", *map(str, arguments)], log=output)
+        self._child = ChildProcess([sys.executable, SCRIPTS / f"{script}.py", *map(str, arguments)], log=output)
 
     @property
     def exit_code(self) -> int | None:

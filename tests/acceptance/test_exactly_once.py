@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from outbox.mongo.lease import holder
-from relay.shares.layout import role
+from outbox.mongo.lease import read_lease
+from relay.shares.layout import relay_id
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process
@@ -35,7 +35,7 @@ def relay_arguments(ledger: Ledger, mongo_uri: str, topic: Topic, lease_seconds:
 def at_work(ledger: Ledger, relays: list[Process]) -> Process | None:
     """The one that has the lease."""
     assert all(relay.exit_code is None for relay in relays), [relay.said()[-3000:] for relay in relays]
-    lease = holder(ledger.collections.leases, role("kafka"))
+    lease = read_lease(ledger.collections.leases, relay_id("kafka"))
     owner = "" if lease is None else str(lease["owner"])
     return next((relay for relay in relays if f":{relay.pid}:" in owner), None)
 
@@ -45,7 +45,8 @@ def kill(ledger: Ledger, relay: Process) -> None:
     relay.kill()
     assert relay.exit_code == -9, relay.said()
     ledger.collections.leases.update_one(
-        {"_id": role("kafka"), "owner": {"$regex": f":{relay.pid}:"}}, {"$set": {"owner": None}, "$inc": {"beat": 1}}
+        {"_id": relay_id("kafka"), "owner": {"$regex": f":{relay.pid}:"}},
+        {"$set": {"owner": None}, "$inc": {"beat": 1}},
     )
 
 

@@ -71,7 +71,7 @@ class Scene:
         self.wait_until(lambda: self.topic.end() >= enough, f"{records} more records in Kafka")
 
     def change(self, number: int, meanwhile: Callable[[], object] = lambda: None) -> None:
-        layout.wish(self.ledger.collections, "kafka", number)
+        layout.request_shares(self.ledger.collections, "kafka", number)
         meanwhile()
         self.wait_until(
             lambda: layout.load(self.ledger.collections, "kafka")[:2] == (number, None), f"{number} share(s)"

@@ -11,7 +11,7 @@ from pymongo.database import Database
 from outbox import Outbox, message
 from outbox.clock import SystemClock
 from relay import Relay
-from relay.dead_letters.admin import DeadLetterOffice
+from relay.dead_letters.admin import DeadLetterAdmin
 from relay.dead_letters.store import OnPoison
 from relay.errors import Verdict
 from relay.shares.cursor_admin import forget, move
@@ -62,9 +62,9 @@ def refuse(sink: MemorySink, *seqs: int) -> None:
     sink.refused = dict.fromkeys(seqs, Verdict.POISON)
 
 
-def office(prices: Outbox, name: str = "kafka") -> DeadLetterOffice:
+def office(prices: Outbox, name: str = "kafka") -> DeadLetterAdmin:
     """What `relay dead` does its work with."""
-    return DeadLetterOffice(prices, name)
+    return DeadLetterAdmin(prices, name)
 
 
 def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from relay.delivery.ports import Outgoing, Transactions
+from relay.delivery.ports import Outgoing, TransactionalSink
 from relay.errors import DeliveryFailed, Verdict
 from relay.kafka.transactional_sink import KafkaTransactions
 from relay.testing import MemoryTransactions
@@ -21,8 +21,8 @@ from tests.waiting import wait_until
 class Bench(ABC):
     """Two sinks of one broker, and what those who read committed find in its one topic."""
 
-    first: Transactions
-    second: Transactions
+    first: TransactionalSink
+    second: TransactionalSink
 
     def __init__(self) -> None:
         self.topic = f"test.{uuid.uuid4().hex}"
@@ -35,7 +35,7 @@ class Bench(ABC):
     def outgoing(self, seq: int, size: int = 1) -> Outgoing:
         return seq, self.topic, "k", b"v" * size, [("seq", str(seq))]
 
-    def deliver(self, sink: Transactions, *seqs: int) -> None:
+    def deliver(self, sink: TransactionalSink, *seqs: int) -> None:
         acknowledged: list[int] = []
         sink.open(acknowledged.append)
         assert sink.send([self.outgoing(seq) for seq in seqs]) == len(seqs)

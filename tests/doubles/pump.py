@@ -9,7 +9,7 @@ from bson import ObjectId
 
 from outbox.errors import LeaseLost
 from outbox.log.record import Record
-from relay.delivery.intake import Decoded
+from relay.delivery.intake import DecodedBatch
 from relay.delivery.outcome import Failed, Idle, Poisoned, Waiting
 from relay.delivery.pump import Pump
 from relay.encoding.encoder import Encoder, Position
@@ -37,7 +37,7 @@ class LogInMemory:
         self.next = 1
         self.errors: list[Exception] = []
 
-    def read_batches(self) -> list[Decoded]:
+    def read_batches(self) -> list[DecodedBatch]:
         if self.errors:
             raise self.errors.pop(0)
         found: list[Record[Any]] = [
@@ -45,7 +45,7 @@ class LogInMemory:
             for seq, data in enumerate(self.data[self.next - 1 : self.next + 699], start=self.next)
         ]
         self.next += len(found)
-        return [Decoded(found)] if found else []
+        return [DecodedBatch(found)] if found else []
 
     def wait(self, seconds: float) -> bool:
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from outbox.mongo.lease import holder
+from outbox.mongo.lease import read_lease
 from tests.acceptance.ledger import Ledger, Written
 from tests.acceptance.process import Process
 from tests.acceptance.topic import Topic
@@ -44,7 +44,7 @@ class Service:
 
     def holder(self) -> int | None:
         """The process id of the relay that works."""
-        lease = holder(self.ledger.collections.leases, "relay:kafka")
+        lease = read_lease(self.ledger.collections.leases, "relay:kafka")
         return None if lease is None or lease["owner"] is None else int(lease["owner"].split(":")[-2])
 
     def wait_until_held(self, relay: Process) -> None:

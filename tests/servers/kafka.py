@@ -19,7 +19,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from outbox.embedded.child_process import Child
+from outbox.embedded.child_process import ChildProcess
 from relay.kafka.cursor_topic import CursorTopic
 from relay.kafka.transactional_sink import CURSORS
 from tests.servers.ports import free_ports
@@ -80,7 +80,7 @@ class KafkaBroker:
         self._classes = f"{self._jars}/*" if classes is None else f"{self._jars}/*{os.pathsep}{classes}"
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-kafka-")
         self._properties = {} if properties is None else dict(properties)
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
         self.port, self._controller_port, self.far_port = free_ports(3)
         self.far_address: str | None = None
         """Set before start(): where clients who ask at `far_port` are sent, such as to a proxy before that port."""
@@ -100,7 +100,7 @@ class KafkaBroker:
         if not self._settings.exists():
             self._format()
         command = ["java", *JVM, *self._java("kafka.Kafka", str(self._settings))]
-        self._child = child = Child(command, log=self._log, scratch=Path(self._folder.name))
+        self._child = child = ChildProcess(command, log=self._log, scratch=Path(self._folder.name))
         wait_until(lambda: child.exit_code is not None or _listens(self.port), START_SECONDS, "the broker to listen")
         assert child.exit_code is None, f"the broker ended:\n{self._log.read_text()[-3000:]}"
         wait_until_answers(self.bootstrap)

@@ -11,7 +11,7 @@ from outbox.mongo.lease import Lease
 from relay import relay as runner
 from relay.cli import app
 from relay.kafka import sink
-from relay.shares.cursor_admin import Cursors
+from relay.shares.cursor_admin import CursorStore
 
 
 def go_blind(*_: object) -> None:
@@ -19,7 +19,7 @@ def go_blind(*_: object) -> None:
     renew_if_due = Lease.renew_if_due
     Lease.check = lambda _: None
     Lease.renew_if_due = lambda lease: not lease.role.startswith("relay:") and renew_if_due(lease)
-    Cursors.save = lambda *_: None
+    CursorStore.save = lambda *_: None
     print("blind", flush=True)
 
 

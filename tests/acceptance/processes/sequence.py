@@ -18,11 +18,11 @@ import outbox.sequencer.loop
 from outbox.log import batch
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
-from outbox.sequencer.cleanup import Clearing
+from outbox.sequencer.cleanup import StagingCleanup
 from outbox.sequencer.sequencer import Sequencer
 
 insert_many: Callable[..., Any] = Collection.insert_many
-delete: Callable[..., Any] = Clearing.delete
+delete: Callable[..., Any] = StagingCleanup.delete
 
 
 def die() -> None:
@@ -43,7 +43,7 @@ def die_appended(collection: Collection[Any], documents: list[Any], **options: A
     die()
 
 
-def die_deleting(clearing: Clearing, ids: Iterable[bytes]) -> None:
+def die_deleting(clearing: StagingCleanup, ids: Iterable[bytes]) -> None:
     """All is in the log, and a part of it still in staging."""
     wanted = list(ids)
     delete(clearing, wanted[: len(wanted) // 2])
@@ -74,7 +74,7 @@ def main() -> None:
     batch.MAX_RECORDS = given.batch
     outbox.sequencer.loop._STANDBY_SECONDS = 0.05
     if given.die == "deleting":
-        Clearing.delete = die_deleting
+        StagingCleanup.delete = die_deleting
     elif given.die is not None:
         Collection.insert_many = {"appending": die_appending, "appended": die_appended}[given.die]
     if given.freeze:
@@ -84,7 +84,7 @@ def main() -> None:
     with MongoClient(given.uri) as client:
         collections = Collections(client[given.database], "outbox")
         lease = Lease(collections.leases, "sequencer", seconds=given.lease)
-        outbox.sequencer.loop.sequence(collections, Sequencer(collections, lease), stop)
+        outbox.sequencer.loop.run_sequencer(collections, Sequencer(collections, lease), stop)
 
 
 if __name__ == "__main__":

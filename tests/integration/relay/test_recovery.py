@@ -18,7 +18,7 @@ from outbox.log.batch import GENESIS
 from outbox.log.log import Log
 from relay import Relay
 from relay.errors import CursorMismatch
-from relay.shares.cursor_admin import Cursors, forget, move
+from relay.shares.cursor_admin import CursorStore, forget, move
 from relay.testing import MemorySink
 from tests.actors.order_service import MESSAGES, new_outbox, placed, totals
 from tests.actors.relay_thread import Relaying, run_once
@@ -295,8 +295,8 @@ def test_a_running_relay_whose_cursor_is_removed_stops_and_does_not_begin_anew(o
     sink = MemorySink()
     relaying = Relaying(Relay(orders, sink))
     with pytest.raises(CursorMismatch, match="was removed while the relay was running"), relaying:  # noqa: PT012  # it is the end of `relaying` that raises
-        wait_until(lambda: Cursors(orders.collections.cursors, "kafka").load() or (0,), 20)
-        wait_until(lambda: (Cursors(orders.collections.cursors, "kafka").load() or (0,))[0] == 2, 20, "seq 2 saved")
+        wait_until(lambda: CursorStore(orders.collections.cursors, "kafka").load() or (0,), 20)
+        wait_until(lambda: (CursorStore(orders.collections.cursors, "kafka").load() or (0,))[0] == 2, 20, "seq 2 saved")
         orders.collections.cursors.delete_many({})
         put(orders, 3)
         wait_until(lambda: relaying.ended, 20, "the relay to stop")

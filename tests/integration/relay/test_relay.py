@@ -61,7 +61,7 @@ def test_the_cursor_names_the_last_record_that_was_delivered(orders: Outbox) -> 
 
     run_once(Relay(orders, MemorySink()))
 
-    last = orders.log.at(3)
+    last = orders.log.record_at(3)
     cursor = cursor_of(orders)
     assert last is not None
     assert cursor is not None

@@ -14,10 +14,10 @@ from pymongo.database import Database
 from outbox import Outbox
 from relay.dead_letters import document as letter
 from relay.dead_letters.admin import Selection
-from relay.dead_letters.store import DeadLetters
+from relay.dead_letters.store import DeadLetterStore
 from relay.errors import LetterTaken, PoisonMessage
 from relay.monitoring.status import relay_status
-from relay.shares.cursor_admin import Cursors
+from relay.shares.cursor_admin import CursorStore
 from relay.testing import MemorySink
 from tests.actors.order_service import foreign, unchecked
 from tests.actors.price_service import arrived, new_prices, office, put, refuse, relay, states
@@ -52,7 +52,7 @@ def test_a_refused_message_becomes_a_dead_letter_and_the_rest_flows(
     assert arrived(sink) == [("a", 1), ("a", 3), (None, 4)]
     assert saved_seq(prices) == 4
     [letter] = prices.collections.dead.find()
-    record = prices.log.at(2)
+    record = prices.log.record_at(2)
     assert record is not None
     assert {name: letter[name] for name in ("_id", "reader", "seq", "type", "key", "attempts", "state")} == {
         "_id": ids[1], "reader": "relay:kafka", "seq": 2, "type": "price.set", "key": "b", "attempts": 1,
@@ -108,7 +108,7 @@ def test_the_letter_is_there_before_the_cursor_passes_the_message(
     def fail(*_: object) -> None:
         raise RuntimeError("the process ends here")
 
-    monkeypatch.setattr(Cursors, "save", fail)
+    monkeypatch.setattr(CursorStore, "save", fail)
     with pytest.raises(RuntimeError):
         run_once(relay(prices, sink, "dead-letter"))
 
@@ -278,11 +278,11 @@ def test_a_chunk_without_letters_asks_the_database_nothing(
 ) -> None:
     put(prices, *"aabb")
     asked: list[object] = []
-    letters = DeadLetters(prices.collections, Cursors(prices.collections.cursors, "kafka"), 1, "park-key")
+    letters = DeadLetterStore(prices.collections, CursorStore(prices.collections.cursors, "kafka"), 1, "park-key")
     assert not letters.requeued()
-    monkeypatch.setattr(DeadLetters, "_parked", lambda *each: asked.append(each))
+    monkeypatch.setattr(DeadLetterStore, "_parked", lambda *each: asked.append(each))
 
-    record = prices.log.at(Int64(1))
+    record = prices.log.record_at(Int64(1))
     assert record is not None
     assert letters.park([record]) == ()
     assert asked == []

@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from relay import Relay
-from relay.dead_letters.admin import DeadLetterOffice, Selection
+from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import Verdict
 from relay.testing import MemorySink
 from tests.actors.price_service import arrived, new_prices, put, states
@@ -82,7 +82,7 @@ class ParkedKeys(RuleBasedStateMachine):
         super().__init__()
         self.prices, self.life = prices, life
         self.sink = MemorySink()
-        self.office = DeadLetterOffice(prices, "kafka")
+        self.office = DeadLetterAdmin(prices, "kafka")
         self.reference = Reference()
         self.ids: dict[int, Any] = {}
 

@@ -16,9 +16,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from outbox import Outbox
-from relay.dead_letters.admin import DeadLetterOffice, Selection
-from relay.dead_letters.store import DeadLetters
-from relay.shares.cursor_admin import Cursors
+from relay.dead_letters.admin import DeadLetterAdmin, Selection
+from relay.dead_letters.store import DeadLetterStore
+from relay.shares.cursor_admin import CursorStore
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.price_service import arrived, make_anew, new_prices, office, put, refuse, relay, sent, states
 from tests.actors.relay_thread import run_once
@@ -28,9 +28,12 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]  # minutes on a machi
 Document = dict[str, Any]
 
 STEPS = [
-    *((Cursors, name) for name in ("claim", "save", "touch")),
-    *((DeadLetters, name) for name in ("bury", "park", "_add", "_refused_again", "released", "delivered", "put_back")),
-    *((DeadLetterOffice, name) for name in ("_mark", "_discard")),
+    *((CursorStore, name) for name in ("claim", "save", "touch")),
+    *(
+        (DeadLetterStore, name)
+        for name in ("bury", "park", "_add", "_refused_again", "released", "delivered", "put_back")
+    ),
+    *((DeadLetterAdmin, name) for name in ("_mark", "_discard")),
     (Collection, "distinct"),  # in the middle of a transaction that discards
     (MemorySink, "poll"),
     *((MemoryTransactions, name) for name in ("take_over", "_commit")),

@@ -12,9 +12,9 @@ from pymongo.database import Database
 from outbox import Outbox
 from outbox.errors import LeaseLost
 from relay.dead_letters.admin import Selection
-from relay.dead_letters.store import DeadLetters, OnPoison
+from relay.dead_letters.store import DeadLetterStore, OnPoison
 from relay.errors import PoisonMessage
-from relay.shares.cursor_admin import Cursors
+from relay.shares.cursor_admin import CursorStore
 from relay.testing import MemorySink
 from tests.actors.price_service import arrived, new_prices, office, put, refuse, relay, states
 from tests.actors.relay_thread import run_once, saved_seq
@@ -158,10 +158,10 @@ def test_a_stale_relay_can_neither_bury_nor_park(prices: Outbox, sink: MemorySin
     put(prices, "a", "a")
     refuse(sink, 1)
     run_once(relay(prices, sink))
-    cursors = Cursors(prices.collections.cursors, "kafka")
-    stale = DeadLetters(prices.collections, cursors, 1, "park-key")
+    cursors = CursorStore(prices.collections.cursors, "kafka")
+    stale = DeadLetterStore(prices.collections, cursors, 1, "park-key")
     cursors.claim(2)
-    [first, second] = [prices.log.at(seq) for seq in (1, 2)]
+    [first, second] = [prices.log.record_at(seq) for seq in (1, 2)]
     assert first is not None
     assert second is not None
     prices.collections.dead.delete_one({"seq": 2})
@@ -183,16 +183,16 @@ def test_what_is_released_while_it_parks_is_not_parked_for_ever(
     run_once(relay(prices, sink))
     put(prices, "a")
     discarded = threading.Event()
-    ask = DeadLetters._parked
+    ask = DeadLetterStore._parked
 
-    def discard_after_asking(self: DeadLetters, keys: Any, session: Any) -> set[str]:
+    def discard_after_asking(self: DeadLetterStore, keys: Any, session: Any) -> set[str]:
         found = ask(self, keys, session)
         if found and session is None:
             office(prices).discard(Selection(key="a"))
             discarded.set()
         return found
 
-    monkeypatch.setattr(DeadLetters, "_parked", discard_after_asking)
+    monkeypatch.setattr(DeadLetterStore, "_parked", discard_after_asking)
     run_once(relay(prices, sink))
 
     assert discarded.is_set()

@@ -17,14 +17,14 @@ from outbox import Outbox
 from outbox.mongo.lease import Lease
 from outbox.sequencer.sequencer import Sequencer
 from relay import Relay
-from relay.dead_letters.store import DeadLetters
+from relay.dead_letters.store import DeadLetterStore
 from relay.delivery.at_least_once import AtLeastOnce
-from relay.delivery.ports import Transactions
+from relay.delivery.ports import TransactionalSink
 from relay.delivery.worker import is_drained
 from relay.errors import Verdict
 from relay.kafka.exactly_once import ExactlyOnce
-from relay.shares.cursor_admin import Cursors
-from relay.shares.layout import role
+from relay.shares.cursor_admin import CursorStore
+from relay.shares.layout import relay_id
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import foreign, new_outbox, totals
 from tests.actors.relay_thread import numbered, run_once, saved_seq
@@ -103,15 +103,15 @@ def successor(nodes: ReplicaSet, orders: Outbox) -> Iterator[Successor]:
 
 def once_loaded(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> None:
     """When the relay has learned its cursor, and before it looks at the log."""
-    load = Cursors.load
+    load = CursorStore.load
 
-    def loaded(self: Cursors, *arguments: Any) -> Any:
+    def loaded(self: CursorStore, *arguments: Any) -> Any:
         found = load(self, *arguments)
-        monkeypatch.setattr(Cursors, "load", load)
+        monkeypatch.setattr(CursorStore, "load", load)
         do()
         return found
 
-    monkeypatch.setattr(Cursors, "load", loaded)
+    monkeypatch.setattr(CursorStore, "load", loaded)
 
 
 @pytest.mark.parametrize("sink", [MemorySink(), MemoryTransactions()], ids=["at least once", "exactly once"])
@@ -122,11 +122,13 @@ def test_it_does_not_take_the_log_for_another_one(
     successor.be_unaware()
     numbered(orders, 3)
     run_once(Relay(orders, sink))
-    cursors = Cursors(orders.collections.cursors, "kafka", in_kafka=isinstance(sink, Transactions))
-    delivery = ExactlyOnce(orders, cursors, sink) if isinstance(sink, Transactions) else AtLeastOnce(orders, cursors)
-    lease = Lease(orders.collections.leases, role("kafka"))
+    cursors = CursorStore(orders.collections.cursors, "kafka", in_kafka=isinstance(sink, TransactionalSink))
+    delivery = (
+        ExactlyOnce(orders, cursors, sink) if isinstance(sink, TransactionalSink) else AtLeastOnce(orders, cursors)
+    )
+    lease = Lease(orders.collections.leases, relay_id("kafka"))
     assert lease.acquire()
-    letters = DeadLetters(orders.collections, cursors, lease.fence, "stop")
+    letters = DeadLetterStore(orders.collections, cursors, lease.fence, "stop")
     once_loaded(monkeypatch, successor.elected)
 
     with pytest.raises(PyMongoError) as waited:
@@ -181,10 +183,10 @@ def test_it_does_not_take_its_parked_keys_for_free(orders: Outbox, successor: Su
     sink = MemorySink()
     sink.refused = {1: Verdict.POISON}
     run_once(Relay(orders, sink, on_poison="park-key"))
-    cursors = Cursors(orders.collections.cursors, "kafka")
+    cursors = CursorStore(orders.collections.cursors, "kafka")
     successor.elected()
-    letters = DeadLetters(orders.collections, cursors, 99, "park-key")
-    record = orders.log.at(1)
+    letters = DeadLetterStore(orders.collections, cursors, 99, "park-key")
+    record = orders.log.record_at(1)
     assert record is not None
 
     with pytest.raises(PyMongoError) as waited:

@@ -18,7 +18,7 @@ from relay.errors import CursorMismatch
 from relay.monitoring.status import relay_status
 from relay.shares import layout
 from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import load, wish
+from relay.shares.layout import load, request_shares
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import new_outbox
 from tests.actors.relay_thread import numbered, run_once, seqs
@@ -114,7 +114,7 @@ def test_a_whole_number_of_any_type_is_one(orders: Outbox, sink: MemorySink, sha
     """Mongosh writes `seq: 3` as an int or a double."""
     numbered(orders, 5)
     run_once(relay(orders, MemorySink(), shares))
-    record = orders.log.at(3)
+    record = orders.log.record_at(3)
     assert record is not None
     values = {"seq": kind(3), "id": record.id, "created": record.created, "fence": kind(1)}
     orders.collections.cursors.update_many({"seq": {"$exists": True}}, {"$set": values})
@@ -137,7 +137,7 @@ def test_a_wish_that_no_command_has_written_is_said_and_another_mends_it(
     with pytest.raises(CursorMismatch, match="'wanted' of 'relay:kafka'.*`relay shares set`"):
         run_once(relay(orders, sink))
 
-    wish(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "kafka", 2)
     run_once(relay(orders, sink))
     assert layout.load(orders.collections, "kafka")[:2] == (2, None)
 

@@ -15,7 +15,7 @@ from relay import Relay
 from relay import relay as runner
 from relay.errors import CursorMismatch
 from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import load, role, wish
+from relay.shares.layout import load, relay_id, request_shares
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_thread import Relaying, numbered, run_once, seqs
@@ -126,7 +126,7 @@ def test_one_that_stood_by_while_the_cursors_were_removed_stops_when_its_turn_co
 ) -> None:
     run_once(relay(orders, sink, shares))
     names = ["kafka"] if shares == 1 else ["kafka", *(f"kafka/{n}" for n in range(1, shares + 1))]
-    held = [Lease(orders.collections.leases, role(name)) for name in names]
+    held = [Lease(orders.collections.leases, relay_id(name)) for name in names]
     assert all(each.acquire() for each in held)
     running = Relaying(relay(orders, sink))
 
@@ -170,7 +170,7 @@ def test_cursors_of_shares_without_their_number_can_be_forgotten(orders: Outbox,
 
 def test_what_was_wanted_is_forgotten_with_the_cursors(orders: Outbox, sink: MemorySink) -> None:
     run_once(relay(orders, sink, 2))
-    wish(orders.collections, "kafka", 4)
+    request_shares(orders.collections, "kafka", 4)
 
     forget(orders, "kafka", SystemClock())
 

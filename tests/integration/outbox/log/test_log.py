@@ -205,7 +205,7 @@ def test_one_record_is_found_by_its_seq(orders: Outbox) -> None:
     _put_at(orders, 1, 2)
     _put_at(orders, 3)
 
-    found = [orders.log.at(seq) for seq in (1, 2, 3, 4)]
+    found = [orders.log.record_at(seq) for seq in (1, 2, 3, 4)]
     assert [None if each is None or each.data is None else each.data["total"] for each in found] == [1, 2, 3, None]
 
 

@@ -32,10 +32,10 @@ ASK: dict[str, Callable[[Outbox], object]] = {
     "cursor set to a date": lambda outbox: move(outbox, "kafka", DAY, SystemClock()),
     "oldest": lambda outbox: outbox.log.oldest(),
     "head": lambda outbox: outbox.log.head(),
-    "at": lambda outbox: outbox.log.at(outbox.log.head()),
-    "first_of": lambda outbox: outbox.log.first_of(outbox.log.head()),
+    "at": lambda outbox: outbox.log.record_at(outbox.log.head()),
+    "batch_start": lambda outbox: outbox.log.batch_start(outbox.log.head()),
     "ids_since": lambda outbox: outbox.log.ids_since(outbox.log.oldest()),
-    "since": lambda outbox: outbox.log.since(outbox.log.oldest(), 10),
+    "since": lambda outbox: outbox.log.batches_from(outbox.log.oldest(), 10),
     "retention": lambda outbox: Retention(outbox.collections, 0).spare(1, CAP, outbox.log.head()),
 }
 

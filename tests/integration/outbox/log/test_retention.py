@@ -109,8 +109,8 @@ def test_it_is_exact_at_the_edge_whatever_the_sizes(outbox: Outbox, seed: int, p
     finally:
         sequencer.release()
 
-    protected = outbox.log.first_of(position + 1)
-    kept = sum(len(each.raw) for each in outbox.log.since(protected, 1000))
+    protected = outbox.log.batch_start(position + 1)
+    kept = sum(len(each.raw) for each in outbox.log.batches_from(protected, 1000))
     assert outbox.log.oldest() <= position + 1
     assert kept <= CAP < kept + sequencer._held_bytes
 
@@ -126,7 +126,7 @@ def test_measuring_weighs_more_batches_than_one_step_holds(outbox: Outbox, monke
     put_large(outbox, 20)
     register(outbox, "relay:kafka", 18)
     oldest = outbox.log.oldest()
-    older = sum(len(each.raw) for each in outbox.log.since(oldest, 1000) if each.last <= 18)
+    older = sum(len(each.raw) for each in outbox.log.batches_from(oldest, 1000) if each.last <= 18)
 
     lease = Lease(outbox.collections.leases, "sequencer")
     assert lease.acquire()

@@ -119,7 +119,7 @@ def test_a_relay_puts_it_aside_as_it_is(
     run_once(relay(orders, sink, policy))
     listed = list(office(orders).letters(Selection()))
     shown = office(orders).letter(unreadable)
-    stored = orders.log.at(2)
+    stored = orders.log.record_at(2)
 
     assert [seq for _, seq in arrived(sink)] == seqs
     assert listed[0]["_id"] == unreadable

@@ -23,7 +23,7 @@ from relay import Relay
 from relay.dead_letters.admin import Selection
 from relay.monitoring.status import relay_status
 from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import wish
+from relay.shares.layout import request_shares
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.command_listener import Commands
 from tests.actors.price_service import PriceSet, new_prices, office, put, refuse
@@ -161,7 +161,7 @@ def relaying_with_poison(prices: Outbox, name: str, policy: Any, shares: int) ->
     run_once(relay)  # it is refused again
     assert its.discard(Selection()) == len(aside)
     assert move(prices, name, head + 1, SystemClock())[1][0] == head + 1
-    assert wish(prices.collections, name, 3 - shares)
+    assert request_shares(prices.collections, name, 3 - shares)
     run_once(relay)
     assert forget(prices, name, SystemClock())
 

@@ -147,7 +147,7 @@ def test_who_tries_only_once_waits_for_a_dead_holder(leases: Collection[Document
     assert Lease(leases, "sequencer", seconds=0.3).acquire()
     once = Lease(leases, "sequencer", seconds=0.3)
 
-    assert once.take_from_nobody()
+    assert once.acquire_if_idle()
     assert once.fence == 2
 
 
@@ -156,7 +156,7 @@ def test_who_tries_only_once_leaves_a_holder_at_work_alone(leases: Collection[Do
     assert holder.acquire()
 
     with ThreadPoolExecutor(1) as threads:
-        trying = threads.submit(once.take_from_nobody)
+        trying = threads.submit(once.acquire_if_idle)
         while not trying.done():
             holder.renew()
 

@@ -20,15 +20,15 @@ from outbox import MissingPrivilege, Outbox
 from outbox.clock import SystemClock
 from outbox.mongo.privileges import RELAYING, check_privileges
 from outbox.sequencer import loop
-from outbox.sequencer.change_stream import Bell
-from outbox.sequencer.loop import sequence
+from outbox.sequencer.change_stream import ChangeStreamListener
+from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from relay import Relay
-from relay.dead_letters.admin import DeadLetterOffice, Selection
+from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import Verdict
 from relay.monitoring.status import relay_status
 from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import wish
+from relay.shares.layout import request_shares
 from relay.testing import MemorySink
 from tests.actors.database_users import ROLES, Privilege, grant, privileges
 from tests.actors.order_service import MESSAGES, OrderPlaced, foreign, new_outbox, placed, unchecked
@@ -97,7 +97,7 @@ def number(admin: Database[Document], user: Database[Document]) -> None:
     orders = new_outbox(admin)
     orders.collections.cursors.insert_one({"_id": "relay:kafka", "seq": Int64(0)})
     sequencer = Sequencer(Outbox(user).collections)
-    bell = Bell(Outbox(user).collections.staging)
+    bell = ChangeStreamListener(Outbox(user).collections.staging)
     try:
         for total in range(2):
             assert sequencer.take_over()
@@ -124,12 +124,12 @@ def relay(admin: Database[Document], user: Database[Document]) -> None:
     with Outbox(user) as outbox:
         run_once(Relay(outbox, sink, on_poison="park-key"))
         assert relay_status(outbox, "kafka").parked == 2
-        DeadLetterOffice(orders, "kafka").requeue(Selection())
+        DeadLetterAdmin(orders, "kafka").requeue(Selection())
         sink.refused = {}
         run_once(Relay(outbox, sink, on_poison="park-key"))
         assert relay_status(outbox, "kafka").dead == 0
     assert [each.seq for each in sink.records] == [1, 2, 3]
-    wish(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "kafka", 2)
     orders.put([placed(total, order_id=str(total)) for total in range(3)], standalone=True)
     with Outbox(user) as outbox:
         run_once(Relay(outbox, sink))
@@ -146,7 +146,7 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     with orders:
         run_once(Relay(orders, sink, on_poison="dead-letter"))
     outbox = Outbox(user)
-    office = DeadLetterOffice(outbox, "kafka")
+    office = DeadLetterAdmin(outbox, "kafka")
     assert office.count("dead") == 3
     orders.collections.dead.update_one({"reader": "sequencer"}, {"$set": foreign_letter()})  # as if it had been mended
     assert office.requeue(Selection()).letters == 3
@@ -154,7 +154,7 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     move(outbox, "another", datetime.now(UTC), SystemClock())
     assert forget(outbox, "another", SystemClock())
     assert relay_status(outbox, "kafka").staging == 1
-    assert wish(outbox.collections, "kafka", 2)
+    assert request_shares(outbox.collections, "kafka", 2)
 
 
 def foreign_letter() -> Document:
@@ -303,7 +303,7 @@ def test_a_process_that_may_not_sequence_says_so_once_and_leaves_the_lease_to_ot
     stop = threading.Event()
     with as_user("outboxSequencer", Privilege("outboxSequencer", "outbox", "collMod")) as user:
         collections = Outbox(user).collections
-        thread = threading.Thread(target=sequence, args=(collections, Sequencer(collections), stop))
+        thread = threading.Thread(target=run_sequencer, args=(collections, Sequencer(collections), stop))
         thread.start()
         wait_until(lambda: errors_of(caplog), 20, "an error")
         wait_until(lambda: orders.sequence() == 1, 20, "another process to have the lease")

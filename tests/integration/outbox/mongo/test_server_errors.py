@@ -17,7 +17,7 @@ from relay import Relay
 from relay.dead_letters.admin import Selection
 from relay.monitoring.status import relay_status
 from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import load, wish
+from relay.shares.layout import load, request_shares
 from relay.testing import MemorySink
 from tests.actors.answers import answering
 from tests.actors.order_service import new_outbox, placed
@@ -174,6 +174,6 @@ def test_the_number_of_shares_is_changed(mongo: MongoClient[Document], orders: O
     orders.put([placed(total, order_id=str(total)) for total in range(20)], standalone=True)
     run_once(Relay(orders, sink))
 
-    wish(orders.collections, "kafka", 3)
+    request_shares(orders.collections, "kafka", 3)
     with answering(mongo, APP, COMMANDS, 6, errorCode=11601), Relaying(Relay(orders, sink, chance=lambda: 0.0)):
         wait_until(lambda: load(calm.collections, "kafka").shares == 3, 60, "the relay to have three shares")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pymongo.database import Database
 
 from outbox import Headroom, Outbox
-from outbox.monitoring.headroom import Gauge
+from outbox.monitoring.headroom import HeadroomGauge
 from outbox.sequencer.sequencer import Sequencer
 from tests.actors.order_service import Document, placed
 from tests.actors.small_log import CAP, append, empty, put_large, register, small_outbox
@@ -31,7 +31,7 @@ def outbox(database: Database[Document]) -> Outbox:
 
 
 def headroom(outbox: Outbox, seq: int, cap: int = CAP) -> Headroom | None:
-    return Gauge(outbox.collections, cap).headrooms({READER: seq})[READER]
+    return HeadroomGauge(outbox.collections, cap).headrooms({READER: seq})[READER]
 
 
 def kept(outbox: Outbox, seq: int) -> list[Document]:
@@ -40,7 +40,7 @@ def kept(outbox: Outbox, seq: int) -> list[Document]:
 
 
 def weight(outbox: Outbox, found: list[Document]) -> int:
-    sizes = {each.first: len(each.raw) for each in outbox.log.since(1, 10_000)}
+    sizes = {each.first: len(each.raw) for each in outbox.log.batches_from(1, 10_000)}
     return sum(sizes[each["_id"]] for each in found)
 
 
@@ -74,7 +74,7 @@ def test_the_sequencer_appends_as_much_and_not_a_byte_more(outbox: Outbox, sizes
             outbox.put(placed(1, note="x" * size), standalone=True)
             found = headroom(outbox, position)
             hold = sequencer.sweep().hold
-            newest = outbox.log.holding(outbox.log.head())
+            newest = outbox.log.batch_at(outbox.log.head())
             assert found is not None
             assert newest is not None
             if hold is not None:
@@ -100,9 +100,9 @@ def test_a_large_log_is_estimated_by_its_samples(
 
     found = headroom(outbox, seq)
 
-    shares = [len(each.raw) / (each.last - each.first + 1) for each in outbox.log.since(1, 100)]
-    first = outbox.log.first_of(seq + 1)
-    size = Gauge(outbox.collections, CAP).size
+    shares = [len(each.raw) / (each.last - each.first + 1) for each in outbox.log.batches_from(1, 100)]
+    first = outbox.log.batch_start(seq + 1)
+    size = HeadroomGauge(outbox.collections, CAP).size
     assert found is not None
     if head + 1 - first <= first - oldest:
         least, most = (CAP - (head + 1 - first) * share for share in (max(shares), min(shares)))
@@ -179,7 +179,7 @@ def test_an_empty_log_has_bytes_but_neither_records_nor_a_time(outbox: Outbox) -
 
 def test_records_are_counted_by_the_average_of_the_log(outbox: Outbox) -> None:
     append(outbox, [(2, 100), (1, 400)])
-    gauge = Gauge(outbox.collections, CAP)
+    gauge = HeadroomGauge(outbox.collections, CAP)
 
     found = gauge.headrooms({READER: 3})[READER]
 
@@ -189,7 +189,7 @@ def test_records_are_counted_by_the_average_of_the_log(outbox: Outbox) -> None:
 
 def seconds_a_record(outbox: Outbox) -> float | None:
     """The time that each record of the headroom counts for."""
-    gauge = Gauge(outbox.collections, CAP)
+    gauge = HeadroomGauge(outbox.collections, CAP)
     head = outbox.log.head()
     found = gauge.headrooms({READER: head})[READER]
     assert found is not None

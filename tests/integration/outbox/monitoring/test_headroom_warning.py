@@ -10,8 +10,8 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from outbox import Outbox
-from outbox.monitoring.headroom import Gauge
-from outbox.monitoring.headroom_warning import AGAIN_SECONDS, LOOK_SECONDS, EarlyWarning
+from outbox.monitoring.headroom import HeadroomGauge
+from outbox.monitoring.headroom_warning import AGAIN_SECONDS, LOOK_SECONDS, HeadroomWarning
 from outbox.sequencer.sequencer import Sequencer
 from outbox.testing import FakeClock
 from tests.actors.command_listener import watched
@@ -36,7 +36,7 @@ def outbox(database: Database[Document]) -> Outbox:
 def leave(outbox: Outbox, share: float) -> None:
     """Sets the reader so far behind that about this share of the log is left, 3 % more at the most."""
     for seq in range(outbox.log.oldest(), outbox.log.head() + 1):
-        found = Gauge(outbox.collections, CAP).headrooms({"": seq})[""]
+        found = HeadroomGauge(outbox.collections, CAP).headrooms({"": seq})[""]
         if found is not None and found.bytes >= share * CAP:
             register(outbox, "relay:kafka", seq)
             return
@@ -48,19 +48,19 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def early(outbox: Outbox, clock: FakeClock) -> EarlyWarning:
-    return EarlyWarning(outbox.collections, clock)
+def early(outbox: Outbox, clock: FakeClock) -> HeadroomWarning:
+    return HeadroomWarning(outbox.collections, clock)
 
 
-def later(clock: FakeClock, early: EarlyWarning, seconds: float = LOOK_SECONDS) -> None:
+def later(clock: FakeClock, early: HeadroomWarning, seconds: float = LOOK_SECONDS) -> None:
     clock.advance(seconds)
-    early.note(NOTHING_KNOWN)
+    early.update(NOTHING_KNOWN)
 
 
 def test_a_reader_with_less_than_a_fifth_left_is_warned_of_with_what_is_left(
-    early: EarlyWarning, outbox: Outbox, caplog: pytest.LogCaptureFixture
+    early: HeadroomWarning, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    early.note(NOTHING_KNOWN)
+    early.update(NOTHING_KNOWN)
 
     [warning] = warnings_of(caplog)
     assert "reader 'relay:kafka' is far behind" in warning
@@ -69,9 +69,9 @@ def test_a_reader_with_less_than_a_fifth_left_is_warned_of_with_what_is_left(
 
 
 def test_while_it_lasts_it_is_told_again_every_ten_minutes(
-    early: EarlyWarning, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    early: HeadroomWarning, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    early.note(NOTHING_KNOWN)
+    early.update(NOTHING_KNOWN)
     for _ in range(2 * round(AGAIN_SECONDS / LOOK_SECONDS)):
         later(clock, early)
 
@@ -79,9 +79,9 @@ def test_while_it_lasts_it_is_told_again_every_ten_minutes(
 
 
 def test_when_it_is_over_that_is_told_once(
-    early: EarlyWarning, clock: FakeClock, outbox: Outbox, caplog: pytest.LogCaptureFixture
+    early: HeadroomWarning, clock: FakeClock, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    early.note(NOTHING_KNOWN)
+    early.update(NOTHING_KNOWN)
     leave(outbox, 0.5)
     later(clock, early)
     later(clock, early)
@@ -91,16 +91,16 @@ def test_when_it_is_over_that_is_told_once(
 
 
 def test_it_is_over_as_soon_as_the_sequencer_knows_of_enough(
-    early: EarlyWarning, caplog: pytest.LogCaptureFixture
+    early: HeadroomWarning, caplog: pytest.LogCaptureFixture
 ) -> None:
-    early.note(NOTHING_KNOWN)
-    early.note(0.5)
+    early.update(NOTHING_KNOWN)
+    early.update(0.5)
 
     assert OVER in warnings_of(caplog)[1]
 
 
 def test_a_reader_about_the_edge_is_told_of_once(
-    early: EarlyWarning, clock: FakeClock, outbox: Outbox, caplog: pytest.LogCaptureFixture
+    early: HeadroomWarning, clock: FakeClock, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Goes red when it is over at the same share at which it began."""
     for share in (0.15, 0.21, 0.15, 0.21):
@@ -111,21 +111,21 @@ def test_a_reader_about_the_edge_is_told_of_once(
 
 
 def test_a_reader_in_the_middle_of_the_log_is_not_warned_of_though_the_sequencer_knows_of_little_left(
-    early: EarlyWarning, outbox: Outbox, caplog: pytest.LogCaptureFixture
+    early: HeadroomWarning, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave(outbox, 0.5)
 
-    early.note(NOTHING_KNOWN)
+    early.update(NOTHING_KNOWN)
 
     assert warnings_of(caplog) == []
 
 
 def test_a_reader_that_lost_its_next_record_is_not_warned_of(
-    early: EarlyWarning, outbox: Outbox, caplog: pytest.LogCaptureFixture
+    early: HeadroomWarning, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     register(outbox, "relay:kafka", 0)
 
-    early.note(NOTHING_KNOWN)
+    early.update(NOTHING_KNOWN)
 
     assert warnings_of(caplog) == []
 
@@ -134,28 +134,28 @@ def test_no_server_is_asked_while_the_sequencer_knows_of_enough_nor_twice_in_ten
     mongo_uri: str, outbox: Outbox, clock: FakeClock
 ) -> None:
     with watched(mongo_uri, outbox.collections.database) as (database, commands):
-        early = EarlyWarning(Outbox(database).collections, clock)
-        early.note(0.5)
+        early = HeadroomWarning(Outbox(database).collections, clock)
+        early.update(0.5)
         assert commands.names() == []
-        early.note(NOTHING_KNOWN)
+        early.update(NOTHING_KNOWN)
         assert commands.names() != []
         commands.clear()
-        early.note(NOTHING_KNOWN)
+        early.update(NOTHING_KNOWN)
         clock.advance(LOOK_SECONDS / 2)
-        early.note(NOTHING_KNOWN)
+        early.update(NOTHING_KNOWN)
 
         assert commands.names() == []
 
 
 def test_measuring_that_fails_does_not_disturb_the_sequencer(
-    early: EarlyWarning, monkeypatch: pytest.MonkeyPatch, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    early: HeadroomWarning, monkeypatch: pytest.MonkeyPatch, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> NoReturn:
         raise AutoReconnect("away")
 
     with monkeypatch.context() as away:
         away.setattr("outbox.monitoring.headroom_warning.Gauge.headrooms", fail)
-        early.note(NOTHING_KNOWN)
+        early.update(NOTHING_KNOWN)
     assert warnings_of(caplog) == []
 
     later(clock, early)

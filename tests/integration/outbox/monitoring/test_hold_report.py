@@ -13,7 +13,7 @@ from pymongo.errors import AutoReconnect
 from outbox import Outbox
 from outbox.log.retention import Hold
 from outbox.mongo.lease import Lease
-from outbox.monitoring.hold_report import OVER_SECONDS, SAY_SECONDS, WRITE_SECONDS, Holding
+from outbox.monitoring.hold_report import OVER_SECONDS, SAY_SECONDS, WRITE_SECONDS, HoldReport
 from outbox.testing import FakeClock
 from tests.actors.order_service import Document, placed, warnings_of
 from tests.actors.small_log import put_large, register, small_outbox
@@ -42,8 +42,8 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def holding(outbox: Outbox, clock: FakeClock) -> Holding:
-    return Holding(outbox.collections, clock)
+def holding(outbox: Outbox, clock: FakeClock) -> HoldReport:
+    return HoldReport(outbox.collections, clock)
 
 
 def left(outbox: Outbox) -> Any:
@@ -56,10 +56,10 @@ def left(outbox: Outbox) -> Any:
 
 
 def test_a_hold_is_warned_of_when_it_begins_and_every_ten_seconds(
-    holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    holding: HoldReport, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(21):
-        holding.note(KAFKA, 1)
+        holding.update(KAFKA, 1)
         clock.advance(1)
 
     assert len(warnings_of(caplog)) == 3
@@ -68,50 +68,52 @@ def test_a_hold_is_warned_of_when_it_begins_and_every_ten_seconds(
     assert "for 20 s so far" in warnings_of(caplog)[2]
 
 
-def test_it_says_how_to_give_a_relay_up(holding: Holding, outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
-    holding.note(KAFKA, 1)
+def test_it_says_how_to_give_a_relay_up(holding: HoldReport, outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    holding.update(KAFKA, 1)
 
     command = f"relay cursor forget kafka --database {outbox.collections.database.name} --outbox outbox"
     assert warnings_of(caplog)[0].endswith(command)
 
 
 def test_of_a_share_it_says_how_to_give_up_the_whole_relay(
-    holding: Holding, outbox: Outbox, caplog: pytest.LogCaptureFixture
+    holding: HoldReport, outbox: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    holding.note(KAFKA._replace(reader="relay:kafka/3"), 1)
+    holding.update(KAFKA._replace(reader="relay:kafka/3"), 1)
 
     command = f"relay cursor forget kafka --database {outbox.collections.database.name} --outbox outbox"
     assert warnings_of(caplog)[0].endswith(command)
 
 
 def test_the_end_of_a_hold_is_told_with_its_length(
-    holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    holding: HoldReport, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    holding.note(KAFKA, 1)
+    holding.update(KAFKA, 1)
     for _ in range(3):
         clock.advance(OVER_SECONDS)
-        holding.note(None, 1)
+        holding.update(None, 1)
 
     assert len(warnings_of(caplog)) == 2
     assert "does not hold the sequencer back any more, after 5 s" in warnings_of(caplog)[1]
 
 
 def test_a_slow_reader_that_lets_it_go_on_for_moments_holds_once(
-    holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    holding: HoldReport, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Goes red when a single sweep that is not held ends a hold."""
     for _ in range(9):
-        holding.note(KAFKA, 1)
+        holding.update(KAFKA, 1)
         clock.advance(0.5)
-        holding.note(None, 1)
+        holding.update(None, 1)
         clock.advance(0.5)
 
     assert len(warnings_of(caplog)) == 1
 
 
-def test_without_a_hold_nothing_is_said(holding: Holding, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_hold_nothing_is_said(
+    holding: HoldReport, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(10):
-        holding.note(None, 1)
+        holding.update(None, 1)
         clock.advance(SAY_SECONDS)
 
     assert warnings_of(caplog) == []
@@ -120,87 +122,87 @@ def test_without_a_hold_nothing_is_said(holding: Holding, clock: FakeClock, capl
 # ---- in the lease
 
 
-def test_the_lease_says_who_holds_and_what_it_would_lose(holding: Holding, outbox: Outbox, lease: Lease) -> None:
-    holding.note(KAFKA, lease.fence)
+def test_the_lease_says_who_holds_and_what_it_would_lose(holding: HoldReport, outbox: Outbox, lease: Lease) -> None:
+    holding.update(KAFKA, lease.fence)
 
     assert (left(outbox)["reader"], left(outbox)["seq"]) == ("relay:kafka", 7)
 
 
 def test_it_is_written_every_few_seconds_and_dated_once(
-    holding: Holding, outbox: Outbox, lease: Lease, clock: FakeClock
+    holding: HoldReport, outbox: Outbox, lease: Lease, clock: FakeClock
 ) -> None:
-    holding.note(KAFKA, lease.fence)
+    holding.update(KAFKA, lease.fence)
     first = left(outbox)
-    holding.note(Hold("relay:kafka", 8), lease.fence)
+    holding.update(Hold("relay:kafka", 8), lease.fence)
     soon = left(outbox)
     clock.advance(WRITE_SECONDS)
-    holding.note(Hold("relay:kafka", 9), lease.fence)
+    holding.update(Hold("relay:kafka", 9), lease.fence)
 
     assert soon == first
     assert left(outbox) == {**first, "seq": 9}
 
 
-def test_another_reader_is_dated_anew(holding: Holding, outbox: Outbox, lease: Lease) -> None:
-    holding.note(KAFKA, lease.fence)
+def test_another_reader_is_dated_anew(holding: HoldReport, outbox: Outbox, lease: Lease) -> None:
+    holding.update(KAFKA, lease.fence)
     first = left(outbox)["since"]
     wait_until(lambda: outbox.collections.database.command("hello")["localTime"] > first.replace(tzinfo=None), 10)
-    holding.note(Hold("consumer:billing", 3), lease.fence)
+    holding.update(Hold("consumer:billing", 3), lease.fence)
 
     assert left(outbox)["reader"] == "consumer:billing"
     assert left(outbox)["since"] > first
 
 
 def test_when_it_is_over_the_lease_says_nothing(
-    holding: Holding, outbox: Outbox, lease: Lease, clock: FakeClock
+    holding: HoldReport, outbox: Outbox, lease: Lease, clock: FakeClock
 ) -> None:
-    holding.note(KAFKA, lease.fence)
+    holding.update(KAFKA, lease.fence)
     clock.advance(OVER_SECONDS)
-    holding.note(None, lease.fence)
+    holding.update(None, lease.fence)
 
     assert left(outbox) is None
 
 
 def test_what_a_killed_sequencer_left_goes_with_the_next_ones_first_sweep(outbox: Outbox, lease: Lease) -> None:
-    Holding(outbox.collections).note(KAFKA, lease.fence)
+    HoldReport(outbox.collections).update(KAFKA, lease.fence)
 
-    Holding(outbox.collections).note(None, lease.fence)
+    HoldReport(outbox.collections).update(None, lease.fence)
 
     assert left(outbox) is None
 
 
 def test_a_hold_that_outlives_its_sequencer_keeps_its_date(outbox: Outbox, lease: Lease) -> None:
-    Holding(outbox.collections).note(KAFKA, lease.fence)
+    HoldReport(outbox.collections).update(KAFKA, lease.fence)
     first = left(outbox)
 
     assert lease.acquire()
-    Holding(outbox.collections).note(KAFKA, lease.fence)
+    HoldReport(outbox.collections).update(KAFKA, lease.fence)
 
     assert left(outbox) == first
 
 
-def test_a_sequencer_whose_time_is_over_writes_nothing(holding: Holding, outbox: Outbox, lease: Lease) -> None:
+def test_a_sequencer_whose_time_is_over_writes_nothing(holding: HoldReport, outbox: Outbox, lease: Lease) -> None:
     """Goes red when the write does not ask for the fence."""
     stale = lease.fence
     assert lease.acquire()
 
-    holding.note(KAFKA, stale)
+    holding.update(KAFKA, stale)
 
     assert left(outbox) is None
 
 
 def test_a_write_that_fails_disturbs_nothing_and_is_made_good(
-    holding: Holding, outbox: Outbox, lease: Lease, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    holding: HoldReport, outbox: Outbox, lease: Lease, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> NoReturn:
         raise AutoReconnect("away")
 
     with monkeypatch.context() as away:
         away.setattr(type(outbox.collections.leases), "update_one", fail)
-        holding.note(KAFKA, lease.fence)
+        holding.update(KAFKA, lease.fence)
     assert left(outbox) is None
 
     clock.advance(WRITE_SECONDS)
-    holding.note(KAFKA, lease.fence)
+    holding.update(KAFKA, lease.fence)
 
     assert left(outbox)["reader"] == "relay:kafka"
 

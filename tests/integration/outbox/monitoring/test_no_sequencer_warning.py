@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.mongo.lease import Lease
-from outbox.monitoring.no_sequencer_warning import LOOK_SECONDS, Unattended
+from outbox.monitoring.no_sequencer_warning import LOOK_SECONDS, NoSequencerWarning
 from outbox.testing import FakeClock
 from tests.actors.order_service import new_outbox, placed, warnings_of
 
@@ -24,11 +24,11 @@ def _full(database: Database[Document]) -> Outbox:
 
 def test_a_warning_says_that_nobody_sequences(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
-    unattended = Unattended(_full(database).collections, clock)
+    unattended = NoSequencerWarning(_full(database).collections, clock)
     for _ in range(3):
-        unattended.look()
+        unattended.check()
         clock.advance(LOOK_SECONDS)
-        unattended.look()
+        unattended.check()
 
     assert "no process sequences them" in warnings_of(caplog)[0]
 
@@ -39,11 +39,11 @@ def test_there_is_no_warning_while_somebody_sequences(
     clock, collections = FakeClock(), _full(database).collections
     lease = Lease(collections.leases, "sequencer")
     lease.acquire()
-    unattended = Unattended(collections, clock)
+    unattended = NoSequencerWarning(collections, clock)
     for _ in range(3):
         clock.advance(LOOK_SECONDS)
         lease.renew()
-        unattended.look()
+        unattended.check()
 
     assert warnings_of(caplog) == []
 
@@ -51,10 +51,10 @@ def test_there_is_no_warning_while_somebody_sequences(
 def test_there_is_no_warning_of_a_few_messages(database: Database[Document], caplog: pytest.LogCaptureFixture) -> None:
     clock, orders = FakeClock(), new_outbox(database)
     orders.put(placed(1), standalone=True)
-    unattended = Unattended(orders.collections, clock)
+    unattended = NoSequencerWarning(orders.collections, clock)
     for _ in range(3):
         clock.advance(LOOK_SECONDS)
-        unattended.look()
+        unattended.check()
 
     assert warnings_of(caplog) == []
 
@@ -62,10 +62,10 @@ def test_there_is_no_warning_of_a_few_messages(database: Database[Document], cap
 def test_puts_look_once_in_a_while_only(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     looks: list[object] = []
-    unattended = Unattended(new_outbox(database).collections, clock)
+    unattended = NoSequencerWarning(new_outbox(database).collections, clock)
     monkeypatch.setattr(unattended, "_look", lambda: looks.append(None))
     for _ in range(100):
         clock.advance(1)
-        unattended.look()
+        unattended.check()
 
     assert len(looks) == 3

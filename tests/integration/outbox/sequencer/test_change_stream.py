@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from outbox import Outbox
-from outbox.sequencer.change_stream import Bell
+from outbox.sequencer.change_stream import ChangeStreamListener
 from tests.actors.command_listener import Commands, watched
 from tests.actors.order_service import MESSAGES, new_outbox, placed
 from tests.waiting import wait_until
@@ -30,7 +30,7 @@ class Hung:
 
     def __init__(self, orders: Outbox) -> None:
         self._orders = orders
-        self.bell, self.stop = Bell(orders.collections.staging), threading.Event()
+        self.bell, self.stop = ChangeStreamListener(orders.collections.staging), threading.Event()
         self._thread = threading.Thread(target=self.bell.run, args=(self.stop,), name="outbox-bell-test")
         self._thread.start()
 

@@ -14,10 +14,10 @@ from pymongo.database import Database
 from outbox import Outbox
 from outbox.errors import LeaseLost
 from outbox.mongo.collections import Collections
-from outbox.mongo.lease import holder
-from outbox.sequencer.change_stream import Bell, News
-from outbox.sequencer.loop import sequence
-from outbox.sequencer.sequencer import Doubt, Sequencer
+from outbox.mongo.lease import read_lease
+from outbox.sequencer.change_stream import Changes, ChangeStreamListener
+from outbox.sequencer.loop import run_sequencer
+from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
 from outbox.sequencer.snapshot import Snapshot
 from tests.actors.command_listener import watched
 from tests.actors.order_service import foreign, new_outbox, placed, totals, unchecked
@@ -43,10 +43,10 @@ def worker(orders: Outbox) -> Iterator[Sequencer]:
     worker.release()
 
 
-def _news(orders: Outbox) -> News:
+def _news(orders: Outbox) -> Changes:
     """All that is in staging, in the order of the puts, as if each had been committed at once."""
     shown = Snapshot(orders.collections, Now())
-    return News(shown.bite(), shown.time)
+    return Changes(shown.page(), shown.time)
 
 
 def test_news_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox) -> None:
@@ -145,7 +145,7 @@ def test_another_fence_stops_news_as_it_stops_a_sweep(orders: Outbox, worker: Se
     assert other.take_over()
     assert other.sweep().messages == 1
 
-    with pytest.raises((LeaseLost, Doubt)):
+    with pytest.raises((LeaseLost, TakeoverRequired)):
         worker.take(news)
     assert totals(orders.read()) == [1]
     other.release()
@@ -155,21 +155,21 @@ def test_at_a_steady_rate_staging_is_still_swept_every_second(
     mongo_uri: str, orders: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Goes red when the bell is trusted for as long as it rings: here it never brings the first message."""
-    heed = Bell._heed
+    heed = ChangeStreamListener._heed
     hidden: list[Any] = []
 
-    def forgetful(bell: Bell, since: Timestamp, put: Timestamp, document: Any) -> None:
+    def forgetful(bell: ChangeStreamListener, since: Timestamp, put: Timestamp, document: Any) -> None:
         if hidden:
             heed(bell, since, put, document)
         else:
             hidden.append(document)
 
-    monkeypatch.setattr(Bell, "_heed", forgetful)
+    monkeypatch.setattr(ChangeStreamListener, "_heed", forgetful)
     stop = threading.Event()
-    thread = threading.Thread(target=sequence, args=(orders.collections, Sequencer(orders.collections), stop))
+    thread = threading.Thread(target=run_sequencer, args=(orders.collections, Sequencer(orders.collections), stop))
     thread.start()
     try:
-        wait_until(lambda: holder(orders.collections.leases, "sequencer"), 30, "the sequencer to begin")
+        wait_until(lambda: read_lease(orders.collections.leases, "sequencer"), 30, "the sequencer to begin")
         numbers = iter(range(10_000))
         orders.put(placed(next(numbers)), standalone=True)
 

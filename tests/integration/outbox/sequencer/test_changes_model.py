@@ -15,7 +15,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
-from outbox.sequencer.change_stream import Bell
+from outbox.sequencer.change_stream import ChangeStreamListener
 from outbox.sequencer.sequencer import Sequencer
 from tests.actors.order_service import new_outbox, placed
 from tests.waiting import wait_until
@@ -55,7 +55,7 @@ class Putting(RuleBasedStateMachine):
         database.client.drop_database(database.name)
         self._orders = new_outbox(database, sequence=False)
         self._broken = broken
-        self._bell, self._stop = Bell(self._orders.collections.staging, 0.05), threading.Event()
+        self._bell, self._stop = ChangeStreamListener(self._orders.collections.staging, 0.05), threading.Event()
         self._listener = threading.Thread(target=self._bell.run, args=(self._stop,), name="outbox-bell-test")
         self._listener.start()
         self._sequencer = Sequencer(self._orders.collections)

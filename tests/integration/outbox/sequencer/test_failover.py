@@ -21,10 +21,10 @@ from outbox.log import batch
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.sequencer import cleanup
-from outbox.sequencer.cleanup import Clearing
+from outbox.sequencer.cleanup import StagingCleanup
 from outbox.sequencer.sequencer import Sequencer
 from outbox.sequencer.snapshot import Snapshot
-from relay.shares.cursor_admin import Cursors
+from relay.shares.cursor_admin import CursorStore
 from tests.actors.order_service import MESSAGES, new_outbox, placed, totals
 from tests.doubles.executors import Now
 from tests.servers.replica_set import ReplicaSet
@@ -170,7 +170,7 @@ def test_the_window_filters_out_what_an_older_snapshot_still_shows(
         worker = Sequencer(orders.collections)
         worker.take_over()
         orders.put([placed(n) for n in range(10)], standalone=True)
-        fetched = Snapshot(orders.collections, Now()).bite()
+        fetched = Snapshot(orders.collections, Now()).page()
 
         def fetch(snapshot: Snapshot) -> list[bytes]:
             snapshot.time = Timestamp((1 << 32) - 1, 1)  # as old as it is, it is not seen to be
@@ -214,12 +214,12 @@ def test_nothing_counts_that_only_the_primary_has(
         )
         worker, lease = Sequencer(orders.collections, threads=Now()), Lease(leases, "relay:kafka")
         assert (worker.take_over(), lease.acquire()) == (True, True)
-        saved = Cursors(cursors, "kafka")
+        saved = CursorStore(cursors, "kafka")
         saved.register((0, None, None), lease)
         id = orders.put(placed(1), standalone=True)
         acts: dict[str, Callable[[], object]] = {
             "append": worker.sweep,
-            "delete": lambda: Clearing(staging, Now()).delete([id.binary]),
+            "delete": lambda: StagingCleanup(staging, Now()).delete([id.binary]),
             "lease": lease.renew,
             "cursor": lambda: saved.save((1, None, id), lease.fence),
         }

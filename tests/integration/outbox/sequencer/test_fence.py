@@ -14,7 +14,7 @@ from outbox import LeaseLost, Outbox
 from outbox.log import log
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
-from outbox.sequencer.sequencer import Doubt, Sequencer
+from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
 from outbox.testing import FakeClock
 from tests.actors.order_service import new_outbox, placed, totals
 from tests.waiting import wait_until
@@ -138,7 +138,7 @@ def test_a_validator_that_was_lowered_is_raised_again(database: Database[Documen
     database.command("collMod", "outbox", validator=log.validator(0))
     clock.advance(4)
 
-    with pytest.raises(Doubt, match="validator"):
+    with pytest.raises(TakeoverRequired, match="validator"):
         worker.sweep()
     assert worker.take_over()
     assert orders.log.describe().fence == worker.fence

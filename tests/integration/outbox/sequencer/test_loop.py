@@ -12,11 +12,11 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 
 from outbox import Outbox, Record
-from outbox.mongo.lease import holder
+from outbox.mongo.lease import read_lease
 from outbox.readers.tail import Tail
 from outbox.sequencer import snapshot
-from outbox.sequencer.change_stream import Bell
-from outbox.sequencer.loop import sequence
+from outbox.sequencer.change_stream import ChangeStreamListener
+from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from outbox.sequencer.snapshot import Snapshot
 from tests.actors.order_service import new_outbox, placed, totals, warnings_of
@@ -35,7 +35,9 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
 def sequencing(orders: Outbox) -> Iterator[threading.Thread]:
     stop = threading.Event()
     thread = threading.Thread(
-        target=sequence, args=(orders.collections, Sequencer(orders.collections), stop), name="outbox-sequencer-test"
+        target=run_sequencer,
+        args=(orders.collections, Sequencer(orders.collections), stop),
+        name="outbox-sequencer-test",
     )
     thread.start()
     try:
@@ -133,7 +135,10 @@ def test_a_subscriber_for_whom_there_is_no_thread_is_told_and_the_next_one_is_se
     assert "can't start" in str(errors[0])
 
 
-@pytest.mark.parametrize(("owner", "method"), [(Bell, "_opened"), (Bell, "_heed"), (Tail, "_opened"), (Tail, "_heed")])
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [(ChangeStreamListener, "_opened"), (ChangeStreamListener, "_heed"), (Tail, "_opened"), (Tail, "_heed")],
+)
 def test_the_threads_that_wake_end_at_no_error(
     orders: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, owner: type[Any], method: str
 ) -> None:
@@ -146,7 +151,7 @@ def test_the_threads_that_wake_end_at_no_error(
             wait_until(lambda n=n: n in totals(got), 30, "the next message")  # type: ignore[misc]  # bound at once
         told = lambda: [each for each in caplog.records if each.exc_info and each.exc_info[1] is error]  # noqa: E731
         wait_until(told, 30, "the error to be told")
-        name = "bell" if owner is Bell else "tail"
+        name = "bell" if owner is ChangeStreamListener else "tail"
         assert f"outbox-{name}-outbox" in {each.name for each in threading.enumerate()}
 
 
@@ -213,6 +218,6 @@ def test_a_snapshot_that_is_too_old_is_followed_by_a_new_one_without_a_takeover(
 
     assert orders.sequence() == 95
     assert totals(orders.read()) == list(range(95))
-    lease = holder(orders.collections.leases, "sequencer")
+    lease = read_lease(orders.collections.leases, "sequencer")
     assert lease is not None
     assert lease["fence"] == 1

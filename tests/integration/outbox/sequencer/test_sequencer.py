@@ -19,7 +19,7 @@ from pymongo.errors import OperationFailure
 from outbox import Outbox, Record
 from outbox.mongo.collections import Collections
 from outbox.sequencer import cleanup, snapshot
-from outbox.sequencer.loop import sequence
+from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from tests.actors.order_service import foreign, new_outbox, placed, totals, unchecked, warnings_of
 from tests.waiting import wait_until
@@ -191,7 +191,7 @@ def test_at_a_low_rate_a_batch_is_one_record_and_a_backlog_is_packed(orders: Out
     orders.put([placed(n) for n in range(1200)], standalone=True)
     orders.sequence()
 
-    assert [each.last - each.first + 1 for each in orders.log.since(1, 99)] == [1, 500, 500, 200]
+    assert [each.last - each.first + 1 for each in orders.log.batches_from(1, 99)] == [1, 500, 500, 200]
 
 
 # Errors that pass
@@ -228,7 +228,8 @@ def test_an_unexpected_document_in_the_log_stops_no_thread(orders: Outbox, caplo
     orders.put(placed(1), standalone=True)
     stop = threading.Event()
     thread = threading.Thread(
-        target=lambda: sequence(orders.collections, Sequencer(orders.collections), stop), name="outbox-sequencer-test"
+        target=lambda: run_sequencer(orders.collections, Sequencer(orders.collections), stop),
+        name="outbox-sequencer-test",
     )
     thread.start()
     try:

@@ -38,7 +38,7 @@ def test_it_gives_none_of_those_with_one_stamp_twice(orders: Outbox, before: int
     shown = Snapshot(orders.collections, Now(), 10)
     given: list[bytes] = []
     while not shown.is_done:
-        given += shown.bite()
+        given += shown.page()
         assert len(set(given)) == len(given)
 
     assert len(given) == before + count or not shown.is_whole

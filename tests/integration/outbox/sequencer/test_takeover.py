@@ -21,7 +21,7 @@ from outbox.log.log import Log, validator
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.sequencer import snapshot
-from outbox.sequencer.sequencer import Doubt, Sequencer
+from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
 from outbox.testing import FakeClock
 from tests.actors.order_service import foreign
 from tests.doubles.executors import Later, Now
@@ -121,7 +121,7 @@ class Process:
             if self.takes_over():
                 for _ in range(sweeps):
                     self.sequencer.sweep()
-        except (PyMongoError, Doubt, LeaseLost):
+        except (PyMongoError, TakeoverRequired, LeaseLost):
             pass
         finally:
             self.fate.set(None, "")
@@ -182,7 +182,7 @@ class World:
 
     def look(self) -> None:
         """Reads the log: nothing that was ever in it may change."""
-        for found in self.log.since(1, 1000):
+        for found in self.log.batches_from(1, 1000):
             for record in found.records():
                 assert self.seen.setdefault(record.seq, record.id) == record.id
 
@@ -260,5 +260,5 @@ def test_a_batch_says_from_where_on_staging_may_still_hold_messages(database: Da
     world.put(5, 10)
     world.work(0, 1, None)
 
-    assert [(each.first, each.undeleted) for each in world.log.since(1, 9)] == [(1, 1), (6, 6)]
+    assert [(each.first, each.undeleted) for each in world.log.batches_from(1, 9)] == [(1, 1), (6, 6)]
     assert database.outbox.find_one({"_id": Int64(6)}) is not None

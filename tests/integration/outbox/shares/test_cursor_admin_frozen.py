@@ -17,9 +17,9 @@ from relay import Relay
 from relay import relay as runner
 from relay.errors import CursorInUse
 from relay.shares import cursor_admin, layout
-from relay.shares.cursor_admin import Cursors
-from relay.shares.layout import load, role, wish
-from relay.shares.lock import Ensemble
+from relay.shares.cursor_admin import CursorStore
+from relay.shares.layout import load, relay_id, request_shares
+from relay.shares.lock import RelayLock
 from relay.testing import MemorySink
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_thread import run_once, seqs
@@ -121,7 +121,7 @@ def test_a_frozen_command_changes_no_cursor_of_a_relay_that_works(
     put(orders, 20)
     run_once(relay(orders, sink, shares))
     frozen = Frozen(orders, works(orders, sink))
-    frozen.before(monkeypatch, Ensemble, step)
+    frozen.before(monkeypatch, RelayLock, step)
 
     with pytest.raises(CursorInUse):
         command(orders)
@@ -139,16 +139,16 @@ def test_a_frozen_change_of_shares_changes_nothing(
 ) -> None:
     put(orders, 20)
     run_once(relay(orders, sink, first))
-    wish(orders.collections, "kafka", then)
+    request_shares(orders.collections, "kafka", then)
 
     def meanwhile() -> None:
         run_once(relay(orders, sink))  # which makes the change itself
-        wish(orders.collections, "kafka", 5)
+        request_shares(orders.collections, "kafka", 5)
         put(orders, 10)
         run_once(relay(orders, sink))
 
     frozen = Frozen(orders, meanwhile)
-    frozen.before(monkeypatch, Ensemble, step)
+    frozen.before(monkeypatch, RelayLock, step)
 
     run_once(relay(orders, sink))
 
@@ -161,14 +161,14 @@ def test_a_first_start_that_froze_leaves_no_cursor_where_one_was_forgotten_meanw
     """Goes red when the first cursor is written without a look at the lease: it would hold the log for ever."""
     put(orders, 5)
 
-    lease = Lease(orders.collections.leases, role("kafka"))
+    lease = Lease(orders.collections.leases, relay_id("kafka"))
     assert lease.acquire()
     orders.collections.leases.update_many({}, {"$set": {"owner": None}})
     run_once(relay(orders, MemorySink()))
     cursor_admin.forget(orders, "kafka", SystemClock())
 
     with pytest.raises(LeaseLost):
-        Cursors(orders.collections.cursors, "kafka").register((0, None, None), lease)
+        CursorStore(orders.collections.cursors, "kafka").register((0, None, None), lease)
 
     assert cursors(orders) == {}
 
@@ -179,7 +179,7 @@ def test_a_first_start_that_froze_does_not_overwrite_the_first_cursor_of_another
     put(orders, 5)
     others, own = MemorySink(), MemorySink()
     frozen = Frozen(orders, lambda: run_once(relay(orders, others, 2)))
-    frozen.before(monkeypatch, Cursors, "register")
+    frozen.before(monkeypatch, CursorStore, "register")
 
     run_once(relay(orders, own, start="latest"))
 
@@ -197,7 +197,7 @@ def test_a_wish_for_shares_that_froze_is_refused_when_they_were_changed_meanwhil
     frozen.before(monkeypatch, layout, "_change")
 
     with pytest.raises(CursorInUse, match="have been changed since"):
-        wish(orders.collections, "kafka", 4)
+        request_shares(orders.collections, "kafka", 4)
 
     assert load(orders.collections, "kafka").wanted is None
 
@@ -205,13 +205,13 @@ def test_a_wish_for_shares_that_froze_is_refused_when_they_were_changed_meanwhil
 def test_a_wish_is_called_off_only_while_it_is_that_one(orders: Outbox, sink: MemorySink) -> None:
     put(orders, 5)
     run_once(relay(orders, sink, 2))
-    wish(orders.collections, "kafka", 3)
+    request_shares(orders.collections, "kafka", 3)
     seen = load(orders.collections, "kafka")
     run_once(relay(orders, sink))
-    wish(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "kafka", 2)
 
     with pytest.raises(CursorInUse):
-        layout.call_off(orders.collections, "kafka", seen)
+        layout.cancel_request(orders.collections, "kafka", seen)
 
     assert load(orders.collections, "kafka")[:2] == (3, 2)
 
@@ -221,7 +221,7 @@ def test_a_command_that_is_refused_has_given_its_leases_back(
 ) -> None:
     put(orders, 5)
     run_once(relay(orders, sink, 2))
-    Frozen(orders, works(orders, sink)).before(monkeypatch, Ensemble, "claim")
+    Frozen(orders, works(orders, sink)).before(monkeypatch, RelayLock, "claim")
     with pytest.raises(CursorInUse):
         cursor_admin.move(orders, "kafka", 1, SystemClock())
 

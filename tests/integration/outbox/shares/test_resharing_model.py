@@ -18,14 +18,14 @@ from outbox import Outbox
 from outbox.errors import LeaseLost
 from outbox.mongo.lease import Lease
 from relay.delivery import intake, pump
-from relay.delivery.config import Job
+from relay.delivery.config import RelayConfig
 from relay.delivery.ports import Outgoing
-from relay.delivery.pump_loop import Driver
-from relay.delivery.worker import Work, given_back
+from relay.delivery.pump_loop import PumpLoop
+from relay.delivery.worker import Worker, given_back
 from relay.encoding.topics import Topics
 from relay.errors import DeliveryFailed, Verdict
-from relay.shares.cursor_admin import Cursors
-from relay.shares.layout import load, role, wish
+from relay.shares.cursor_admin import CursorStore
+from relay.shares.layout import load, relay_id, request_shares
 from relay.shares.resharing import Resharing
 from relay.shares.share import Share, shares
 from relay.testing import MemorySink, MemoryTransactions
@@ -47,22 +47,22 @@ ends = st.none() | st.integers(0, 30)
 """Before which of its calls a process ends; None: it does all its work."""
 
 
-def driving() -> Driver:
-    return Driver("of a test", threading.Event(), lambda: 0.0)
+def driving() -> PumpLoop:
+    return PumpLoop("of a test", threading.Event(), lambda: 0.0)
 
 
 class Reshared(RuleBasedStateMachine):
     def __init__(self, orders: Outbox, sink: MemorySink, life: Life) -> None:
         super().__init__()
         self.orders, self.sink, self.life = orders, sink, life
-        self.job = Job(orders, "kafka", Topics(), "beginning", "stop", lambda: 0.0)
+        self.job = RelayConfig(orders, "kafka", Topics(), "beginning", "stop", lambda: 0.0)
         self.keys: list[str] = []
-        self.holdings: list[tuple[Cursors, int]] = []
+        self.holdings: list[tuple[CursorStore, int]] = []
         self._begin(2)
 
     def home(self) -> Lease:
         """The relay's own lease, for a process that begins."""
-        return Lease(self.orders.collections.leases, role("kafka"))
+        return Lease(self.orders.collections.leases, relay_id("kafka"))
 
     def _begin(self, count: int) -> None:
         Resharing(self.job, self.sink.another(), self.home()).run(count, threading.Event(), 0.0)
@@ -82,13 +82,13 @@ class Reshared(RuleBasedStateMachine):
         self._expire()
 
     def _relay(self, share: Share) -> None:
-        lease = Lease(self.orders.collections.leases, role(share.name("kafka")))
+        lease = Lease(self.orders.collections.leases, relay_id(share.name("kafka")))
         assert lease.acquire()
-        cursors = Cursors(self.orders.collections.cursors, "kafka", share, in_kafka=self._is_in_kafka)
+        cursors = CursorStore(self.orders.collections.cursors, "kafka", share, in_kafka=self._is_in_kafka)
         self.holdings.append((cursors, lease.fence))
         with given_back(lease, "test"):
-            Work(self.job, self.sink.another(), share).run(
-                lease, Driver("of a test", threading.Event(), lambda: 0.0), once=True
+            Worker(self.job, self.sink.another(), share).run(
+                lease, PumpLoop("of a test", threading.Event(), lambda: 0.0), once=True
             )
 
     @property
@@ -105,7 +105,7 @@ class Reshared(RuleBasedStateMachine):
     def change(self, number: int, lives: list[int | None], number_of_working: int) -> None:
         """Processes try it until one succeeds; between two of them another may still deliver."""
         before = load(self.orders.collections, "kafka").shares
-        wish(self.orders.collections, "kafka", number)
+        request_shares(self.orders.collections, "kafka", number)
         for end in [*lives, None]:
             self.life.until(end, lambda: self._begin(1))
             self._expire()
@@ -234,7 +234,7 @@ def test_what_only_kafka_knows_to_be_delivered_is_not_repeated_by_a_change(
     lease = Lease(scene.orders.collections.leases, "relay:kafka/1")
     assert lease.acquire()
     with suppress(Crash):
-        Work(scene.job, sink, Share(1, 2)).run(lease, driving(), once=True)
+        Worker(scene.job, sink, Share(1, 2)).run(lease, driving(), once=True)
     assert 0 < len(sink.records) < len(KEYS)
     scene._expire()
     scene.change(3, [], 1)
@@ -284,7 +284,7 @@ def test_a_transaction_that_a_share_has_left_open_delays_a_change_and_does_not_s
     sink = MemoryTransactions()
     scene = Reshared(outboxes(), sink, _life(monkeypatch))
     scene.put(KEYS)
-    wish(scene.orders.collections, "kafka", 3)
+    request_shares(scene.orders.collections, "kafka", 3)
     left_open = LeftOpen(beside=sink)
     with pytest.raises(DeliveryFailed, match="not readable yet"):
         Resharing(scene.job, left_open, scene.home()).run(1, threading.Event(), 0.0)

@@ -17,11 +17,11 @@ from outbox.log.retention import Retention
 from outbox.mongo.lease import Lease
 from relay import Relay
 from relay import relay as runner
-from relay.dead_letters.admin import DeadLetterOffice, Selection
+from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import CursorInUse, InvalidSettings, PoisonMessage, Verdict
 from relay.monitoring.status import relay_status, unhealthy
-from relay.shares.cursor_admin import Cursors, forget, move
-from relay.shares.layout import load, wish
+from relay.shares.cursor_admin import CursorStore, forget, move
+from relay.shares.layout import load, request_shares
 from relay.shares.members import Members
 from relay.shares.share import Share
 from relay.testing import MemorySink, MemoryTransactions
@@ -98,7 +98,7 @@ def test_the_number_of_shares_can_be_changed_under_load(
     with Relaying(relay(orders, sink, first)), Relaying(relay(orders, sink.another(), first)):
         wait_until(lambda: load(orders.collections, "kafka").shares == first, 20, "the first plan")
         for number in rest:
-            wish(orders.collections, "kafka", number)
+            request_shares(orders.collections, "kafka", number)
 
             def changed(number: int = number) -> bool:
                 orders.put([placed(n, f"k{n % 20}") for n in range(20)], standalone=True)
@@ -143,7 +143,7 @@ def test_the_number_of_shares_changes_also_when_the_one_relay_has_died_before_it
     """Goes red when each attempt begins anew to watch whether the dead one's lease stands still."""
     run_once(relay(orders, sink))
     assert Lease(orders.collections.leases, "relay:kafka", owner="host:1:dead").acquire()
-    wish(orders.collections, "kafka", 4)
+    request_shares(orders.collections, "kafka", 4)
 
     with Relaying(relay(orders, sink)):
         wait_until(lambda: load(orders.collections, "kafka")[:2] == (4, None), 20, "4 shares")
@@ -156,7 +156,9 @@ def test_a_share_that_was_taken_over_cannot_save_its_cursor(orders: Outbox, sink
     fence = stale.fence
     stale.release()
     run_once(relay(orders, sink))
-    cursors = Cursors(orders.collections.cursors, "kafka", Share(1, 2), in_kafka=isinstance(sink, MemoryTransactions))
+    cursors = CursorStore(
+        orders.collections.cursors, "kafka", Share(1, 2), in_kafka=isinstance(sink, MemoryTransactions)
+    )
 
     with pytest.raises(LeaseLost):
         cursors.save((0, None, None), fence)
@@ -168,9 +170,9 @@ def test_a_share_of_a_number_that_was_changed_can_do_nothing_whatever_its_fence(
     orders: Outbox, sink: MemorySink
 ) -> None:
     run_once(relay(orders, sink, 2))
-    wish(orders.collections, "kafka", 4)
+    request_shares(orders.collections, "kafka", 4)
     run_once(relay(orders, sink))
-    cursors = Cursors(orders.collections.cursors, "kafka", Share(1, 2))
+    cursors = CursorStore(orders.collections.cursors, "kafka", Share(1, 2))
 
     assert cursors.load() is None
     for forbidden in (lambda: cursors.claim(10**6), lambda: cursors.save((0, None, None), 10**6)):
@@ -180,7 +182,7 @@ def test_a_share_of_a_number_that_was_changed_can_do_nothing_whatever_its_fence(
 
 def test_a_relay_alone_can_do_nothing_beside_shares(orders: Outbox, sink: MemorySink) -> None:
     run_once(relay(orders, sink, 2))
-    alone = Cursors(orders.collections.cursors, "kafka")
+    alone = CursorStore(orders.collections.cursors, "kafka")
     lease = Lease(orders.collections.leases, "relay:kafka")
     assert lease.acquire()
 
@@ -218,7 +220,7 @@ def test_a_relay_whose_shares_are_not_all_held_is_not_healthy(orders: Outbox) ->
 def test_the_cursors_of_all_shares_are_moved_together(orders: Outbox, sink: MemorySink) -> None:
     orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     run_once(relay(orders, sink, 4))
-    wish(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "kafka", 2)
 
     before, now = move(orders, "kafka", 30, SystemClock())
 
@@ -273,10 +275,10 @@ def test_a_key_is_parked_by_its_share_and_sent_in_order_by_the_share_it_has_late
     orders.put([placed(n, f"k{n % 20}") for n in range(100)], standalone=True)
     sink.refused = dict.fromkeys(range(1, 8), Verdict.POISON)
     run_once(relay_of_poison(orders, sink, 4))
-    office = DeadLetterOffice(orders, "kafka")
+    office = DeadLetterAdmin(orders, "kafka")
     assert (office.count("dead"), office.count("parked"), len(seqs(sink))) == (7, 28, 65)
     sink.refused = {}
-    wish(orders.collections, "kafka", 3)
+    request_shares(orders.collections, "kafka", 3)
 
     office.requeue(Selection())
     run_once(relay_of_poison(orders, sink))
@@ -292,7 +294,7 @@ def test_a_letter_is_discarded_whichever_share_put_it_aside(orders: Outbox, sink
     orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     sink.refused = dict.fromkeys(range(1, 21), Verdict.POISON)
     run_once(relay_of_poison(orders, sink, 4))
-    office = DeadLetterOffice(orders, "kafka")
+    office = DeadLetterAdmin(orders, "kafka")
 
     for letter in list(office.letters(Selection())):
         if letter["state"] == "dead":

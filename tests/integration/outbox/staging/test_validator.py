@@ -16,7 +16,7 @@ from pymongo.errors import WriteError
 
 from outbox.messages.fields import bson_schema
 from outbox.messages.limits import RESERVED_HEADERS
-from outbox.messages.patterns import portable
+from outbox.messages.patterns import portable_pattern
 from outbox.mongo.codec import DECODED
 from outbox.staging.validator import max_message_bytes_of, schemas_of, staging_validator
 
@@ -181,5 +181,5 @@ def test_a_portable_pattern_means_to_the_server_what_it_means_to_python(staging:
 
     for source in sources:
         pattern = re.compile(source)
-        found = {one["_id"] for one in plain.find({"_id": {"$regex": portable(pattern)}})}
+        found = {one["_id"] for one in plain.find({"_id": {"$regex": portable_pattern(pattern)}})}
         assert found == {text for text in texts if pattern.match(text)}, source

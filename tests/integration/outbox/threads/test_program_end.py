@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from outbox.mongo.lease import holder
+from outbox.mongo.lease import read_lease
 from tests.actors.order_service import new_outbox, totals
 
 Document = dict[str, Any]
@@ -75,7 +75,7 @@ def noise(ended: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def owner(database: Database[Document], role: str) -> object:
-    lease = holder(database["outbox.leases"], role)
+    lease = read_lease(database["outbox.leases"], role)
     assert lease is not None
     return lease["owner"]
 

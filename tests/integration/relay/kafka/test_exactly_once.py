@@ -14,10 +14,10 @@ from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.mongo.lease import Lease
 from relay import Relay
-from relay.dead_letters.admin import DeadLetterOffice, Selection
+from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import CursorMismatch, DeliveryFailed, Verdict
 from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import role
+from relay.shares.layout import relay_id
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import foreign
 from tests.actors.price_service import new_prices, put, states
@@ -64,7 +64,7 @@ def stored(prices: Outbox, sink: MemoryTransactions) -> Document:
 
 def set_saved(prices: Outbox, seq: int) -> None:
     """As a relay leaves it that ended between committing and saving."""
-    record = prices.log.at(seq)
+    record = prices.log.record_at(seq)
     assert record is not None
     changed = {"seq": seq, "created": record.created, "id": record.id}
     prices.collections.cursors.update_one({"_id": "relay:kafka"}, {"$set": changed})
@@ -314,7 +314,7 @@ def test_a_requeued_letter_of_unknown_outcome_is_not_sent_again(prices: Outbox, 
     sink.refused = {1: Verdict.POISON}
     run_once(relay(prices, sink, on_poison="park-key"))
     sink.refused = {}
-    DeadLetterOffice(prices, "kafka").requeue(Selection())
+    DeadLetterAdmin(prices, "kafka").requeue(Selection())
     commits = iter([None, UNKNOWN])  # the first one stores the cursor at rest
 
     def after_commit() -> None:
@@ -337,7 +337,7 @@ def test_a_message_refused_again_after_it_was_delivered_once_keeps_its_letter(
     sink.refused = {1: Verdict.POISON}
     run_once(relay(prices, sink, on_poison="dead-letter"))
     sink.refused = {}
-    DeadLetterOffice(prices, "kafka").requeue(Selection())
+    DeadLetterAdmin(prices, "kafka").requeue(Selection())
     run_once(relay(prices, sink))
     move(prices, "kafka", 0, SystemClock())
     sink.refused = {1: Verdict.POISON}
@@ -399,6 +399,6 @@ def put_and_wait(prices: Outbox, sink: MemoryTransactions, seq: int) -> None:
 
 def steal(prices: Outbox) -> None:
     """Another relay takes the lease, as after this one was frozen."""
-    prices.collections.leases.update_one({"_id": role("kafka")}, {"$set": {"owner": None}, "$inc": {"beat": 1}})
-    other = Lease(prices.collections.leases, role("kafka"), owner="other")
+    prices.collections.leases.update_one({"_id": relay_id("kafka")}, {"$set": {"owner": None}, "$inc": {"beat": 1}})
+    other = Lease(prices.collections.leases, relay_id("kafka"), owner="other")
     assert other.acquire()

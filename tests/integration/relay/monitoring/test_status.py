@@ -86,7 +86,7 @@ def test_status_says_how_far_it_is(orders: Outbox) -> None:
 
     after = relay_status(orders, "kafka").as_dict()
 
-    third = orders.log.at(3)
+    third = orders.log.record_at(3)
     assert third is not None
     assert (before["cursor"], before["lag_records"], before["lag_seconds"]) == (None, None, None)
     assert list(after) == [

@@ -11,7 +11,7 @@ from pymongo.errors import AutoReconnect, OperationFailure
 
 from outbox.backoff import FIRST_SECONDS
 from relay.delivery.outcome import Idle, Moved, Outcome, Unavailable
-from relay.delivery.pump_loop import AGAIN_SECONDS, Driver
+from relay.delivery.pump_loop import AGAIN_SECONDS, PumpLoop
 from relay.errors import DeliveryFailed, Verdict
 
 AWAY = AutoReconnect("away")
@@ -53,7 +53,7 @@ class ScriptedPump:
         return not self._outcomes
 
 
-def driven(driver: Driver, *outcomes: Outcome) -> None:
+def driven(driver: PumpLoop, *outcomes: Outcome) -> None:
     pump: Any = ScriptedPump(*outcomes)
     driver.run(pump, lambda _: None, lambda _, settled: pump.is_through)
 
@@ -61,7 +61,7 @@ def driven(driver: Driver, *outcomes: Outcome) -> None:
 def test_failures_in_a_row_wait_the_longer_the_more_they_are() -> None:
     stop = Waits()
 
-    driven(Driver("of a test", stop, lambda: 1.0), *[Unavailable(AWAY)] * 3, Moved())
+    driven(PumpLoop("of a test", stop, lambda: 1.0), *[Unavailable(AWAY)] * 3, Moved())
 
     assert stop.seconds == [FIRST_SECONDS, 2 * FIRST_SECONDS, 4 * FIRST_SECONDS]
 
@@ -70,7 +70,7 @@ def test_failures_in_a_row_wait_the_longer_the_more_they_are() -> None:
 def test_progress_ends_the_row_so_that_rare_errors_cost_no_growing_pauses(progress: Outcome) -> None:
     stop = Waits()
 
-    driven(Driver("of a test", stop, lambda: 1.0), *[Unavailable(AWAY), progress] * 6)
+    driven(PumpLoop("of a test", stop, lambda: 1.0), *[Unavailable(AWAY), progress] * 6)
 
     assert stop.seconds == [FIRST_SECONDS] * 6
 
@@ -78,7 +78,7 @@ def test_progress_ends_the_row_so_that_rare_errors_cost_no_growing_pauses(progre
 def test_also_that_of_errors_outside_the_pump() -> None:
     """As of claiming the cursor or asking for dead letters, between two runs."""
     stop = Waits()
-    driver = Driver("of a test", stop, lambda: 1.0)
+    driver = PumpLoop("of a test", stop, lambda: 1.0)
 
     for _ in range(6):
         driver.retry(AWAY)
@@ -89,7 +89,7 @@ def test_also_that_of_errors_outside_the_pump() -> None:
 
 def test_an_error_that_does_not_pass_is_raised() -> None:
     with pytest.raises(OperationFailure, match="not authorized"):
-        Driver("of a test", Waits(), lambda: 1.0).retry(OperationFailure("not authorized", 13))
+        PumpLoop("of a test", Waits(), lambda: 1.0).retry(OperationFailure("not authorized", 13))
 
 
 class Clock:
@@ -102,7 +102,7 @@ class Clock:
 def test_an_error_that_lasts_is_said_once_a_minute_and_another_at_once(caplog: pytest.LogCaptureFixture) -> None:
     stop, clock = threading.Event(), Clock()
     stop.set()  # so that no retry waits
-    driver = Driver("'kafka' of shop.outbox", stop, lambda: 0.0, clock)
+    driver = PumpLoop("'kafka' of shop.outbox", stop, lambda: 0.0, clock)
 
     for _ in range(20):
         driver.retry(DeliveryFailed(None, Verdict.RETRY, "no broker answers"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from outbox.mongo.server_errors import in_short
-from outbox.monitoring.units import size, span
+from outbox.mongo.server_errors import short_message
+from outbox.monitoring.units import format_bytes, format_duration
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ from outbox.monitoring.units import size, span
     ],
 )
 def test_only_what_happened_is_said(appendix: str) -> None:
-    assert in_short(RuntimeError(f"it did not work{appendix}")) == "it did not work"
+    assert short_message(RuntimeError(f"it did not work{appendix}")) == "it did not work"
 
 
 def test_other_texts_stay_as_they_are() -> None:
-    assert in_short(ValueError("a, b (c)")) == "a, b (c)"
+    assert short_message(ValueError("a, b (c)")) == "a, b (c)"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_other_texts_stay_as_they_are() -> None:
     [(0, "0 B"), (999, "999 B"), (1023, "0.999 KiB"), (64 << 20, "64 MiB"), (1_258_291_200, "1.17 GiB")],
 )
 def test_bytes_are_said_in_three_digits(count: int, said: str) -> None:
-    assert size(count) == said
+    assert format_bytes(count) == said
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_bytes_are_said_in_three_digits(count: int, said: str) -> None:
     [(0.2, "0 s"), (119, "119 s"), (120, "2 min"), (5400, "90 min"), (40 * 3600, "40 h"), (1e9, "11,574 days")],
 )
 def test_seconds_are_said_in_the_largest_unit_of_which_there_are_two(seconds: float, said: str) -> None:
-    assert span(seconds) == said
+    assert format_duration(seconds) == said

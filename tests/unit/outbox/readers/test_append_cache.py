@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outbox.log.batch import Batch
-from outbox.readers.append_cache import Appended
+from outbox.readers.append_cache import AppendCache
 
 ALL = 1 << 30
 
@@ -24,12 +24,12 @@ def _numbers(batches: list[Batch] | None) -> list[tuple[int, int]] | None:
 
 
 def test_it_knows_nothing_before_this_process_appends() -> None:
-    assert Appended().since(0, ALL) is None
-    assert Appended().since(1, ALL) is None
+    assert AppendCache().since(0, ALL) is None
+    assert AppendCache().since(1, ALL) is None
 
 
 def test_at_the_head_there_is_nothing_to_come() -> None:
-    appended = Appended()
+    appended = AppendCache()
     appended.begin(1, 7)
     assert appended.since(7, ALL) == []
     appended.add(_batches(7, [2]))
@@ -37,20 +37,20 @@ def test_at_the_head_there_is_nothing_to_come() -> None:
 
 
 def test_what_came_before_is_the_server_s_to_tell() -> None:
-    appended = Appended()
+    appended = AppendCache()
     appended.begin(1, 7)
     appended.add(_batches(7, [2]))
     assert appended.since(6, ALL) is None
 
 
 def test_what_is_beyond_the_head_is_the_server_s_to_tell() -> None:
-    appended = Appended()
+    appended = AppendCache()
     appended.begin(1, 7)
     assert appended.since(8, ALL) is None
 
 
 def test_after_the_end_only_the_server_can_tell() -> None:
-    appended = Appended()
+    appended = AppendCache()
     appended.begin(1, 7)
     appended.add(_batches(7, [2]))
     appended.end()
@@ -59,14 +59,14 @@ def test_after_the_end_only_the_server_can_tell() -> None:
 
 
 def test_a_position_inside_a_batch_is_in_the_first_one_given() -> None:
-    appended = Appended()
+    appended = AppendCache()
     appended.begin(1, 1)
     appended.add(_batches(1, [3, 3, 3]))
     assert _numbers(appended.since(5, ALL)) == [(4, 6), (7, 9)]
 
 
 def test_no_more_than_asked_for_but_always_one() -> None:
-    appended = Appended()
+    appended = AppendCache()
     appended.begin(1, 1)
     appended.add(_batches(1, [1, 1, 1], weight=100))
     assert _numbers(appended.since(1, 250)) == [(1, 1), (2, 2)]
@@ -74,7 +74,7 @@ def test_no_more_than_asked_for_but_always_one() -> None:
 
 
 def test_it_keeps_only_the_newest_bytes() -> None:
-    appended = Appended()
+    appended = AppendCache()
     appended.begin(1, 1)
     for n in range(100):
         appended.add(_batches(1 + n, [1], weight=1 << 20))
@@ -84,7 +84,7 @@ def test_it_keeps_only_the_newest_bytes() -> None:
 
 @given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=5), max_size=8), st.data())
 def test_every_position_gets_what_the_log_has_from_there_on(parts: list[list[int]], data: st.DataObject) -> None:
-    appended, first, log = Appended(), 4, list[Batch]()
+    appended, first, log = AppendCache(), 4, list[Batch]()
     appended.begin(1, first)
     for sizes in parts:
         batches = _batches(log[-1].last + 1 if log else first, sizes)

@@ -10,7 +10,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from outbox.log.batch import Batch
-from outbox.readers.fetch_cache import KEPT_BYTES, Fetched
+from outbox.readers.fetch_cache import KEPT_BYTES, FetchCache
 from tests.waiting import wait_until
 
 LOG = b"uuid of the log."
@@ -28,8 +28,8 @@ class Server:
         return [Batch(1, 2, 1, 1, bytes(self.weight))]
 
 
-def _with_readers(count: int) -> Fetched:
-    fetched = Fetched()
+def _with_readers(count: int) -> FetchCache:
+    fetched = FetchCache()
     for _ in range(count):
         fetched.enter()
     return fetched

@@ -9,7 +9,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.shares.share import MOST_SHARES, Share, key_hash, lacking, shares
+from relay.shares.share import MOST_SHARES, Share, key_hash, shares, still_needed
 
 ID = bytes(range(12))
 KEYS = st.none() | st.text()
@@ -58,7 +58,7 @@ def test_what_the_share_of_another_number_had_delivered_is_not_taken_again(
 
 
 def test_layers_that_end_before_a_seq_are_of_no_use_any_more() -> None:
-    assert lacking([(3, 9), (8, 8), (1, 2, 10)], 9) == ((1, 2, 10),)
+    assert still_needed([(3, 9), (8, 8), (1, 2, 10)], 9) == ((1, 2, 10),)
 
 
 def test_one_share_is_called_as_the_relay_is() -> None:

@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError
 
 from outbox.cli import app as outbox_cli
 from outbox.mongo.collections import Collections
-from outbox.sequencer.loop import sequence
+from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from relay import connection
 from relay.cli import app
@@ -248,7 +248,7 @@ class Refused(Sequencer):
 def test_an_append_that_fails_is_logged_without_the_messages(caplog: pytest.LogCaptureFixture) -> None:
     stop = threading.Event()
 
-    sequence(SHOP, Refused(stop), stop)
+    run_sequencer(SHOP, Refused(stop), stop)
 
     assert "starts over" in caplog.text
     assert SECRET not in caplog.text

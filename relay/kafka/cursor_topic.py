@@ -20,7 +20,7 @@ from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
 from relay.kafka import errors
 from relay.kafka.topic_admin import created
 
-log = logging.getLogger("relay.kafka.sink")
+log = logging.getLogger("relay.kafka")
 
 PARTITION = 0
 """All cursors are in one partition: there are few of them, and each is found without knowing how many there are."""

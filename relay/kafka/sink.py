@@ -18,7 +18,7 @@ from relay.kafka.secrets import Secrets
 from relay.kafka.topic_admin import NewTopics, TopicCheck, trouble
 from relay.kafka.watch import Generation, Silence, Watch
 
-log = logging.getLogger("relay.kafka.sink")
+log = logging.getLogger("relay.kafka")
 
 S = TypeVar("S", bound="KafkaSink")
 

@@ -17,7 +17,7 @@ from relay.errors import TopicMissing, Unreachable, Verdict
 from relay.kafka import errors
 from relay.kafka.secrets import Secrets
 
-log = logging.getLogger("relay.kafka.sink")
+log = logging.getLogger("relay.kafka")
 
 CHECK_SECONDS = 5.0
 ASK_SECONDS = 0.5

@@ -15,7 +15,7 @@ from relay.kafka.sink import KafkaSink
 from relay.kafka.topic_admin import NewTopics
 from relay.shares.share import is_of
 
-log = logging.getLogger("relay.kafka.sink")
+log = logging.getLogger("relay.kafka")
 
 CURSORS = "mongo-outbox.cursors"
 ID = "mongo-outbox/{name}"

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from outbox.clock import Clock
 
-log = logging.getLogger("relay.kafka.sink")
+log = logging.getLogger("relay.kafka")
 
 QUIET_SECONDS = 8.0
 """So long may an acknowledgement take, as when a partition gets another leader, before it is worth a line."""

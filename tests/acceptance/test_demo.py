@@ -149,7 +149,7 @@ def test_keep_stays_and_relays_what_is_put_by_hand(start: Start) -> None:
     kafka, topic = demo.read_until("kcat -b ([^ ]+) -t ([^ ]+)").groups()
     by_hand = {"at": Timestamp(0, 0), "created": datetime.now(UTC), "type": "order.paid", "key": "mine", "headers": {}}
     with MongoClient[dict[str, Any]](uri) as client:
-        client.shop["outbox.staging.document"].insert_one({**by_hand, "data": {"order": "mine", "method": "card"}})
+        client.shop["outbox.staging"].insert_one({**by_hand, "data": {"order": "mine", "method": "card"}})
     wait_until(lambda: "mine" in {each.key for each in read_back(kafka, topic)}, 30, "the message on Kafka")
     demo.send_signal(signal.SIGINT)
     assert demo.ended() == 0, demo.output

@@ -14,7 +14,7 @@ def test_the_order_service_puts_a_message_for_each_order_and_none_for_a_refused_
 ) -> None:
     run_example("orders_pymongo", ["service.py", "5"], MONGO_URI=uri_of(mongo_uri, database))
     orders = [order["_id"] for order in database.orders.find(sort=[("_id", 1)])]
-    told = [staged["key"] for staged in database["outbox.staging.document"].find(sort=[("at", 1)])]
+    told = [staged["key"] for staged in database["outbox.staging"].find(sort=[("at", 1)])]
     assert told == orders == ["1", "2", "3", "4"]
 
 

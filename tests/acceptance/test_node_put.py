@@ -54,17 +54,17 @@ def test_node_puts_in_a_transaction_and_the_server_guards_the_contract(
     program: Path, mongo_uri: str, database: Database[Any]
 ) -> None:
     assert put(program, mongo_uri, database) == expected("node_put")
-    assert [staged["key"] for staged in database["outbox.staging.document"].find()] == ["1"]
+    assert [staged["key"] for staged in database["outbox.staging"].find()] == ["1"]
 
 
 def test_a_message_put_from_node_arrives_on_kafka(
     program: Path, mongo_uri: str, database: Database[Any], kafka: str
 ) -> None:
     put(program, mongo_uri, database)
-    staged = database["outbox.staging.document"].find_one()
+    staged = database["outbox.staging"].find_one()
     assert staged is not None
     with Outbox(database) as outbox:
-        log = outbox.log.log.identity()
+        log = outbox.log.identity()
     relay(mongo_uri, database, kafka)
 
     [record] = read_topic(kafka, f"{database.name}.outbox", until=bool)

@@ -32,7 +32,7 @@ def test_a_log_that_is_not_capped_is_refused(database: Database[Document]) -> No
 
 
 def test_a_view_of_that_name_is_refused(database: Database[Document]) -> None:
-    database.create_collection("outbox.staging.document", viewOn="elsewhere", pipeline=[])
+    database.create_collection("outbox.staging", viewOn="elsewhere", pipeline=[])
 
     with pytest.raises(IncompatibleOutbox, match="is a view"):
         new_outbox(database)
@@ -131,7 +131,7 @@ def test_a_new_outbox_without_message_classes_is_refused(database: Database[Docu
 
 
 def test_staging_documents_that_nobody_vouches_for_are_refused(database: Database[Document]) -> None:
-    database["outbox.staging.document"].insert_one({"some": "document"})
+    database["outbox.staging"].insert_one({"some": "document"})
 
     with pytest.raises(IncompatibleOutbox, match="nobody vouches"):
         new_outbox(database)

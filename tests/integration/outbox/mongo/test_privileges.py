@@ -199,27 +199,27 @@ def test_without_any_one_of_its_privileges_it_is_not(
 
 Refused = Callable[[Database[Document]], object]
 WRITES: dict[str, Refused] = {
-    "put": lambda shop: shop["outbox.staging.document"].insert_one(foreign()),
-    "change what was put": lambda shop: shop["outbox.staging.document"].update_one({}, {"$set": {"key": "k"}}),
-    "take back what was put": lambda shop: shop["outbox.staging.document"].delete_one({}),
+    "put": lambda shop: shop["outbox.staging"].insert_one(foreign()),
+    "change what was put": lambda shop: shop["outbox.staging"].update_one({}, {"$set": {"key": "k"}}),
+    "take back what was put": lambda shop: shop["outbox.staging"].delete_one({}),
     "append to the log": lambda shop: shop.outbox.insert_one({"_id": 7}),
     "change the log": lambda shop: shop.outbox.update_one({}, {"$set": {"records": []}}),
     "lift the fence": lambda shop: shop.command("collMod", "outbox", validator={}),
-    "lift staging's validator": lambda shop: shop.command("collMod", "outbox.staging.document", validator={}),
+    "lift staging's validator": lambda shop: shop.command("collMod", "outbox.staging", validator={}),
     "move a cursor": lambda shop: shop["outbox.cursors"].update_one({}, {"$set": {"seq": 7}}),
     "remove a cursor": lambda shop: shop["outbox.cursors"].delete_one({}),
     "take a lease": lambda shop: shop["outbox.leases"].update_one({}, {"$set": {"owner": "me"}}),
     "remove a lease": lambda shop: shop["outbox.leases"].delete_one({}),
     "remove a dead letter": lambda shop: shop["outbox.dead"].delete_one({}),
     "drop the log": lambda shop: shop.outbox.drop(),
-    "drop staging": lambda shop: shop["outbox.staging.document"].drop(),
+    "drop staging": lambda shop: shop["outbox.staging"].drop(),
     "read the service's data": lambda shop: shop.orders.find_one(),
     "write the service's data": lambda shop: shop.orders.insert_one({}),
-    "make an index": lambda shop: shop["outbox.staging.document"].create_index("key"),
+    "make an index": lambda shop: shop["outbox.staging"].create_index("key"),
     "make a user": lambda shop: shop.command("createUser", "eve", pwd="e", roles=["outboxReader"]),
     "watch the service's data": lambda shop: shop.orders.watch([]),
     "write past the validator": lambda shop: shop.command(
-        {"insert": "outbox.staging.document", "documents": [{}], "bypassDocumentValidation": True}
+        {"insert": "outbox.staging", "documents": [{}], "bypassDocumentValidation": True}
     ),
 }
 ALLOWED = {

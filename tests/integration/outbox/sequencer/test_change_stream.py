@@ -37,7 +37,7 @@ class Hung:
     def sweep(self) -> Timestamp:
         """The time of a snapshot: what a sweep would take is not news any more."""
         reply = self._orders.collections.database.command(
-            {"find": "outbox.staging.document", "readConcern": {"level": "snapshot"}}
+            {"find": "outbox.staging", "readConcern": {"level": "snapshot"}}
         )
         time: Timestamp = reply["cursor"]["atClusterTime"]
         self.bell.begin(time)

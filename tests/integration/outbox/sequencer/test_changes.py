@@ -59,7 +59,7 @@ def test_news_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox
         commands.clear()
         taken = worker.take(news)
         assert (taken.messages, taken.is_last) == (2, True)
-        assert [find for find in commands.of("find") if find["find"] == "outbox.staging.document"] == []
+        assert [find for find in commands.of("find") if find["find"] == "outbox.staging"] == []
         worker.release()
 
     assert totals(orders.read()) == [1, 2]

@@ -157,7 +157,7 @@ def test_a_message_whose_delete_is_not_yet_everywhere_is_not_numbered_twice(
             monkeypatch.setattr(Collection, "delete_many", delete)
             worker.sweep()
             worker._clearing.settle()
-            reply = database.command({"find": "outbox.staging.document", "readConcern": {"level": "snapshot"}})
+            reply = database.command({"find": "outbox.staging", "readConcern": {"level": "snapshot"}})
 
         assert (reply["cursor"]["firstBatch"] == []) is majority
 

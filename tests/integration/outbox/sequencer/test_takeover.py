@@ -131,12 +131,12 @@ class World:
     """An outbox with a small cap and two processes, and the truth about what was committed to it."""
 
     def __init__(self, database: Database[Document]) -> None:
-        for name in ("outbox", "outbox.staging.document", "outbox.leases", "outbox.dead"):
+        for name in ("outbox", "outbox.staging", "outbox.leases", "outbox.dead"):
             database.drop_collection(name)
         log = database.create_collection("outbox", capped=True, size=CAP, validator=validator(0))
         log.insert_one(batch.GENESIS)
-        database.create_collection("outbox.staging.document").create_index("at")
-        self.staging: Collection[Document] = database["outbox.staging.document"]
+        database.create_collection("outbox.staging").create_index("at")
+        self.staging: Collection[Document] = database["outbox.staging"]
         self.log = Log(Collections(database, "outbox"))
         self.processes = [Process(database, Now()), Process(database, Later())]
         for process in self.processes:

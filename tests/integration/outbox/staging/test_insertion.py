@@ -114,7 +114,7 @@ def test_an_outbox_that_is_made_anew_without_a_type_refuses_it(orders: Outbox, o
     for way in ("in a transaction", "standalone"):
         with pytest.raises((OutboxNotCreated, InvalidMessage)):
             _put(orders, way, 1)
-    assert operator["outbox.staging.document"].count_documents({}) == 0
+    assert operator["outbox.staging"].count_documents({}) == 0
 
 
 def test_a_large_list_is_put_in_several_commands(orders: Outbox) -> None:
@@ -129,20 +129,20 @@ def test_messages_in_a_plain_staging_are_adopted(
     database: Database[Document], caplog: pytest.LogCaptureFixture
 ) -> None:
     """As an older version's put left them, or a dump that was restored without its options."""
-    database["outbox.staging.document"].insert_many([foreign(1), foreign(2)])
+    database["outbox.staging"].insert_many([foreign(1), foreign(2)])
     orders = new_outbox(database, sequence=False)
     orders.sequence()
 
     assert totals(orders.read()) == [1, 2]
     assert "had no validator" in warnings_of(caplog)[0]
-    assert [*database["outbox.staging.document"].index_information()] == ["_id_", "at_1"]
+    assert [*database["outbox.staging"].index_information()] == ["_id_", "at_1"]
     with pytest.raises(Exception, match="failed validation"):
-        database["outbox.staging.document"].insert_one({"some": "document"})
+        database["outbox.staging"].insert_one({"some": "document"})
 
 
 def test_a_plain_staging_with_messages_of_other_classes_says_which(database: Database[Document]) -> None:
-    database["outbox.staging.document"].insert_many([foreign(1), foreign(type="price.set", data={"price": 1})])
+    database["outbox.staging"].insert_many([foreign(1), foreign(type="price.set", data={"price": 1})])
 
     with pytest.raises(IncompatibleOutbox, match=r"price\.set.*nobody vouches"):
         new_outbox(database)
-    assert database["outbox.staging.document"].options() == {}
+    assert database["outbox.staging"].options() == {}

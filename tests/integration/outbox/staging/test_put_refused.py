@@ -181,7 +181,7 @@ def test_putting_before_create_is_an_error_that_says_so(database: Database[Docum
 
 
 def test_a_staging_without_the_validator_is_not_created(database: Database[Document]) -> None:
-    database.create_collection("outbox.staging.document")
+    database.create_collection("outbox.staging")
 
     with pytest.raises(OutboxNotCreated):
         Outbox(database, messages=MESSAGES).put(placed(1), standalone=True)

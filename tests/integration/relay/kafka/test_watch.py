@@ -30,10 +30,10 @@ def said(sink: KafkaSink, caplog: pytest.LogCaptureFixture, count: int) -> list[
 
     def enough() -> bool:
         sink.poll(0.1)
-        return len(lines(caplog, "relay.kafka.sink")) >= count
+        return len(lines(caplog, "relay.kafka")) >= count
 
     wait_until(enough, 60, f"{count} line(s)")
-    return lines(caplog, "relay.kafka.sink")
+    return lines(caplog, "relay.kafka")
 
 
 def send(sink: KafkaSink, topic: str, seq: int) -> None:
@@ -95,7 +95,7 @@ def test_a_broker_that_is_away_is_told_of_once_and_its_return_once(
     assert "refused" in away
     broker.start()
     assert len(said(sink, caplog, 2)) == 2
-    assert "again" in lines(caplog, "relay.kafka.sink")[1]
+    assert "again" in lines(caplog, "relay.kafka")[1]
     assert len(acknowledged) == 1 + is_sending
     own = lines(caplog, "relay.librdkafka")
     assert len([line for line in own if "refused" in line]) <= 1

@@ -50,12 +50,12 @@ class Scene:
 
     @property
     def lines(self) -> list[str]:
-        return [each.getMessage() for each in self._caplog.records if each.name == "relay.kafka.sink"]
+        return [each.getMessage() for each in self._caplog.records if each.name == "relay.kafka"]
 
 
 @pytest.fixture
 def scene(caplog: pytest.LogCaptureFixture) -> Scene:
-    caplog.set_level(logging.INFO, "relay.kafka.sink")
+    caplog.set_level(logging.INFO, "relay.kafka")
     return Scene(caplog)
 
 

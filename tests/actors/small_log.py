@@ -24,13 +24,13 @@ def small_outbox(database: Database[Document]) -> Outbox:
     return outbox
 
 
-def empty(outbox: Outbox) -> None:
+def empty(outbox: Outbox, cap: int = CAP) -> None:
     """A new log, no cursors, nothing staged."""
     for collection in (outbox.collections.log, outbox.collections.cursors):
         collection.drop()
     outbox.collections.staging.delete_many({})
     database = outbox.collections.database
-    database.create_collection("outbox", capped=True, size=CAP, validator=validator(0)).insert_one(dict(GENESIS))
+    database.create_collection("outbox", capped=True, size=cap, validator=validator(0)).insert_one(dict(GENESIS))
 
 
 def register(outbox: Outbox, reader: str, seq: int) -> None:

@@ -11,6 +11,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.actors.relay_command import RelayCommand
+from tests.servers.mongod import can_grow_caps
 
 
 @pytest.fixture
@@ -25,6 +26,5 @@ def relay(
 @pytest.fixture
 def growing_caps(mongo: MongoClient[dict[str, Any]]) -> None:
     """Skips where the server cannot change the size of a capped collection."""
-    version = mongo.server_info()["version"]
-    if int(version.partition(".")[0]) < 6:
-        pytest.skip(f"the server is {version}; 6.0 is the first that can grow a cap")
+    if not can_grow_caps(mongo):
+        pytest.skip(f"the server is {mongo.server_info()['version']}; 6.0 is the first that can grow a cap")

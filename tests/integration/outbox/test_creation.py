@@ -143,7 +143,7 @@ def test_an_open_transaction_holds_up_nobody_s_puts(
     database: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Goes red when `_change_validator` waits longer than 0.2 s at a time: every other put waits behind it."""
-    monkeypatch.setattr(creation, "_PATIENCE_SECONDS", 4.0)
+    monkeypatch.setattr(creation, "PATIENCE_SECONDS", 4.0)
     orders = Outbox(database, messages=[OrderPlaced])
     orders.create()
     with database.client.start_session() as session, session.start_transaction():

@@ -207,8 +207,7 @@ gaps = st.lists(st.sampled_from([0, 1, 40, 999, 5_000, 60_000, 400_000]), max_si
 @given(gaps=gaps)
 @example(gaps=[400_000] * 3 + [10] * 120)
 def test_the_rate_is_that_of_the_newest_five_minutes_and_hundred_records(outbox: Outbox, gaps: list[int]) -> None:
-    empty(outbox)
-    outbox.collections.database.command("collMod", "outbox", cappedSize=1 << 20)
+    empty(outbox, cap=1 << 20)
     dates = list(accumulate(gaps, initial=0))
     dated(outbox, dates)
 

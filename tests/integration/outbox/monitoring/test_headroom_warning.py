@@ -154,7 +154,7 @@ def test_measuring_that_fails_does_not_disturb_the_sequencer(
         raise AutoReconnect("away")
 
     with monkeypatch.context() as away:
-        away.setattr("outbox.monitoring.headroom_warning.Gauge.headrooms", fail)
+        away.setattr("outbox.monitoring.headroom_warning.HeadroomGauge.headrooms", fail)
         early.update(NOTHING_KNOWN)
     assert warnings_of(caplog) == []
 

@@ -1,7 +1,8 @@
-"""The life of a process in a model: it may end just before any of its calls."""
+"""The life of a process in a model: it may end just before any of its calls, or something else happens there."""
 
 from __future__ import annotations
 
+import contextvars
 import functools
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,7 +18,7 @@ class Crash(BaseException):
 
 
 class Life:
-    """Ends just before its n-th call of these.
+    """Ends just before its n-th call of these, or is overtaken there by others.
 
     calls: methods of collections whose names end with one of `collections`. others: methods that always count, each as
     (class, name); the commit of a transaction does, too.
@@ -31,6 +32,7 @@ class Life:
         others: Iterable[tuple[type, str]],
     ) -> None:
         self._left: int | None = None
+        self._then: Callable[[], object] = _end
         for name in calls:
             counted = self._counted(getattr(Collection, name), lambda each: each.name.endswith(collections))
             monkeypatch.setattr(Collection, name, counted)
@@ -43,7 +45,7 @@ class Life:
             if self._left is not None and counts(one):
                 self._left -= 1
                 if self._left < 0:
-                    raise Crash
+                    self._then()
             return method(one, *arguments, **named)
 
         return counted
@@ -56,3 +58,23 @@ class Life:
                 work()
         finally:
             self._left = None
+
+    def overtaken(self, call: int, others: Callable[[], object], work: Callable[[], object]) -> bool:
+        """Does the work, and what others do just before that call of it; False when it had fewer calls."""
+        happened = False
+
+        def then() -> None:
+            nonlocal happened
+            self._left, happened = None, True
+            contextvars.Context().run(others)  # not under the call's time limit
+
+        self._left, self._then = call, then
+        try:
+            work()
+        finally:
+            self._left, self._then = None, _end
+        return happened
+
+
+def _end() -> None:
+    raise Crash

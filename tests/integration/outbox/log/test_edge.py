@@ -16,7 +16,7 @@ from outbox.sequencer.sequencer import Sequencer
 from relay import Relay
 from relay.testing import MemorySink
 from tests.actors.order_service import Document, new_outbox, placed
-from tests.actors.relay_thread import run_once
+from tests.actors.relay_thread import run_once, seqs
 from tests.actors.small_log import put_large, register, small_outbox
 
 
@@ -52,19 +52,19 @@ def after(monkeypatch: pytest.MonkeyPatch, of: type, name: str, act: Callable[[]
 def test_a_cursor_saved_just_after_the_sequencer_has_looked_is_held_for(
     full: Outbox, sequencer: Sequencer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seqs: list[int] = []
+    promised: list[int] = []
 
     def register_at_the_oldest() -> None:
-        seqs.append(full.log.oldest())
-        register(full, "consumer:billing", seqs[0] - 1)
-        assert full.log.oldest() == seqs[0], "it was promised"
+        promised.append(full.log.oldest())
+        register(full, "consumer:billing", promised[0] - 1)
+        assert full.log.oldest() == promised[0], "it was promised"
 
     after(monkeypatch, Retention, "_readers", register_at_the_oldest)
     full.put(placed(1, note="x" * 2000), standalone=True)
     swept = sequencer.sweep()
 
     assert swept.hold is not None
-    assert full.log.earliest() == full.log.oldest() == seqs[0]
+    assert full.log.earliest() == full.log.oldest() == promised[0]
 
 
 def test_a_cursor_that_comes_too_late_is_told_before_its_record_is_gone(
@@ -119,31 +119,25 @@ def test_a_log_made_anew_has_no_edge_of_the_old_one(full: Outbox, sequencer: Seq
     assert full.log.oldest() == 1
 
 
-def test_a_relay_that_starts_at_the_oldest_is_not_overrun_before_it_has_its_cursor(
-    database: Database[Document], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def overtaking(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> Outbox:
+    """An outbox with a full log whose oldest record is rolled over while a relay makes its first cursor."""
+    orders = new_outbox(database, capacity="8 MiB")
+    while orders.log.oldest() == 1:
+        put_large(orders, 4, 900_000)
+    after(monkeypatch, type(orders.log), "at", lambda: put_large(orders, 2, 900_000))
+    return orders
+
+
+def test_a_relay_that_starts_at_the_oldest_is_not_overrun_before_it_has_its_cursor(overtaking: Outbox) -> None:
     """Its first choice is rolled over while the cursor is made."""
-    orders = new_outbox(database, capacity="8 MiB")
-    while orders.log.oldest() == 1:
-        put_large(orders, 4, 900_000)
-    first = orders.log.oldest()
-    after(monkeypatch, type(orders.log), "at", lambda: put_large(orders, 2, 900_000))
-    sink = MemorySink()
-    run_once(Relay(orders, sink, start="oldest"))
+    first, sink = overtaking.log.oldest(), MemorySink()
+    run_once(Relay(overtaking, sink, start="oldest"))
 
-    seqs = [record.seq for record in sink.records]
-    assert seqs == list(range(orders.log.oldest(), orders.log.head() + 1))
-    assert seqs[0] > first
+    assert seqs(sink) == list(range(overtaking.log.oldest(), overtaking.log.head() + 1))
+    assert seqs(sink)[0] > first
 
 
-def test_a_relay_that_asks_for_a_seq_is_told_when_it_goes_meanwhile(
-    database: Database[Document], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    orders = new_outbox(database, capacity="8 MiB")
-    while orders.log.oldest() == 1:
-        put_large(orders, 4, 900_000)
-    first = orders.log.oldest()
-    after(monkeypatch, type(orders.log), "at", lambda: put_large(orders, 2, 900_000))
-
+def test_a_relay_that_asks_for_a_seq_is_told_when_it_goes_meanwhile(overtaking: Outbox) -> None:
     with pytest.raises(HistoryLost):
-        run_once(Relay(orders, MemorySink(), start=first))
+        run_once(Relay(overtaking, MemorySink(), start=overtaking.log.oldest()))

@@ -6,6 +6,7 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from bson import Int64
 
 from outbox import Outbox
@@ -14,6 +15,9 @@ from relay.delivery.config import StartAt
 from relay.testing import MemorySink
 from tests.actors.order_service import placed
 from tests.waiting import wait_until
+
+SHARES = pytest.mark.parametrize("shares", [1, 3])
+"""A relay that is one, and one of several shares."""
 
 
 class Relaying:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from bson import Decimal128, Int64, ObjectId
-from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
@@ -19,12 +17,10 @@ from relay.monitoring.status import relay_status
 from relay.shares import layout
 from relay.shares.cursor_admin import forget, move
 from relay.shares.layout import load, request_shares
-from relay.testing import MemorySink, MemoryTransactions
-from tests.actors.order_service import new_outbox
-from tests.actors.relay_thread import numbered, run_once, seqs
+from relay.testing import MemorySink
+from tests.actors.relay_thread import SHARES, numbered, run_once, seqs
 
 Document = dict[str, Any]
-SHARES = pytest.mark.parametrize("shares", [1, 2])
 
 WRONG: list[Document] = [
     *({"seq": value} for value in (None, "5", 1.5, float("nan"), float("inf"), 1e300, -1, -1.0, True, [5], {},
@@ -35,17 +31,6 @@ WRONG: list[Document] = [
     *({"delivered": value} for value in (7, [7], [[]], [["x"]])),
     {"in_kafka": "yes"},
 ]  # fmt: skip
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, capacity="16 MiB", sequence=False) as outbox:
-        yield outbox
-
-
-@pytest.fixture(params=[MemorySink, MemoryTransactions])
-def sink(request: pytest.FixtureRequest) -> MemorySink:
-    return request.param()
 
 
 def relay(orders: Outbox, sink: MemorySink, shares: int | None = None) -> Relay:

@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.mongo.lease import Lease
 from relay import Relay
-from relay import relay as runner
 from relay.errors import CursorMismatch
 from relay.shares.cursor_admin import forget, move
 from relay.shares.layout import load, relay_id, request_shares
 from relay.testing import MemorySink, MemoryTransactions
-from tests.actors.order_service import new_outbox, placed
-from tests.actors.relay_thread import Relaying, numbered, run_once, seqs
+from tests.actors.order_service import placed
+from tests.actors.relay_thread import SHARES, Relaying, numbered, run_once, seqs
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("soon")
+
 
 Document = dict[str, Any]
 LEASE_SECONDS = 1.0
-SHARES = pytest.mark.parametrize("shares", [1, 3])
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "STANDBY_SECONDS", 0.05)
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, capacity="16 MiB", sequence=False) as outbox:
-        yield outbox
-
-
-@pytest.fixture(params=[MemorySink, MemoryTransactions])
-def sink(request: pytest.FixtureRequest) -> MemorySink:
-    return request.param()
 
 
 def relay(orders: Outbox, sink: MemorySink, shares: int | None = None, start: Any = "latest") -> Relay:

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from bson import Int64
-from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.errors import LeaseLost
 from outbox.mongo.lease import Lease
 from relay import Relay
-from relay import relay as runner
 from relay.errors import CursorInUse
 from relay.shares import cursor_admin, layout
 from relay.shares.cursor_admin import CursorStore
 from relay.shares.layout import load, relay_id, request_shares
 from relay.shares.lock import RelayLock
 from relay.testing import MemorySink
-from tests.actors.order_service import new_outbox, placed
-from tests.actors.relay_thread import run_once, seqs
+from tests.actors.order_service import placed
+from tests.actors.relay_thread import SHARES, run_once, seqs
+
+pytestmark = pytest.mark.usefixtures("soon")
+
 
 Document = dict[str, Any]
-SHARES = pytest.mark.parametrize("shares", [1, 3])
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "STANDBY_SECONDS", 0.05)
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, capacity="16 MiB", sequence=False) as outbox:
-        yield outbox
 
 
 @pytest.fixture

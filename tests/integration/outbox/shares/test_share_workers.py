@@ -16,7 +16,6 @@ from outbox.errors import LeaseLost
 from outbox.log.retention import Retention
 from outbox.mongo.lease import Lease
 from relay import Relay
-from relay import relay as runner
 from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import CursorInUse, InvalidSettings, PoisonMessage, Verdict
 from relay.monitoring.status import relay_status, unhealthy
@@ -29,23 +28,16 @@ from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_thread import Relaying, run_once, seqs
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("soon")
+
+
 LEASE_SECONDS = 1.0
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "STANDBY_SECONDS", 0.05)
 
 
 @pytest.fixture
 def orders(database: Database[dict[str, Any]]) -> Iterator[Outbox]:
     with new_outbox(database, capacity="16 MiB") as outbox:
         yield outbox
-
-
-@pytest.fixture(params=[MemorySink, MemoryTransactions])
-def sink(request: pytest.FixtureRequest) -> MemorySink:
-    return request.param()
 
 
 def relay(orders: Outbox, sink: MemorySink, shares: int | None = None) -> Relay:

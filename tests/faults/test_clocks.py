@@ -1,4 +1,4 @@
-"""Wall clocks jump by an hour, forwards and backwards, while everybody works: a relay's own, and the server's."""
+"""Wall clocks jump, forwards and backwards, while everybody works: a relay's by an hour, the server's by a day."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from tests.acceptance.ledger import Ledger
 from tests.acceptance.process import Process
 from tests.acceptance.topic import Topic
 from tests.faults.service import Service
-from tests.servers.tampered import HOUR_SECONDS, NoCompiler, Tampered
+from tests.servers.tampered import DAY_SECONDS, HOUR_SECONDS, NoCompiler, Tampered
 from tests.servers.unavailable import unavailable
 from tests.waiting import wait_until
 
 LEASE_SECONDS = 4.0
 GRACE = timedelta(seconds=2)  # the clamp's second, and the server's stamps are whole seconds
 JUMPS = (HOUR_SECONDS, -HOUR_SECONDS)
+"""How far a clock is ahead of the true time, one after the other."""
 
 pytestmark = [
     pytest.mark.heavy,
@@ -127,7 +128,7 @@ def test_a_server_whose_clock_jumps_makes_nobody_take_over_and_moves_no_date(
         working, standby = two(service)
         service.wait_until_delivered(100)
         held = holders(service)
-        for seconds in JUMPS:
+        for seconds in (*JUMPS, DAY_SECONDS, 0):
             clocks[0].move_clock(seconds)
             wait_for_beats(service)
             service.wait_until_delivered(50)

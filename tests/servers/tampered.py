@@ -12,6 +12,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_suffix(".c")
 HOUR_SECONDS = 3600
+DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 class NoCompiler(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import Int64
 from pymongo import ReturnDocument
@@ -14,9 +14,18 @@ from outbox.clock import Clock
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.lease import RELEASE_SECONDS
+from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import short_message
 
 log = logging.getLogger("relay")
+
+
+class _Member(NamedTuple):
+    beat: int
+    since: float
+    """When this beat was first seen."""
+    process: object
+    """See outbox.mongo.process_identity; None of an older version's."""
 
 
 class Members:
@@ -24,8 +33,9 @@ class Members:
     errors.
 
     Each adds 1 to its own count in the relay's lease, every third of the lease time; whose count has stood still for a
-    lease time, on one's own monotonic clock, is gone: no clocks are compared. It is advice only, to have the shares
-    spread evenly: processes may see it differently for a while, and only the lease of a share decides who works on it.
+    lease time, on one's own monotonic clock, is gone: no clocks are compared. One of the same host whose process has
+    ended is so at once. It is advice only, to have the shares spread evenly: processes may see it differently for a
+    while, and only the lease of a share decides who works on it.
     """
 
     def __init__(self, leases: Collection[Document], role: str, owner: str, seconds: float, clock: Clock) -> None:
@@ -36,7 +46,8 @@ class Members:
         self._seconds = seconds
         self._clock = clock
         self._beaten = float("-inf")
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._process = this_process()
+        self._seen: dict[str, _Member] = {}
 
     @outside_bound_session
     def beat(self) -> bool:
@@ -49,7 +60,10 @@ class Members:
                 {"_id": self._role},
                 {
                     "$inc": {f"members.{self._own}.beat": Int64(1)},
-                    "$set": {f"members.{self._own}.owner": self._owner},
+                    "$set": {
+                        f"members.{self._own}.owner": self._owner,
+                        f"members.{self._own}.process": self._process,
+                    },
                     "$setOnInsert": {"owner": None, "beat": Int64(0), "fence": Int64(0), "renewed": None},
                 },
                 upsert=True,  # somebody has removed the leases: who works on a share founds its own again
@@ -57,17 +71,19 @@ class Members:
             )
         self._beaten = now
         members: dict[str, Any] = {} if found is None else found["members"]
-        self._seen = {name: self._noted(name, each["beat"], now) for name, each in members.items()}
+        self._seen = {name: self._noted(name, each, now) for name, each in members.items()}
         for name in self._seen.keys() - self._alive(now):
             self._remove(name, members[name]["beat"])
         return True
 
-    def _noted(self, name: str, beat: int, now: float) -> tuple[int, float]:
+    def _noted(self, name: str, member: Document, now: float) -> _Member:
         seen = self._seen.get(name)
-        return seen if seen is not None and seen[0] == beat else (beat, now)
+        beat = member["beat"]
+        return seen if seen is not None and seen.beat == beat else _Member(beat, now, member.get("process"))
 
     def _alive(self, now: float) -> set[str]:
-        return {name for name, (_, since) in self._seen.items() if now - since < self._seconds} | {self._own}
+        alive = {name for name, each in self._seen.items() if now - each.since < self._seconds}
+        return {name for name in alive if not is_gone(self._seen[name].process)} | {self._own}
 
     def _remove(self, name: str, beat: int) -> None:
         """Unless it has beaten since; one that was only slow comes back with its next beat."""

@@ -110,6 +110,23 @@ def test_the_edge_of_a_killed_sequencer_is_taken_back_by_the_next(full: Outbox, 
     assert Edge(full.collections).read() == 0
 
 
+def test_a_sequencer_that_was_succeeded_leaves_the_edge_of_the_other(full: Outbox, sequencer: Sequencer) -> None:
+    full.put(placed(1, note="x" * 2000), standalone=True)
+    sequencer.sweep()
+    full.collections.leases.update_one({"_id": "sequencer"}, {"$set": {"owner": None}})
+    other = Sequencer(full.collections)
+    assert other.take_over()
+    full.put(placed(2, note="x" * 2000), standalone=True)
+    other.sweep()
+    announced = Edge(full.collections).read()
+    assert announced > 0
+
+    sequencer.release()
+
+    assert Edge(full.collections).read() == announced
+    other.release()
+
+
 def test_a_log_made_anew_has_no_edge_of_the_old_one(full: Outbox, sequencer: Sequencer) -> None:
     full.put(placed(1, note="x" * 2000), standalone=True)
     sequencer.sweep()

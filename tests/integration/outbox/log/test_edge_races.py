@@ -183,7 +183,7 @@ def test_a_cursor_that_others_append_beside_is_not_overrun_once_it_is_made(
 def test_a_cursor_made_while_a_frozen_sequencer_is_succeeded_is_not_overrun(
     orders: Outbox, life: Life, register: Register, when: str
 ) -> None:
-    """The old one thaws in the middle of an append that it has decided before."""
+    """The old one thaws in the middle of an append that it has decided before, and ends."""
 
     def play(call: int, registered: Registered) -> bool:
         old, successors = Appending(orders), []
@@ -203,6 +203,7 @@ def test_a_cursor_made_while_a_frozen_sequencer_is_succeeded_is_not_overrun(
         def thaw() -> None:
             with suppress(LeaseLost, TakeoverRequired):
                 old.append(2)
+            old.sequencer.release()
 
         happened = life.overtaken(call, succeed, thaw)
         if not happened:

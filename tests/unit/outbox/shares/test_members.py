@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from pymongo.collection import Collection
 
+from outbox.mongo.process_identity import this_process
 from relay.shares.members import Members
 
 SECONDS = 9.0
@@ -30,6 +31,7 @@ class Leases:
         (path,) = change["$inc"]
         member = self.members.setdefault(path.split(".")[1], {"beat": 0})
         member["beat"] += 1
+        member |= {path.rpartition(".")[2]: value for path, value in change["$set"].items()}
         return {"members": {name: dict(each) for name, each in self.members.items()}}
 
     def update_one(self, query: dict[str, Any], change: dict[str, Any]) -> None:
@@ -92,6 +94,30 @@ def test_one_that_does_not_beat_for_a_lease_time_is_gone(leases: Leases) -> None
 
     assert [one.wait(8).quota(8), one.wait(3).quota(8)] == [4, 8]
     assert set(leases.members) == {"a"}
+
+
+@pytest.mark.skipif(this_process() is None, reason="only Linux tells which process it is")
+def test_one_whose_process_has_ended_on_this_host_is_gone_at_once(leases: Leases) -> None:
+    """Goes red when its part stands still for as long as the lease lasts, though its leases can be had."""
+    one, other = Process(leases, "a"), Process(leases, "b")
+    other.beat()
+    one.wait(1)
+    assert one.quota(8) == 4
+
+    leases.members["b"]["process"] |= {"started": 0}  # its number was given to another
+    one.wait(3)
+
+    assert one.quota(8) == 8
+
+
+@pytest.mark.parametrize("process", [None, {}, "x", {"boot": "another"}], ids=repr)
+def test_one_of_another_place_or_of_an_older_version_is_waited_for(leases: Leases, process: object) -> None:
+    one, other = Process(leases, "a"), Process(leases, "b")
+    other.beat()
+    leases.members["b"]["process"] = process
+    one.wait(3)
+
+    assert one.quota(8) == 4
 
 
 def test_one_that_was_only_slow_comes_back(leases: Leases) -> None:

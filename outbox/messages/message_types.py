@@ -26,6 +26,7 @@ from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
 from outbox.messages.decoding import Decoder
 from outbox.messages.exact import changes, keep_in_all
 from outbox.messages.fields import bson_schema, json_schema
+from outbox.messages.not_json import not_json
 from outbox.mongo.codec import DECODED
 
 Key = str | int | ObjectId | UUID
@@ -169,6 +170,7 @@ class MessageTypes:
             data.pop("_cls", None)  # the type says which class it is, and outlives the class's name
             encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
             changed = self._changed(declaration, message)
+            missing = None if changed else not_json(data)
         except OverflowError as error:
             raise InvalidMessage(f"{declaration.type}: {error} (integers are 64 bits wide)") from error
         except _REFUSALS as error:
@@ -177,6 +179,8 @@ class MessageTypes:
             raise InvalidMessage(f"{declaration.type}: {why}") from error
         if changed:
             raise InvalidMessage(f"{declaration.type}: {changed}")
+        if missing is not None:
+            raise InvalidMessage(f"{declaration.type}: {missing}: no relay could deliver it")
         return declaration.type, self._key(declaration, message, data), encoded
 
     def _changed(self, declaration: _Declaration, message: Any) -> str:

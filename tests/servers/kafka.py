@@ -1,4 +1,4 @@
-"""A Kafka broker of the tests' own: the real one, from Maven's jars, in KRaft mode on one node."""
+"""A Kafka broker of the tests' own: the real one, from Maven's jars, in KRaft mode; others can join it."""
 
 from __future__ import annotations
 
@@ -70,18 +70,26 @@ def kafka_jars() -> Path:
 
 class KafkaBroker:
     """One broker on 127.0.0.1; with `with`, or start() and stop(). `properties` are added to server.properties, and
-    `classes`, a folder, to what Java finds.
+    `classes`, a folder, to what Java finds. `joining`: the cluster's first broker, which alone is its controller.
 
     Its port and data outlive stop() and kill(), so that start() is a restart; close() removes them.
     """
 
-    def __init__(self, properties: Mapping[str, str] | None = None, classes: Path | None = None) -> None:
+    def __init__(
+        self,
+        properties: Mapping[str, str] | None = None,
+        classes: Path | None = None,
+        *,
+        joining: KafkaBroker | None = None,
+    ) -> None:
         self._jars = kafka_jars()
         self._classes = f"{self._jars}/*" if classes is None else f"{self._jars}/*{os.pathsep}{classes}"
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-kafka-")
         self._properties = {} if properties is None else dict(properties)
         self._child: ChildProcess | None = None
         self.port, self._controller_port, self.far_port = free_ports(3)
+        self._joining = joining
+        self._cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         self.far_address: str | None = None
         """Set before start(): where clients who ask at `far_port` are sent, such as to a proxy before that port."""
 
@@ -183,16 +191,26 @@ class KafkaBroker:
             # A killed broker may register again only when its old session has ended, by default after 9 s.
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
+            **({} if self._joining is None else self._as_second(self._joining)),
             **self._properties,
         }
         self._settings.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        cluster = self._cluster if self._joining is None else self._joining._cluster
         format_ = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings))
         command = ["java", *JVM, *format_]
         java = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_SECONDS, check=False
         )
         assert java.returncode == 0, f"Kafka's storage could not be formatted:\n{java.stdout}{java.stderr}"
+
+    def _as_second(self, first: KafkaBroker) -> dict[str, str]:
+        return {
+            "process.roles": "broker",
+            "node.id": "2",
+            "controller.quorum.voters": f"1@127.0.0.1:{first._controller_port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+        }
 
 
 def wait_until_answers(bootstrap: str, cap_seconds: float = START_SECONDS) -> None:

@@ -17,7 +17,7 @@ from bench.process import resident_mib
 from outbox import dates
 from outbox.mongo.codec import DECODED
 from relay.encoding.json_value import json_value
-from relay.kafka.sink import DEFAULTS, LOCKED
+from relay.kafka.settings import DEFAULTS, LOCKED
 
 _AT_ONCE = 500
 _SECONDS = 60.0

@@ -16,7 +16,7 @@ from relay.cli.together import run_together
 from relay.connection import identity_of, opened_outboxes
 from relay.encoding.topics import Topics
 from relay.errors import InvalidSettings
-from relay.kafka.files import check_files
+from relay.kafka.settings import check_files
 from relay.kafka.sink import KafkaSink
 from relay.kafka.topic_admin import NewTopics
 from relay.kafka.transactional_sink import KafkaTransactions

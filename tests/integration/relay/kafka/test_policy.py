@@ -12,7 +12,8 @@ import pytest
 from confluent_kafka.admin import ConfigResource, ResourceType
 
 from relay.errors import TopicMissing
-from relay.kafka.sink import KafkaSink, NewTopics
+from relay.kafka.sink import KafkaSink
+from relay.kafka.topic_admin import NewTopics
 from relay.kafka.transactional_sink import KafkaTransactions
 from tests.actors.consumer import topic_exists
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, admin_client, kafka_jars

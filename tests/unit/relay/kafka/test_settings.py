@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from relay.errors import InvalidSettings
-from relay.kafka.sink import LOCKED, KafkaSink
+from relay.kafka.settings import LOCKED
+from relay.kafka.sink import KafkaSink
 
 
 @pytest.mark.parametrize("key", [*LOCKED, "request.required.acks", "delivery.timeout.ms"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay.errors import InvalidSettings
-from relay.kafka.files import check_files
+from relay.kafka.settings import check_files
 
 NAMES = ["ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location"]
 

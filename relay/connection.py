@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import warnings
-from collections import Counter
 from typing import Any
 
 import pymongo
 from pymongo import MongoClient
-from pymongo.errors import ConfigurationError, InvalidName, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
-from outbox import Outbox
-from outbox.mongo.server import check_hosts, check_server
+from outbox.mongo.server import check_hosts
 from outbox.mongo.server_errors import is_transient, patiently, short_message
 from relay.address import check_address, hosts_of, tls_context, without_values
 from relay.answers import Answers
-from relay.cli.settings import OutboxSettings, Settings
 from relay.errors import InvalidSettings, Unreachable
-from relay.monitoring.alive import identity
 
 log = logging.getLogger("relay")
 
@@ -28,36 +23,6 @@ _CONNECTIONS = 4
 """An outbox needs as many at a time: two that wait for news, one to send and one to number."""
 
 _PACKAGES = {"MONGODB-AWS": "pymongo[aws]", "GSSAPI": "pymongo[gssapi]"}
-
-Opened = list[tuple[OutboxSettings, Outbox]]
-
-
-def opened_outboxes(settings: Settings, stack: contextlib.ExitStack) -> Opened:
-    """Opens the outboxes; `stack` closes them and their clients.
-
-    Raises InvalidSettings, outbox's InvalidName, Unreachable, UnsupportedServer.
-    """
-    clients: dict[str, MongoClient[dict[str, Any]]] = {}
-    counts = Counter(each.mongo.get_secret_value() for each in settings.outboxes)
-    opened = []
-    for each in settings.outboxes:
-        uri = each.mongo.get_secret_value()
-        if uri not in clients:
-            client = connected(uri, outboxes=counts[uri], appname="mongo-outbox relay")
-            clients[uri] = stack.enter_context(client)
-        try:
-            database = clients[uri][each.database]
-        except InvalidName as error:
-            raise InvalidSettings(f"the database's name {each.database!r}: {error}") from None
-        outbox = stack.enter_context(Outbox(database, each.outbox, sequence=each.sequence))
-        check_server(outbox.collections)
-        opened.append((each, outbox))
-    return opened
-
-
-def identity_of(each: OutboxSettings) -> str:
-    """By which `relay health --self` finds the process that relays this. Raises InvalidSettings."""
-    return identity(hosts_of(each.mongo.get_secret_value()), each.database, each.outbox, each.name)
 
 
 def connected(uri: str, *, outboxes: int = 1, **options: Any) -> MongoClient[dict[str, Any]]:

@@ -13,16 +13,6 @@ from outbox.mongo.server_errors import PAGE
 Privileges = Mapping[str, tuple[str, ...]]
 """Actions by collection: what follows the outbox's name, such as `.staging`; `*` is the database itself."""
 
-RELAYING: Privileges = {
-    "*": ("listCollections",),
-    "": ("collMod", "collStats", "find", "insert"),
-    ".staging": ("changeStream", "collStats", "find", "remove"),
-    ".cursors": ("find", "insert", "update"),
-    ".leases": ("find", "insert", "update"),
-    ".dead": ("find", "insert", "remove", "update"),
-}
-"""What `relay run` does, which sequences, too, and what `relay status` looks at."""
-
 
 def check_privileges(collections: Collections, needed: Privileges) -> None:
     """Raises MissingPrivilege, which names all that the client's user lacks; and pymongo's errors.

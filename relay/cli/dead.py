@@ -1,4 +1,4 @@
-"""The commands `relay dead …`: an operator's view of the dead letters."""
+"""The commands `relay dead …`: list, show, requeue and discard dead letters."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from outbox.mongo.codec import Document
-from relay.cli import settings
-from relay.cli.command import Command
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.cli.settings import OutboxSettings
 from relay.dead_letters import document
 from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import InvalidSettings
@@ -35,25 +34,26 @@ def list_(
     config: Config = None,
     mongo: Mongo = None,
     database: Database = None,
-    outbox: OutboxName = None,
+    outbox_name: OutboxName = None,
     name: Name = None,
     key: Key = None,
     type: Type = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for each letter.")] = False,
 ) -> None:
     """List the relay's dead and parked messages, and what the log itself refused (reader `sequencer`)."""
-    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
-        for each, its in opened:
-            found = DeadLetterAdmin(its, each.name).letters(Selection(key=key, type=type))
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
+        for settings, outbox in opened:
+            found = DeadLetterAdmin(outbox, settings.name).letters(Selection(key=key, type=type))
+            letters = map(document.as_json, found)
             if as_json:
-                for one in found:
-                    print(json.dumps(document.as_json(one)))
+                for letter in letters:
+                    print(json.dumps(letter))
             else:
-                _print_table(each, [document.as_json(one) for one in found])
+                _print_table(settings, list(letters))
 
 
-def _print_table(each: settings.OutboxSettings, letters: list[Document]) -> None:
-    title = f"{each.database}.{each.outbox}, relay {each.name}"
+def _print_table(settings: OutboxSettings, letters: list[Document]) -> None:
+    title = f"{settings.full_name}, relay {settings.name}"
     if not letters:
         print(f"{title}: no dead letters")
         return
@@ -61,10 +61,10 @@ def _print_table(each: settings.OutboxSettings, letters: list[Document]) -> None
     table.add_column("id", no_wrap=True)  # to be copied into the next command
     for name in ("seq", "state", "type", "key", "attempts", "reason"):
         table.add_column(name, overflow="fold")
-    for one in letters:
-        state = f"{one['state']}, requeued" if one.get("requeued") else one["state"]
-        cells = (one["id"], one["seq"], state, one["type"], one["key"], one["attempts"])
-        table.add_row(*("" if cell is None else str(cell) for cell in cells), one["error"]["reason"])
+    for letter in letters:
+        state = f"{letter['state']}, requeued" if letter.get("requeued") else letter["state"]
+        cells = (letter["id"], letter["seq"], state, letter["type"], letter["key"], letter["attempts"])
+        table.add_row(*("" if cell is None else str(cell) for cell in cells), letter["error"]["reason"])
     Console().print(table, markup=False)
 
 
@@ -74,19 +74,19 @@ def show(
     config: Config = None,
     mongo: Mongo = None,
     database: Database = None,
-    outbox: OutboxName = None,
+    outbox_name: OutboxName = None,
     name: Name = None,
 ) -> None:
     """Show one letter whole, as JSON: its data as MongoDB's relaxed Extended JSON."""
-    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
-        each, its = only(opened)
-        found = DeadLetterAdmin(its, each.name).letter(_id(id))
-        if found is None:
-            print(f"{each.database}.{each.outbox}: no dead letter {id} of relay {each.name!r}", file=sys.stderr)
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
+        settings, outbox = only(opened)
+        letter = DeadLetterAdmin(outbox, settings.name).letter(_id(id))
+        if letter is None:
+            print(f"{settings.full_name}: no dead letter {id} of relay {settings.name!r}", file=sys.stderr)
             raise typer.Exit(1)
         # On a terminal that has not all letters, JSON's own escapes.
         plain = not sys.stdout.encoding.lower().startswith("utf")
-        print(json.dumps(document.as_json(found), indent=2, ensure_ascii=plain))
+        print(json.dumps(document.as_json(letter), indent=2, ensure_ascii=plain))
 
 
 @dead.command(cls=Command)
@@ -95,21 +95,21 @@ def requeue(
     config: Config = None,
     mongo: Mongo = None,
     database: Database = None,
-    outbox: OutboxName = None,
+    outbox_name: OutboxName = None,
     name: Name = None,
     key: Key = None,
     type: Type = None,
     all: All = False,
 ) -> None:
     """Have letters sent again by the relay; a parked key as a whole, in its order. Exit 1 if one cannot be."""
-    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         wanted = _selection(id, key, type, all)
-        each, its = only(opened)
-        done = DeadLetterAdmin(its, each.name).requeue(wanted)
-        print(f"{each.database}.{each.outbox}, relay {each.name!r}: {done.letters} message(s) will be sent again")
-        for refused, reason in done.refused:
+        settings, outbox = only(opened)
+        requeued = DeadLetterAdmin(outbox, settings.name).requeue(wanted)
+        print(f"{settings.full_name}, relay {settings.name!r}: {requeued.letters} message(s) will be sent again")
+        for refused, reason in requeued.refused:
             print(f"{refused}: {reason}", file=sys.stderr)
-        if done.refused:
+        if requeued.refused:
             raise typer.Exit(1)
 
 
@@ -119,7 +119,7 @@ def discard(
     config: Config = None,
     mongo: Mongo = None,
     database: Database = None,
-    outbox: OutboxName = None,
+    outbox_name: OutboxName = None,
     name: Name = None,
     key: Key = None,
     type: Type = None,
@@ -127,14 +127,14 @@ def discard(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete letters for good. What is parked behind a discarded one is sent, in its order."""
-    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         wanted = _selection(id, key, type, all)
-        each, its = only(opened)
-        office = DeadLetterAdmin(its, each.name)
+        settings, outbox = only(opened)
+        admin = DeadLetterAdmin(outbox, settings.name)
         if not yes:
-            count = sum(1 for _ in office.letters(wanted))
-            typer.confirm(f"{each.database}.{each.outbox}: delete {count} message(s) for good?", abort=True)
-        print(f"{each.database}.{each.outbox}, relay {each.name!r}: {office.discard(wanted)} message(s) discarded")
+            count = sum(1 for _ in admin.letters(wanted))
+            typer.confirm(f"{settings.full_name}: delete {count} message(s) for good?", abort=True)
+        print(f"{settings.full_name}, relay {settings.name!r}: {admin.discard(wanted)} message(s) discarded")
 
 
 def _selection(id: str | None, key: str | None, type: str | None, all: bool) -> Selection:

@@ -1,17 +1,24 @@
-"""The options that every command looking at outboxes has, and the outboxes that they name."""
+"""What the commands have in common: their options, the outboxes that these name, and their way with arguments."""
 
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
+from pymongo import MongoClient
+from pymongo.errors import InvalidName
+from typer.core import TyperCommand
 
 from outbox import Outbox
-from relay.cli import settings
-from relay.connection import Opened, opened_outboxes
+from outbox.mongo.server import check_server
+from relay.address import hosts_of
+from relay.cli.settings import OutboxSettings, Settings, load
+from relay.connection import connected
 from relay.errors import InvalidSettings
+from relay.monitoring.alive import identity
 
 Config = Annotated[str | None, typer.Option(metavar="FILE", help="TOML: settings, [kafka], [[outbox]].")]
 Mongo = Annotated[str | None, typer.Option(metavar="URI", help="Better RELAY_MONGO, when it has a password.")]
@@ -20,19 +27,62 @@ OutboxName = Annotated[str | None, typer.Option("--outbox", metavar="NAME", help
 Name = Annotated[str | None, typer.Option(help="The relay's name: cursor and lease [default: kafka]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each outbox.")]
 
+Opened = list[tuple[OutboxSettings, Outbox]]
+
+
+class Command(TyperCommand):
+    """A command without arguments beyond its own; `--set sasl.password=two words` has one too many.
+
+    It never repeats such an argument, which may be a part of a secret.
+    """
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        context = super().make_context(*arguments, allow_extra_args=True, **options)
+        if context.args:
+            context.fail("there is an argument too many. A value with a space in it needs quotes")
+        return context
+
 
 @contextlib.contextmanager
 def outboxes(
     config: str | None, mongo: str | None, database: str | None, outbox: str | None, name: str | None
 ) -> Iterator[Opened]:
-    """The outboxes that the flags of a looking command name; it never sequences."""
+    """Opens the outboxes that a command's flags name, to read or change their state, and never to sequence."""
     flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "name": name}
     with contextlib.ExitStack() as stack:
-        yield opened_outboxes(settings.load(flags), stack)
+        yield opened_outboxes(load(flags), stack)
 
 
-def only(opened: Opened) -> tuple[settings.OutboxSettings, Outbox]:
+def only(opened: Opened) -> tuple[OutboxSettings, Outbox]:
     """The one outbox that a changing command works on. Raises InvalidSettings when several are named."""
     if len(opened) > 1:
         raise InvalidSettings("the file has several outboxes: choose one with --outbox")
     return opened[0]
+
+
+def opened_outboxes(settings: Settings, stack: contextlib.ExitStack) -> Opened:
+    """Opens the outboxes, with one client a server; `stack` closes them and their clients.
+
+    Raises InvalidSettings, outbox's InvalidName, Unreachable, UnsupportedServer.
+    """
+    clients: dict[str, MongoClient[dict[str, Any]]] = {}
+    counts = Counter(one.mongo.get_secret_value() for one in settings.outboxes)
+    opened = []
+    for one in settings.outboxes:
+        uri = one.mongo.get_secret_value()
+        if uri not in clients:
+            client = connected(uri, outboxes=counts[uri], appname="mongo-outbox relay")
+            clients[uri] = stack.enter_context(client)
+        try:
+            database = clients[uri][one.database]
+        except InvalidName as error:
+            raise InvalidSettings(f"the database's name {one.database!r}: {error}") from None
+        outbox = stack.enter_context(Outbox(database, one.outbox, sequence=one.sequence))
+        check_server(outbox.collections)
+        opened.append((one, outbox))
+    return opened
+
+
+def identity_of(settings: OutboxSettings) -> str:
+    """Names the relay of these settings for `relay health --self`. Raises InvalidSettings."""
+    return identity(hosts_of(settings.mongo.get_secret_value()), settings.database, settings.outbox, settings.name)

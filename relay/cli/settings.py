@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from relay.cli import config_file
-from relay.cli.environment import given as given_by
-from relay.cli.settings_errors import describe_errors, meant
+from relay.cli.settings_errors import describe_errors, suggestion
+from relay.cli.settings_sources import read_environment, read_file
 from relay.dead_letters.store import OnPoison
 from relay.encoding.topics import DEFAULT_TOPIC
 from relay.errors import InvalidSettings
@@ -87,6 +86,11 @@ class OutboxSettings(BaseModel):
     shares: int | None = Field(default=None, ge=1, le=MOST_SHARES)
     sequence: bool = True
 
+    @property
+    def full_name(self) -> str:
+        """The database's and the outbox's name, as MongoDB writes a collection's."""
+        return f"{self.database}.{self.outbox}"
+
 
 class _Given(BaseModel):
     """What flags and environment say; the file stands below them, and each outbox is checked as a whole later."""
@@ -124,7 +128,7 @@ class Settings(BaseModel):
 def load(flags: Mapping[str, Any]) -> Settings:
     """Puts flags (None: not given), environment and file together. Raises InvalidSettings, with a line a mistake."""
     flags = {name: value for name, value in flags.items() if value is not None}
-    environment: dict[str, Any] = {**given_by(os.environ, _Given.model_fields)}
+    environment: dict[str, Any] = {**read_environment(os.environ, _Given.model_fields)}
     try:
         pairs_of_kafka = _split(environment.get("set", ""))
     except ValueError as error:
@@ -134,7 +138,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
         given = _Given.model_validate({**environment, **flags})
     except ValidationError as error:
         raise InvalidSettings("\n".join(describe_errors(error, lambda name: _spoken(name, flags)))) from None
-    file = {} if given.config is None else config_file.read(Path(given.config))
+    file = {} if given.config is None else read_file(Path(given.config))
     kafka_table = file.pop("kafka", {})
     if not isinstance(kafka_table, dict):
         raise InvalidSettings(
@@ -148,7 +152,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
     if unknown:
         known = ["outbox", "kafka", *OutboxSettings.model_fields]
         raise InvalidSettings(
-            "\n".join(f"{name} in {given.config}: no such setting{meant(name, known)}" for name in sorted(unknown))
+            "\n".join(f"{name} in {given.config}: no such setting{suggestion(name, known)}" for name in sorted(unknown))
         )
     outboxes = _checked(tables, file, given, flags)
     _check_distinct(outboxes)

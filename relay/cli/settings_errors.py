@@ -20,10 +20,10 @@ _ADVICE = {
 }
 
 
-def meant(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Which of the known names may have been meant, as the end of a sentence."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {prefix}{near[0]}?" if near else ""
+def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Names the known name that was probably meant, as the end of a sentence; "" when none is close."""
+    closest = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {prefix}{closest[0]}?" if closest else ""
 
 
 def describe_errors(
@@ -40,7 +40,7 @@ def describe_errors(
         elif each["type"] == "missing":
             yield f"{where}--{name} is missing; or give RELAY_{name.upper()}, or `{name}` in the file"
         elif each["type"] == "extra_forbidden":
-            yield f"{source(name)}: no such setting{meant(name, known)}"
+            yield f"{source(name)}: no such setting{suggestion(name, known)}"
         else:
             yield f"{source(name)}: {_advice(name, each)}"
 

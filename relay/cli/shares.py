@@ -1,4 +1,4 @@
-"""The commands `relay shares …`: into how many shares a relay's keys are divided."""
+"""The commands `relay shares …`: show and change how many shares a relay's keys are divided into."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from outbox.mongo.server_errors import patiently
-from relay.cli.command import Command
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import AsJson, Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.cli.options import AsJson, Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
 from relay.shares import layout
 from relay.shares.share import MOST_SHARES
 
@@ -24,20 +23,20 @@ def show(
     config: Config = None,
     mongo: Mongo = None,
     database: Database = None,
-    outbox: OutboxName = None,
+    outbox_name: OutboxName = None,
     name: Name = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how many shares there are, and how many are wanted if that is being changed."""
-    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
-        for each, its in opened:
-            found = patiently(partial(layout.load, its.collections, each.name))
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
+        for settings, outbox in opened:
+            current = patiently(partial(layout.load, outbox.collections, settings.name))
             if as_json:
-                print(json.dumps({"shares": found.shares, "wanted": found.wanted}))
+                print(json.dumps({"shares": current.shares, "wanted": current.wanted}))
                 continue
-            now = "not begun yet" if found.shares is None else f"{found.shares} share(s)"
-            wanted = "" if found.wanted is None else f", to be {found.wanted}"
-            print(f"{each.database}.{each.outbox}, relay {each.name!r}: {now}{wanted}")
+            now = "not begun yet" if current.shares is None else f"{current.shares} share(s)"
+            wanted = "" if current.wanted is None else f", to be {current.wanted}"
+            print(f"{settings.full_name}, relay {settings.name!r}: {now}{wanted}")
 
 
 @shares.command("set", cls=Command)
@@ -46,23 +45,23 @@ def set_(
     config: Config = None,
     mongo: Mongo = None,
     database: Database = None,
-    outbox: OutboxName = None,
+    outbox_name: OutboxName = None,
     name: Name = None,
 ) -> None:
     """Change how many there are. Relays at work carry it out within some seconds, else the first one to start does."""
-    with exit_codes(), outboxes(config, mongo, database, outbox, name) as opened:
-        each, its = only(opened)
-        found = patiently(partial(layout.survey, its.collections, each.name))
-        place = f"{each.database}.{each.outbox}, relay {each.name!r}"
-        if found.shares is None:
-            if found.fault is not None:
-                raise found.fault
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
+        settings, outbox = only(opened)
+        current = patiently(partial(layout.survey, outbox.collections, settings.name))
+        place = f"{settings.full_name}, relay {settings.name!r}"
+        if current.shares is None:
+            if current.fault is not None:
+                raise current.fault
             print(f"{place}: not begun yet: give its first start --shares {number}", file=sys.stderr)
             raise typer.Exit(1)
-        if number == found.shares:
-            if found.wanted is not None or found.fault is not None:
-                patiently(partial(layout.cancel_request, its.collections, each.name, found))
+        if number == current.shares:
+            if current.wanted is not None or current.fault is not None:
+                patiently(partial(layout.cancel_request, outbox.collections, settings.name, current))
             print(f"{place}: {number} share(s), as there are")
         else:
-            patiently(partial(layout.request_shares, its.collections, each.name, number))
-            print(f"{place}: {found.shares} share(s) now, to be {number}; `relay shares show` says when it is done")
+            patiently(partial(layout.request_shares, outbox.collections, settings.name, number))
+            print(f"{place}: {current.shares} share(s) now, to be {number}; `relay shares show` says when it is done")

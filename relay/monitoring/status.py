@@ -1,29 +1,23 @@
-"""How far a relay is, and whether it is alive."""
+"""How far a relay is: its cursor, what is left to deliver, and who works on it."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from outbox import Outbox, dates
-from outbox.clock import Clock
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import DECODED
-from outbox.mongo.lease import SECONDS, read_lease, seconds_of
-from outbox.mongo.process_identity import is_gone
+from outbox.mongo.lease import read_lease
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.headroom import Headroom
-from outbox.monitoring.status import is_unsequenced
 from relay.dead_letters.admin import DeadLetterAdmin
 from relay.encoding.encoder import Position
 from relay.shares.cursor_admin import CursorStore
 from relay.shares.layout import load, relay_id
 from relay.shares.share import Share, shares
 from relay.shares.stopped import described as described_stop
-
-_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,45 +149,3 @@ def _waiting_seconds(outbox: Outbox, seq: int) -> float | None:
     with time_limit():
         now = outbox.collections.database.command("hello", codec_options=DECODED)["localTime"]
     return float(max(0.0, (now - created).total_seconds()))
-
-
-def _unsequenced(outbox: Outbox) -> str | None:
-    if not is_unsequenced(outbox.collections):
-        return None
-    return (
-        f"messages wait in {outbox.collections.staging.full_name}, and no process numbers them, so none arrives. The "
-        "log output of those that should says why; `outbox sequence APP --keep` numbers, too"
-    )
-
-
-@patient
-def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS) -> str | None:
-    """Why the relay `name` is not healthy; None when its lease, or that of each share, is held and beats in `seconds`.
-
-    It watches the beats move, so it takes up to a third of the lease time; no two clocks are compared.
-    """
-    began = clock.monotonic()
-    missing = {share.name(name): (0, 0) for share in shares(load(outbox.collections, name).shares or 1)}
-    while True:
-        for each, before in list(missing.items()):
-            lease = read_lease(outbox.collections.leases, relay_id(each))
-            if lease is None:
-                return f"no relay {each!r} has ever worked on this outbox"
-            if lease["owner"] is None:
-                return f"no relay {each!r} is at work: the last one gave its lease back"
-            if is_gone(lease.get("process")):
-                return f"the process of relay {each!r} ({lease['owner']}) has ended and nobody has taken over yet"
-            missing[each] = lease["fence"], lease["beat"]
-            if before not in ((0, 0), missing[each]):
-                del missing[each]
-            elif clock.monotonic() > began + _watched(lease, seconds):
-                return f"relay {each!r} ({lease['owner']}) gave no sign of life for {_watched(lease, seconds):g} s"
-        if not missing:
-            return _unsequenced(outbox)
-        threading.Event().wait(_LOOK_SECONDS)
-
-
-def _watched(lease: dict[str, Any], seconds: float) -> float:
-    """For how long its beats are watched: for longer only if the holder has asked for a longer lease than usual."""
-    asked = seconds_of(lease, seconds)
-    return asked if asked > SECONDS else seconds

@@ -19,12 +19,13 @@ from pymongo.errors import OperationFailure
 
 from outbox import IncompatibleOutbox, MissingPrivilege, Outbox
 from outbox.clock import SystemClock
-from outbox.mongo.privileges import RELAYING, check_privileges
+from outbox.mongo.privileges import check_privileges
 from outbox.sequencer import loop
 from outbox.sequencer.change_stream import ChangeStreamListener
 from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from relay import Relay
+from relay.cli.run import RELAYING
 from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import Verdict
 from relay.monitoring.status import relay_status

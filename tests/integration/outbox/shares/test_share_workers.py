@@ -18,7 +18,8 @@ from outbox.mongo.lease import Lease
 from relay import Relay
 from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import CursorInUse, InvalidSettings, PoisonMessage, Verdict
-from relay.monitoring.status import relay_status, unhealthy
+from relay.monitoring.health import unhealthy
+from relay.monitoring.status import relay_status
 from relay.shares.cursor_admin import CursorStore, forget, move
 from relay.shares.layout import load, request_shares
 from relay.shares.members import Members

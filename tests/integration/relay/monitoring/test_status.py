@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from bson import Timestamp
 from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.errors import InvalidStart
-from outbox.mongo.lease import Lease
-from outbox.mongo.process_identity import this_process
-from outbox.testing import FakeClock
 from relay import Relay
 from relay.errors import CursorInUse
-from relay.monitoring.status import relay_status, unhealthy
+from relay.monitoring.status import relay_status
 from relay.shares.cursor_admin import move
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import foreign, new_outbox, placed, unchecked
@@ -111,55 +105,8 @@ def test_status_says_how_the_last_relay_delivered_also_when_it_had_nothing_to_do
     assert said == [None, "at-least-once", "exactly-once", "at-least-once"]
 
 
-def test_a_working_relay_is_healthy_and_one_that_stopped_is_not(orders: Outbox) -> None:
-    never = unhealthy(orders, "kafka", SystemClock())
-    with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
-        wait_until(lambda: cursor_of(orders), 30, "the relay to work")
-        assert unhealthy(orders, "kafka", SystemClock()) is None
-    stopped = unhealthy(orders, "kafka", SystemClock())
-
-    assert never == "no relay 'kafka' has ever worked on this outbox"
-    assert stopped == "no relay 'kafka' is at work: the last one gave its lease back"
-
-
-def test_a_relay_is_not_healthy_while_messages_wait_and_nobody_numbers_them(database: Database[Document]) -> None:
-    """Goes red when only the relay's own lease is looked at: it beats, and nothing arrives."""
-    with new_outbox(database, sequence=False) as orders:
-        with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
-            wait_until(lambda: cursor_of(orders), 30, "the relay to work")
-            unchecked(orders, foreign(at=Timestamp(1_700_000_000, 1)))
-            nobody = unhealthy(orders, "kafka", SystemClock())
-            lease = Lease(orders.collections.leases, "sequencer", owner="dead")
-            assert lease.acquire()
-            somebody = unhealthy(orders, "kafka", SystemClock())
-            orders.collections.leases.update_one({"_id": "sequencer"}, {"$set": {"renewed": datetime(2025, 1, 1)}})  # noqa: DTZ001  # stored as UTC
-            dead, status = unhealthy(orders, "kafka", SystemClock()), orders.status()
-
-        assert "no process numbers them" in str(nobody)
-        assert somebody is None
-        assert "no process numbers them" in str(dead)
-        assert status.unsequenced
-
-
 @pytest.mark.parametrize("at", ["no stamp", None])
 def test_the_status_of_what_went_past_the_validator_can_be_had(orders: Outbox, at: object) -> None:
     unchecked(orders, foreign(at=at))
 
     assert (orders.status().staging, orders.status().unsequenced) == (1, False)
-
-
-@pytest.mark.skipif(this_process() is None, reason="only Linux tells which process it is")
-def test_a_relay_killed_on_this_host_is_not_healthy_at_once(orders: Outbox) -> None:
-    assert Lease(orders.collections.leases, "relay:kafka").acquire()
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        pass
-    process = {**(this_process() or {}), "pid": ended.pid}
-    orders.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"process": process}})
-
-    assert "has ended" in str(unhealthy(orders, "kafka", FakeClock()))
-
-
-def test_a_relay_that_was_killed_is_not_healthy(orders: Outbox) -> None:
-    assert Lease(orders.collections.leases, "relay:kafka", owner="dead").acquire()
-
-    assert "no sign of life" in str(unhealthy(orders, "kafka", SystemClock(), seconds=0.5))

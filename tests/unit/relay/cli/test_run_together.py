@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from outbox.errors import HistoryLost, OutboxError
-from relay.cli.together import run_together
+from relay.cli.run import run_together
 from relay.errors import TopicMissing
 from relay.relay import Relay
 from tests.waiting import wait_until

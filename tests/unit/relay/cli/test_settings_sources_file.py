@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.cli.config_file import read
 from relay.cli.settings import load
+from relay.cli.settings_sources import read_file
 from relay.errors import InvalidSettings
 
 TEXT = 'database = "größe"\n\n[[outbox]]\n\toutbox = "a"\t# a tab\n'
@@ -18,7 +18,7 @@ TEXT = 'database = "größe"\n\n[[outbox]]\n\toutbox = "a"\t# a tab\n'
 def test_a_byte_order_mark_tabs_and_any_line_ends_are_read(tmp_path: Path, encoding: str, end: str) -> None:
     (path := tmp_path / "relay.toml").write_bytes(TEXT.replace("\n", end).encode(encoding))
 
-    assert read(path) == {"database": "größe", "outbox": [{"outbox": "a"}]}
+    assert read_file(path) == {"database": "größe", "outbox": [{"outbox": "a"}]}
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
@@ -27,26 +27,26 @@ def test_utf_16_is_refused_with_what_to_do(tmp_path: Path, encoding: str) -> Non
     (path := tmp_path / "relay.toml").write_bytes((mark + TEXT).encode(encoding))
 
     with pytest.raises(InvalidSettings, match="it is written in UTF-16: save it as UTF-8"):
-        read(path)
+        read_file(path)
 
 
 def test_latin_1_is_refused_with_the_line(tmp_path: Path) -> None:
     (path := tmp_path / "relay.toml").write_bytes(('mongo = "m"\n# a comment\n' + TEXT).encode("latin-1"))
 
     with pytest.raises(InvalidSettings, match=f"--config {path}: line 3 is not UTF-8: save the file as UTF-8"):
-        read(path)
+        read_file(path)
 
 
 def test_a_mistake_of_toml_is_told_with_the_line(tmp_path: Path) -> None:
     (path := tmp_path / "relay.toml").write_text('mongo = "m"\ndatabase == "d"\n')
 
     with pytest.raises(InvalidSettings, match="line 2"):
-        read(path)
+        read_file(path)
 
 
 def test_a_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match=f"--config {tmp_path}: Is a directory"):
-        read(tmp_path)
+        read_file(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,242 @@
+"""The command `relay run`: the relays that the settings name, each with its sink and its thread, in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pymongo.errors import PyMongoError
+
+from outbox import Outbox
+from outbox.clock import SystemClock
+from outbox.errors import OutboxError
+from outbox.mongo.privileges import Privileges, check_privileges
+from outbox.mongo.server_errors import patiently, short_message
+from relay.cli.exit_codes import exit_codes
+from relay.cli.options import Config, Database, Mongo, Name, OutboxName, identity_of, opened_outboxes
+from relay.cli.process_memory import keep_memory
+from relay.cli.settings import OutboxSettings, Settings, load, pairs
+from relay.errors import InvalidSettings
+from relay.monitoring.alive import Pulse, Show, SignOfLife
+
+if TYPE_CHECKING:
+    from relay.kafka.sink import KafkaSink
+    from relay.relay import Relay
+
+logger = logging.getLogger("relay")
+
+RELAYING: Privileges = {
+    "*": ("listCollections",),
+    "": ("collMod", "collStats", "find", "insert"),
+    ".staging": ("changeStream", "collStats", "find", "remove"),
+    ".cursors": ("find", "insert", "update"),
+    ".leases": ("find", "insert", "update"),
+    ".dead": ("find", "insert", "remove", "update"),
+}
+"""What `relay run` needs, which also sequences, and what `relay status` reads."""
+
+_CHECK_SECONDS = 0.2
+
+
+def run(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox_name: OutboxName = None,
+    kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
+    topic: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="{database}, {outbox}, {type} [default: {database}.{outbox}]")
+    ] = None,
+    name: Name = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Without a cursor: beginning, oldest, latest, a seq or a date [default: beginning]"),
+    ] = None,
+    create_topic: Annotated[str | None, typer.Option(metavar="partitions=3,replication=1")] = None,
+    on_poison: Annotated[
+        str | None,
+        typer.Option(metavar="POLICY", help="On what cannot be delivered: stop, dead-letter, park-key [default: stop]"),
+    ] = None,
+    exactly_once: Annotated[
+        bool,
+        typer.Option(
+            "--exactly-once",
+            help="Delivers in Kafka transactions: a consumer that reads committed sees each message once.",
+        ),
+    ] = False,
+    shares: Annotated[
+        int | None,
+        typer.Option(help="At the first start: how many shares the keys are divided into [default: 1]"),
+    ] = None,
+    no_sequence: Annotated[
+        bool, typer.Option("--no-sequence", help="Leave it to other processes to number what is in staging.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
+    set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
+    log_level: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="debug, info, warning, error [default: info]")
+    ] = None,
+) -> None:
+    """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
+    flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "kafka": kafka}
+    flags |= {"topic": topic, "name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
+    flags |= {"shares": None if shares is None else str(shares), "log_level": log_level}
+    switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
+    with exit_codes():
+        try:
+            settings = load({**flags, **switches, "set": pairs(set) if set else None})
+        except ValueError as error:
+            raise InvalidSettings(f"--set: {error}") from None
+        stop = _stop_on_signals()
+        _log_to_terminal(settings.log_level)
+        _relay(settings, stop)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        if stop.is_set():  # the second time: somebody does not want to wait for the draining
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop
+
+
+def _log_to_terminal(level: str) -> None:
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(console=Console(stderr=True), show_path=False)
+    else:  # a file or a container's log: one line an event, whatever its length
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for channel in ("relay", "outbox"):
+        logging.getLogger(channel).addHandler(handler)
+        logging.getLogger(channel).setLevel(level.upper())
+
+
+def _relay(settings: Settings, stop: threading.Event) -> None:
+    """Relays until `stop` is set. Raises what relay.relay.Relay.run does, and what opening the outboxes does."""
+    if settings.kafka is None or not settings.kafka.strip():
+        raise InvalidSettings(
+            f"--kafka is {'missing' if settings.kafka is None else 'empty'}; or give RELAY_KAFKA, or "
+            "`bootstrap.servers` under [kafka] in the file"
+        )
+    from relay.encoding.topics import Topics  # here: these load a Kafka client, which `relay health` does without
+    from relay.kafka.settings import check_files
+    from relay.relay import Relay
+
+    check_files(settings.set)
+    with contextlib.ExitStack() as stack:
+        opened = opened_outboxes(settings, stack)
+        for _, outbox in opened:
+            patiently(partial(check_privileges, outbox.collections, RELAYING))
+        relays = [
+            Relay(
+                outbox,
+                _sink(settings.kafka, settings.set, one),
+                topics=Topics(one.topic),
+                name=one.name,
+                start=one.start,
+                on_poison=one.on_poison,
+                shares=one.shares,
+            )
+            for one, outbox in opened
+        ]
+        for one, outbox in opened:
+            _log_ignored_start(one, outbox)
+        keep_memory()
+        sign = stack.enter_context(contextlib.closing(SignOfLife(map(identity_of, settings.outboxes))))
+        run_together(relays, stop, once=settings.once, show=sign.show)
+
+
+def _sink(bootstrap: str, kafka_settings: dict[str, str], settings: OutboxSettings) -> KafkaSink:
+    from relay.kafka.sink import KafkaSink
+    from relay.kafka.topic_admin import NewTopics
+    from relay.kafka.transactional_sink import KafkaTransactions
+
+    layout = settings.create_topic
+    create = None if layout is None else NewTopics(layout.partitions, layout.replication)
+    sink = KafkaTransactions if settings.exactly_once else KafkaSink
+    return sink(bootstrap, kafka_settings, create=create)
+
+
+def _log_ignored_start(settings: OutboxSettings, outbox: Outbox) -> None:
+    """Says that `start` has no effect on a relay with a cursor: else a wrong one would go unnoticed."""
+    from relay.shares import layout
+
+    cursor = patiently(lambda: layout.load(outbox.collections, settings.name)).slowest
+    if cursor is not None and "start" in settings.model_fields_set:
+        logger.info(
+            "relay %r of %s goes on from its cursor, after seq %d: start %s is ignored; `relay cursor set` moves it",
+            settings.name, outbox.collections.log.full_name, cursor[0], settings.start,
+        )  # fmt: skip
+
+
+def run_together(relays: Sequence[Relay], stop: threading.Event, *, once: bool, show: Show = lambda _: None) -> None:
+    """Runs all relays, each on a thread, until `stop`, or with `once` until all have drained.
+
+    One that fails says so in the log, with what can be done, and the others go on. When all have ended, raises the
+    error of the first that failed. `show` is called some times a second with the pulses of the relays at work.
+
+    The threads are daemons, so that the calling one, the main thread, stays free for signals.
+    """
+    clock = SystemClock()
+    at_work = [_RelayThread(relay, Pulse(clock), once) for relay in relays]
+    errors: list[BaseException] = []
+    for running in at_work:
+        running.thread.start()
+    while at_work:
+        if stop.wait(_CHECK_SECONDS):
+            for running in at_work:
+                running.pulse.set()
+            at_work[0].thread.join(_CHECK_SECONDS)
+        for ended in [running for running in at_work if not running.thread.is_alive()]:
+            at_work.remove(ended)
+            if isinstance(ended.error, Exception) and len(relays) > 1:
+                _log_failure(ended.relay, ended.error, len(at_work))
+            elif ended.error is not None:
+                stop.set()
+            errors += [] if ended.error is None else [ended.error]
+        show(running.pulse for running in at_work)
+    if errors:
+        raise errors[0]
+
+
+class _RelayThread:
+    """A relay on its thread."""
+
+    def __init__(self, relay: Relay, pulse: Pulse, once: bool) -> None:
+        self.relay = relay
+        self.pulse = pulse
+        self.error: BaseException | None = None
+        self._once = once
+        self.thread = threading.Thread(target=self._run, name=f"relay-{relay.name}", daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.relay.run(self.pulse, once=self._once)
+        except BaseException as error:  # noqa: BLE001  # raised again on the calling thread
+            self.error = error
+
+
+def _log_failure(relay: Relay, error: Exception, others: int) -> None:
+    reason = "\n".join([short_message(error), *getattr(error, "__notes__", [])])
+    is_foreseen = isinstance(error, (OutboxError, PyMongoError))
+    logger.error(
+        "relay %r of %s has stopped until this process is started again, %d other(s) go on: %s",
+        relay.name, relay.where, others, reason, exc_info=None if is_foreseen else error,
+    )  # fmt: skip

@@ -1,0 +1,60 @@
+"""Where settings come from beside the flags: the file named by --config, and the variables RELAY_…."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from relay.cli.settings_errors import suggestion
+from relay.errors import InvalidSettings
+
+_OTHER_ENCODINGS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+_PREFIX = "RELAY_"
+# Kubernetes gives these to every container beside a service that is called relay, or relay-something; so does Docker
+# to a container that is linked to one.
+_OF_A_SERVICE = re.compile(
+    r"RELAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Reads a TOML file in UTF-8, with or without a byte order mark. Raises InvalidSettings, with the line."""
+    try:
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a path with a null in it
+        raise InvalidSettings(f"--config {path}: {getattr(error, 'strerror', error)}") from error
+    for mark, encoding in _OTHER_ENCODINGS.items():
+        if content.startswith(mark):
+            raise InvalidSettings(f"--config {path}: it is written in {encoding}: save it as UTF-8")
+    try:
+        # As text files are read everywhere: TOML itself would refuse the line ends of old editors.
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InvalidSettings(f"--config {path}: line {line} is not UTF-8: save the file as UTF-8") from error
+    except ValueError as error:
+        raise InvalidSettings(f"--config {path}: {error}") from error
+
+
+def read_environment(environment: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Returns the settings `names` that have a variable, without blanks and line ends around the values.
+
+    An empty variable counts as not given. Raises InvalidSettings for variables that look like settings and are none.
+    """
+    values = {name.upper(): value.strip() for name, value in environment.items()}  # as shells write them, and Windows
+    ours = {name: value for name, value in values.items() if name.startswith(_PREFIX) and value}
+    known = {f"{_PREFIX}{name.upper()}": name for name in names}
+    unknown = sorted(name for name in ours.keys() - known.keys() if not _OF_A_SERVICE.fullmatch(name))
+    if unknown:
+        raise InvalidSettings("\n".join(f"{name}: no such setting{_suggestion(name, names)}" for name in unknown))
+    return {setting: ours[name] for name, setting in known.items() if name in ours}
+
+
+def _suggestion(variable: str, names: Collection[str]) -> str:
+    written = variable.removeprefix(_PREFIX).replace("-", "_")
+    return suggestion(written, [name.upper() for name in names], _PREFIX)

@@ -1,0 +1,113 @@
+"""The commands `relay status` and `relay health`: how far a relay is, and whether it is alive."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from outbox.clock import SystemClock
+from relay.cli.exit_codes import exit_codes
+from relay.cli.options import AsJson, Config, Database, Mongo, Name, OutboxName, identity_of, outboxes
+from relay.cli.settings import load
+
+if TYPE_CHECKING:
+    from relay.monitoring.status import RelayStatus, ShareStatus
+
+
+def status(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox_name: OutboxName = None,
+    name: Name = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far the relay is."""
+    from relay.monitoring.status import relay_status
+
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
+        statuses = [relay_status(outbox, settings.name) for settings, outbox in opened]
+        if as_json:
+            for shown in statuses:
+                print(json.dumps(shown.as_dict()))
+        else:
+            _print_table(statuses)
+
+
+def _print_table(statuses: list[RelayStatus]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("")
+    for shown in statuses:
+        table.add_column(f"{shown.database}.{shown.outbox}, relay {shown.name}")
+    columns = [_cells(shown) for shown in statuses]
+    for row in columns[0]:
+        table.add_row(row, *(cells[row] for cells in columns))
+    Console().print(table)
+
+
+def _cells(shown: RelayStatus) -> dict[str, str]:
+    """Returns the texts of a column, by the names that the JSON has."""
+    from outbox.cli.terminal import headroom
+    from outbox.monitoring.units import format_duration
+
+    cells: dict[str, Any] = {**shown.as_dict()}
+    for name in ("database", "outbox", "name"):
+        del cells[name]
+    cells["shares"] = "\n".join(map(_share, shown.shares))
+    if shown.cursor is not None:
+        cells["cursor"] = "\n".join(f"{name} {value}" for name, value in shown.cursor.items())
+        cells["headroom"] = headroom(shown.headroom, shown.lag_records or 0)
+    if shown.held is not None:
+        cells["held"] = f"{shown.held['reader']}, for {format_duration(shown.held['seconds'])}"
+    return {name: "none" if value is None else str(value) for name, value in cells.items()}
+
+
+def _share(share: ShareStatus) -> str:
+    at = "no cursor" if share.cursor is None else f"seq {share.cursor['seq']}, {share.lag_records} to go"
+    return f"{share.share}: {at}, {share.holder or 'nobody'}"
+
+
+def health(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox_name: OutboxName = None,
+    name: Name = None,
+    self: Annotated[
+        bool, typer.Option("--self", help="Whether the relay of this machine or container lives; asks no server.")
+    ] = False,
+) -> None:
+    """Exit 0 when a relay, wherever it is, holds the lease and shows signs of life, else 1. Takes up to 10 s.
+
+    With --self: when the relay with these settings in this container does, whether it works or stands by.
+    """
+    from relay.monitoring.health import unhealthy
+
+    if self:
+        _health_of_this_machine(config, mongo, database, outbox_name, name)
+        return
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
+        for settings, outbox in opened:
+            why = unhealthy(outbox, settings.name, SystemClock())
+            if why is not None:
+                print(f"{settings.full_name}: {why}", file=sys.stderr)
+                raise typer.Exit(1)
+            print(f"{settings.full_name}: relay {settings.name!r} is at work")
+
+
+def _health_of_this_machine(*flags: str | None) -> None:
+    from relay.monitoring.alive import dead
+
+    names = ("config", "mongo", "database", "outbox", "name")
+    with exit_codes():
+        for settings in load(dict(zip(names, flags, strict=True))).outboxes:
+            why = dead(identity_of(settings), SystemClock())
+            if why is not None:
+                print(f"{settings.full_name}: {why}", file=sys.stderr)
+                raise typer.Exit(1)
+            print(f"{settings.full_name}: relay {settings.name!r} lives here")

@@ -9,7 +9,7 @@ from bson.raw_bson import RawBSONDocument
 
 from bench.benchmark import Figures, InTurns, throughput
 from bench.stage import Stage, capped, seed
-from outbox.creation_checks import least_capacity
+from outbox.log.creation import least_capacity
 from outbox.mongo.codec import RAW
 
 _AT_ONCE = 20

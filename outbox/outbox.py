@@ -18,7 +18,7 @@ from outbox.errors import OutboxClosed
 from outbox.log.log import Log
 from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
-from outbox.mongo.calls import outside_bound_session, time_limit
+from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.no_sequencer_warning import NoSequencerWarning
@@ -219,10 +219,8 @@ class Outbox:
     def types(self) -> tuple[str, ...]:
         """The message types that staging's validator accepts, from whichever service declared them."""
         self._usable()
-        with time_limit():
-            for info in self.collections.database.list_collections(filter={"name": self.collections.staging.name}):
-                return tuple(schemas_of(info["options"].get("validator", {})))
-        return ()
+        options = self.collections.options(self.collections.staging.name) or {}
+        return tuple(schemas_of(options.get("validator", {})))
 
     def json_schemas(self) -> dict[str, dict[str, Any]]:
         """By type name, the JSON Schema (2020-12) of the value on Kafka of each message class. Asks no server."""

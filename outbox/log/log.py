@@ -81,14 +81,13 @@ class Log:
 
     def describe(self) -> Description:
         """Raises OutboxNotCreated when there is no such collection."""
-        with time_limit():
-            for info in self._collections.database.list_collections(filter={"name": self._log.name}):
-                options = info["options"]
-                live = options.get("validator", {}).get("fence", {}).get("$gte", 0)
-                return Description(info["info"]["uuid"], options.get("capped", False), options.get("size", 0), live)
-        raise OutboxNotCreated(
-            f"{self._log.full_name} does not exist; create it once, with Outbox(…).create() or `outbox create APP`"
-        )
+        info = self._collections.info(self._log.name)
+        if info is None or info.uuid is None:
+            raise OutboxNotCreated(
+                f"{self._log.full_name} does not exist; create it once, with Outbox(…).create() or `outbox create APP`"
+            )
+        live = info.options.get("validator", {}).get("fence", {}).get("$gte", 0)
+        return Description(info.uuid, info.options.get("capped", False), info.options.get("size", 0), live)
 
     def identity(self) -> str:
         """As `outbox.log.log.identity` has it. Raises OutboxNotCreated."""

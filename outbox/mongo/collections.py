@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import Int64
+from bson.binary import Binary
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from outbox.errors import InvalidDatabase, InvalidName
+from outbox.errors import IncompatibleOutbox, InvalidDatabase, InvalidName
+from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import DECODED, Document
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_NAMESPACE_EXISTS = 48
 _ASYNCHRONOUS = ("async", "motor", "agnostic")
 
 HIGHEST_SEQ = 1 << 62
@@ -30,6 +34,16 @@ READERS: Document = {
 
 What somebody has written there by hand and is no seq holds nobody; its relay says what is wrong with it.
 """
+
+
+class CollectionInfo(NamedTuple):
+    """What the server says of a collection, or of a view."""
+
+    type: str
+    """`collection`, `view` or `timeseries`."""
+    options: Document
+    uuid: Binary | None
+    """None of a view."""
 
 
 class Collections:
@@ -59,6 +73,18 @@ class Collections:
         self.leases: Collection[Document] = self.database[f"{name}.leases"]
         self.dead: Collection[Document] = self.database[f"{name}.dead"]
 
+    def info(self, name: str) -> CollectionInfo | None:
+        """Returns what the server says of the collection `name`; None when there is none. Raises pymongo's errors."""
+        with time_limit():
+            for found in self.database.list_collections(filter={"name": name}):
+                return CollectionInfo(found.get("type", "collection"), found["options"], found["info"].get("uuid"))
+        return None
+
+    def options(self, name: str) -> Document | None:
+        """Returns the options of the collection `name`; None when there is none. Raises pymongo's errors."""
+        info = self.info(name)
+        return None if info is None else info.options
+
 
 def _check_database(database: object) -> None:
     """Raises InvalidDatabase, with what to give instead."""
@@ -80,3 +106,22 @@ def _check_database(database: object) -> None:
     else:
         what = "no database; give one of a pymongo.MongoClient: client['shop']"
     raise InvalidDatabase(f"Outbox was given {'None' if database is None else names[0]}, which is {what}")
+
+
+def options_of_collection(collections: Collections, name: str) -> Document | None:
+    """As `Collections.options`, for create(). Raises IncompatibleOutbox for a view of that name."""
+    info = collections.info(name)
+    if info is not None and info.type != "collection":
+        raise IncompatibleOutbox(f"{collections.database.name}.{name} is a {info.type}; give the outbox another name")
+    return None if info is None else info.options
+
+
+def create_collection(collections: Collections, name: str, **options: Any) -> None:
+    """Creates a collection unless it is there, also when another process creates it now. Raises pymongo's errors."""
+    try:
+        with time_limit(30):
+            if name not in collections.database.list_collection_names(filter={"name": name}):
+                collections.database.create_collection(name, check_exists=False, **options)
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise

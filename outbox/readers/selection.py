@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.errors import InvalidSelector
 from outbox.messages.message_types import KEY_TYPES, TYPE_NAME, MessageTypes, key_text
-from outbox.mongo.calls import outside_bound_session, time_limit
+from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message
 from outbox.staging.validator import schemas_of
@@ -51,12 +51,11 @@ def selected_key(key: object) -> str | None:
 def warn_of_unknown(collections: Collections, names: frozenset[str]) -> None:
     """Warns of those that no service has declared. Never raises for a server that cannot be asked just now."""
     try:
-        with time_limit():
-            found = list(collections.database.list_collections(filter={"name": collections.staging.name}))
+        options = collections.options(collections.staging.name) or {}
     except PyMongoError as error:
         logger.info("could not look which types %s takes: %s", collections.staging.full_name, short_message(error))
         return
-    known = list(schemas_of(found[0]["options"].get("validator", {}))) if found else []
+    known = list(schemas_of(options.get("validator", {})))
     for name in sorted(names.difference(known)):
         near = difflib.get_close_matches(name, known, n=1)
         logger.warning(

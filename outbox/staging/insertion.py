@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import UUID
 
+from bson.binary import Binary
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
@@ -41,7 +41,7 @@ class Place:
     """A staging collection as create() made it."""
 
     collections: Collections
-    uuid: UUID
+    uuid: Binary
     compares: bool
     """Whether the server compares UUIDs."""
 
@@ -104,14 +104,14 @@ def _parts(documents: list[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
 def look(collections: Collections, types: tuple[str, ...]) -> Place:
     """Where to insert messages of these types. Raises OutboxNotCreated and pymongo's errors."""
     with time_limit():
-        found = list(collections.database.list_collections(filter={"name": collections.staging.name}))
+        info = collections.info(collections.staging.name)
         wire = collections.client.admin.command("hello")["maxWireVersion"]
-    known = schemas_of(found[0]["options"].get("validator", {})) if found else {}
-    missing = [each for each in types if each not in known]
-    if missing or not found:
+    known = {} if info is None else schemas_of(info.options.get("validator", {}))
+    missing = [type for type in types if type not in known]
+    if missing or info is None or info.uuid is None:
         raise OutboxNotCreated(
             f"{collections.staging.full_name} "
             + (f"does not know the message types {', '.join(missing)}" if known else "was not made by create()")
             + ": run Outbox(…).create() once at deployment, or `outbox create APP`"
         )
-    return Place(collections, found[0]["info"]["uuid"], wire >= _COMPARES_UUIDS)
+    return Place(collections, info.uuid, wire >= _COMPARES_UUIDS)

@@ -86,7 +86,7 @@ def test_it_is_refused_also_after_the_log_has_rolled_over_its_number(
     if not fenced:
         validator = log.validator(0)
         monkeypatch.setattr("outbox.sequencer.fence.validator", lambda fence: validator)
-        monkeypatch.setattr("outbox.creation.log.validator", lambda fence: validator)
+        monkeypatch.setattr("outbox.log.creation.validator", lambda fence: validator)
     with new_outbox(database, capacity="8 MiB") as orders:
         orders.put(placed(1), standalone=True)
         sleeper = _sequencer(database, FakeClock())

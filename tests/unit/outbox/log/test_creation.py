@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from outbox import IncompatibleOutbox, InvalidName
-from outbox.creation_checks import least_capacity, parse_capacity
+from outbox import IncompatibleOutbox
 from outbox.log import batch
-from outbox.mongo.collections import NAME
+from outbox.log.creation import least_capacity, parse_capacity
 
 
 @pytest.mark.parametrize(
@@ -35,14 +34,3 @@ def test_anything_else_is_refused(text: int | str) -> None:
 @pytest.mark.parametrize("largest", [1, batch.MAX_BYTES, batch.LARGEST_MESSAGE])
 def test_four_maximal_batches_fit_into_the_least_capacity(largest: int) -> None:
     assert least_capacity(largest) >= 4 * (max(largest, batch.MAX_BYTES) + batch.ENVELOPE_BYTES)
-
-
-@pytest.mark.parametrize("name", ["outbox", "A", "a_b-9", "a" * 64])
-def test_a_name_is_a_letter_and_up_to_63_more_signs(name: str) -> None:
-    assert NAME.fullmatch(name)
-
-
-@pytest.mark.parametrize("name", ["", "9a", "_a", "a.b", "a b", "a$", "ä", "a" * 65, "a\n"])
-def test_other_names_are_none(name: str) -> None:
-    assert not NAME.fullmatch(name)
-    assert issubclass(InvalidName, Exception)

@@ -1,4 +1,4 @@
-"""What is no database of a synchronous client is refused when the Outbox is made, with what to give instead."""
+"""A wrong name, or what is no database of a synchronous client, is refused when the Outbox is made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
 
-from outbox import InvalidDatabase, Outbox
+from outbox import InvalidDatabase, InvalidName, Outbox
+from outbox.mongo.collections import NAME
 
 _client: MongoClient[dict[str, Any]] = MongoClient(connect=False)
 _asynchronous: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(connect=False)
@@ -53,3 +54,14 @@ def test_a_database_of_a_subclass_is_taken() -> None:
         pass
 
     assert Outbox(Watched(_client, "shop")).name == "outbox"
+
+
+@pytest.mark.parametrize("name", ["outbox", "A", "a_b-9", "a" * 64])
+def test_a_name_is_a_letter_and_up_to_63_more_signs(name: str) -> None:
+    assert NAME.fullmatch(name)
+
+
+@pytest.mark.parametrize("name", ["", "9a", "_a", "a.b", "a b", "a$", "ä", "a" * 65, "a\n"])
+def test_other_names_are_none(name: str) -> None:
+    assert not NAME.fullmatch(name)
+    assert issubclass(InvalidName, Exception)

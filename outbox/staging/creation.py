@@ -1,0 +1,99 @@
+"""Creates the staging collection, and widens the validator of one into which services are putting."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+from pymongo.errors import PyMongoError
+
+from outbox.mongo.calls import time_limit
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections, create_collection, options_of_collection
+from outbox.mongo.schema_lock import SchemaLock
+from outbox.mongo.server_errors import is_transient
+from outbox.staging.validator import max_message_bytes_of, merge, schemas_of, staging_validator
+
+logger = logging.getLogger("outbox")
+
+_SCAN_SECONDS = 60.0
+_TRY_SECONDS = 0.2
+
+
+def staging_causes(collections: Collections, declared: Mapping[str, Document], max_message_bytes: int) -> Iterator[str]:
+    """Yields why create() must refuse staging as it stands. Raises IncompatibleOutbox, and pymongo's errors."""
+    staging = collections.staging
+    options = options_of_collection(collections, staging.name)
+    if options is None:
+        if not declared:
+            yield "a new outbox needs at least one message class: Outbox(…, messages=[OrderPlaced])"
+        merge({}, declared)  # raises for names that only differ in what Kafka takes for the same
+        return
+    wanted = _wanted_validator(options, declared, max_message_bytes)
+    if schemas_of(options.get("validator", {})):
+        return
+    # A put of an older version into a dropped outbox left it, or a restore: taken over when all are messages.
+    with time_limit(_SCAN_SECONDS):
+        foreign = staging.find_one({"$nor": [wanted]}, {"type": 1})
+    if foreign is not None:
+        yield (
+            f"{staging.full_name} has no validator of this library's, and its document {foreign['_id']!r} of the type "
+            f"{foreign.get('type')!r} is no message of these classes, so nobody vouches for it: create() with all "
+            "classes that are put here, move what is no message away, or give the outbox another name"
+        )
+
+
+def create_staging(
+    collections: Collections, declared: Mapping[str, Document], max_message_bytes: int, lock: SchemaLock
+) -> None:
+    """Creates staging if it is missing, or has it accept what is declared as well, and makes its index.
+
+    Raises IncompatibleOutbox when transactions that stay open are in the way, LeaseLost, and pymongo's errors.
+    """
+    name = collections.staging.name
+    options = collections.options(name)
+    if options is None:
+        validator = staging_validator(declared, max_message_bytes)
+        create_collection(collections, name, validator=validator, validationAction="error")
+    else:
+        live, wanted = options.get("validator", {}), _wanted_validator(options, declared, max_message_bytes)
+        if live != wanted or options.get("validationAction", "error") != "error":
+            _change_validator(collections, wanted, lock)
+        if not schemas_of(live):
+            logger.warning("%s had no validator of this library's: it has one now", collections.staging.full_name)
+    with time_limit(30):
+        collections.staging.create_index("at")
+
+
+def _wanted_validator(options: Document, declared: Mapping[str, Document], max_message_bytes: int) -> Document:
+    """What staging accepts now, and what is declared. Raises IncompatibleOutbox."""
+    live = options.get("validator", {})
+    size = max(max_message_bytes, max_message_bytes_of(live) or 0)
+    return staging_validator(merge(schemas_of(live), declared), size)
+
+
+def _change_validator(collections: Collections, wanted: Document, lock: SchemaLock) -> None:
+    """Tries for a short time, again and again: while a collMod waits for an open transaction, all puts wait for it."""
+    tried = False
+    while True:
+        lock.renew()
+        live = collections.options(collections.staging.name) or {}
+        try:
+            # Nothing is in the way of what is there already: a majority is to confirm it.
+            with time_limit(None if live.get("validator") == wanted and tried else _TRY_SECONDS):
+                collections.database.command(
+                    "collMod",
+                    collections.staging.name,
+                    validator=wanted,
+                    validationAction="error",
+                    validationLevel="strict",
+                    writeConcern={"w": "majority"},
+                )
+            return
+        except PyMongoError as error:
+            if not is_transient(error):
+                raise
+            tried = True
+            staging = collections.staging.full_name
+            logger.info("an open transaction holds up the new validator of %s; trying again", staging)
+            lock.pause(0.1, f"transactions that stay open on {staging} hold up its new validator")

@@ -25,7 +25,7 @@ from outbox.errors import (
     UnsupportedServer,
 )
 from outbox.log.record import Record
-from outbox.messages.message_types import message
+from outbox.messages.declaration import message
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import CursorStatus, Held, Status
 from outbox.outbox import Outbox

@@ -1,5 +1,5 @@
 """What is put: message classes, and the schemas that are made from one definition."""
 
-from outbox.messages.message_types import message
+from outbox.messages.declaration import message
 
 __all__ = ["message"]

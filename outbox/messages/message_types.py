@@ -1,20 +1,17 @@
-"""Message classes: mongoengine documents that carry a type name, and the set of them an outbox was given."""
+"""Encodes and decodes messages: by the set of message classes that an outbox was given."""
 
 from __future__ import annotations
 
 import builtins
-import contextlib
 import itertools
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 import bson
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
-from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
+from mongoengine import EmbeddedDocument  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
     FieldDoesNotExist,
     InvalidDocumentError,
@@ -23,6 +20,7 @@ from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
 )
 
 from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
+from outbox.messages.declaration import Declaration, declaration_of
 from outbox.messages.decoding import Decoder
 from outbox.messages.exact import changes, keep_in_all
 from outbox.messages.fields import bson_schema, json_schema
@@ -31,14 +29,9 @@ from outbox.mongo.codec import DECODED
 
 Key = str | int | ObjectId | UUID
 """What a key is the text of."""
-D = TypeVar("D", bound=EmbeddedDocument)
-
-# What Kafka allows in a topic's name, so that the topic template `{type}` always works.
-TYPE_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
 KEY_TYPES = (str, int, ObjectId, UUID)
-KEY_FIELDS = (fields.StringField, fields.IntField, fields.ObjectIdField, fields.UUIDField)
 
-_TOLD = 5
+_MOST_CHANGES = 5
 # mongoengine raises the first for what it checks, and lets the others escape for what it did not think of.
 # RecursionError is a value nested deeper than Python can follow.
 _REFUSALS = (
@@ -53,88 +46,17 @@ _REFUSALS = (
 )
 
 
-@dataclass(frozen=True)
-class _Declaration:
-    type: str
-    key: str | None
-    strict: bool
-
-
-def message(
-    type: str, *, key: str | None = None, strict: bool = True
-) -> Callable[[builtins.type[D]], builtins.type[D]]:
-    """Declares an EmbeddedDocument as the message class of one type.
-
-    `type` is the name readers know it by, `[A-Za-z0-9._-]{1,249}` and neither `.` nor `..`; `key` names the field
-    (text, int, ObjectId or UUID) that orders and partitions the messages, None for messages that need no order.
-    `strict=False` lets mongoengine convert what it likes, 2.9 into 2; else `put` refuses a value that would change.
-    Raises InvalidMessageClass at once for anything that could not be stored or enforced.
-    """
-    if not isinstance(type, str) or not TYPE_NAME.fullmatch(type):
-        raise InvalidMessageClass(
-            f"{type!r} is not a type name: 1 to 249 letters, digits, '.', '_' or '-', and not '.' or '..'"
-        )
-
-    declaration = _Declaration(str.__str__(type), key, strict)  # of an enum's member its value, which is what is stored
-
-    def declare(cls: builtins.type[D]) -> builtins.type[D]:
-        _check(cls, key)
-        if strict:
-            # A class named by text may be defined further down: MessageTypes looks again.
-            with contextlib.suppress(NotRegistered):
-                keep_in_all(cls)
-        cls._outbox_declaration = declaration
-        return cls
-
-    return declare
-
-
-def _check(cls: Any, key: str | None) -> None:
-    if not _is_document_class(cls):
-        raise InvalidMessageClass(f"{cls!r} cannot be a message: derive it from mongoengine.EmbeddedDocument")
-    earlier = _declaration_of(cls)
-    if earlier is not None:
-        raise InvalidMessageClass(f"{cls.__name__} already is the message {earlier.type!r}: one type a class")
-    if cls._meta.get("abstract"):
-        raise InvalidMessageClass(f"{cls.__name__} is abstract: decorate the classes derived from it")
-    if key is not None:
-        _check_key(cls, key)
-    # A class named by text may be defined further down: MessageTypes looks again.
-    with contextlib.suppress(NotRegistered):
-        bson_schema(cls)
-
-
-def _is_document_class(cls: object) -> bool:
-    return isinstance(cls, type) and issubclass(cls, EmbeddedDocument)
-
-
-def _declaration_of(cls: type[Any]) -> _Declaration | None:
-    # Of the class itself: one derived from a message class is not that message.
-    declaration: _Declaration | None = vars(cls).get("_outbox_declaration")
-    return declaration
-
-
-def _check_key(cls: Any, key: str) -> None:
-    field = cls._fields.get(key)
-    if field is None:
-        raise InvalidMessageClass(f"{cls.__name__} has no field {key!r} to be its key")
-    if not isinstance(field, KEY_FIELDS) or isinstance(field, fields.ComplexDateTimeField):
-        raise InvalidMessageClass(
-            f"{cls.__name__}.{key} is a {type(field).__name__}; a key is a text, int, ObjectId or UUID field"
-        )
-
-
 class MessageTypes:
     """The message classes an outbox was given. Immutable and thread-safe."""
 
     def __init__(self, classes: Iterable[type[EmbeddedDocument]]) -> None:
         """Raises InvalidMessageClass: a class without `@message`, two of one type, or one that cannot be stored."""
         self._classes: dict[str, type[EmbeddedDocument]] = {}
-        self._declarations: dict[type[EmbeddedDocument], _Declaration] = {}
+        self._declarations: dict[type[EmbeddedDocument], Declaration] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
         self._decoder = Decoder()
         for cls in classes:
-            declaration = _declaration_of(cls) if _is_document_class(cls) else None
+            declaration = declaration_of(cls)
             if declaration is None:
                 raise InvalidMessageClass(f"{cls!r} is no message class: decorate it with @message('its.type')")
             if declaration.type in self._classes:
@@ -183,12 +105,12 @@ class MessageTypes:
             raise InvalidMessage(f"{declaration.type}: {missing}: no relay could deliver it")
         return declaration.type, self._key(declaration, message, data), encoded
 
-    def _changed(self, declaration: _Declaration, message: Any) -> str:
+    def _changed(self, declaration: Declaration, message: Any) -> str:
         """What would be stored as another value than was given; nothing for a class that is not strict."""
-        found = list(itertools.islice(changes(message), _TOLD)) if declaration.strict else []
-        return f"{'; '.join(found)}. Convert it yourself, or declare the message with strict=False" if found else ""
+        changed = list(itertools.islice(changes(message), _MOST_CHANGES)) if declaration.strict else []
+        return f"{'; '.join(changed)}. Convert it yourself, or declare the message with strict=False" if changed else ""
 
-    def _key(self, declaration: _Declaration, message: Any, data: dict[str, Any]) -> str | None:
+    def _key(self, declaration: Declaration, message: Any, data: dict[str, Any]) -> str | None:
         if declaration.key is None:
             return None
         key = data.get(message._fields[declaration.key].db_field)

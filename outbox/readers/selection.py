@@ -10,7 +10,8 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from outbox.errors import InvalidSelector
-from outbox.messages.message_types import KEY_TYPES, TYPE_NAME, MessageTypes, key_text
+from outbox.messages.declaration import TYPE_NAME
+from outbox.messages.message_types import KEY_TYPES, MessageTypes, key_text
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message

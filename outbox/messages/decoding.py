@@ -13,7 +13,7 @@ from typing import Any
 from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.errors import NotRegistered  # type: ignore[import-untyped]  # as above
 
-from outbox.mongo.library_internals import document_class
+from outbox.messages.mongoengine_internals import document_class
 
 _AS_STORED = (fields.ReferenceField, fields.GenericReferenceField)
 

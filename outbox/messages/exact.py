@@ -13,7 +13,7 @@ from uuid import UUID
 from bson import Binary, DBRef, Decimal128
 from mongoengine import Document, EmbeddedDocument, fields  # type: ignore[import-untyped]  # it ships no types
 
-from outbox.mongo.library_internals import INTEGERS, document_class
+from outbox.messages.mongoengine_internals import INTEGERS, document_class
 
 _CHARACTERS = 60
 

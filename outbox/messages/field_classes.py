@@ -5,7 +5,7 @@ from __future__ import annotations
 from mongoengine import fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.base import BaseField, ComplexBaseField  # type: ignore[import-untyped]  # as above
 
-from outbox.mongo.library_internals import INTEGERS
+from outbox.messages.mongoengine_internals import INTEGERS
 
 REFUSED: dict[type, str] = {
     **dict.fromkeys((fields.FileField, fields.ImageField), "keeps its bytes in GridFS, outside the message"),

@@ -10,16 +10,16 @@ from outbox.messages.dialects import Dialect
 
 @dataclass(frozen=True)
 class FieldPath:
-    """A field's path (`OrderPlaced.lines[].sku`), the vocabulary its schema is written in, the classes around it."""
+    """A field's path (`OrderPlaced.lines[].sku`), the dialect its schema is written in, the classes around it."""
 
     dialect: Dialect
     path: str
     within: tuple[type, ...] = ()
 
-    def at(self, step: str) -> FieldPath:
-        """One step further in."""
+    def child(self, step: str) -> FieldPath:
+        """Returns the path one step further in."""
         return replace(self, path=self.path + step)
 
-    def refuse(self, reason: str) -> InvalidMessageClass:
-        """The error to raise, naming this place."""
+    def error(self, reason: str) -> InvalidMessageClass:
+        """Returns the error to raise, which names this path."""
         return InvalidMessageClass(f"{self.path}: {reason}")

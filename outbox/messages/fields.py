@@ -14,10 +14,10 @@ from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  
 from outbox.messages.dialects import BSON, JSON, Schema
 from outbox.messages.field_classes import CHOOSING, CHOSEN, REFUSED
 from outbox.messages.field_path import FieldPath
+from outbox.messages.mongoengine_internals import INTEGERS, document_class
 from outbox.messages.patterns import portable_pattern
 from outbox.messages.shapes import closed, dbref, geojson, point
 from outbox.mongo.codec import DECODED
-from outbox.mongo.library_internals import INTEGERS, document_class
 
 _MOST = bson.Decimal128("9." + "9" * 33 + "E+6144")
 _LEAST = bson.Decimal128(f"-{_MOST}")
@@ -29,11 +29,11 @@ def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
     Raises InvalidMessageClass: a field that cannot be stored, or a class that contains itself.
     mongoengine's NotRegistered passes through: a class named by text is not defined yet.
     """
-    place = FieldPath(BSON, cls.__name__)
+    path = FieldPath(BSON, cls.__name__)
     try:
-        return bson.decode(bson.encode(_document(cls, place), codec_options=DECODED), DECODED)
+        return bson.decode(bson.encode(_document(cls, path), codec_options=DECODED), DECODED)
     except (ValidationError, bson.errors.BSONError, OverflowError, ValueError) as error:
-        raise place.refuse(f"mongoengine or BSON refuses a part of its declaration ({error})") from error
+        raise path.error(f"mongoengine or BSON refuses a part of its declaration ({error})") from error
 
 
 def json_schema(cls: type[EmbeddedDocument]) -> Schema:
@@ -42,19 +42,19 @@ def json_schema(cls: type[EmbeddedDocument]) -> Schema:
     return {**head, **_document(cls, FieldPath(JSON, cls.__name__))}
 
 
-def _document(cls: type[EmbeddedDocument], place: FieldPath) -> Schema:
-    if cls in place.within:
-        raise place.refuse(
+def _document(cls: type[EmbeddedDocument], path: FieldPath) -> Schema:
+    if cls in path.within:
+        raise path.error(
             f"{cls.__name__} contains itself, and MongoDB's $jsonSchema has no recursion: "
             "nest to a fixed depth with classes of their own, or store the part in a DictField"
         )
     if cls._dynamic:
-        raise place.refuse(f"{cls.__name__} is dynamic, so its fields cannot be checked: use EmbeddedDocument")
-    inside = replace(place, within=(*place.within, cls))
+        raise path.error(f"{cls.__name__} is dynamic, so its fields cannot be checked: use EmbeddedDocument")
+    inside = replace(path, within=(*path.within, cls))
     properties: Schema = {}
     required = []
     if cls._meta.get("allow_inheritance"):
-        if place.within:  # one of several classes, perhaps, which this name tells apart
+        if path.within:  # one of several classes, perhaps, which this name tells apart
             properties["_cls"] = {"enum": [cls._class_name]}
             required.append("_cls")
         else:  # the message itself is known by its type; older versions put the name too
@@ -63,42 +63,42 @@ def _document(cls: type[EmbeddedDocument], place: FieldPath) -> Schema:
         field = cls._fields[name]
         if field.db_field != name and field.db_field in cls._fields:
             # mongoengine mixes up the two when it reads such a document back.
-            raise inside.refuse(f"{name} is stored as {field.db_field!r}, which is another field's name: rename one")
-        properties[field.db_field] = _property(field, inside.at(f".{name}"))
+            raise inside.error(f"{name} is stored as {field.db_field!r}, which is another field's name: rename one")
+        properties[field.db_field] = _property(field, inside.child(f".{name}"))
         if field.required:
             required.append(field.db_field)
-    return closed(place.dialect, properties, required)
+    return closed(path.dialect, properties, required)
 
 
-def _property(field: Any, place: FieldPath) -> Schema:
-    schema = _value(field, place)
+def _property(field: Any, path: FieldPath) -> Schema:
+    schema = _value(field, path)
     if field.null and not field.required:
-        schema = place.dialect.nullable(schema)
+        schema = path.dialect.nullable(schema)
     text = getattr(field, "help_text", None)
-    return {**schema, "description": str(text)} if place.dialect.people and text else schema
+    return {**schema, "description": str(text)} if path.dialect.people and text else schema
 
 
-def _value(field: Any, place: FieldPath) -> Schema:
+def _value(field: Any, path: FieldPath) -> Schema:
     """The schema of a value that is there: null is only for whole attributes, never for an item of a list."""
     for base in type(field).__mro__:
         if base in REFUSED:
-            raise place.refuse(f"a {type(field).__name__} cannot be in a message: it {REFUSED[base]}")
+            raise path.error(f"a {type(field).__name__} cannot be in a message: it {REFUSED[base]}")
         if base not in STORED:
             continue
         if any(getattr(type(field), way) is not getattr(base, way) for way in ("to_mongo", "to_python")):
-            raise place.refuse(
+            raise path.error(
                 f"{type(field).__name__} changes how {base.__name__} stores a value, so its schema is not known"
             )
-        schema = STORED[base](field, place)
+        schema = STORED[base](field, path)
         if not field.choices or base in CHOOSING:
             return schema
         if not issubclass(base, CHOSEN):
-            raise place.refuse(f"the server cannot check choices on a {base.__name__}: drop them")
-        return _chosen(field, schema, place)
-    raise place.refuse(f"{type(field).__name__} is not a field of mongoengine")
+            raise path.error(f"the server cannot check choices on a {base.__name__}: drop them")
+        return _chosen(field, schema, path)
+    raise path.error(f"{type(field).__name__} is not a field of mongoengine")
 
 
-def _chosen(field: Any, schema: Schema, place: FieldPath) -> Schema:
+def _chosen(field: Any, schema: Schema, path: FieldPath) -> Schema:
     """Narrowed to the field's choices; those of a list are for its items, as mongoengine has it."""
     choices = list(field.choices)
     if isinstance(choices[0], (list, tuple)):
@@ -106,26 +106,26 @@ def _chosen(field: Any, schema: Schema, place: FieldPath) -> Schema:
     if isinstance(field, fields.ListField):
         items = schema.get("items", {})
         if not isinstance(field.field, (type(None), *CHOSEN)) or isinstance(field.field, fields.ListField):
-            raise place.refuse("mongoengine cannot check choices on a list of documents or lists: drop them")
-        stored = choices if field.field is None else _stored(field.field, choices, place)
-        stored = [place.dialect.value(value) for value in stored]
+            raise path.error("mongoengine cannot check choices on a list of documents or lists: drop them")
+        stored = choices if field.field is None else _stored(field.field, choices, path)
+        stored = [path.dialect.value(value) for value in stored]
         return {**schema, "items": {**items, "enum": [v for v in stored if v in items.get("enum", stored)]}}
-    return {**schema, "enum": [place.dialect.value(value) for value in _stored(field, choices, place)]}
+    return {**schema, "enum": [path.dialect.value(value) for value in _stored(field, choices, path)]}
 
 
-def _stored(field: Any, values: list[Any], place: FieldPath) -> list[Any]:
+def _stored(field: Any, values: list[Any], path: FieldPath) -> list[Any]:
     try:
         return [field.to_mongo(value) for value in values]
     except (ValidationError, TypeError, ValueError, ArithmeticError) as error:
-        raise place.refuse(f"a choice cannot be stored in this field ({error})") from error
+        raise path.error(f"a choice cannot be stored in this field ({error})") from error
 
 
 def _leaf(kind: str) -> Callable[[Any, FieldPath], Schema]:
-    return lambda field, place: place.dialect.scalar(kind)
+    return lambda field, path: path.dialect.scalar(kind)
 
 
-def _string(field: Any, place: FieldPath) -> Schema:
-    schema = place.dialect.scalar("string")
+def _string(field: Any, path: FieldPath) -> Schema:
+    schema = path.dialect.scalar("string")
     if field.min_length is not None:
         schema["minLength"] = field.min_length
     if field.max_length is not None:
@@ -135,9 +135,9 @@ def _string(field: Any, place: FieldPath) -> Schema:
 
 
 def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, FieldPath], Schema]:
-    def build(field: Any, place: FieldPath) -> Schema:
-        schema = place.dialect.scalar(kind)
-        if kind in place.dialect.bounded:
+    def build(field: Any, path: FieldPath) -> Schema:
+        schema = path.dialect.scalar(kind)
+        if kind in path.dialect.bounded:
             if field.min_value is not None:
                 schema["minimum"] = bound(field.min_value)
             if field.max_value is not None:
@@ -147,48 +147,48 @@ def _number(kind: str, bound: Callable[[Any], Any]) -> Callable[[Any, FieldPath]
     return build
 
 
-def _decimal(field: Any, place: FieldPath) -> Schema:
+def _decimal(field: Any, path: FieldPath) -> Schema:
     if field.force_string:
-        return {**place.dialect.scalar("string"), "pattern": r"^-?[0-9]+(\.[0-9]+)?(E-[0-9]+)?$"}
-    return _number("number", float)(field, place)
+        return {**path.dialect.scalar("string"), "pattern": r"^-?[0-9]+(\.[0-9]+)?(E-[0-9]+)?$"}
+    return _number("number", float)(field, path)
 
 
-def _decimal128(field: Any, place: FieldPath) -> Schema:
-    schema = _number("decimal", lambda bound: bson.Decimal128(str(bound)))(field, place)
-    if "decimal" in place.dialect.bounded:
+def _decimal128(field: Any, path: FieldPath) -> Schema:
+    schema = _number("decimal", lambda bound: bson.Decimal128(str(bound)))(field, path)
+    if "decimal" in path.dialect.bounded:
         # NaN and the infinities are beyond these, and no number in JSON.
         schema = {**schema, "minimum": schema.get("minimum", _LEAST), "maximum": schema.get("maximum", _MOST)}
     return schema
 
 
-def _complex_datetime(field: Any, place: FieldPath) -> Schema:
+def _complex_datetime(field: Any, path: FieldPath) -> Schema:
     digits = re.escape(field.separator).join(["[0-9]{1,4}", *["[0-9]{2}"] * 5, "[0-9]{6}"])
-    return {**place.dialect.scalar("string"), "pattern": f"^{digits}$"}
+    return {**path.dialect.scalar("string"), "pattern": f"^{digits}$"}
 
 
-def _uuid(field: Any, place: FieldPath) -> Schema:
+def _uuid(field: Any, path: FieldPath) -> Schema:
     canonical = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-    return place.dialect.scalar("uuid") if field._binary else {**place.dialect.scalar("string"), "pattern": canonical}
+    return path.dialect.scalar("uuid") if field._binary else {**path.dialect.scalar("string"), "pattern": canonical}
 
 
-def _enum(field: Any, place: FieldPath) -> Schema:
-    return {"enum": [place.dialect.value(member.value) for member in field.choices]}
+def _enum(field: Any, path: FieldPath) -> Schema:
+    return {"enum": [path.dialect.value(member.value) for member in field.choices]}
 
 
-def _list(field: Any, place: FieldPath) -> Schema:
-    schema = place.dialect.scalar("array")
+def _list(field: Any, path: FieldPath) -> Schema:
+    schema = path.dialect.scalar("array")
     if field.required:
         schema["minItems"] = 1
     if field.max_length is not None:
         schema["maxItems"] = field.max_length
-    return schema if field.field is None else {**schema, "items": _value(field.field, place.at("[]"))}
+    return schema if field.field is None else {**schema, "items": _value(field.field, path.child("[]"))}
 
 
-def _dict(field: Any, place: FieldPath) -> Schema:
-    schema = {**place.dialect.scalar("object"), "patternProperties": {"^[$]": {"not": {}}}}
+def _dict(field: Any, path: FieldPath) -> Schema:
+    schema = {**path.dialect.scalar("object"), "patternProperties": {"^[$]": {"not": {}}}}
     if field.required:
         schema["minProperties"] = 1
-    return schema if field.field is None else {**schema, "additionalProperties": _value(field.field, place.at("{}"))}
+    return schema if field.field is None else {**schema, "additionalProperties": _value(field.field, path.child("{}"))}
 
 
 def _family(cls: type[EmbeddedDocument]) -> Iterator[type[EmbeddedDocument]]:
@@ -198,40 +198,40 @@ def _family(cls: type[EmbeddedDocument]) -> Iterator[type[EmbeddedDocument]]:
         yield from _family(child)
 
 
-def _embedded(field: Any, place: FieldPath) -> Schema:
+def _embedded(field: Any, path: FieldPath) -> Schema:
     declared = field.document_type
     choices = (declared,) if not field.choices else tuple(field.choices)
     members = [member for member in dict.fromkeys(_family(declared)) if issubclass(member, choices)]
     if members == [declared]:
-        return _document(declared, place)
-    return _any_of(members, place)
+        return _document(declared, path)
+    return _any_of(members, path)
 
 
-def _generic_embedded(field: Any, place: FieldPath) -> Schema:
+def _generic_embedded(field: Any, path: FieldPath) -> Schema:
     if not field.choices:
-        name = {"_cls": place.dialect.scalar("string")}
-        return {**place.dialect.scalar("object"), "properties": name, "required": ["_cls"]}
+        name = {"_cls": path.dialect.scalar("string")}
+        return {**path.dialect.scalar("object"), "properties": name, "required": ["_cls"]}
     if not all(isinstance(choice, type) and issubclass(choice, EmbeddedDocument) for choice in field.choices):
-        raise place.refuse("its choices must be EmbeddedDocument classes")
+        raise path.error("its choices must be EmbeddedDocument classes")
     members = dict.fromkeys(member for choice in field.choices for member in _family(choice))
-    return _any_of(list(members), place, add_name=True)
+    return _any_of(list(members), path, add_name=True)
 
 
-def _any_of(members: list[type[EmbeddedDocument]], place: FieldPath, *, add_name: bool = False) -> Schema:
+def _any_of(members: list[type[EmbeddedDocument]], path: FieldPath, *, add_name: bool = False) -> Schema:
     if not members:
-        raise place.refuse("no class that is not abstract can stand here")
-    return {"anyOf": [_named(member, place, add_name=add_name) for member in members]}
+        raise path.error("no class that is not abstract can stand here")
+    return {"anyOf": [_named(member, path, add_name=add_name) for member in members]}
 
 
-def _named(cls: type[EmbeddedDocument], place: FieldPath, *, add_name: bool) -> Schema:
+def _named(cls: type[EmbeddedDocument], path: FieldPath, *, add_name: bool) -> Schema:
     """One of several classes a field takes: readers tell them apart by `_cls`."""
-    schema = _document(cls, place)
+    schema = _document(cls, path)
     if document_class(cls._class_name) is not cls:
-        raise place.refuse(f"two classes are called {cls._class_name}, so a reader could not tell them apart: rename")
+        raise path.error(f"two classes are called {cls._class_name}, so a reader could not tell them apart: rename")
     if "_cls" in schema["properties"]:
         return schema
     if not add_name:
-        raise place.refuse(
+        raise path.error(
             f"{cls.__name__} is stored without its name, so a reader could not tell it apart: "
             "give it meta = {'allow_inheritance': True}"
         )
@@ -239,23 +239,23 @@ def _named(cls: type[EmbeddedDocument], place: FieldPath, *, add_name: bool) -> 
     return {**schema, "properties": properties, "required": [*schema.get("required", []), "_cls"]}
 
 
-def _reference(field: Any, place: FieldPath) -> Schema:
+def _reference(field: Any, path: FieldPath) -> Schema:
     target = field.document_type
     if target._meta.get("abstract"):
         # It is stored with its class, and each class has an id of its own kind.
-        return dbref(place.dialect, place.dialect.scalar("any"))
-    identity = _value(target._fields[target._meta["id_field"]], place.at(".pk"))
-    return dbref(place.dialect, identity) if field.dbref else identity
+        return dbref(path.dialect, path.dialect.scalar("any"))
+    identity = _value(target._fields[target._meta["id_field"]], path.child(".pk"))
+    return dbref(path.dialect, identity) if field.dbref else identity
 
 
-def _generic_reference(field: Any, place: FieldPath) -> Schema:
-    name: Schema = {"enum": list(field.choices)} if field.choices else place.dialect.scalar("string")
-    reference = dbref(place.dialect, place.dialect.scalar("any"))
-    return closed(place.dialect, {"_cls": name, "_ref": reference}, required=["_cls", "_ref"])
+def _generic_reference(field: Any, path: FieldPath) -> Schema:
+    name: Schema = {"enum": list(field.choices)} if field.choices else path.dialect.scalar("string")
+    reference = dbref(path.dialect, path.dialect.scalar("any"))
+    return closed(path.dialect, {"_cls": name, "_ref": reference}, required=["_cls", "_ref"])
 
 
 def _geojson(name: str, depth: int) -> Callable[[Any, FieldPath], Schema]:
-    return lambda field, place: geojson(place.dialect, name, depth)
+    return lambda field, path: geojson(path.dialect, name, depth)
 
 
 STORED: dict[type, Callable[[Any, FieldPath], Schema]] = {
@@ -279,7 +279,7 @@ STORED: dict[type, Callable[[Any, FieldPath], Schema]] = {
     fields.GenericEmbeddedDocumentField: _generic_embedded,
     **dict.fromkeys((fields.ReferenceField, fields.LazyReferenceField), _reference),
     **dict.fromkeys((fields.GenericReferenceField, fields.GenericLazyReferenceField), _generic_reference),
-    fields.GeoPointField: lambda field, place: point(place.dialect),
+    fields.GeoPointField: lambda field, path: point(path.dialect),
     fields.PointField: _geojson("Point", 0),
     fields.LineStringField: _geojson("LineString", 1),
     fields.PolygonField: _geojson("Polygon", 2),

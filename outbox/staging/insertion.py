@@ -20,8 +20,8 @@ from outbox.errors import OutboxNotCreated
 from outbox.mongo.calls import time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
-from outbox.mongo.library_internals import checked_reply, retried
 from outbox.mongo.patience import CALL_SECONDS
+from outbox.mongo.pymongo_internals import checked_reply, retried
 from outbox.staging.validator import schemas_of
 
 _MAJORITY = WriteConcern("majority")

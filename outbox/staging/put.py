@@ -20,7 +20,7 @@ from outbox.errors import (
 from outbox.messages.limits import check_key, checked_headers
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.collections import Collections
-from outbox.mongo.library_internals import own_limit, unbound
+from outbox.mongo.pymongo_internals import own_limit, unbound
 from outbox.staging import document as staging
 from outbox.staging.footprint import check_footprint
 from outbox.staging.insertion import Gone, Place, look

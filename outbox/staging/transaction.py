@@ -8,7 +8,8 @@ from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 
 from outbox.errors import TransactionRequired
-from outbox.mongo.library_internals import bound_session, mongoengine_session
+from outbox.messages.mongoengine_internals import mongoengine_session
+from outbox.mongo.pymongo_internals import bound_session
 
 _MISSING = (
     "put was called outside a transaction, so the message would not commit with the data: give it `session=`, or call "

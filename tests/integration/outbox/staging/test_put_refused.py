@@ -20,7 +20,7 @@ from outbox import (
     TransactionRequired,
     UnknownMessage,
 )
-from outbox.mongo.library_internals import bound_session
+from outbox.mongo.pymongo_internals import bound_session
 from tests.actors.command_listener import watched
 from tests.actors.order_service import MESSAGES, OrderPlaced, StockCounted, new_outbox, placed
 

@@ -1,0 +1,94 @@
+"""Private names of pymongo: all that this package uses of them stands here, and is looked for at import.
+
+Seen in pymongo 4.20.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from pymongo import MongoClient, WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def first_existing(*places: str) -> Any:
+    """Returns what the first of these places has that exists; a place is `module:name.name`.
+
+    Raises ImportError, with what to install, when none of them exists.
+    """
+    for place in places:
+        module, _, names = place.partition(":")
+        value: Any = importlib.import_module(module)
+        for name in names.split("."):
+            value = getattr(value, name, None)
+        if value is not None:
+            return value
+    library = places[0].partition(":")[0].partition(".")[0]
+    raise ImportError(
+        f"{library} {importlib.metadata.version(library)} has no {' and no '.join(places)}, which this version of "
+        f"mongo-outbox relies on: install an older {library}, or a newer mongo-outbox"
+    )
+
+
+_BOUND = first_existing("pymongo.synchronous.client_session:_SESSION")
+_REMAINING = first_existing("pymongo._csot:remaining")
+_RETRYABLE_WRITE = first_existing("pymongo:MongoClient._retryable_write")
+checked_reply: Callable[[Mapping[str, Any]], None] = first_existing(
+    "pymongo.helpers_shared:_check_write_command_response"
+)
+"""Raises what pymongo raises for the write errors in a reply."""
+
+
+def bound_session() -> ClientSession | None:
+    """Returns the session that pymongo's `session.bind()` made current in this context: this thread or asyncio task."""
+    session: ClientSession | None = _BOUND.get()
+    return session
+
+
+def unbound(function: Callable[P, T]) -> Callable[P, T]:
+    """Makes a function one that no bound session joins; all else of the caller's context holds: `pymongo.timeout`."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        context = contextvars.copy_context()
+        context.run(_BOUND.set, None)
+        return context.run(function, *args, **kwargs)
+
+    return wrapper
+
+
+def own_limit(client: MongoClient[Any]) -> float | None:
+    """Returns the caller's own time limit for a call, in seconds: what `pymongo.timeout` leaves, else `timeoutMS`."""
+    remaining: float | None = _REMAINING()
+    return client.options.timeout if remaining is None else max(remaining, 0.001)  # 0 would be no limit at all
+
+
+def retried(database: Database[Any], command: dict[str, Any], write_concern: WriteConcern) -> None:
+    """Runs a write command outside transactions as pymongo runs its own: repeated once, and written once.
+
+    Only pymongo's own methods can do that, and none takes a field of the command that pymongo does not know.
+    """
+    client = database.client
+
+    def run(session: Any, connection: Any, retryable: bool) -> None:
+        reply = connection.command(
+            database.name,
+            command,
+            codec_options=database.codec_options,
+            write_concern=write_concern,
+            session=session,
+            client=client,
+            retryable_write=retryable,
+        )
+        checked_reply(reply)
+
+    _RETRYABLE_WRITE(client, True, run, None, operation="insert")

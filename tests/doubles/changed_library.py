@@ -1,0 +1,28 @@
+"""A library whose names have gone or moved, as in a newer release of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_CODE = """
+import sys
+import mongoengine, mongoengine.base, mongoengine.fields, pymongo.synchronous.client_session as client_session
+{change}
+import outbox
+print("imported")
+"""
+
+
+def import_after(change: str) -> subprocess.CompletedProcess[str]:
+    """Makes the change to the libraries in a process of its own, and imports this package there."""
+    code = _CODE.format(change=change)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+
+def refusal_after(change: str) -> str:
+    """The one line with which the import fails after the change."""
+    done = import_after(change)
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("ImportError")]
+    return line

@@ -1,0 +1,45 @@
+"""The private names of pymongo are where they were. Red means: find where they are now, in `pymongo_internals`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo import MongoClient
+from pymongo.synchronous import client_session
+
+from outbox.mongo.pymongo_internals import bound_session, own_limit
+from tests.doubles.changed_library import refusal_after
+
+
+def test_the_bound_session_is_where_it_is_looked_for() -> None:
+    with MongoClient[dict[str, Any]](connect=False) as client, client.start_session() as session:
+        assert bound_session() is None
+        with session.bind(end_session=False):
+            assert bound_session() is session is client_session._SESSION.get()
+        assert bound_session() is None
+
+
+def test_the_caller_s_own_limit_is_seen() -> None:
+    with MongoClient[dict[str, Any]](connect=False) as client:
+        assert own_limit(client) is None
+        with pymongo.timeout(60):
+            assert 50 < (own_limit(client) or 0) <= 60
+    with MongoClient[dict[str, Any]](connect=False, timeoutMS=1000) as client:
+        assert own_limit(client) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("del client_session._SESSION", "pymongo .* has no .*_SESSION"),
+        ("import pymongo.helpers_shared as h; del h._check_write_command_response", "pymongo .*write_command"),
+    ],
+)
+def test_a_name_that_is_gone_is_an_error_at_import_that_says_what_to_install(change: str, named: str) -> None:
+    line = refusal_after(change)
+
+    assert "mongo-outbox relies on: install an older" in line
+    assert re.search(named, line)

@@ -19,7 +19,7 @@ from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections, create_collection
 from outbox.mongo.lease import Lease
-from outbox.mongo.schema_lock import SchemaLock
+from outbox.mongo.schema_lock import lock_schema
 from outbox.mongo.server import check_server
 from outbox.mongo.server_errors import patiently
 from outbox.staging.creation import create_staging, staging_causes
@@ -37,7 +37,7 @@ def create(
     check_server(collections)
     cap = None if capacity is None else parse_capacity(capacity)
     least = least_capacity(max_message_bytes)
-    with SchemaLock(Lease(collections.leases, "schema")) as lock:
+    with lock_schema(Lease(collections.leases, "schema")) as lock:
         _raise_all(
             [  # all of them, before anything is changed
                 *_found(lambda: log_causes(collections, cap, least)),
@@ -101,9 +101,7 @@ def drop(collections: Collections) -> None:
     lease = Lease(collections.leases, "sequencer")
     if not patiently(lease.acquire_if_idle):
         raise IncompatibleOutbox(f"another process sequences {collections.log.full_name}; stop it first")
-    try:
+    with lease.held(f"the drop of {collections.log.full_name}"):
         for collection in (collections.staging, collections.log, collections.cursors, collections.dead):
             with time_limit(30):
                 patiently(collection.drop)
-    finally:
-        lease.release()

@@ -14,7 +14,8 @@ from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxError, OutboxNotCreated
 from outbox.mongo.lease import SECONDS, Lease
-from outbox.threads.program_end import CLOSED_SECONDS, is_closed, told_at_the_end
+from outbox.mongo.server_errors import is_closed
+from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
 from relay.dead_letters.store import DeadLetterStore, OnPoison
 from relay.delivery.config import RelayConfig, StartAt
 from relay.delivery.ports import Sink

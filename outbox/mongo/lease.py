@@ -7,6 +7,8 @@ import math
 import os
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +24,7 @@ from outbox.mongo import patience
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.process_identity import is_gone, this_process
-from outbox.mongo.server_errors import patiently
+from outbox.mongo.server_errors import is_closed, patiently, short_message
 
 logger = logging.getLogger("outbox")
 
@@ -234,6 +236,21 @@ class Lease:
             free = {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}}
             with time_limit(RELEASE_SECONDS):
                 patiently(lambda: self._leases.update_one(own, free), RELEASE_SECONDS / 2)
+
+    @contextmanager
+    def held(self, holder: str, log: logging.Logger = logger) -> Iterator[None]:
+        """Gives the lease back at the end of the `with`, whatever has happened; one that cannot be runs out by itself.
+
+        holder: what the log calls it, such as "relay 'kafka'". log: where it says that the lease is not given back.
+        """
+        try:
+            yield
+        finally:
+            try:
+                self.release()
+            except PyMongoError as error:
+                level = logging.INFO if is_closed(error) else logging.WARNING  # a program that ends has closed it
+                log.log(level, "%s: the lease could not be given back: %s", holder, short_message(error))
 
 
 def _held(owner: str | None, beat: int, fence: int) -> Document:

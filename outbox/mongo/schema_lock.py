@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from outbox.errors import IncompatibleOutbox
 from outbox.mongo.lease import Lease
@@ -12,20 +14,12 @@ PATIENCE_SECONDS = 60.0
 
 
 class SchemaLock:
-    """Holds the `schema` lease inside a `with`, so that two deploys at once cannot lose each other's types.
-
-    It waits for the lease; that wait, and all that `pause` waits, take PATIENCE_SECONDS together at most.
-    """
+    """What the holder of the lock is given: how to keep it, and how to wait for what is in the way."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
         self._until = time.monotonic() + PATIENCE_SECONDS
         self._never = threading.Event()
-
-    def __enter__(self) -> SchemaLock:
-        while not self._lease.acquire():
-            self.pause(0.05, "another create() holds the schema lease")
-        return self
 
     def pause(self, seconds: float, why: str) -> None:
         """Waits before the next try. Raises IncompatibleOutbox once PATIENCE_SECONDS are over."""
@@ -39,5 +33,16 @@ class SchemaLock:
         """Keeps the lease. Raises LeaseLost, and pymongo's errors."""
         self._lease.renew_if_due()
 
-    def __exit__(self, *_: object) -> None:
-        self._lease.release()
+
+@contextmanager
+def lock_schema(lease: Lease) -> Iterator[SchemaLock]:
+    """Holds the `schema` lease inside the `with`: two deploys at once must not lose each other's types.
+
+    It waits for another holder; that, and all that `pause` waits, take PATIENCE_SECONDS together at most. Raises
+    IncompatibleOutbox then, and pymongo's errors.
+    """
+    lock = SchemaLock(lease)
+    while not lease.acquire():
+        lock.pause(0.05, "another create() holds the schema lease")
+    with lease.held("create()"):
+        yield lock

@@ -14,7 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar
 
-from pymongo.errors import BulkWriteError, ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+)
 
 from outbox.pause import Pause
 
@@ -141,8 +148,13 @@ def patient(function: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
+def is_closed(error: BaseException) -> bool:
+    """Tells whether the program has closed the client: nothing can be done with it from then on."""
+    return isinstance(error, InvalidOperation) and "after close" in str(error)
+
+
 def is_unauthorized(error: Exception) -> bool:
-    """Whether the server refused a call for want of a privilege, or of a user."""
+    """Tells whether the server refused a call for want of a privilege, or of a user."""
     return isinstance(error, OperationFailure) and error.code == _UNAUTHORIZED
 
 

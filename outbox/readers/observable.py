@@ -20,13 +20,13 @@ from outbox.log.log import Log
 from outbox.log.record import Decode, Record
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import is_transient, patiently, short_message
+from outbox.mongo.server_errors import is_closed, is_transient, patiently, short_message
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.reader import LogReader
 from outbox.readers.selection import warn_of_unknown
 from outbox.readers.start import Start, resolve
 from outbox.readers.tail import Tail
-from outbox.threads.program_end import CLOSED_SECONDS, is_closed, told_at_the_end
+from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
 
 logger = logging.getLogger("outbox")
 

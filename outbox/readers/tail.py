@@ -22,10 +22,9 @@ from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.patience import CALL_SECONDS
-from outbox.mongo.server_errors import short_message
+from outbox.mongo.server_errors import is_closed, short_message
 from outbox.readers.append_cache import AppendCache
 from outbox.readers.fetch_cache import FetchCache
-from outbox.threads.program_end import is_closed
 
 logger = logging.getLogger("outbox")
 

@@ -18,8 +18,7 @@ from pymongo.errors import PyMongoError
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import RAW, Document
 from outbox.mongo.patience import CALL_SECONDS
-from outbox.mongo.server_errors import short_message
-from outbox.threads.program_end import is_closed
+from outbox.mongo.server_errors import is_closed, short_message
 
 logger = logging.getLogger("outbox")
 

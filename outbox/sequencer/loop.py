@@ -11,13 +11,13 @@ from pymongo.errors import PyMongoError
 from outbox.errors import LeaseLost, OutboxError
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import is_unauthorized, short_message
+from outbox.mongo.server_errors import is_closed, is_unauthorized, short_message
 from outbox.monitoring.headroom_warning import HeadroomWarning
 from outbox.monitoring.hold_report import HoldReport
 from outbox.pause import Pause
 from outbox.sequencer.change_stream import AWAIT_SECONDS, Changes, ChangeStreamListener
 from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
-from outbox.threads.program_end import CLOSED_SECONDS, is_closed, told_at_the_end
+from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
 
 logger = logging.getLogger("outbox")
 

@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pymongo.errors import InvalidOperation
-
 SECONDS = 5.0
 """How long a program that ends waits for all of it together."""
 CLOSED_SECONDS = 1.0
@@ -75,8 +73,3 @@ def told_at_the_end(tell: Callable[[], None], *, wait: bool = True) -> Iterator[
     finally:
         home.remove(done)
         done.set()
-
-
-def is_closed(error: BaseException) -> bool:
-    """Whether the program has closed the client, with which nothing can be done from then on."""
-    return isinstance(error, InvalidOperation) and "after close" in str(error)

@@ -11,8 +11,7 @@ from pymongo.errors import PyMongoError
 from outbox.backoff import delay
 from outbox.clock import Clock, SystemClock
 from outbox.errors import LeaseLost, OutboxError
-from outbox.mongo.server_errors import is_transient, short_message
-from outbox.threads.program_end import is_closed
+from outbox.mongo.server_errors import is_closed, is_transient, short_message
 from relay.delivery.outcome import Failed, Idle, Moved, Poisoned, Unavailable, Unsaved, Waiting
 from relay.delivery.pump import Pump
 from relay.encoding.encoder import Position

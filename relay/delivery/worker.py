@@ -14,8 +14,7 @@ from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.mongo.calls import time_limit
 from outbox.mongo.lease import Lease
-from outbox.mongo.server_errors import is_transient, short_message
-from outbox.threads.program_end import is_closed
+from outbox.mongo.server_errors import is_closed, is_transient, short_message
 from relay.dead_letters.requeued import RequeuedLetters
 from relay.dead_letters.store import DeadLetterStore
 from relay.delivery.at_least_once import AtLeastOnce, Restart

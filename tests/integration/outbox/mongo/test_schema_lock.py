@@ -11,7 +11,7 @@ from pymongo.database import Database
 from outbox import IncompatibleOutbox, Outbox
 from outbox.mongo import schema_lock
 from outbox.mongo.lease import Lease
-from outbox.mongo.schema_lock import SchemaLock
+from outbox.mongo.schema_lock import lock_schema
 
 Document = dict[str, Any]
 
@@ -24,11 +24,11 @@ def test_it_waits_until_the_other_gives_the_lease_back(database: Database[Docume
     first, second = schema_lease(database, "first"), schema_lease(database, "second")
 
     def lock() -> bool:
-        with SchemaLock(second):
+        with lock_schema(second):
             return bool(second.fence)
 
     with ThreadPoolExecutor(1) as pool:
-        with SchemaLock(first):
+        with lock_schema(first):
             waiting = pool.submit(lock)
             with pytest.raises(TimeoutError):
                 waiting.result(0.2)
@@ -40,8 +40,8 @@ def test_it_waits_until_the_other_gives_the_lease_back(database: Database[Docume
 def test_it_gives_up_and_says_why(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema_lock, "PATIENCE_SECONDS", 0.2)
     with (
-        SchemaLock(schema_lease(database, "first")),
+        lock_schema(schema_lease(database, "first")),
         pytest.raises(IncompatibleOutbox, match=r"another create\(\) holds the schema lease"),
-        SchemaLock(schema_lease(database, "second")),
+        lock_schema(schema_lease(database, "second")),
     ):
         pass

@@ -16,15 +16,21 @@ from mongoengine import Document, EmbeddedDocument, fields  # type: ignore[impor
 from outbox.messages.mongoengine_internals import INTEGERS, document_class
 
 _CHARACTERS = 60
+_DIGITS, _EXPONENTS = 34, (-6176, 6111)  # what every Decimal128 holds as it is
 
 
 def changes(document: Any) -> Iterator[str]:
     """Each value in a document that would be stored as another one, as `path: why`; none when all are exact."""
     data = document._data
-    for name, field in document._fields.items():
+    for name, field, plain in _fields_of(type(document)):
         value = data.get(name)
-        if value is not None and type(value) not in _rule(type(field)).plain:
+        if value is not None and type(value) not in plain:
             yield from _changes(field, value, name)
+
+
+@functools.cache  # for each put looks at each field of each document in a message
+def _fields_of(cls: type[Any]) -> tuple[tuple[str, Any, frozenset[type]], ...]:
+    return tuple((name, field, _rule(type(field)).plain) for name, field in cls._fields.items())
 
 
 def is_exact(field: Any, value: Any) -> bool:
@@ -120,10 +126,12 @@ def _in_document(cls: type[Any], value: Mapping[Any, Any], path: str) -> Iterato
 def _in_list(field: Any, value: Any, path: str) -> Iterator[str]:
     if isinstance(value, (bytes, bytearray)):
         yield f"{path}: {_short(value)} would be stored as a list of numbers: use a BinaryField"
-    elif isinstance(value, Iterable) and not isinstance(value, (str, Mapping, Iterator)):
+    elif isinstance(value, list) or (isinstance(value, Iterable) and not isinstance(value, (str, Mapping, Iterator))):
+        plain = _rule(type(field.field)).plain
         for index, item in enumerate(value):
-            if type(item) not in _rule(type(field.field)).plain:
-                yield from _changes(field.field, item, f"{path}[{index}]")
+            if type(item) not in plain:
+                for inner in _changes(field.field, item, ""):
+                    yield f"{path}[{index}]{inner}"
 
 
 class _Rule(NamedTuple):
@@ -192,6 +200,9 @@ def _decimal128(field: Any, value: Any) -> str | None:
         return None
     if not given.is_finite():
         return "is no number that can be compared or sent as JSON"
+    _, digits, exponent = given.as_tuple()
+    if len(digits) <= _DIGITS and isinstance(exponent, int) and _EXPONENTS[0] <= exponent <= _EXPONENTS[1]:
+        return None  # as nearly all are, and several times as fast as to convert it
     try:
         return None if Decimal128(given).to_decimal() == given else "has more digits than a Decimal128 keeps"
     except ArithmeticError:

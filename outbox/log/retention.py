@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
@@ -18,6 +18,7 @@ from outbox.mongo.collections import READERS, Collections
 _STEP = 2000
 _AHEAD = 16  # the edge is announced a sixteenth of the cap ahead of what an append rolls over
 _FRESH_SECONDS = 0.02
+_COUNTED_SECONDS = 1.0  # how long the log's size is counted along before it is asked for: it may be another server's
 
 
 class Hold(NamedTuple):
@@ -34,6 +35,16 @@ class _Weight(NamedTuple):
     """The last seq in them."""
 
 
+class _Moved(NamedTuple):
+    """What moving the edge beside an append came to."""
+
+    edge: int
+    bytes: int
+    """So much more may be appended."""
+    readers: list[Hold]
+    """Where they were after it."""
+
+
 class Retention:
     """Predicts what an append evicts, for the one process that appends. Not thread-safe.
 
@@ -41,7 +52,8 @@ class Retention:
     cap: exactly so, in bytes (measured). So a reader loses nothing as long as everything from the batch it reads next
     to the newest fits into the cap. What is left is remembered between sweeps, for readers only advance.
 
-    Before anything is rolled over, the edge is announced beyond it, and the cursors are looked at once more.
+    Before anything is rolled over, the edge is announced beyond it, and the cursors are looked at once more: for the
+    next append beside this one, so that only the first to a full log waits for that.
     """
 
     def __init__(self, collections: Collections, fence: int) -> None:
@@ -51,6 +63,12 @@ class Retention:
         self._edge = Edge(collections)
         self._granted = 0  # bytes that may be appended without rolling over anything beyond the edge
         self._announced = 0
+        self._moving: Future[_Moved] | None = None
+        self._counted_from = 0.0
+        self._batch_bytes = 1
+        self._cap = 0
+        self._last: tuple[int, Hold | None] = 0, None
+        """What the last append wanted, and the slowest reader then."""
         self._is_used = False
         self._is_open = False
         self.left = 1.0
@@ -69,11 +87,16 @@ class Retention:
 
     def ask(self, threads: Executor, head: int) -> None:
         """Begins to look where the readers are, beside what else is to be done; the next `spare` knows then."""
-        self._asked, self._asked_at = threads.submit(self._readers, head), time.monotonic()
+        if self._moving is None:  # which looks, too
+            self._asked, self._asked_at = threads.submit(self._readers, head), time.monotonic()
 
-    def keep_fresh(self, threads: Executor, head: int) -> None:
-        """As `ask`, if the last answer will soon be too old."""
-        if time.monotonic() - self._asked_at > _FRESH_SECONDS / 2:
+    def look_ahead(self, threads: Executor, head: int) -> None:
+        """Begins what the next `spare` needs, beside the append to a log that ends at `head`: moves the edge if the
+        next such append would roll over something beyond it; else as `ask`, if the last answer will soon be too old."""
+        now, wanted = time.monotonic(), self._last[0]
+        if self._announced and self._granted < wanted and now - self._counted_from < _COUNTED_SECONDS:
+            self._moving = threads.submit(self._move_on, self._announced, wanted - self._granted, head)
+        elif now - self._asked_at > _FRESH_SECONDS / 2:
             self.ask(threads, head)
 
     def spare(self, wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
@@ -81,7 +104,11 @@ class Retention:
 
         Exact when it is less than `wanted`; else at least that much. Raises pymongo's errors, and LeaseLost.
         """
-        spare, slowest = self._spared(wanted, cap, head)
+        asked = self._answer()
+        if cap != self._cap:
+            self._cap, self._granted = cap, 0
+        spare, slowest = self._spared(asked, wanted, cap, head)
+        self._last = wanted, slowest
         if min(spare, wanted) <= self._granted:
             return spare, slowest
         with self._collections.client.start_session(causal_consistency=True) as session:
@@ -92,12 +119,22 @@ class Retention:
                 self._move(slowest.seq, session)
         return spare, slowest
 
-    def _spared(self, wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
-        if self._asked is not None and time.monotonic() - self._asked_at < _FRESH_SECONDS:
-            spare, slowest = self._room(self._asked.result(), wanted, cap, head)
+    def _answer(self) -> list[Hold] | None:
+        """Where the readers were when it was last asked; None when that is too long ago."""
+        moving, self._moving = self._moving, None
+        asked, self._asked = self._asked, None
+        if moving is not None:
+            moved = moving.result()
+            self._announced = moved.edge
+            self._granted += moved.bytes
+            return moved.readers
+        return asked.result() if asked is not None and time.monotonic() - self._asked_at < _FRESH_SECONDS else None
+
+    def _spared(self, asked: list[Hold] | None, wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
+        if asked is not None:
+            spare, slowest = self._room(asked, wanted, cap, head)
             if spare >= wanted:
                 return spare, slowest
-        self._asked = None
         return self._room(self._readers(head), wanted, cap, head)
 
     def _room(self, readers: list[Hold], wanted: int, cap: int, head: int) -> tuple[int, Hold | None]:
@@ -134,28 +171,43 @@ class Retention:
 
     def end(self) -> None:
         """Takes the edge back, unless an append may still be under way. Raises pymongo's errors."""
+        if self._moving is not None:
+            wait([self._moving])  # no append needs it any more: what it raised is nobody's, what it announced goes
+            self._moving = None
         if self._announced and not self._is_open:
             self._granted = self._announced = 0
             self._edge.withdraw(self._fence)
 
     def _announce(self, wanted: int, cap: int, slowest: Hold | None, session: ClientSession) -> None:
         """Moves the edge, if `wanted` bytes roll over anything, beyond all that they do and a little more; at most up
-        to where the slowest reader is."""
+        to where the slowest reader is. Nothing is being appended meanwhile."""
         oldest, (size, count) = self._log.earliest(session), self._stats()
+        self._counted_from, self._batch_bytes = time.monotonic(), max(1, size // max(1, count))
         self._granted = cap - size
         if self._granted >= wanted:
             return
         end = None if slowest is None else self._log.batch_start(slowest.seq)
-        aim = wanted + cap // _AHEAD - self._granted
-        limit = 1 + aim * count // max(1, size)
-        while True:
-            weighed = self._weigh(_start(oldest), end, limit)
-            if self._granted + weighed.bytes >= wanted or weighed.batches < limit:
-                break
-            limit *= 4
+        weighed = self._weigh_at_least(_start(oldest), end, wanted - self._granted)
         self._granted += weighed.bytes
         if weighed.batches:
             self._move(weighed.last + 1, session)
+
+    def _move_on(self, edge: int, wanted: int, head: int) -> _Moved:
+        """Moves the edge on from there, while an append rolls over at most what lies before it."""
+        _, slowest = self._last
+        end = head + 1 if slowest is None else self._log.batch_start(slowest.seq)
+        weighed = self._weigh_at_least(edge, end, wanted)
+        with self._collections.client.start_session(causal_consistency=True) as session:
+            if not weighed.batches:
+                return _Moved(edge, 0, self._readers(head, session))
+            moved = weighed.last + 1
+            self._edge.announce(moved, self._fence, session)
+            readers = self._readers(head, session)
+            first = min((each.seq for each in readers if each.seq >= edge), default=moved)
+            if first < moved:  # it came just before that could be seen
+                self._edge.announce(first, self._fence, session)
+                return _Moved(first, self._weigh(edge, self._log.batch_start(first), weighed.batches).bytes, readers)
+            return _Moved(moved, weighed.bytes, readers)
 
     def _move(self, seq: int, session: ClientSession) -> None:
         self._edge.announce(seq, self._fence, session)
@@ -187,6 +239,15 @@ class Retention:
             if cap - size + older.bytes >= wanted or older.batches < limit:
                 return cap - size + older.bytes
             limit *= 4
+
+    def _weigh_at_least(self, start: int, end: int | None, wanted: int) -> _Weight:
+        """The first batches from `start` up to `end` that have so many bytes, and about a share of the cap more."""
+        limit = 1 + (wanted + self._cap // _AHEAD) // self._batch_bytes
+        while True:
+            weighed = self._weigh(start, end, limit)
+            if weighed.bytes >= wanted or weighed.batches < limit:
+                return weighed
+            limit *= 2
 
     @overtaken
     def _weigh(self, start: int, end: int | None, limit: int) -> _Weight:

@@ -231,7 +231,7 @@ class Sequencer:
         if not packed:
             return 0, hold
         self._lease.check()
-        self.retention.keep_fresh(self._threads, self._next - 1)
+        self.retention.look_ahead(self._threads, self._next - 1)
         try:
             with time_limit(), self._collections.client.start_session() as session:
                 self._collections.log.insert_many([each.document for each in packed], session=session)

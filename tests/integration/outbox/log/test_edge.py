@@ -17,7 +17,7 @@ from relay import Relay
 from relay.testing import MemorySink
 from tests.actors.order_service import Document, new_outbox, placed
 from tests.actors.relay_thread import run_once, seqs
-from tests.actors.small_log import put_large, register, small_outbox
+from tests.actors.small_log import CAP, put_large, register, small_outbox
 
 
 @pytest.fixture
@@ -65,6 +65,80 @@ def test_a_cursor_saved_just_after_the_sequencer_has_looked_is_held_for(
 
     assert swept.hold is not None
     assert full.log.earliest() == full.log.oldest() == promised[0]
+
+
+def test_a_cursor_saved_while_the_edge_moves_on_beside_an_append_is_held_for(
+    full: Outbox, sequencer: Sequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first append to a full log waits for the edge; for the next one it is moved beside that."""
+    promised: list[int] = []
+
+    def register_at_the_edge() -> None:
+        promised.append(full.log.oldest())
+        register(full, "consumer:billing", promised[0] - 1)
+        assert full.log.oldest() == promised[0], "it was promised"
+
+    def move_on_after_that(*arguments: Any) -> Any:
+        after(monkeypatch, Retention, "_weigh_at_least", register_at_the_edge)
+        return move_on(sequencer.retention, *arguments)
+
+    move_on = Retention._move_on
+    monkeypatch.setattr(sequencer.retention, "_move_on", move_on_after_that)
+    for number in range(2):
+        full.put(placed(number, note="x" * 2000), standalone=True)
+    assert sequencer.sweep().hold is None
+    full.put(placed(3, note="x" * 4000), standalone=True)
+    swept = sequencer.sweep()
+
+    assert swept.hold is not None
+    assert full.log.record_at(promised[0]) is not None
+    assert full.log.oldest() <= promised[0]
+
+
+def test_only_the_first_append_to_a_full_log_waits_for_the_log_to_be_measured(
+    full: Outbox, sequencer: Sequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outbox.log.retention._COUNTED_SECONDS", 600.0)
+    measured: list[int] = []
+    after_each = Retention._stats
+    monkeypatch.setattr(Retention, "_stats", lambda self: measured.append(1) or after_each(self))
+    for number in range(10):
+        full.put(placed(number, note="x" * 2000), standalone=True)
+        sequencer.sweep()
+
+    assert len(measured) == 1
+
+
+def test_what_is_counted_along_is_measured_anew_after_a_second(
+    full: Outbox, sequencer: Sequencer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server may be another one by then, which has rolled over more."""
+    monkeypatch.setattr("outbox.log.retention._COUNTED_SECONDS", 0.0)
+    measured: list[int] = []
+    after_each = Retention._stats
+    monkeypatch.setattr(Retention, "_stats", lambda self: measured.append(1) or after_each(self))
+    for number in range(4):
+        full.put(placed(number, note="x" * 2000), standalone=True)
+        sequencer.sweep()
+
+    assert len(measured) > 1
+
+
+def test_the_edge_that_was_counted_along_is_where_the_log_rolls_over(full: Outbox, sequencer: Sequencer) -> None:
+    """After each of many appends of different sizes nothing beyond it is gone."""
+    for number in range(40):
+        full.put(placed(number, note="x" * (2000 + number * 977 % 1500)), standalone=True)
+        sequencer.sweep()
+        assert Edge(full.collections).read() >= full.log.earliest()
+
+
+def test_a_log_that_was_made_smaller_is_measured_anew(full: Outbox, sequencer: Sequencer) -> None:
+    head = sequencer.next - 1
+    sequencer.retention.spare(1000, 2 * CAP, head)
+    assert Edge(full.collections).read() == 0, "nothing is near to being rolled over"
+    sequencer.retention.spare(1000, CAP, head)
+
+    assert Edge(full.collections).read() > full.log.earliest()
 
 
 def test_a_cursor_that_comes_too_late_is_told_before_its_record_is_gone(
@@ -142,7 +216,7 @@ def overtaking(database: Database[Document], monkeypatch: pytest.MonkeyPatch) ->
     orders = new_outbox(database, capacity="8 MiB")
     while orders.log.oldest() == 1:
         put_large(orders, 4, 900_000)
-    after(monkeypatch, type(orders.log), "at", lambda: put_large(orders, 2, 900_000))
+    after(monkeypatch, type(orders.log), "record_at", lambda: put_large(orders, 2, 900_000))
     return orders
 
 

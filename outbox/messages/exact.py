@@ -16,7 +16,7 @@ from mongoengine import Document, EmbeddedDocument, fields  # type: ignore[impor
 from outbox.messages.mongoengine_internals import INTEGERS, document_class
 
 _CHARACTERS = 60
-_DIGITS, _EXPONENTS = 34, (-6176, 6111)  # what every Decimal128 holds as it is
+_DIGITS, _EXPONENTS = 34, range(-6176, 6112)  # what every Decimal128 holds as it is
 
 
 def changes(document: Any) -> Iterator[str]:
@@ -28,9 +28,11 @@ def changes(document: Any) -> Iterator[str]:
             yield from _changes(field, value, name)
 
 
-@functools.cache  # for each put looks at each field of each document in a message
 def _fields_of(cls: type[Any]) -> tuple[tuple[str, Any, frozenset[type]], ...]:
-    return tuple((name, field, _rule(type(field)).plain) for name, field in cls._fields.items())
+    found = _FIELDS.get(cls)  # asked for each document in each message that is put
+    if found is None:
+        found = _FIELDS[cls] = tuple((name, field, _rule(type(field)).plain) for name, field in cls._fields.items())
+    return found
 
 
 def is_exact(field: Any, value: Any) -> bool:
@@ -201,7 +203,7 @@ def _decimal128(field: Any, value: Any) -> str | None:
     if not given.is_finite():
         return "is no number that can be compared or sent as JSON"
     _, digits, exponent = given.as_tuple()
-    if len(digits) <= _DIGITS and isinstance(exponent, int) and _EXPONENTS[0] <= exponent <= _EXPONENTS[1]:
+    if len(digits) <= _DIGITS and exponent in _EXPONENTS:
         return None  # as nearly all are, and several times as fast as to convert it
     try:
         return None if Decimal128(given).to_decimal() == given else "has more digits than a Decimal128 keeps"
@@ -279,6 +281,7 @@ def _reference(field: Any, value: Any) -> str | None:
 
 _NONE = _Rule(frozenset(), lambda field, value: None)
 _FOUND: dict[type, _Rule] = {}
+_FIELDS: dict[type, tuple[tuple[str, Any, frozenset[type]], ...]] = {}
 _RULES: dict[type, _Rule] = {
     fields.ComplexDateTimeField: _Rule(frozenset(), _zoneless),
     fields.StringField: _Rule(frozenset({str}), _text),

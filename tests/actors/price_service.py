@@ -35,13 +35,16 @@ def new_prices(database: Database[Document], name: str = "outbox", **options: An
     return prices
 
 
+def priced(sku: str | None, price: float) -> Document:
+    """A price as another language would stage it: of any value, and without a key if there is no `sku`."""
+    data = {"price": price} if sku is None else {"sku": sku, "price": price}
+    return foreign(type="price.set", key=sku, data=data)
+
+
 def put(prices: Outbox, *skus: str | None, price: float = 1.0) -> list[ObjectId]:
     """Puts a price for each and numbers them, while no relay is at work; returns the message ids, in order of seq."""
     wanted = prices.log.head() + len(skus)
-    documents = [
-        foreign(type="price.set", key=sku, data={"price": price} if sku is None else {"sku": sku, "price": price})
-        for sku in skus
-    ]
+    documents = [priced(sku, price) for sku in skus]
     prices.collections.staging.insert_many(documents)
 
     def done() -> bool:

@@ -15,9 +15,8 @@ from pymongo.database import Database
 from outbox import Outbox
 from relay import Relay
 from relay.dead_letters.admin import DeadLetterAdmin, Selection
-from relay.errors import Verdict
 from relay.testing import MemorySink
-from tests.actors.price_service import arrived, new_prices, put, states
+from tests.actors.price_service import make_anew, new_prices, priced, sent
 from tests.actors.relay_thread import run_once
 from tests.doubles.crashes import Life
 
@@ -33,40 +32,44 @@ CALLS = (
 
 
 class Reference:
-    """What park-key promises: a refused message holds its key's later ones behind it; all else is delivered."""
+    """What park-key promises: a refused message holds its key's later ones behind it; all else is delivered.
+
+    Messages are numbered from 1, over all logs there have been.
+    """
 
     def __init__(self) -> None:
         self.keys: dict[int, Key] = {}
         self.poison: set[int] = set()
         self.held: dict[Key | int, list[int]] = {}
-        """By key, what was put aside, in order. Messages without a key stand alone, under their seq."""
+        """By key, what was put aside, in order. Messages without a key stand alone, under their number."""
         self.delivered: list[int] = []
         self.fresh: list[int] = []
         self.released: set[Key | int] = set()
 
-    def line(self, seq: int) -> Key | int:
-        key = self.keys[seq]
-        return seq if key is None else key
+    def line(self, number: int) -> Key | int:
+        key = self.keys[number]
+        return number if key is None else key
 
     def relay(self) -> None:
         for line in self.released & self.held.keys():
-            seqs = self.held.pop(line)
-            for seq in seqs:
-                self._arrives(seq)
+            numbers = self.held.pop(line)
+            for number in numbers:
+                self._arrives(number)
         self.released = set()
-        for seq in self.fresh:
-            self._arrives(seq)
+        for number in self.fresh:
+            self._arrives(number)
         self.fresh = []
 
-    def _arrives(self, seq: int) -> None:
-        line = self.line(seq)
-        if line in self.held or seq in self.poison:
-            self.held.setdefault(line, []).append(seq)
+    def _arrives(self, number: int) -> None:
+        line = self.line(number)
+        if line in self.held or number in self.poison:
+            self.held.setdefault(line, []).append(number)
         else:
-            self.delivered.append(seq)
+            self.delivered.append(number)
 
     def states(self) -> dict[int, str]:
-        return {seq: "parked" if place else "dead" for seqs in self.held.values() for place, seq in enumerate(seqs)}
+        held = self.held.values()
+        return {number: "parked" if place else "dead" for numbers in held for place, number in enumerate(numbers)}
 
 
 ends = st.lists(st.integers(0, 12), max_size=2)
@@ -85,9 +88,9 @@ class ParkedKeys(RuleBasedStateMachine):
         self.office = DeadLetterAdmin(prices, "kafka")
         self.reference = Reference()
         self.ids: dict[int, Any] = {}
+        """By number."""
 
     def _run(self) -> None:
-        self.sink.refused = dict.fromkeys(self.reference.poison, Verdict.POISON)
         run_once(Relay(self.prices, self.sink, on_poison="park-key", chance=lambda: 0.0))
 
     @rule(
@@ -98,14 +101,16 @@ class ParkedKeys(RuleBasedStateMachine):
         )
     )
     def put(self, messages: list[tuple[Key, bool]]) -> None:
-        ids = put(self.prices, *(key for key, _ in messages))
-        for id, (key, bad) in zip(ids, messages, strict=True):
-            seq = len(self.reference.keys) + 1
-            self.ids[seq] = id
-            self.reference.keys[seq] = key
-            self.reference.fresh.append(seq)
+        documents = [priced(key, price=float("nan") if bad else 1.0) for key, bad in messages]
+        self.prices.collections.staging.insert_many(documents)
+        self.prices.sequence()
+        for document, (key, bad) in zip(documents, messages, strict=True):
+            number = len(self.reference.keys) + 1
+            self.ids[number] = document["_id"]
+            self.reference.keys[number] = key
+            self.reference.fresh.append(number)
             if bad:
-                self.reference.poison.add(seq)
+                self.reference.poison.add(number)
 
     @rule(ends=ends)
     def relay(self, ends: list[int]) -> None:
@@ -118,8 +123,16 @@ class ParkedKeys(RuleBasedStateMachine):
     @precondition(lambda self: self.reference.held)
     @rule(key=names)
     def cure(self, key: str) -> None:
-        cured = set(self.reference.held.get(key, [])[:1])
-        self.reference.poison -= cured
+        for number in self.reference.held.get(key, [])[:1]:
+            self.reference.poison.discard(number)
+            self.prices.collections.dead.update_one({"_id": self.ids[number]}, {"$set": {"data.price": 1.0}})
+
+    @precondition(lambda self: self.reference.held)
+    @rule()
+    def make_anew(self) -> None:
+        """The log is dropped and made anew; the letters stay, and its messages get their seqs once more."""
+        self.relay([])
+        make_anew(self.prices)
 
     @precondition(lambda self: self.reference.held)
     @rule(key=names, ends=commands, between=st.booleans())
@@ -154,12 +167,15 @@ class ParkedKeys(RuleBasedStateMachine):
         self._compare()
 
     def _compare(self) -> None:
-        assert states(self.prices) == self.reference.states()
-        first = list(dict.fromkeys(seq for _, seq in arrived(self.sink)))
+        numbers = {id: number for number, id in self.ids.items()}
+        found = self.prices.collections.dead.find({}, {"state": 1})
+        assert {numbers[each["_id"]]: each["state"] for each in found} == self.reference.states()
+        by_text = {str(id): number for id, number in numbers.items()}
+        first = list(dict.fromkeys(by_text[id] for id in sent(self.sink)))
         assert sorted(first) == sorted(self.reference.delivered)
         for line in ("a", "b"):
-            mine = [seq for seq in first if self.reference.line(seq) == line]
-            assert mine == [seq for seq in self.reference.delivered if self.reference.line(seq) == line]
+            mine = [number for number in first if self.reference.line(number) == line]
+            assert mine == [number for number in self.reference.delivered if self.reference.line(number) == line]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.clock import SystemClock
 from outbox.errors import LeaseLost
 from outbox.mongo.lease import Lease
 from relay.delivery import intake, pump
@@ -23,8 +24,8 @@ from relay.delivery.ports import Outgoing
 from relay.delivery.pump_loop import PumpLoop
 from relay.delivery.worker import Worker, given_back
 from relay.encoding.topics import Topics
-from relay.errors import DeliveryFailed, Verdict
-from relay.shares.cursor_admin import CursorStore
+from relay.errors import CursorMismatch, DeliveryFailed, Verdict
+from relay.shares.cursor_admin import CursorStore, move
 from relay.shares.layout import load, relay_id, request_shares
 from relay.shares.resharing import Resharing
 from relay.shares.share import Share, shares
@@ -58,7 +59,9 @@ class Reshared(RuleBasedStateMachine):
         self.job = RelayConfig(orders, "kafka", Topics(), "beginning", "stop", lambda: 0.0)
         self.keys: list[str] = []
         self.holdings: list[tuple[CursorStore, int]] = []
+        self.was_set_back = False
         self._begin(2)
+        self.job.has_begun.set()  # as in a process that works, which all of them are here
 
     def home(self) -> Lease:
         """The relay's own lease, for a process that begins."""
@@ -136,8 +139,38 @@ class Reshared(RuleBasedStateMachine):
         for key in KEYS:
             mine = [seq for seq in first if self.keys[seq - 1] == key]
             assert mine == sorted(mine), f"{key} is out of order"
-        if self._is_in_kafka:
+        if self._is_in_kafka and not self.was_set_back:
             assert len(seqs(self.sink)) == len(first), "something came twice"
+
+
+class Interfered(Reshared):
+    """And people remove cursors, and set them: then what was delivered may come again."""
+
+    @rule(back=st.integers(0, 5))
+    def set_cursor(self, back: int) -> None:
+        """An operator has all shares go on from where the slowest is, or a little before: some comes again."""
+        positions = load(self.orders.collections, "kafka").positions
+        self._set(max(0, min(0 if each is None else each[0] for each in positions) - back))
+
+    def _set(self, seq: int) -> None:
+        move(self.orders, "kafka", seq, SystemClock())
+        self.was_set_back = True
+        self._check_that_the_past_is_over()
+
+    @rule(what=st.sampled_from(["all", "home", "one"]), number=st.integers(1, 9))
+    def remove(self, what: str, number: int) -> None:
+        """Somebody removes cursors: nothing is sent any more, until an operator says where to go on."""
+        plan, before = load(self.orders.collections, "kafka"), seqs(self.sink)
+        home, count = relay_id("kafka"), plan.shares or 1
+        names = [relay_id(share.name("kafka")) for share in shares(count)]
+        gone = {"all": [home, *names], "home": [home], "one": [names[(number - 1) % count]]}[what]
+        self.orders.collections.cursors.delete_many({"_id": {"$in": gone}})
+
+        with pytest.raises(CursorMismatch):
+            self.relay(number, None)
+
+        assert seqs(self.sink) == before
+        self._set(min(0 if each is None else each[0] for each in plan.positions))
 
 
 @pytest.fixture
@@ -158,17 +191,18 @@ def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", [MemorySink, MemoryTransactions])
+@pytest.mark.parametrize("model", [Reshared, Interfered])
 def test_nothing_is_lost_or_out_of_order_whoever_ends_in_the_middle_of_a_change(
-    outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: type[MemorySink]
+    outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: type[MemorySink], model: type[Reshared]
 ) -> None:
     """Goes red when a change does not carry where each share stood, and when it is no transaction; with transactions,
-    also when it does not fence those of before."""
+    also when it does not fence those of before. Where people interfere: when a relay begins anew without a cursor."""
     life = _life(monkeypatch)
     monkeypatch.setattr(intake, "_READ_SECONDS", 0.0)  # nobody rings a bell here
     monkeypatch.setattr(pump, "_REST_SECONDS", 0.01)
 
     run_state_machine_as_test(
-        lambda: Reshared(outboxes(), kind(), life),
+        lambda: model(outboxes(), kind(), life),
         settings=settings(
             max_examples=12,
             stateful_step_count=12,

@@ -28,10 +28,12 @@ from tests.servers.partition import PartitionedSet
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
+ELECTION_SECONDS = 180.0
+"""The nodes' heartbeats go through proxies: at a load of 20 on two cores one took more than 60 s."""
 
 pytestmark = [
     pytest.mark.heavy,
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds the owners of connections in /proc"),
 ]
 
@@ -76,7 +78,7 @@ def test_what_a_primary_took_alone_was_shown_to_nobody_and_its_numbers_are_given
             nodes.isolate(alone)
             vanishing = append_alone(alone, orders, seq=4)
             wait_until(lambda: reading._feed.tail.rings > rings, 30, "the tail to have seen it")
-            wait_until(lambda: nodes.primary_besides(alone), 60, "another primary")
+            wait_until(lambda: nodes.primary_besides(alone), ELECTION_SECONDS, "another primary")
             wait_until(lambda: puts(orders, 4), 60, "the new primary to number")
             nodes.heal()
             nodes.wait_until_healthy()
@@ -138,7 +140,7 @@ def test_whatever_was_shown_while_primaries_were_cut_off_is_in_the_log_for_good(
         for _ in range(2):
             alone = nodes.primary()
             nodes.isolate(alone)
-            wait_until(lambda: nodes.primary_besides(alone), 60, "another primary")  # noqa: B023
+            wait_until(lambda: nodes.primary_besides(alone), ELECTION_SECONDS, "another primary")  # noqa: B023
             nodes.heal()
             service.wait_until_delivered(200)
             nodes.wait_until_healthy()

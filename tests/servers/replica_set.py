@@ -15,6 +15,8 @@ from outbox.embedded.mongo import REPLICA_SET, EmbeddedMongo
 from tests.servers.ports import free_ports
 from tests.waiting import wait_until
 
+LOOK_SECONDS = 5.0
+"""For a node's answer: a loaded machine takes more than one for a new connection, and a frozen node costs as much."""
 TEST_COMMANDS = ("--setParameter", "enableTestCommands=1")  # fail points
 
 
@@ -130,7 +132,7 @@ class ReplicaSet:
 
 def _is_primary(node: EmbeddedMongo) -> bool:
     try:
-        with node.connect(seconds=1) as client:
+        with node.connect(seconds=LOOK_SECONDS) as client:
             return bool(client.admin.command("hello")["isWritablePrimary"])
     except PyMongoError:
         return False
@@ -143,7 +145,7 @@ def _view(node: EmbeddedMongo) -> tuple[int, str] | None:
     one is primary for a moment before it takes writes.
     """
     try:
-        with node.connect(seconds=1) as client:
+        with node.connect(seconds=LOOK_SECONDS) as client:
             status: dict[str, Any] = client.admin.command("replSetGetStatus")
     except PyMongoError:
         return None

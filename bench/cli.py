@@ -11,16 +11,16 @@ import typer
 from pymongo.errors import ServerSelectionTimeoutError
 from rich.console import Console
 
-from bench import compare as compared
-from bench import curves as curved
-from bench import estimate as estimated
-from bench import plots, report, rows
-from bench.archive import Archive, Entry
-from bench.catalogue import CATALOGUE, GROUPS, chosen
-from bench.estimate import EstimateUnavailable, Plan
-from bench.load import Load
-from bench.stage import Stage
-from bench.yardstick import Yardstick, YardstickFailed, YardstickUnavailable
+from bench.figures import compare as compared
+from bench.figures import curves as curved
+from bench.figures import estimate as estimated
+from bench.figures import plots, report, rows
+from bench.figures.archive import Archive, Entry
+from bench.figures.estimate import EstimateUnavailable, Plan
+from bench.figures.yardstick import Yardstick, YardstickFailed, YardstickUnavailable
+from bench.rig.load import Load
+from bench.rig.stage import Stage
+from bench.workloads.catalogue import CATALOGUE, GROUPS, chosen
 from outbox.errors import EmbeddedUnavailable, UnsupportedServer
 from relay.errors import Unreachable
 from tests.servers.kafka import KafkaUnavailable

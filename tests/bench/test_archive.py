@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.archive import Archive
+from bench.figures.archive import Archive
 
 
 def test_a_run_replaces_its_own_figures_and_leaves_the_others(tmp_path: Path) -> None:

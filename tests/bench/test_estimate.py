@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import estimate
-from bench.archive import Archive
-from bench.estimate import EstimateUnavailable, Plan
+from bench.figures import estimate
+from bench.figures.archive import Archive
+from bench.figures.estimate import EstimateUnavailable, Plan
 
 DOCS = Path(__file__).parents[2] / "docs"
 COSTS = {

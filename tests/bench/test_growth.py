@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.growth import is_flat, no_worse, power
+from bench.figures.growth import is_flat, no_worse, power
 
 XS = (10, 100, 1000, 10_000)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.benchmark import Figures, InTurns, Round, measure, pairs
+from bench.rig.benchmark import Figures, InTurns, Round, measure, pairs
 
 
 class Fixed(InTurns):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench import plots
-from bench.plots import Bar, Pair
+from bench.figures import plots
+from bench.figures.plots import Bar, Pair
 
 PANELS = {"messages/s": [Pair("relay", Bar(9, 8, 10), Bar(12, 11, 15), "(0.75 ×)"), Pair("alone", Bar(1, 1, 1), None)]}
 NAMES = ("this project", "the other")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench import watchers, writers
-from bench.benchmark import Figures, InTurns
-from bench.load import Load
-from bench.process import background, watched
-from bench.relaying import relay_on, wait_for_relay
-from bench.sightings import Sightings
-from bench.stage import Stage, capped
+from bench.rig import watchers, writers
+from bench.rig.benchmark import Figures, InTurns
+from bench.rig.load import Load
+from bench.rig.process import background, watched
+from bench.rig.relaying import relay_on, wait_for_relay
+from bench.rig.sightings import Sightings
+from bench.rig.stage import Stage, capped
 
 
 def _count(load: Load, rate: int) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from bench.load import PARTITIONS
+from bench.rig.load import PARTITIONS
 from tests.waiting import wait_until
 
 _POLL_SECONDS = 0.002

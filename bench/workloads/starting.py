@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from bench.benchmark import Alone, Figures, InTurns
-from bench.relay_command import RELAY, RelayCommand
-from bench.stage import Stage, capped, seed
-from bench.topic import TopicView
+from bench.rig.benchmark import Alone, Figures, InTurns
+from bench.rig.relay_command import RELAY, RelayCommand
+from bench.rig.stage import Stage, capped, seed
+from bench.rig.topic import TopicView
 from outbox.embedded.child_process import ChildProcess
 
 _SECONDS = 600.0
@@ -41,7 +41,7 @@ class Start(InTurns):
             view.end()
             began = time.monotonic()
             places = (stage.mongo, database.name, stage.kafka, topic)
-            child = ChildProcess([RELAY[0], "-m", "bench.forward", *places], log=stage.scratch / "forward.log")
+            child = ChildProcess([RELAY[0], "-m", "bench.rig.forward", *places], log=stage.scratch / "forward.log")
             try:
                 return {_METRIC: view.wait(1, _SECONDS, lambda: child.exit_code) - began}
             finally:

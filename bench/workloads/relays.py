@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench.benchmark import Figures, InTurns
-from bench.process import in_process
-from bench.produce import produce
-from bench.relaying import relay_all
-from bench.stage import Stage
+from bench.rig.benchmark import Figures, InTurns
+from bench.rig.process import in_process
+from bench.rig.produce import produce
+from bench.rig.relaying import relay_all
+from bench.rig.stage import Stage
 from outbox import Outbox
 
 

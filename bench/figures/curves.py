@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import plots, report
-from bench.archive import Archive, Entry
-from bench.backlogs import Backlog, Shares, Size
-from bench.crowds import LogSize, Readers, Writers
-from bench.curve import Curve, Missing, entry, points
-from bench.stage import Stage
+from bench.figures import plots, report
+from bench.figures.archive import Archive, Entry
+from bench.figures.curve import Curve, Missing, entry, points
+from bench.rig.stage import Stage
+from bench.workloads.backlogs import Backlog, Shares, Size
+from bench.workloads.crowds import LogSize, Readers, Writers
 
 FILE = "curves"
 CURVES: Mapping[str, Callable[[Stage], Curve]] = {

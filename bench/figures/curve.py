@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
-from bench.archive import Entry
-from bench.growth import is_flat, no_worse, power
+from bench.figures.archive import Entry
+from bench.figures.growth import is_flat, no_worse, power
 
 
 class Point(NamedTuple):

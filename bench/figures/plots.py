@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bench.report import number
+from bench.figures.report import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

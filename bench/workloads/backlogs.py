@@ -9,13 +9,13 @@ import tempfile
 import time
 from dataclasses import replace
 
-from bench.curve import Axes, Point
-from bench.load import Load
-from bench.process import in_process, peak_mib
-from bench.relay_command import RELAY, RelayCommand
-from bench.relaying import relay_all
-from bench.stage import Stage
-from bench.topic import TopicView
+from bench.figures.curve import Axes, Point
+from bench.rig.load import Load
+from bench.rig.process import in_process, peak_mib
+from bench.rig.relay_command import RELAY, RelayCommand
+from bench.rig.relaying import relay_all
+from bench.rig.stage import Stage
+from bench.rig.topic import TopicView
 
 _LOG_BYTES = 1 << 30
 """A log that is large enough for any speed, and rolls over when the backlog is larger."""

@@ -8,13 +8,13 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from bench.benchmark import Figures, throughput
-from bench.curve import Axes, Point
-from bench.load import Load
-from bench.messages import HEADERS, TYPES
-from bench.process import in_process, resident_mib
-from bench.reads import until_seen
-from bench.stage import Stage, seed
+from bench.figures.curve import Axes, Point
+from bench.rig.benchmark import Figures, throughput
+from bench.rig.load import Load
+from bench.rig.messages import HEADERS, TYPES
+from bench.rig.process import in_process, resident_mib
+from bench.rig.stage import Stage, seed
+from bench.workloads.reads import until_seen
 from outbox import Outbox
 
 _FILL_BYTES = 100_000

@@ -9,7 +9,7 @@ from typing import Self
 
 from bson.raw_bson import RawBSONDocument
 
-from bench.messages import NOTE_BYTES, Sent, note, order, renewed, staged
+from bench.rig.messages import NOTE_BYTES, Sent, note, order, renewed, staged
 
 PARTITIONS = 3
 """Of each topic."""

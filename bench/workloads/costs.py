@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.benchmark import Alone, Figures
-from bench.messages import HEADERS, Sent
-from bench.process import in_process
-from bench.produce import record
-from bench.puts import LIST
-from bench.relaying import relay_all
-from bench.stage import Stage, plain
+from bench.rig.benchmark import Alone, Figures
+from bench.rig.messages import HEADERS, Sent
+from bench.rig.process import in_process
+from bench.rig.produce import record
+from bench.rig.relaying import relay_all
+from bench.rig.stage import Stage, plain
+from bench.workloads.puts import LIST
 from outbox import Outbox
 
 _TICKS = os.sysconf("SC_CLK_TCK")

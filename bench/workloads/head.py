@@ -14,11 +14,11 @@ from pymongo import CursorType, MongoClient
 from pymongo.collection import Collection
 from pymongo.write_concern import WriteConcern
 
-from bench.benchmark import Figures, InTurns
-from bench.process import in_process
-from bench.reads import until_seen
-from bench.sightings import SECONDS
-from bench.stage import Stage
+from bench.rig.benchmark import Figures, InTurns
+from bench.rig.process import in_process
+from bench.rig.sightings import SECONDS
+from bench.rig.stage import Stage
+from bench.workloads.reads import until_seen
 from outbox import Outbox
 from outbox.mongo.codec import DECODED, RAW
 

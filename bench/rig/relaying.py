@@ -11,9 +11,9 @@ from typing import Any
 from pymongo import MongoClient
 
 import relay.cli.app  # noqa: F401  # see above
-from bench.benchmark import Figures
-from bench.load import PARTITIONS
-from bench.process import resident_mib
+from bench.rig.benchmark import Figures
+from bench.rig.load import PARTITIONS
+from bench.rig.process import resident_mib
 from outbox import Outbox
 from relay import KafkaSink, KafkaTransactions, NewTopics, Relay, Topics
 from relay.cli.process_memory import keep_memory

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.archive import Archive
-from bench.report import number
-from bench.rows import FILE
+from bench.figures.archive import Archive
+from bench.figures.report import number
+from bench.figures.rows import FILE
 
 _BEGIN, _END = "<!-- computed: python -m bench estimate -->", "<!-- end -->"
 _DAY = 86_400

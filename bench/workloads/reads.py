@@ -9,8 +9,8 @@ from typing import Any
 
 from pymongo.read_concern import ReadConcern
 
-from bench.benchmark import Figures, InTurns, throughput
-from bench.stage import Stage
+from bench.rig.benchmark import Figures, InTurns, throughput
+from bench.rig.stage import Stage
 from outbox import Outbox, Record
 from outbox.mongo.codec import DECODED, RAW
 

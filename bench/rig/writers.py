@@ -10,9 +10,9 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.write_concern import WriteConcern
 
-from bench.load import Load
-from bench.messages import HEADERS, TYPES, Sent, document
-from bench.produce import Bare, record
+from bench.rig.load import Load
+from bench.rig.messages import HEADERS, TYPES, Sent, document
+from bench.rig.produce import Bare, record
 from outbox import Outbox
 
 Writer = Callable[[str, str, int, int, Load], None]

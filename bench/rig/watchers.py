@@ -10,9 +10,9 @@ import orjson
 from confluent_kafka import Consumer, TopicPartition
 from pymongo import CursorType, MongoClient
 
-from bench.benchmark import Figures
-from bench.load import PARTITIONS
-from bench.sightings import SECONDS, Sightings
+from bench.rig.benchmark import Figures
+from bench.rig.load import PARTITIONS
+from bench.rig.sightings import SECONDS, Sightings
 
 _AWAIT_MS = 200
 

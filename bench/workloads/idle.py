@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench import writers
-from bench.benchmark import Figures, InTurns
-from bench.forward import forward
-from bench.process import Background, background
-from bench.relaying import relay_on, wait_for_relay
-from bench.stage import Stage, capped
+from bench.rig import writers
+from bench.rig.benchmark import Figures, InTurns
+from bench.rig.forward import forward
+from bench.rig.process import Background, background
+from bench.rig.relaying import relay_on, wait_for_relay
+from bench.rig.stage import Stage, capped
 from tests.waiting import wait_until
 
 RATE = 200

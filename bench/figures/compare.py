@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import plots, report
-from bench.archive import Archive, Entry
-from bench.benchmark import spread
-from bench.plots import Bar, Pair
-from bench.yardstick import OURS, Yardstick, YardstickFailed
+from bench.figures import plots, report
+from bench.figures.archive import Archive, Entry
+from bench.figures.plots import Bar, Pair
+from bench.figures.yardstick import OURS, Yardstick, YardstickFailed
+from bench.rig.benchmark import spread
 
 FILE = "compare"
 

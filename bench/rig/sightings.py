@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from bench.benchmark import Figures
+from bench.rig.benchmark import Figures
 
 SECONDS = 60.0
 """How long to wait for the last one."""

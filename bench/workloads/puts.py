@@ -7,9 +7,9 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from bench.benchmark import Round, pairs
-from bench.messages import HEADERS, document
-from bench.stage import Stage, plain
+from bench.rig.benchmark import Round, pairs
+from bench.rig.messages import HEADERS, document
+from bench.rig.stage import Stage, plain
 from outbox import Outbox
 
 LIST = 100

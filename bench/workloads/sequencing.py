@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from bson.raw_bson import RawBSONDocument
 
-from bench.benchmark import Figures, InTurns, throughput
-from bench.stage import Stage, capped, seed
+from bench.rig.benchmark import Figures, InTurns, throughput
+from bench.rig.stage import Stage, capped, seed
 from outbox.log.creation import least_capacity
 from outbox.mongo.codec import RAW
 

@@ -14,9 +14,9 @@ import pymongo
 from rich import box
 from rich.table import Table
 
-from bench.archive import Entry
-from bench.benchmark import Measurement, spread
-from bench.stage import Stage
+from bench.figures.archive import Entry
+from bench.rig.benchmark import Measurement, spread
+from bench.rig.stage import Stage
 from relay.encoding.encoder import is_native
 
 WAYS = ("ours", "bare", "ratio")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from bench.benchmark import Benchmark
-from bench.costs import Costs
-from bench.head import ObserveHead
-from bench.idle import Idle
-from bench.latency import Consumed, Observed
-from bench.puts import Put, PutBesideData, PutList
-from bench.reads import Observe, Read, ReadRaw
-from bench.relays import RelayExactlyOnce, RelayLog, RelayStaging
-from bench.sequencing import Sequence, SequenceFull
-from bench.stage import Stage
-from bench.starting import Killed, KilledExactlyOnce, Start
+from bench.rig.benchmark import Benchmark
+from bench.rig.stage import Stage
+from bench.workloads.costs import Costs
+from bench.workloads.head import ObserveHead
+from bench.workloads.idle import Idle
+from bench.workloads.latency import Consumed, Observed
+from bench.workloads.puts import Put, PutBesideData, PutList
+from bench.workloads.reads import Observe, Read, ReadRaw
+from bench.workloads.relays import RelayExactlyOnce, RelayLog, RelayStaging
+from bench.workloads.sequencing import Sequence, SequenceFull
+from bench.workloads.starting import Killed, KilledExactlyOnce, Start
 
 Make = Callable[[Stage], Benchmark]
 

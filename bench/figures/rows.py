@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from bench import plots, report
-from bench.archive import Archive, Entry
-from bench.benchmark import measure
-from bench.catalogue import CATALOGUE, GROUPS
-from bench.plots import Bar, Pair
-from bench.stage import Stage
+from bench.figures import plots, report
+from bench.figures.archive import Archive, Entry
+from bench.figures.plots import Bar, Pair
+from bench.rig.benchmark import measure
+from bench.rig.stage import Stage
+from bench.workloads.catalogue import CATALOGUE, GROUPS
 
 FILE = "rows"
 

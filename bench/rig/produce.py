@@ -10,10 +10,10 @@ import bson
 from bson import ObjectId
 from confluent_kafka import KafkaError, Message, Producer
 
-from bench.benchmark import Figures, throughput
-from bench.load import DIFFERENT, Load
-from bench.messages import HEADERS, TYPES, Sent
-from bench.process import resident_mib
+from bench.rig.benchmark import Figures, throughput
+from bench.rig.load import DIFFERENT, Load
+from bench.rig.messages import HEADERS, TYPES, Sent
+from bench.rig.process import resident_mib
 from outbox import dates
 from outbox.mongo.codec import DECODED
 from relay.encoding.json_value import json_value

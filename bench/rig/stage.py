@@ -17,8 +17,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
-from bench.load import PARTITIONS, Load
-from bench.messages import TYPES
+from bench.rig.load import PARTITIONS, Load
+from bench.rig.messages import TYPES
 from outbox import Outbox
 from outbox.embedded.mongo import EmbeddedMongo
 from relay import KafkaSink, NewTopics

@@ -1,0 +1,1 @@
+"""What is measured: each benchmark, and the catalogue of all."""

@@ -9,6 +9,7 @@ from bson import ObjectId
 
 from outbox.errors import LeaseLost
 from outbox.log.record import Record
+from outbox.testing import FakeClock
 from relay.delivery.intake import DecodedBatch
 from relay.delivery.outcome import Failed, Idle, Poisoned, Waiting
 from relay.delivery.pump import Pump
@@ -20,13 +21,12 @@ from tests.waiting import wait_until
 CREATED = 1_735_776_000_000
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
+class TickingClock(FakeClock):
+    """Goes on by 0.2 s whenever it is read, so that a save is always due."""
 
     def monotonic(self) -> float:
-        self.now += 0.2  # every look at it finds a save due
-        return self.now
+        self.advance(0.2)
+        return super().monotonic()
 
 
 class LogInMemory:
@@ -90,7 +90,7 @@ class Scene:
             start=(0, None, None),
             save=self.save,
             parking=self,
-            clock=Clock(),
+            clock=TickingClock(),
         )
 
     def pump_anew(self, encoder: Encoder) -> None:

@@ -10,17 +10,13 @@ import pytest
 from outbox import LogCorrupt
 from outbox.log.batch import Batch
 from outbox.log.record import Record
+from outbox.testing import FakeClock
 from relay.delivery.intake import Intake
 from relay.encoding import encoder
 from relay.encoding.encoder import Encoder
 from relay.errors import DeliveryFailed, PoisonMessage, Unreachable, Verdict
 from relay.shares.share import Share, shares
 from tests.doubles.batches import LOG, batch_of, record
-
-
-class Clock:
-    def monotonic(self) -> float:
-        return 0.0
 
 
 class Log:
@@ -97,7 +93,7 @@ def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def intake(parked: Parked, *batches: Batch) -> Intake:
-    return Intake(Log(*batches), Encoder(str, LOG), parked, Clock())
+    return Intake(Log(*batches), Encoder(str, LOG), parked, FakeClock())
 
 
 def taken(intake: Intake) -> list[int]:
@@ -181,7 +177,7 @@ def test_what_is_parked_behind_an_offender_does_not_count_before_its_turn(parked
 def test_what_was_read_and_not_taken_is_dropped_by_a_restart(parked: Parked) -> None:
     log = Log(five(1), five(6), five(11))
     log.at_once = 3
-    every = Intake(log, Encoder(str, LOG), parked, Clock())
+    every = Intake(log, Encoder(str, LOG), parked, FakeClock())
     every.take()
 
     every.restart(3)
@@ -225,7 +221,7 @@ def test_the_topic_of_a_later_type_is_asked_for_again_until_a_broker_answers(par
         return type
 
     new = batch_of(record({}), record({}, type="new"), first=6)
-    every = Intake(Log(five(1), new), Encoder(topic, LOG), parked, Clock())
+    every = Intake(Log(five(1), new), Encoder(topic, LOG), parked, FakeClock())
 
     assert taken(every) == [1, 2, 3, 4, 5, 6, 7]
     assert answers == []
@@ -235,7 +231,7 @@ def test_the_topic_of_a_later_type_is_asked_for_again_until_a_broker_answers(par
 
 
 def share_of_five(parked: Parked, share: Share, *batches: Batch) -> Intake:
-    return Intake(Log(*batches), Encoder(str, LOG), parked, Clock(), share)
+    return Intake(Log(*batches), Encoder(str, LOG), parked, FakeClock(), share)
 
 
 def own(share: Share, *seqs: int) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from outbox.backoff import FIRST_SECONDS
+from outbox.testing import FakeClock
 from relay.delivery.outcome import Idle, Moved, Outcome, Unavailable
 from relay.delivery.pump_loop import AGAIN_SECONDS, PumpLoop
 from relay.errors import DeliveryFailed, Verdict
@@ -92,21 +93,14 @@ def test_an_error_that_does_not_pass_is_raised() -> None:
         PumpLoop("of a test", Waits(), lambda: 1.0).retry(OperationFailure("not authorized", 13))
 
 
-class Clock:
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 def test_an_error_that_lasts_is_said_once_a_minute_and_another_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    stop, clock = threading.Event(), Clock()
+    stop, clock = threading.Event(), FakeClock()
     stop.set()  # so that no retry waits
     driver = PumpLoop("'kafka' of shop.outbox", stop, lambda: 0.0, clock)
 
     for _ in range(20):
         driver.retry(DeliveryFailed(None, Verdict.RETRY, "no broker answers"))
-        clock.now += AGAIN_SECONDS / 12
+        clock.advance(AGAIN_SECONDS / 12)
     driver.retry(DeliveryFailed(None, Verdict.RETRY, "fenced"))
 
     said = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]

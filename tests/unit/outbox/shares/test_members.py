@@ -8,17 +8,10 @@ import pytest
 from pymongo.collection import Collection
 
 from outbox.mongo.process_identity import this_process
+from outbox.testing import FakeClock
 from relay.shares.members import Members
 
 SECONDS = 9.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Leases:
@@ -44,7 +37,7 @@ class Leases:
 
 class Process(Members):
     def __init__(self, leases: Leases, name: str) -> None:
-        self.clock = Clock()
+        self.clock = FakeClock()
         super().__init__(
             cast("Collection[dict[str, Any]]", leases), "relay:kafka", f"host:1:{name}", SECONDS, self.clock
         )
@@ -52,7 +45,7 @@ class Process(Members):
     def wait(self, seconds: float) -> Process:
         """Beats as it should meanwhile."""
         for _ in range(int(seconds)):
-            self.clock.now += 1
+            self.clock.advance(1)
             self.beat()
         return self
 
@@ -80,9 +73,9 @@ def test_it_beats_every_third_of_the_lease_time(leases: Leases) -> None:
     one = Process(leases, "a")
 
     assert one.beat()
-    one.clock.now = 2.9
+    one.clock.advance(2.9)
     assert not one.beat()
-    one.clock.now = 3.0
+    one.clock.advance(0.1)
     assert one.beat()
     assert leases.members["a"]["beat"] == 2
 
@@ -140,7 +133,7 @@ def test_one_that_leaves_is_not_waited_for(leases: Leases) -> None:
 
 def test_beats_of_another_whose_clock_runs_differently_count_all_the_same(leases: Leases) -> None:
     one, other = Process(leases, "a"), Process(leases, "b")
-    other.clock.now = 1_000_000.0
+    other.clock.advance(1_000_000)
     for _ in range(10):
         other.wait(3)
         one.wait(3)

@@ -7,24 +7,18 @@ from datetime import UTC, datetime
 
 import pytest
 
+from outbox.testing import FakeClock
 from relay.kafka.log import Worthwhile
 from relay.kafka.watch import QUIET_SECONDS, Generation, Silence, Watch
 
 NOON = datetime(2025, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
-class Clock:
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 class Scene:
     """A watch, one second a step."""
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
-        self.clock = Clock()
+        self.clock = FakeClock(100.0)
         self.silence = Silence("kafka:9092", self.clock, lambda: NOON)
         self.watch = Watch(self.silence, self.clock)
         self.answer = ""
@@ -41,7 +35,7 @@ class Scene:
         return self.answer
 
     def step(self, seconds: float = 1.0) -> bool:
-        self.clock.now += seconds
+        self.clock.advance(seconds)
         return self.watch.look(self.ask)
 
     def run(self, seconds: int) -> None:
@@ -205,7 +199,7 @@ def test_what_is_fatal_to_a_client_is_a_warning(level: str, as_said: str) -> Non
     """A message that is put aside is one: it must wake nobody up."""
     record = logging.LogRecord("relay.librdkafka", logging.getLevelNamesMapping()[level], "", 0, "FATAL", (), None)
 
-    assert Worthwhile(Clock()).filter(record)
+    assert Worthwhile(FakeClock()).filter(record)
 
     assert (record.levelname, record.levelno) == (as_said, logging.getLevelNamesMapping()[as_said])
 
@@ -216,12 +210,12 @@ def passes(worthwhile: Worthwhile, text: str) -> str | None:
 
 
 def test_lines_that_differ_in_numbers_only_are_said_once_a_minute_with_how_many_were_left_out() -> None:
-    clock = Clock()
+    clock = FakeClock()
     worthwhile = Worthwhile(clock)
 
     said = []
     for second in range(70):
-        clock.now += 1
+        clock.advance(1)
         line = FAIL.format(client=second % 3, port=9092 + second % 2, broker=second % 4, ms=second, n=second)
         said += [shown] if (shown := passes(worthwhile, line)) is not None else []
 
@@ -230,7 +224,7 @@ def test_lines_that_differ_in_numbers_only_are_said_once_a_minute_with_how_many_
 
 
 def test_how_often_the_client_itself_left_a_line_out_makes_no_other_line() -> None:
-    worthwhile = Worthwhile(Clock())
+    worthwhile = Worthwhile(FakeClock())
     refused = "FAIL [rdkafka#producer-1] [thrd:a]: a:1/bootstrap: Connect to ipv4#a:1 failed: Connection refused"
 
     assert passes(worthwhile, f"{refused} (after 2ms in state CONNECT)") is not None
@@ -238,7 +232,7 @@ def test_how_often_the_client_itself_left_a_line_out_makes_no_other_line() -> No
 
 
 def test_other_lines_pass_meanwhile() -> None:
-    worthwhile = Worthwhile(Clock())
+    worthwhile = Worthwhile(FakeClock())
 
     assert passes(worthwhile, FAIL.format(client=1, port=1, broker=1, ms=1, n=1)) is not None
     assert passes(worthwhile, "FAIL [rdkafka#producer-1] [thrd:a]: a:1/1: SSL handshake failed: expired") is not None

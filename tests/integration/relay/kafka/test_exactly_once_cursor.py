@@ -3,85 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
-from outbox.mongo.lease import Lease
-from relay import Relay
-from relay.dead_letters.admin import DeadLetterAdmin, Selection
-from relay.errors import CursorMismatch, DeliveryFailed, Verdict
+from relay.errors import CursorMismatch, Verdict
 from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import relay_id
 from relay.testing import MemorySink, MemoryTransactions
-from tests.actors.order_service import foreign
-from tests.actors.price_service import new_prices, put, states
-from tests.actors.relay_thread import Relaying, run_once
-from tests.waiting import wait_until
-
-Document = dict[str, Any]
-
-
-@pytest.fixture
-def prices(database: Database[Document]) -> Iterator[Outbox]:
-    with new_prices(database, capacity="8 MiB") as outbox:
-        yield outbox
-
-
-@pytest.fixture
-def sink() -> MemoryTransactions:
-    return MemoryTransactions()
-
-
-def relay(prices: Outbox, sink: MemorySink, **options: Any) -> Relay:
-    return Relay(prices, sink, chance=lambda: 0.0, **options)
-
-
-def seqs(sink: MemorySink) -> list[int]:
-    return [record.seq for record in sink.records]
-
-
-def saved(prices: Outbox) -> Document:
-    """The document in `NAME.cursors`."""
-    found = prices.collections.cursors.find_one({"_id": "relay:kafka"})
-    assert found is not None
-    return found
-
-
-def name(prices: Outbox) -> str:
-    return f"{prices.collections.database.name}.outbox/kafka"
-
-
-def stored(prices: Outbox, sink: MemoryTransactions) -> Document:
-    """The cursor beside the records."""
-    return dict(json.loads(sink.cursors[name(prices)]))
-
-
-def set_saved(prices: Outbox, seq: int) -> None:
-    """As a relay leaves it that ended between committing and saving."""
-    record = prices.log.record_at(seq)
-    assert record is not None
-    changed = {"seq": seq, "created": record.created, "id": record.id}
-    prices.collections.cursors.update_one({"_id": "relay:kafka"}, {"$set": changed})
-
-
-def fail_once(error: Exception) -> Any:
-    errors = [error]
-
-    def fail() -> None:
-        if errors:
-            raise errors.pop()
-
-    return fail
-
-
-UNKNOWN = DeliveryFailed(None, Verdict.RETRY, "no answer")
-
+from tests.actors.exactly_once import UNKNOWN, fail_once, name, relay, saved, seqs, set_saved, stored
+from tests.actors.price_service import put
+from tests.actors.relay_thread import run_once
 
 # ---- the cursor beside the records, and the one that follows it
 
@@ -304,101 +237,3 @@ def test_a_stored_cursor_of_another_log_stops_it(prices: Outbox, sink: MemoryTra
         run_once(relay(prices, sink))
 
     assert saved(prices)["seq"] == 1
-
-
-# ---- dead letters
-
-
-def test_a_requeued_letter_of_unknown_outcome_is_not_sent_again(prices: Outbox, sink: MemoryTransactions) -> None:
-    put(prices, "a", "b", "a")
-    sink.refused = {1: Verdict.POISON}
-    run_once(relay(prices, sink, on_poison="park-key"))
-    sink.refused = {}
-    DeadLetterAdmin(prices, "kafka").requeue(Selection())
-    commits = iter([None, UNKNOWN])  # the first one stores the cursor at rest
-
-    def after_commit() -> None:
-        if (error := next(commits, None)) is not None:
-            raise error
-
-    sink.after_commit = after_commit
-    run_once(relay(prices, sink, on_poison="park-key"))
-
-    assert seqs(sink) == [2, 1, 3]
-    assert states(prices) == {}
-    assert "requeued" not in stored(prices, sink)
-
-
-def test_a_message_refused_again_after_it_was_delivered_once_keeps_its_letter(
-    prices: Outbox, sink: MemoryTransactions
-) -> None:
-    """The ids beside the cursor are of letters that are gone; a new letter of the same message is not theirs."""
-    put(prices, "a")
-    sink.refused = {1: Verdict.POISON}
-    run_once(relay(prices, sink, on_poison="dead-letter"))
-    sink.refused = {}
-    DeadLetterAdmin(prices, "kafka").requeue(Selection())
-    run_once(relay(prices, sink))
-    move(prices, "kafka", 0, SystemClock())
-    sink.refused = {1: Verdict.POISON}
-    run_once(relay(prices, sink, on_poison="dead-letter"))
-
-    run_once(relay(prices, sink, on_poison="dead-letter"))
-
-    assert states(prices) == {1: "dead"}
-
-
-# ---- taking over
-
-
-def test_one_that_is_fenced_and_has_lost_its_lease_stands_by(
-    prices: Outbox, sink: MemoryTransactions, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "relay")
-    with Relaying(relay(prices, sink)) as running:
-        put_and_wait(prices, sink, 1)
-        other = MemoryTransactions(beside=sink)
-        steal(prices)
-        other.take_over(name(prices), lambda last: "never")
-        put_one(prices)
-        wait_until(lambda: "this relay stands by" in caplog.text, 20, "it to notice")
-        assert not running.ended
-        assert seqs(sink) == [1]
-
-
-def test_one_that_is_fenced_and_still_has_its_lease_takes_over_again(prices: Outbox, sink: MemoryTransactions) -> None:
-    """As when the broker has ended a transaction that took too long."""
-    with Relaying(relay(prices, sink)):
-        put_and_wait(prices, sink, 1)
-        MemoryTransactions(beside=sink).take_over(name(prices), lambda last: "never")
-        put_and_wait(prices, sink, 2)
-
-    assert seqs(sink) == [1, 2]
-
-
-def test_a_broker_that_is_away_when_it_takes_over_is_waited_for(
-    prices: Outbox, sink: MemoryTransactions, caplog: pytest.LogCaptureFixture
-) -> None:
-    put(prices, "a")
-    sink.away = True
-    with Relaying(relay(prices, sink)) as running:
-        wait_until(lambda: "the broker does not answer; again in" in caplog.text, 20, "it to try")
-        assert not running.ended
-        sink.away = False
-        wait_until(lambda: seqs(sink) == [1], 20, "the record")
-
-
-def put_one(prices: Outbox) -> None:
-    prices.collections.staging.insert_one(foreign(type="price.set", key="z", data={"sku": "z", "price": 1.0}))
-
-
-def put_and_wait(prices: Outbox, sink: MemoryTransactions, seq: int) -> None:
-    put_one(prices)
-    wait_until(lambda: seqs(sink)[-1:] == [seq], 20, f"record {seq}")
-
-
-def steal(prices: Outbox) -> None:
-    """Another relay takes the lease, as after this one was frozen."""
-    prices.collections.leases.update_one({"_id": relay_id("kafka")}, {"$set": {"owner": None}, "$inc": {"beat": 1}})
-    other = Lease(prices.collections.leases, relay_id("kafka"), owner="other")
-    assert other.acquire()

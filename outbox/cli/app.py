@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import importlib.metadata
 import json
 import logging
 import os
@@ -20,16 +19,18 @@ from typing import Annotated, Any
 try:
     import pymongo
     import typer
-    from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+    from pymongo.errors import ConnectionFailure, OperationFailure
     from rich.console import Console
 
     from outbox import errors
     from outbox.cli.app_loader import InvalidApplication, load
+    from outbox.cli.exit_codes import UNREACHABLE, USAGE, Table, exit_codes
     from outbox.cli.terminal import RecordPrinter, escape_the_unprintable, print_json, print_status, text
+    from outbox.cli.version import version_option
     from outbox.log.record import Record
     from outbox.mongo.pool import connection_held
     from outbox.mongo.server import check_server
-    from outbox.mongo.server_errors import is_transient, is_unauthorized, patiently, short_message
+    from outbox.mongo.server_errors import is_transient, patiently, short_message
     from outbox.monitoring.units import format_bytes
     from outbox.outbox import Outbox
     from outbox.readers.start import Start
@@ -50,12 +51,9 @@ app = typer.Typer(
 )
 
 CONNECT_SECONDS = 5.0
-_EXITS: tuple[tuple[tuple[type[Exception], ...], int], ...] = (
-    ((InvalidApplication, errors.InvalidStart, errors.UnknownMessage, errors.PoolTooSmall), 2),
-    ((ConnectionFailure,), 3),
-    ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), 4),
-    ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), 4),
-    ((errors.OutboxError, PyMongoError), 1),
+_OWN_CODES: Table = (
+    ((InvalidApplication, errors.UnknownMessage), USAGE),
+    ((ConnectionFailure,), UNREACHABLE),
 )
 
 App = Annotated[
@@ -74,18 +72,8 @@ def main() -> None:
     app(prog_name="outbox")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"mongo-outbox {importlib.metadata.version('mongo-outbox')}")
-        raise typer.Exit
-
-
 @app.callback()
-def common(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
+def common(version: Annotated[bool, version_option()] = False) -> None:
     """Has what all commands have in common."""
 
 
@@ -216,7 +204,7 @@ def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", 
 
     It comes from the message classes; no server is asked.
     """
-    with _exit_codes(), load(app, Path.cwd()) as outbox:
+    with exit_codes("outbox", _OWN_CODES), load(app, Path.cwd()) as outbox:
         schemas = outbox.json_schemas()
         if type is not None and type not in schemas:
             near = difflib.get_close_matches(type, schemas, n=1)
@@ -253,7 +241,7 @@ def sequence(
 @contextlib.contextmanager
 def _opened(app: str) -> Iterator[Outbox]:
     """The Outbox that APP names, with a server that answers; ends the command with the code of an error."""
-    with _exit_codes(), load(app, Path.cwd()) as outbox:
+    with exit_codes("outbox", _OWN_CODES), load(app, Path.cwd()) as outbox:
         try:
             with pymongo.timeout(CONNECT_SECONDS):
                 patiently(lambda: outbox.collections.client.admin.command("ping"))
@@ -265,22 +253,6 @@ def _opened(app: str) -> Iterator[Outbox]:
             raise ConnectionFailure(f"MongoDB did not answer: {short_message(error)}") from error
         check_server(outbox.collections)
         yield outbox
-
-
-@contextlib.contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Ends the command with the code of the error; what is not listed is a defect, and shows its traceback."""
-    try:
-        yield
-    except (errors.OutboxError, PyMongoError) as error:
-        print(f"outbox: {short_message(error)}", file=sys.stderr)
-        raise typer.Exit(_exit_code(error)) from None
-
-
-def _exit_code(error: Exception) -> int:
-    if is_unauthorized(error):
-        return 4
-    return next(code for classes, code in _EXITS if isinstance(error, classes))
 
 
 def _full_name(outbox: Outbox) -> str:

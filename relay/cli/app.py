@@ -9,6 +9,7 @@ try:
     import typer
 
     from outbox.cli.terminal import escape_the_unprintable
+    from outbox.cli.version import version_option
     from relay.cli.cursor import cursor
     from relay.cli.dead import dead
     from relay.cli.demo import demo
@@ -42,21 +43,12 @@ def main() -> None:
     app(prog_name="relay")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        import importlib.metadata
+def _encoder() -> str:
+    from relay.encoding.encoder import is_native
 
-        from relay.encoding.encoder import is_native
-
-        encoder = "with" if is_native() else "without"
-        print(f"mongo-outbox {importlib.metadata.version('mongo-outbox')} ({encoder} the compiled encoder)")
-        raise typer.Exit
+    return f" ({'with' if is_native() else 'without'} the compiled encoder)"
 
 
 @app.callback()
-def common(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
+def common(version: Annotated[bool, version_option(_encoder)] = False) -> None:
     """Has what all commands have in common."""

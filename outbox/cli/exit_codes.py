@@ -1,0 +1,50 @@
+"""The exit codes of a command, and which error ends it with which."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from pymongo.errors import PyMongoError
+
+from outbox import errors
+from outbox.mongo.server_errors import is_unauthorized, short_message
+
+UNEXPECTED = 1
+"""Also a failed check, such as `relay health`'s."""
+USAGE = 2
+UNREACHABLE = 3
+PROTECTED = 4
+"""Stopped rather than lose or reorder messages; somebody must decide."""
+
+Table = tuple[tuple[tuple[type[Exception], ...], int], ...]
+"""Codes by classes of errors; the first row to which an error belongs counts."""
+
+_OF_ANY_COMMAND: Table = (
+    ((errors.InvalidStart, errors.PoolTooSmall), USAGE),
+    ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
+    ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), PROTECTED),
+    ((errors.OutboxError, PyMongoError), UNEXPECTED),
+)
+
+
+def exit_code(error: errors.OutboxError | PyMongoError, own: Table) -> int:
+    """Returns the code for an error. `own` has the rows of one command, which come before those of all commands."""
+    if is_unauthorized(error):
+        return PROTECTED
+    return next(code for classes, code in (*own, *_OF_ANY_COMMAND) if isinstance(error, classes))
+
+
+@contextlib.contextmanager
+def exit_codes(command: str, own: Table) -> Iterator[None]:
+    """Ends `command` with an error's sentence, its notes, and its code.
+
+    What is neither this project's error nor the driver's is a defect, and shows its traceback.
+    """
+    try:
+        yield
+    except (errors.OutboxError, PyMongoError) as error:
+        notes = getattr(error, "__notes__", [])
+        sys.stderr.write("".join(f"{line}\n" for line in (f"{command}: {short_message(error)}", *notes)))
+        raise SystemExit(exit_code(error, own)) from None

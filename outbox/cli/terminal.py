@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from outbox import dates
 from outbox.log.record import Record
 from outbox.log.undecoded import shown
 from outbox.monitoring.headroom import Headroom
@@ -58,9 +59,10 @@ def _readers(found: Status) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("reader", "seq", "behind", "headroom", "created (UTC)", "saved (UTC)"):
         table.add_column(title, justify="right" if title in ("seq", "behind") else "left", overflow="fold")
-    for each in found.cursors:
-        dates = [_short(date) for date in (each.created, each.updated)]
-        table.add_row(each.reader, f"{each.seq:,}", f"{each.lag:,}", headroom(each.headroom, each.lag), *dates)
+    for cursor in found.cursors:
+        moments = [_short(date) for date in (cursor.created, cursor.updated)]
+        left = headroom(cursor.headroom, cursor.lag)
+        table.add_row(cursor.reader, f"{cursor.seq:,}", f"{cursor.lag:,}", left, *moments)
     return table
 
 
@@ -121,7 +123,5 @@ class RecordPrinter:
 
 
 def text(value: object) -> str:
-    """Dates as everywhere else: UTC, milliseconds, Z."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return str(value)
+    """Returns a date as `outbox.dates` writes it, and anything else as Python does."""
+    return dates.text(value) if isinstance(value, datetime) else str(value)

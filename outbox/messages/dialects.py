@@ -12,6 +12,8 @@ from typing import Any
 
 from bson import Binary, Decimal128, ObjectId
 
+from outbox import dates
+
 Schema = dict[str, Any]
 
 
@@ -51,8 +53,7 @@ def _json_value(value: Any) -> Any:
     """A BSON value by the rules of the Kafka value: what a reader of the topic sees."""
     match value:
         case datetime():
-            moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-            return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return dates.text(value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
         case ObjectId() | Decimal128() | Decimal() | uuid.UUID():
             return str(value)
         case Binary() | bytes():

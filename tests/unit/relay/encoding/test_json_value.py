@@ -1,4 +1,4 @@
-"""The JSON value of a Kafka record, and dates as text."""
+"""The JSON value of a Kafka record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outbox import dates
 from outbox.mongo.codec import DECODED
 from relay.encoding.json_value import Unencodable, json_value
 
@@ -122,27 +121,6 @@ def test_the_deepest_document_that_bson_allows_is_encoded() -> None:
 
 def test_a_date_that_python_cannot_hold_is_written_as_javascript_does() -> None:
     assert json_value({"a": DatetimeMS(253402300800000)}) == b'{"a":"+010000-01-01T00:00:00.000Z"}'
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [
-        (8640000000000000, "+275760-09-13T00:00:00.000Z"),  # the last date JavaScript has
-        (-62167219200001, "-000001-12-31T23:59:59.999Z"),
-        (-62167219200000, "0000-01-01T00:00:00.000Z"),
-        (-8640000000000000, "-271821-04-20T00:00:00.000Z"),
-        (253402300799999, "9999-12-31T23:59:59.999Z"),
-    ],
-)
-def test_years_beyond_four_digits_are_written_as_javascript_does(milliseconds: int, text: str) -> None:
-    assert dates.text(DatetimeMS(milliseconds)) == text
-
-
-@given(st.datetimes(timezones=st.just(UTC)))
-def test_both_ways_of_writing_a_date_agree(value: datetime) -> None:
-    value = value.replace(microsecond=value.microsecond // 1000 * 1000)
-
-    assert dates.text(value) == dates.text(DatetimeMS(value))
 
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -7,19 +7,21 @@ from datetime import datetime
 
 from pymongo.errors import PyMongoError
 
-from outbox import Outbox, dates
+from outbox import dates
 from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
+from outbox.log.log import Log
+from outbox.log.position import Position
+from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message
-from relay.encoding.encoder import Position
+from outbox.shares.layout import survey
 from relay.errors import CursorMismatch, PoisonMessage
-from relay.shares.layout import survey
 
 
 class RecoveryHints:
     """For the relay `name` of one outbox. The commands have all but the address, which may have a password."""
 
-    def __init__(self, outbox: Outbox, name: str) -> None:
-        self._outbox = outbox
+    def __init__(self, collections: Collections, name: str) -> None:
+        self._collections = collections
         self._name = name
 
     def on_poison(self, error: PoisonMessage) -> str:
@@ -38,7 +40,7 @@ class RecoveryHints:
     def on_a_lost_place(self, error: HistoryLost | LogReplaced | CursorMismatch | OutboxNotCreated) -> str:
         """Where the relay can go on, when the log does not hold what it would deliver next. Asks the server."""
         try:
-            cursor = survey(self._outbox.collections, self._name).slowest
+            cursor = survey(self._collections, self._name).slowest
             match error:
                 case HistoryLost():
                     return self._on_lost_history(error, cursor)
@@ -73,7 +75,7 @@ class RecoveryHints:
         )
 
     def _on_another_log(self, cursor: Position | None) -> str:
-        log = self._outbox.log
+        log = Log(self._collections)
         oldest, head = log.oldest(), log.head()
         first, last = log.record_at(oldest), log.record_at(head)
         delivered = None if cursor is None or not isinstance(cursor[1], datetime) else cursor[1]
@@ -103,10 +105,10 @@ class RecoveryHints:
 
     def _shares(self) -> int:
         try:
-            return survey(self._outbox.collections, self._name).shares or 1
+            return survey(self._collections, self._name).shares or 1
         except PyMongoError:  # what is said then is right in any case
             return 2
 
     @property
     def _where(self) -> list[str]:
-        return ["--database", self._outbox.collections.database.name, "--outbox", self._outbox.name]
+        return ["--database", self._collections.database.name, "--outbox", self._collections.name]

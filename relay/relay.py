@@ -12,26 +12,36 @@ from pymongo.errors import PyMongoError
 
 from outbox import Outbox
 from outbox.clock import SystemClock
-from outbox.errors import HistoryLost, LeaseLost, LogReplaced, OutboxError, OutboxNotCreated
+from outbox.dead_letters.store import DeadLetterStore, OnPoison
+from outbox.delivery.config import StartAt
+from outbox.delivery.drained import is_drained
+from outbox.delivery.ports import Sink
+from outbox.delivery.retry import Retry
+from outbox.delivery.worker import Worker
+from outbox.errors import (
+    CursorMismatch,
+    DeliveryFailed,
+    HistoryLost,
+    LeaseLost,
+    LogReplaced,
+    OutboxError,
+    OutboxNotCreated,
+)
 from outbox.mongo.lease import SECONDS, Lease
 from outbox.mongo.server_errors import is_closed
+from outbox.shares import stopped
+from outbox.shares.layout import ShareLayout, load, relay_id, share_cursor
+from outbox.shares.members import Members
+from outbox.shares.resharing import Resharing
+from outbox.shares.share import Share
+from outbox.shares.share_workers import ShareWorkers
 from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
-from relay.dead_letters.store import DeadLetterStore, OnPoison
-from relay.delivery.config import RelayConfig, StartAt
-from relay.delivery.ports import Sink
-from relay.delivery.pump_loop import PumpLoop
-from relay.delivery.worker import Worker, given_back, is_drained
+from relay.config import RelayConfig
 from relay.encoding.topics import Topics
-from relay.errors import CursorMismatch, DeliveryFailed, InvalidSettings
+from relay.errors import InvalidSettings
 from relay.recovery import RecoveryHints
-from relay.shares import stopped
-from relay.shares.cursor_admin import CursorStore
-from relay.shares.layout import ShareLayout, load, relay_id
-from relay.shares.members import Members
-from relay.shares.resharing import Resharing
-from relay.shares.share_workers import ShareWorkers
 
-log = logging.getLogger("relay")
+logger = logging.getLogger("relay")
 
 STANDBY_SECONDS = 1.0
 LOST_SECONDS = 0.1
@@ -41,7 +51,7 @@ TEND_SECONDS = 0.1
 
 
 class Relay:
-    """Relays an outbox to a sink; exactly once when that is one of relay.delivery.ports.TransactionalSink.
+    """Relays an outbox to a sink; exactly once when that is one of outbox.delivery.ports.TransactionalSink.
 
     outbox: opened with no messages; this process sequences too, unless it has `sequence=False`.
     topics: the template for topics. name: the relay's name; its cursor and its lease are `relay:NAME`.
@@ -75,15 +85,15 @@ class Relay:
         self._outbox = outbox
         self._sink = sink
         self._shares = shares
-        self._job = RelayConfig(outbox, name, topics, start, on_poison, chance)
-        self._work = Worker(self._job, sink)
+        self._config = RelayConfig(outbox, name, start, on_poison, chance, topics)
+        self._worker = Worker(self._config, sink)
         self._lease = Lease(outbox.collections.leases, relay_id(name), seconds=lease_seconds)
         self._lease_seconds = lease_seconds
 
     @property
     def where(self) -> str:
         """The outbox, for people."""
-        return self._job.where
+        return self._config.where
 
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
         """Relays until `stop` is set, then delivers what is in flight (10 s at most), saves, and gives the leases back.
@@ -112,100 +122,123 @@ class Relay:
         if not types:
             name = self._outbox.collections.staging.full_name
             raise OutboxNotCreated(f"{name} has no message types: first run create(), or `outbox create APP`")
-        self._work.check({self._job.topic(type) for type in types})
+        self._config.check(self._sink, {self._config.topic(type) for type in types})
 
     def _relay(self, stop: threading.Event, once: bool) -> None:
-        driver = PumpLoop(f"{self.name!r} of {self._job.where}", stop, self._job.chance)
+        retry = Retry(f"{self.name!r} of {self._config.where}", stop, self._config.chance)
         with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS):
             while not stop.is_set():
                 try:
-                    if self._turn(driver, once):
+                    if self._turn(retry, once):
                         return
-                    driver.progressed()
+                    retry.progressed()
                 except (HistoryLost, LogReplaced, CursorMismatch, OutboxNotCreated) as lost:
-                    lost.add_note(RecoveryHints(self._outbox, self.name).on_a_lost_place(lost))
+                    lost.add_note(RecoveryHints(self._outbox.collections, self.name).on_a_lost_place(lost))
                     raise
                 except LeaseLost as lost:
-                    log.warning("%s; what was in flight is given up, and this relay stands by", lost)
+                    logger.warning("%s; what was in flight is given up, and this relay stands by", lost)
                     stop.wait(LOST_SECONDS)
                 except (PyMongoError, DeliveryFailed) as error:
                     if is_closed(error) and stop.wait(CLOSED_SECONDS):
                         return
-                    driver.retry(error)
+                    retry.wait(error)
                 except OutboxError:
                     raise
                 except Exception as error:
                     if once:
                         raise
-                    driver.retry(error)
+                    retry.wait(error)
 
-    def _turn(self, driver: PumpLoop, once: bool) -> bool:
+    def _turn(self, retry: Retry, once: bool) -> bool:
         """What the number of shares asks for, until that changes. True: nothing is left to do."""
         plan = self._load()
         if plan.wanted is not None or (plan.shares is None and self._shares not in (None, 1)):
-            Resharing(self._job, self._sink, self._lease).run(self._shares or 1, driver.stop, STANDBY_SECONDS)
+            self._reshare(retry.stop)
             return False
         if plan.shares in (None, 1):
-            return self._alone(driver, once)
-        return self._in_company(plan.shares, driver, once)
+            return self._alone(retry, once)
+        return self._in_company(plan.shares, retry, once)
+
+    def _reshare(self, stop: threading.Event) -> None:
+        resharing = Resharing(
+            self._outbox.collections,
+            self.name,
+            self._lease,
+            work=lambda share: Worker(self._config, self._sink, share),
+            begin=self._config.begin,
+        )
+        try:
+            resharing.run(self._shares or 1, stop, STANDBY_SECONDS)
+        finally:
+            self._sink.close()
 
     def _load(self) -> ShareLayout:
         """The plan. When it is first seen, it must have the number of shares that this relay was started with."""
         plan = load(self._outbox.collections, self.name)
-        if plan.shares is not None and not self._job.has_begun.is_set():
+        if plan.shares is not None and not self._config.has_begun.is_set():
             if self._shares not in (None, plan.shares, plan.wanted):
                 raise InvalidSettings(
                     f"relay {self.name!r} has {plan.shares} share(s), not {self._shares}. Start it without --shares; "
                     f"`relay shares set {self._shares}` changes the number"
                 )
-            self._job.has_begun.set()
+            self._config.has_begun.set()
         return plan
 
-    def _alone(self, driver: PumpLoop, once: bool) -> bool:
+    def _alone(self, retry: Retry, once: bool) -> bool:
         """Relays everything if the lease can be had, else stands by. True: nothing is left to do."""
-        lease, where = self._lease, self._job.where
+        lease, where = self._lease, self._config.where
         if not lease.acquire():
-            log.info("relay %r of %s: another holds the lease, this one stands by", self.name, where)
+            logger.info("relay %r of %s: another holds the lease, this one stands by", self.name, where)
             while not lease.acquire():
-                driver.progressed()
-                if driver.stop.wait(STANDBY_SECONDS):
+                retry.progressed()
+                if retry.stop.wait(STANDBY_SECONDS):
                     return True
-                if not self._job.has_begun.is_set():
+                if not self._config.has_begun.is_set():
                     self._load()
                 if once and self._all_drained():
                     return True
-        with given_back(lease, self.name):
+        with lease.held(f"relay {self.name!r}", logger):
             plan = self._load()
             if plan.wanted is not None or plan.shares not in (None, 1):
                 return False
-            self._work.run(lease, driver, once)
+            self._worker.run(lease, retry, once)
             return "wanted" not in lease.found
 
-    def _in_company(self, count: int, driver: PumpLoop, once: bool) -> bool:
+    def _in_company(self, count: int, retry: Retry, once: bool) -> bool:
         """Relays some of several shares. True: nothing is left to do; False: there is another number of them by now."""
         leases, owner = self._outbox.collections.leases, self._lease.owner
         clock = SystemClock()
         with (
             closing(Members(leases, relay_id(self.name), owner, self._lease_seconds, clock)) as members,
-            closing(ShareWorkers(self._job, self._sink, count, owner, self._lease_seconds, clock)) as crew,
+            closing(self._share_workers(count, owner, clock)) as workers,
         ):
-            while not driver.stop.is_set():
+            while not retry.stop.is_set():
                 try:
                     if members.beat():
                         plan = self._load()
                         if plan.shares != count or plan.wanted is not None:
                             return False
-                    crew.balance(members.quota(count), STANDBY_SECONDS)
+                    workers.balance(members.quota(count), STANDBY_SECONDS)
                     if once and self._all_drained():
                         return True
-                    driver.progressed()
+                    retry.progressed()
                 except PyMongoError as error:  # the threads see to their own
-                    driver.retry(error)
-                driver.stop.wait(TEND_SECONDS)
+                    retry.wait(error)
+                retry.stop.wait(TEND_SECONDS)
             return True
 
+    def _share_workers(self, count: int, owner: str, clock: SystemClock) -> ShareWorkers:
+        def work(share: Share) -> Worker:
+            return Worker(self._config, self._sink.another(), share)
+
+        leases, seconds = self._outbox.collections.leases, self._lease_seconds
+        return ShareWorkers(
+            leases, self.name, self._config.where, count, work, owner=owner, seconds=seconds, clock=clock
+        )
+
     def _all_drained(self) -> bool:
-        plan, home = self._load(), self._outbox.collections
-        letters = DeadLetterStore(home, CursorStore(home.cursors, self.name), 0, self._job.on_poison)
+        plan, collections = self._load(), self._outbox.collections
+        cursors = share_cursor(collections.cursors, self.name)
+        letters = DeadLetterStore(collections, cursors, 0, self._config.on_poison)
         waits = None in plan.positions or letters.requeued()
         return not waits and is_drained(self._outbox, plan.slowest)

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from relay.delivery.ports import Outgoing
+from outbox.delivery.ports import Outgoing
+from outbox.shares.share import is_of
 from relay.errors import DeliveryFailed, TopicMissing, Verdict
-from relay.shares.share import is_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class MemoryBroker:
 
 
 class MemorySink:
-    """See relay.delivery.ports.Sink. Records arrive in `poll`, all that were accepted, unless `away`.
+    """See outbox.delivery.ports.Sink. Records arrive in `poll`, all that were accepted, unless `away`.
 
     topics: the topics that exist; None: any. capacity: records it holds before it is full. largest: bytes of key and
     value that it takes at most.
@@ -137,7 +137,7 @@ class MemorySink:
 
 
 class MemoryTransactions(MemorySink):
-    """See relay.delivery.ports.TransactionalSink. `records` are the committed ones; everything else as MemorySink.
+    """See outbox.delivery.ports.TransactionalSink. `records` are the committed ones; everything else as MemorySink.
 
     beside: another one, whose broker this one shares: a relay in another process.
     """

@@ -11,13 +11,13 @@ import typer
 
 from outbox.clock import SystemClock
 from outbox.mongo.server_errors import patiently
+from outbox.shares import cursor_admin as cursors
+from outbox.shares import layout
+from outbox.shares.share import shares
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import AsJson, Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
 from relay.cli.settings import date
 from relay.errors import InvalidSettings
-from relay.shares import cursor_admin as cursors
-from relay.shares import layout
-from relay.shares.share import shares
 
 cursor = typer.Typer(help="Shows, moves and removes a relay's cursor.", no_args_is_help=True)
 
@@ -66,7 +66,7 @@ def set_(
         except ValueError:
             raise InvalidSettings(f"{to!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
         settings, outbox = only(opened)
-        before, now = cursors.move(outbox, settings.name, target, SystemClock())
+        before, now = cursors.move(outbox.collections, settings.name, target, SystemClock())
         was = "had no cursor" if before is None else f"was seq {before[0]}"
         print(f"{settings.full_name}, relay {settings.name!r}: {was}, now {now[0]}; seq {now[0] + 1} comes next")
 
@@ -82,7 +82,7 @@ def forget(
     """Remove a relay's cursor, while none works with it, so that it holds the sequencer back no more."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, relay_name) as opened:
         settings, outbox = only(opened)
-        if not cursors.forget(outbox, relay_name, SystemClock()):
+        if not cursors.forget(outbox.collections, relay_name, SystemClock()):
             print(f"{settings.full_name}: relay {relay_name!r} has no cursor", file=sys.stderr)
             raise typer.Exit(1)
         print(f"{settings.full_name}: the cursor of relay {relay_name!r} is forgotten")

@@ -12,12 +12,12 @@ from bson.errors import InvalidId
 from rich.console import Console
 from rich.table import Table
 
+from outbox.dead_letters import document
+from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.mongo.codec import Document
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
 from relay.cli.settings import OutboxSettings
-from relay.dead_letters import document
-from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import InvalidSettings
 
 dead = typer.Typer(help="Shows dead letters, sends them again, or gives them up.", no_args_is_help=True)
@@ -43,7 +43,7 @@ def list_(
     """List the relay's dead and parked messages, and what the log itself refused (reader `sequencer`)."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
-            found = DeadLetterAdmin(outbox, settings.name).letters(Selection(key=key, type=type))
+            found = DeadLetterAdmin(outbox.collections, settings.name).letters(Selection(key=key, type=type))
             letters = map(document.as_json, found)
             if as_json:
                 for letter in letters:
@@ -80,7 +80,7 @@ def show(
     """Show one letter whole, as JSON: its data as MongoDB's relaxed Extended JSON."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
-        letter = DeadLetterAdmin(outbox, settings.name).letter(_id(id))
+        letter = DeadLetterAdmin(outbox.collections, settings.name).letter(_id(id))
         if letter is None:
             print(f"{settings.full_name}: no dead letter {id} of relay {settings.name!r}", file=sys.stderr)
             raise typer.Exit(1)
@@ -105,7 +105,7 @@ def requeue(
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         wanted = _selection(id, key, type, all)
         settings, outbox = only(opened)
-        requeued = DeadLetterAdmin(outbox, settings.name).requeue(wanted)
+        requeued = DeadLetterAdmin(outbox.collections, settings.name).requeue(wanted)
         print(f"{settings.full_name}, relay {settings.name!r}: {requeued.letters} message(s) will be sent again")
         for refused, reason in requeued.refused:
             print(f"{refused}: {reason}", file=sys.stderr)
@@ -130,7 +130,7 @@ def discard(
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         wanted = _selection(id, key, type, all)
         settings, outbox = only(opened)
-        admin = DeadLetterAdmin(outbox, settings.name)
+        admin = DeadLetterAdmin(outbox.collections, settings.name)
         if not yes:
             count = sum(1 for _ in admin.letters(wanted))
             typer.confirm(f"{settings.full_name}: delete {count} message(s) for good?", abort=True)

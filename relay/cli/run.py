@@ -176,7 +176,7 @@ def _sink(bootstrap: str, kafka_settings: dict[str, str], settings: OutboxSettin
 
 def _log_ignored_start(settings: OutboxSettings, outbox: Outbox) -> None:
     """Says that `start` has no effect on a relay with a cursor: else a wrong one would go unnoticed."""
-    from relay.shares import layout
+    from outbox.shares import layout
 
     cursor = patiently(lambda: layout.load(outbox.collections, settings.name)).slowest
     if cursor is not None and "start" in settings.model_fields_set:

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from outbox.dead_letters.store import OnPoison
+from outbox.log.cursor_document import MOST_SHARES
 from relay.cli.settings_errors import describe_errors, suggestion
 from relay.cli.settings_sources import read_environment, read_file
-from relay.dead_letters.store import OnPoison
 from relay.encoding.topics import DEFAULT_TOPIC
 from relay.errors import InvalidSettings
-from relay.shares.share import MOST_SHARES
 
 # Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)

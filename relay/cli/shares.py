@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
+from outbox.log.cursor_document import MOST_SHARES
 from outbox.mongo.server_errors import patiently
+from outbox.shares import layout
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import AsJson, Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
-from relay.shares import layout
-from relay.shares.share import MOST_SHARES
 
 shares = typer.Typer(help="Shows and changes into how many shares a relay's keys are divided.", no_args_is_help=True)
 

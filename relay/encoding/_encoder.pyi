@@ -1,6 +1,6 @@
-from relay.delivery.ports import Outgoing
-from relay.encoding.encoder import Mark
-from relay.shares.share import Share
+from outbox.delivery.ports import Outgoing
+from outbox.log.position import Mark
+from outbox.shares.share import Share
 
 def encode(
     raw: bytes,

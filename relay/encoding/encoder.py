@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
 
-from bson import ObjectId
-from bson.datetime_ms import DatetimeMS
-
 from outbox import dates
+from outbox.delivery.ports import Headers, Outgoing
 from outbox.errors import UndecodableRecord
 from outbox.log.batch import Batch
+from outbox.log.position import Mark
 from outbox.log.record import Record, moment
 from outbox.messages.limits import RESERVED_HEADERS
-from relay.delivery.ports import Headers, Outgoing
+from outbox.shares.share import Share
 from relay.encoding.json_value import Unencodable, json_value
 from relay.errors import PoisonMessage, RelayError
-from relay.shares.share import Share
 
 try:
     from relay.encoding._encoder import encode as _encode_plain
@@ -25,11 +22,6 @@ except ImportError:  # it is built where there is a C compiler; without it every
     _encode_plain = None  # type: ignore[assignment]  # its stub knows nothing of that
 
 _OURS = frozenset(RESERVED_HEADERS)
-
-Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
-"""`(seq, created, id)` of a record: what a cursor saves."""
-Mark = tuple[int, int, bytes]
-"""The same of a record that was sent, as BSON has it: only one in some hundreds becomes a Position."""
 
 
 def is_native() -> bool:

@@ -9,17 +9,17 @@ from typing import NamedTuple
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
-from outbox import Outbox, dates
+from outbox import dates
+from outbox.dead_letters.requeued import RequeuedLetters
+from outbox.dead_letters.store import DeadLetterStore
+from outbox.delivery.at_least_once import AtLeastOnce, Restart
+from outbox.delivery.ports import OpenOutbox, Outgoing, TransactionalSink
+from outbox.log.cursor_document import whole
+from outbox.log.cursors import CursorStore
+from outbox.log.position import Position, position_at, verify_position
 from outbox.mongo.collections import HIGHEST_SEQ
 from outbox.mongo.lease import Lease
-from relay.dead_letters.requeued import RequeuedLetters
-from relay.dead_letters.store import DeadLetterStore
-from relay.delivery.at_least_once import AtLeastOnce, Restart
-from relay.delivery.ports import Outgoing, TransactionalSink
-from relay.encoding.encoder import Position
 from relay.errors import CursorMismatch
-from relay.shares.cursor_admin import CursorStore, position_at, verify_position
-from relay.shares.cursor_document import whole
 
 
 class StoredCursor(NamedTuple):
@@ -89,9 +89,9 @@ class ExactlyOnce(AtLeastOnce):
     but for messages put aside, and the further of the two is where to go on. `cursors` must be made with `in_kafka`.
     """
 
-    def __init__(self, outbox: Outbox, cursors: CursorStore, sink: TransactionalSink) -> None:
+    def __init__(self, outbox: OpenOutbox, cursors: CursorStore, sink: TransactionalSink) -> None:
         super().__init__(outbox, cursors)
-        self._relay = f"{outbox.collections.database.name}.{outbox.name}/{cursors.relay.removeprefix('relay:')}"
+        self._relay = f"{outbox.collections.database.name}.{outbox.name}/{cursors.group.removeprefix('relay:')}"
         self.name = f"{outbox.collections.database.name}.{outbox.name}/{cursors.name}"
         """What transactions and the stored cursor go by."""
         self._sink = sink
@@ -107,16 +107,16 @@ class ExactlyOnce(AtLeastOnce):
     def _position(self, lease: Lease, letters: DeadLetterStore, session: ClientSession) -> Position | None:
         self._stored = None
         text = self._take_over(lease, session)
-        saved = self._cursors.load(session)
+        saved = self.cursors.load(session)
         if saved is None:
             self._refuse_to_begin_anew()
             return None
         position = saved
-        if self._cursors.is_in_kafka():  # else the one stored, if any, is older than what an operator or a relay did
+        if self.cursors.is_in_kafka():  # else the one stored, if any, is older than what an operator or a relay did
             stored = self._stored = self._parsed(text, saved)
             letters.remove([ObjectId(id) for id in stored.requeued])
             position = self._further(stored, saved)
-        verify_position(position, self._outbox.log, self._cursors.name, session)
+        verify_position(position, self._outbox.log, self.cursors.name, session)
         return position
 
     def _refuse_to_begin_anew(self) -> None:
@@ -137,7 +137,7 @@ class ExactlyOnce(AtLeastOnce):
         stored, wanted = self._stored, stored_at(position)
         if stored is None or stored.requeued or (stored.seq, stored.id) != (wanted.seq, wanted.id):
             self._sink.store(wanted.text())
-        self._cursors.save(position, lease.fence)
+        self.cursors.save(position, lease.fence)
         self._cursor = after
 
     def restart(self, lease: Lease) -> Restart:
@@ -176,7 +176,7 @@ class ExactlyOnce(AtLeastOnce):
         text = self._sink.take_over(self.name, lambda last: self._cursor(last).text())
         # Another relay that takes over claims first and fences second. So if nobody has claimed by now, whoever does
         # will fence this one.
-        self._cursors.claim(lease.fence, session)
+        self.cursors.claim(lease.fence, session)
         lease.renew()
         return text
 
@@ -187,13 +187,13 @@ class ExactlyOnce(AtLeastOnce):
             return parse(text)
         except ValueError as wrong:
             raise CursorMismatch(
-                f"relay {self._cursors.name!r} keeps its cursor in Kafka, and what stands there under {self.name} no "
+                f"relay {self.cursors.name!r} keeps its cursor in Kafka, and what stands there under {self.name} no "
                 f"relay has written: {text!a:.200} {wrong}. {self._way_on(known)}"
             ) from None
 
     def _gone(self, known: Position) -> CursorMismatch:
         return CursorMismatch(
-            f"relay {self._cursors.name!r} keeps its cursor in Kafka, but Kafka has none of {self.name}: its topic was "
+            f"relay {self.cursors.name!r} keeps its cursor in Kafka, but Kafka has none of {self.name}: its topic was "
             f"made anew, or this is another Kafka; or the cursor was removed there. {self._way_on(known)}"
         )
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from outbox.clock import SystemClock
-from relay.delivery.ports import Outgoing
+from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, InvalidSettings, Verdict
 from relay.kafka import errors
 from relay.kafka.log import Worthwhile
@@ -27,7 +27,7 @@ _REPORT_SECONDS = 1.0
 
 
 class KafkaSink:
-    """Delivers to Kafka; the contract is relay.delivery.ports.Sink's.
+    """Delivers to Kafka; the contract is outbox.delivery.ports.Sink's.
 
     `settings` are librdkafka's, by its own names; those in LOCKED cannot be given. `create` makes missing topics
     instead of refusing to start. Raises InvalidSettings, here for a locked setting, in `check` and `open` for one that

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from relay.delivery.ports import Outgoing
+from outbox.delivery.ports import Outgoing
+from outbox.shares.share import is_of
 from relay.errors import DeliveryFailed, DeliveryRefused, InvalidSettings, Verdict
 from relay.kafka import errors
 from relay.kafka.cursor_topic import PARTITION, CursorTopic
 from relay.kafka.sink import KafkaSink
 from relay.kafka.topic_admin import NewTopics
-from relay.shares.share import is_of
 
 log = logging.getLogger("relay.kafka")
 
@@ -37,7 +37,7 @@ _TRANSACTIONAL = {
 
 
 class KafkaTransactions(KafkaSink):
-    """Delivers to Kafka in transactions; the contract is relay.delivery.ports.TransactionalSink's.
+    """Delivers to Kafka in transactions; the contract is outbox.delivery.ports.TransactionalSink's.
 
     Settings as KafkaSink.
 

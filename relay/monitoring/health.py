@@ -11,8 +11,8 @@ from outbox.mongo.lease import SECONDS, read_lease, seconds_of
 from outbox.mongo.process_identity import is_gone
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.status import is_unsequenced
-from relay.shares.layout import load, relay_id
-from relay.shares.share import shares
+from outbox.shares.layout import load, relay_id
+from outbox.shares.share import shares
 
 _LOOK_SECONDS = 0.2
 

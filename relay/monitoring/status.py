@@ -7,17 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from outbox import Outbox, dates
+from outbox.dead_letters.admin import DeadLetterAdmin
+from outbox.log.position import Position
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import DECODED
 from outbox.mongo.lease import read_lease
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.headroom import Headroom
-from relay.dead_letters.admin import DeadLetterAdmin
-from relay.encoding.encoder import Position
-from relay.shares.cursor_admin import CursorStore
-from relay.shares.layout import load, relay_id
-from relay.shares.share import Share, shares
-from relay.shares.stopped import described as described_stop
+from outbox.shares.layout import load, relay_id, share_cursor
+from outbox.shares.share import Share, shares
+from outbox.shares.stopped import described as described_stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     """The status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
     plan = load(outbox.collections, name)
-    office = DeadLetterAdmin(outbox, name)
+    office = DeadLetterAdmin(outbox.collections, name)
     headrooms = {each.reader: each.headroom for each in status.cursors}
     each_share = tuple(
         _share_status(outbox, name, share, position, status.head)
@@ -93,7 +92,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     )
     slowest = min(each_share, key=lambda each: -1 if each.cursor is None else each.cursor["seq"])
     share = Share(slowest.share, len(each_share))
-    cursors = CursorStore(outbox.collections.cursors, name, share)
+    cursors = share_cursor(outbox.collections.cursors, name, share)
     return RelayStatus(
         database=outbox.collections.database.name,
         outbox=outbox.name,

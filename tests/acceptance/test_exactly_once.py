@@ -9,7 +9,7 @@ import time
 import pytest
 
 from outbox.mongo.lease import read_lease
-from relay.shares.layout import relay_id
+from outbox.shares.layout import relay_id
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process

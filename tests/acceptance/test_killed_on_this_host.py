@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from outbox.mongo.process_identity import this_process
-from relay.shares.layout import load
+from outbox.shares.layout import load
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.process import Process

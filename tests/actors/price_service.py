@@ -10,11 +10,11 @@ from pymongo.database import Database
 
 from outbox import Outbox, message
 from outbox.clock import SystemClock
+from outbox.dead_letters.admin import DeadLetterAdmin
+from outbox.dead_letters.store import OnPoison
+from outbox.shares.cursor_admin import forget, move
 from relay import Relay
-from relay.dead_letters.admin import DeadLetterAdmin
-from relay.dead_letters.store import OnPoison
 from relay.errors import Verdict
-from relay.shares.cursor_admin import forget, move
 from relay.testing import MemoryRecord, MemorySink
 from tests.actors.order_service import foreign
 from tests.waiting import wait_until
@@ -67,7 +67,7 @@ def refuse(sink: MemorySink, *seqs: int) -> None:
 
 def office(prices: Outbox, name: str = "kafka") -> DeadLetterAdmin:
     """What `relay dead` does its work with."""
-    return DeadLetterAdmin(prices, name)
+    return DeadLetterAdmin(prices.collections, name)
 
 
 def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:
@@ -88,9 +88,9 @@ def states(prices: Outbox, reader: str = "relay:kafka") -> dict[int, str]:
 def make_anew(prices: Outbox) -> None:
     """As docs/restores.md says to, when there is no log; letters of before stay."""
     prices.collections.log.drop()
-    forget(prices, "kafka", SystemClock())
+    forget(prices.collections, "kafka", SystemClock())
     prices.create()
-    move(prices, "kafka", 0, SystemClock())
+    move(prices.collections, "kafka", 0, SystemClock())
 
 
 def sent(sink: MemorySink) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from bson import Int64
 
 from outbox import Outbox
+from outbox.delivery.config import StartAt
 from relay import Relay
-from relay.delivery.config import StartAt
 from relay.testing import MemorySink
 from tests.actors.order_service import placed
 from tests.waiting import wait_until
@@ -43,7 +43,7 @@ class Relaying:
     @property
     def knows_of_a_cursor(self) -> bool:
         """Whether the relay has seen one, or made it."""
-        return self._relay._job.has_begun.is_set()
+        return self._relay._config.has_begun.is_set()
 
     def stop(self) -> None:
         """Stops it and waits for its end, draining included."""

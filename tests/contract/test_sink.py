@@ -1,4 +1,4 @@
-"""What every sink promises (relay/delivery/ports.py), asked of each adapter."""
+"""What every sink promises (outbox/delivery/ports.py), asked of each adapter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from relay.delivery.ports import Outgoing, Sink
+from outbox.delivery.ports import Outgoing, Sink
 from relay.errors import DeliveryFailed, TopicMissing, Verdict
 from relay.kafka.sink import KafkaSink
 from relay.kafka.transactional_sink import KafkaTransactions

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from relay.delivery.ports import Outgoing, TransactionalSink
+from outbox.delivery.ports import Outgoing, TransactionalSink
 from relay.errors import DeliveryFailed, Verdict
 from relay.kafka.transactional_sink import KafkaTransactions
 from relay.testing import MemoryTransactions

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from outbox.delivery.ports import Outgoing
 from outbox.log.batch import Batch
-from relay.delivery.ports import Outgoing
-from relay.encoding.encoder import Encoder, Mark
-from relay.shares.share import ALL, Share
+from outbox.log.position import Mark
+from outbox.shares.share import ALL, Share
+from relay.encoding.encoder import Encoder
 from tests.anything import BSON_VALUES, NAMES
 from tests.doubles.batches import CREATED, LOG, batch_of, record
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from bson import ObjectId
 
+from outbox.dead_letters.requeued import DecodedBatch
+from outbox.delivery.outcome import Failed, Idle, Poisoned, Waiting
+from outbox.delivery.pump import Pump
 from outbox.errors import LeaseLost
+from outbox.log.position import Position
 from outbox.log.record import Record
 from outbox.testing import FakeClock
-from relay.delivery.intake import DecodedBatch
-from relay.delivery.outcome import Failed, Idle, Poisoned, Waiting
-from relay.delivery.pump import Pump
-from relay.encoding.encoder import Encoder, Position
+from relay.encoding.encoder import Encoder
 from relay.testing import MemorySink
 from tests.doubles.batches import LOG
 from tests.waiting import wait_until

@@ -7,8 +7,8 @@ from confluent_kafka import TopicPartition
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.shares.cursor_admin import move
 from relay.kafka.transactional_sink import CURSORS
-from relay.shares.cursor_admin import move
 from tests.acceptance.process import Process
 from tests.acceptance.topic import PARTITIONS
 from tests.faults.conftest import Far

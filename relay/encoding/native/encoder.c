@@ -191,7 +191,7 @@ static PyObject *mark_object(const Head *head, int64_t seq, PyObject *created_ms
     return mark;
 }
 
-/* What follows the head of one element of `records`, as relay.delivery.ports' Outgoing. */
+/* What follows the head of one element of `records`, as outbox.delivery.ports' Outgoing. */
 static PyObject *outgoing_object(Encoder *self, const Head *head, Span rest, int64_t seq)
 {
     PyObject *outgoing = NULL, *value = NULL, *headers = NULL, *number = NULL, *key;

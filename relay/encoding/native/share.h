@@ -1,4 +1,4 @@
-/* Which records go out: relay.shares.share.Share, as the tuple that it is. */
+/* Which records go out: outbox.shares.share.Share, as the tuple that it is. */
 #ifndef OUTBOX_SHARE_H
 #define OUTBOX_SHARE_H
 
@@ -29,7 +29,7 @@ static bool read_share(PyObject *from, Share *share)
     if (from == Py_None)
         return true;
     if (!PyTuple_Check(from) || PyTuple_Size(from) != 3) {
-        PyErr_SetString(PyExc_TypeError, "a share is None or a relay.shares.share.Share");
+        PyErr_SetString(PyExc_TypeError, "a share is None or a outbox.shares.share.Share");
         return false;
     }
     share->number = PyLong_AsUnsignedLong(PyTuple_GetItem(from, 0));

@@ -7,11 +7,11 @@ import signal
 import sys
 
 import outbox.sequencer.loop
+from outbox.log.cursors import CursorStore
 from outbox.mongo.lease import Lease
 from relay import relay as runner
 from relay.cli import app
 from relay.kafka import sink
-from relay.shares.cursor_admin import CursorStore
 
 
 def go_blind(*_: object) -> None:

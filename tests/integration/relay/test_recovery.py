@@ -16,9 +16,10 @@ from outbox import HistoryLost, LogReplaced, Outbox, OutboxError, OutboxNotCreat
 from outbox.clock import SystemClock
 from outbox.log.batch import GENESIS
 from outbox.log.log import Log
+from outbox.shares.cursor_admin import forget, move
+from outbox.shares.layout import share_cursor
 from relay import Relay
 from relay.errors import CursorMismatch
-from relay.shares.cursor_admin import CursorStore, forget, move
 from relay.testing import MemorySink
 from tests.actors.order_service import MESSAGES, new_outbox, placed, totals
 from tests.actors.relay_thread import Relaying, run_once
@@ -84,7 +85,7 @@ def commands(orders: Outbox, advice: str) -> list[str]:
 
 def choose(orders: Outbox, to: str) -> None:
     """What the command `relay cursor set` does with its argument."""
-    move(orders, "kafka", int(to) if to.isdecimal() else datetime.fromisoformat(to), SystemClock())
+    move(orders.collections, "kafka", int(to) if to.isdecimal() else datetime.fromisoformat(to), SystemClock())
 
 
 # ---- a restored backup
@@ -255,7 +256,7 @@ def test_a_log_that_was_only_dropped_stops_it_too_and_is_to_be_made_anew(orders:
     [advice] = replaced.value.__notes__
     name = orders.collections.database.name
     assert f"relay cursor forget kafka --database {name} --outbox outbox\n" in advice
-    assert forget(orders, "kafka", SystemClock())
+    assert forget(orders.collections, "kafka", SystemClock())
     orders.create()
     put(orders, 3)
     assert delivered(orders) == ["3"]
@@ -295,8 +296,10 @@ def test_a_running_relay_whose_cursor_is_removed_stops_and_does_not_begin_anew(o
     sink = MemorySink()
     relaying = Relaying(Relay(orders, sink))
     with pytest.raises(CursorMismatch, match="was removed while the relay was running"), relaying:  # noqa: PT012  # it is the end of `relaying` that raises
-        wait_until(lambda: CursorStore(orders.collections.cursors, "kafka").load() or (0,), 20)
-        wait_until(lambda: (CursorStore(orders.collections.cursors, "kafka").load() or (0,))[0] == 2, 20, "seq 2 saved")
+        wait_until(lambda: share_cursor(orders.collections.cursors, "kafka").load() or (0,), 20)
+        wait_until(
+            lambda: (share_cursor(orders.collections.cursors, "kafka").load() or (0,))[0] == 2, 20, "seq 2 saved"
+        )
         orders.collections.cursors.delete_many({})
         put(orders, 3)
         wait_until(lambda: relaying.ended, 20, "the relay to stop")

@@ -12,8 +12,8 @@ from pymongo.database import Database
 from outbox import Outbox
 from outbox.errors import LeaseLost
 from outbox.mongo.lease import Lease
+from outbox.shares.layout import share_cursor
 from relay import Relay
-from relay.shares.cursor_admin import CursorStore
 from relay.testing import MemorySink
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_thread import Relaying, numbered, saved_seq, seqs
@@ -73,7 +73,7 @@ def test_a_relay_that_lost_its_lease_drops_what_is_in_flight_and_saves_nothing(o
 
 
 def test_a_stale_relay_cannot_save_its_cursor(orders: Outbox) -> None:
-    cursors = CursorStore(orders.collections.cursors, "kafka")
+    cursors = share_cursor(orders.collections.cursors, "kafka")
     stale, now = (Lease(orders.collections.leases, "relay:kafka", owner=owner) for owner in ("one", "two"))
     assert stale.acquire()
     orders.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"owner": None}})

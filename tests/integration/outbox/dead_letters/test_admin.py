@@ -12,12 +12,13 @@ from bson.binary import Binary
 from pymongo.database import Database
 
 from outbox import Outbox
-from relay.dead_letters import document as letter
-from relay.dead_letters.admin import Selection
-from relay.dead_letters.store import DeadLetterStore
+from outbox.dead_letters import document as letter
+from outbox.dead_letters.admin import Selection
+from outbox.dead_letters.store import DeadLetterStore
+from outbox.log.cursors import CursorStore
+from outbox.shares.layout import share_cursor
 from relay.errors import LetterTaken, PoisonMessage
 from relay.monitoring.status import relay_status
-from relay.shares.cursor_admin import CursorStore
 from relay.testing import MemorySink
 from tests.actors.order_service import foreign, unchecked
 from tests.actors.price_service import arrived, new_prices, office, put, refuse, relay, states
@@ -278,7 +279,7 @@ def test_a_chunk_without_letters_asks_the_database_nothing(
 ) -> None:
     put(prices, *"aabb")
     asked: list[object] = []
-    letters = DeadLetterStore(prices.collections, CursorStore(prices.collections.cursors, "kafka"), 1, "park-key")
+    letters = DeadLetterStore(prices.collections, share_cursor(prices.collections.cursors, "kafka"), 1, "park-key")
     assert not letters.requeued()
     monkeypatch.setattr(DeadLetterStore, "_parked", lambda *each: asked.append(each))
 

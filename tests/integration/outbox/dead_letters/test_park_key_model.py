@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from relay import Relay
-from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.testing import MemorySink
 from tests.actors.price_service import make_anew, new_prices, priced, sent
 from tests.actors.relay_thread import run_once
@@ -85,7 +85,7 @@ class ParkedKeys(RuleBasedStateMachine):
         super().__init__()
         self.prices, self.life = prices, life
         self.sink = MemorySink()
-        self.office = DeadLetterAdmin(prices, "kafka")
+        self.office = DeadLetterAdmin(prices.collections, "kafka")
         self.reference = Reference()
         self.ids: dict[int, Any] = {}
         """By number."""

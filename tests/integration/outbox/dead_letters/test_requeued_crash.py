@@ -16,9 +16,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from outbox import Outbox
-from relay.dead_letters.admin import DeadLetterAdmin, Selection
-from relay.dead_letters.store import DeadLetterStore
-from relay.shares.cursor_admin import CursorStore
+from outbox.dead_letters.admin import DeadLetterAdmin, Selection
+from outbox.dead_letters.store import DeadLetterStore
+from outbox.log.cursors import CursorStore
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.price_service import arrived, make_anew, new_prices, office, put, refuse, relay, sent, states
 from tests.actors.relay_thread import run_once

@@ -10,11 +10,11 @@ import pytest
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.dead_letters.admin import Selection
+from outbox.dead_letters.store import DeadLetterStore, OnPoison
 from outbox.errors import LeaseLost
-from relay.dead_letters.admin import Selection
-from relay.dead_letters.store import DeadLetterStore, OnPoison
+from outbox.shares.layout import share_cursor
 from relay.errors import PoisonMessage
-from relay.shares.cursor_admin import CursorStore
 from relay.testing import MemorySink
 from tests.actors.price_service import arrived, new_prices, office, put, refuse, relay, states
 from tests.actors.relay_thread import run_once, saved_seq
@@ -158,7 +158,7 @@ def test_a_stale_relay_can_neither_bury_nor_park(prices: Outbox, sink: MemorySin
     put(prices, "a", "a")
     refuse(sink, 1)
     run_once(relay(prices, sink))
-    cursors = CursorStore(prices.collections.cursors, "kafka")
+    cursors = share_cursor(prices.collections.cursors, "kafka")
     stale = DeadLetterStore(prices.collections, cursors, 1, "park-key")
     cursors.claim(2)
     [first, second] = [prices.log.record_at(seq) for seq in (1, 2)]
@@ -169,7 +169,7 @@ def test_a_stale_relay_can_neither_bury_nor_park(prices: Outbox, sink: MemorySin
     with pytest.raises(LeaseLost):
         stale.park([second])
     with pytest.raises(LeaseLost):
-        stale.bury(first, PoisonMessage(1, str(first.id), "price.set", "a", "refused", ""))
+        stale.add(first, PoisonMessage(1, str(first.id), "price.set", "a", "refused", ""))
 
     assert states(prices) == {1: "dead"}
     assert saved_seq(prices) == 2

@@ -10,9 +10,9 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.dead_letters.admin import Selection
+from outbox.dead_letters.document import as_json
 from relay import Relay
-from relay.dead_letters.admin import Selection
-from relay.dead_letters.document import as_json
 from relay.errors import LetterCorrupt
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.price_service import arrived, make_anew, new_prices, office, put, refuse, relay, sent

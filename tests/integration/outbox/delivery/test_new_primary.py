@@ -14,17 +14,17 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from outbox import Outbox
+from outbox.dead_letters.store import DeadLetterStore
+from outbox.delivery.at_least_once import AtLeastOnce
+from outbox.delivery.drained import is_drained
+from outbox.delivery.ports import TransactionalSink
+from outbox.log.cursors import CursorStore
 from outbox.mongo.lease import Lease
 from outbox.sequencer.sequencer import Sequencer
+from outbox.shares.layout import relay_id, share_cursor
 from relay import Relay
-from relay.dead_letters.store import DeadLetterStore
-from relay.delivery.at_least_once import AtLeastOnce
-from relay.delivery.ports import TransactionalSink
-from relay.delivery.worker import is_drained
 from relay.errors import Verdict
 from relay.kafka.exactly_once import ExactlyOnce
-from relay.shares.cursor_admin import CursorStore
-from relay.shares.layout import relay_id
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import foreign, new_outbox, totals
 from tests.actors.relay_thread import numbered, run_once, saved_seq
@@ -122,7 +122,7 @@ def test_it_does_not_take_the_log_for_another_one(
     successor.be_unaware()
     numbered(orders, 3)
     run_once(Relay(orders, sink))
-    cursors = CursorStore(orders.collections.cursors, "kafka", in_kafka=isinstance(sink, TransactionalSink))
+    cursors = share_cursor(orders.collections.cursors, "kafka", in_kafka=isinstance(sink, TransactionalSink))
     delivery = (
         ExactlyOnce(orders, cursors, sink) if isinstance(sink, TransactionalSink) else AtLeastOnce(orders, cursors)
     )
@@ -183,7 +183,7 @@ def test_it_does_not_take_its_parked_keys_for_free(orders: Outbox, successor: Su
     sink = MemorySink()
     sink.refused = {1: Verdict.POISON}
     run_once(Relay(orders, sink, on_poison="park-key"))
-    cursors = CursorStore(orders.collections.cursors, "kafka")
+    cursors = share_cursor(orders.collections.cursors, "kafka")
     successor.elected()
     letters = DeadLetterStore(orders.collections, cursors, 99, "park-key")
     record = orders.log.record_at(1)

@@ -11,12 +11,12 @@ from bson import Decimal128, Int64, ObjectId
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.log.retention import Retention
+from outbox.shares import layout
+from outbox.shares.cursor_admin import forget, move
+from outbox.shares.layout import load, request_shares
 from relay import Relay
 from relay.errors import CursorMismatch
 from relay.monitoring.status import relay_status
-from relay.shares import layout
-from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import load, request_shares
 from relay.testing import MemorySink
 from tests.actors.relay_thread import SHARES, numbered, run_once, seqs
 
@@ -59,7 +59,7 @@ def test_what_no_relay_has_written_stops_it_with_its_name_and_set_mends_it(
         run_once(relay(orders, sink))
     assert seqs(sink) == [1, 2, 3, 4, 5]
 
-    move(orders, "kafka", 5, SystemClock())
+    move(orders.collections, "kafka", 5, SystemClock())
     run_once(relay(orders, sink))
     assert seqs(sink) == [1, 2, 3, 4, 5, 6]
 
@@ -74,7 +74,7 @@ def test_so_does_what_lacks_something(orders: Outbox, sink: MemorySink, shares: 
     with pytest.raises(CursorMismatch):
         run_once(relay(orders, sink))
 
-    assert forget(orders, "kafka", SystemClock())
+    assert forget(orders.collections, "kafka", SystemClock())
     assert orders.status().cursors == ()
 
 
@@ -87,7 +87,7 @@ def test_so_does_a_number_of_shares_that_is_none(orders: Outbox, sink: MemorySin
     with pytest.raises(CursorMismatch, match="its field 'shares' is"):
         run_once(relay(orders, sink))
 
-    move(orders, "kafka", 5, SystemClock())
+    move(orders.collections, "kafka", 5, SystemClock())
     run_once(relay(orders, sink))
     assert load(orders.collections, "kafka").shares == 1
     assert [each.reader for each in orders.status().cursors] == ["relay:kafka"]

@@ -10,10 +10,10 @@ import pytest
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.mongo.lease import Lease
+from outbox.shares.cursor_admin import forget, move
+from outbox.shares.layout import load, relay_id, request_shares
 from relay import Relay
 from relay.errors import CursorMismatch
-from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import load, relay_id, request_shares
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import placed
 from tests.actors.relay_thread import SHARES, Relaying, numbered, run_once, seqs
@@ -137,7 +137,7 @@ def test_cursors_of_shares_without_their_number_are_no_first_start(
         with pytest.raises(CursorMismatch, match="has no document 'relay:kafka' any more"):
             run_once(relay(orders, sink, shares))
 
-    move(orders, "kafka", 3, SystemClock())
+    move(orders.collections, "kafka", 3, SystemClock())
     run_once(relay(orders, sink))
     assert seqs(sink) == [4, 5]
     assert [each.reader for each in orders.status().cursors] == ["relay:kafka"]
@@ -147,7 +147,7 @@ def test_cursors_of_shares_without_their_number_can_be_forgotten(orders: Outbox,
     run_once(relay(orders, sink, 2))
     remove(orders, "relay:kafka")
 
-    assert forget(orders, "kafka", SystemClock())
+    assert forget(orders.collections, "kafka", SystemClock())
 
     assert orders.status().cursors == ()
 
@@ -156,7 +156,7 @@ def test_what_was_wanted_is_forgotten_with_the_cursors(orders: Outbox, sink: Mem
     run_once(relay(orders, sink, 2))
     request_shares(orders.collections, "kafka", 4)
 
-    forget(orders, "kafka", SystemClock())
+    forget(orders.collections, "kafka", SystemClock())
 
     assert load(orders.collections, "kafka").wanted is None
 
@@ -174,12 +174,12 @@ def test_a_first_start_of_any_number_of_shares_sees_what_those_before_have_left_
     run_once(relay(orders, sink, before))
     put(orders, 20)
     run_once(relay(orders, sink))
-    forget(orders, "kafka", SystemClock())
+    forget(orders.collections, "kafka", SystemClock())
 
     with pytest.raises(CursorMismatch, match="the outbox has none.* `relay cursor set [0-9]+` goes on after it"):
         run_once(relay(orders, sink, after, "beginning"))
 
-    move(orders, "kafka", 20, SystemClock())
+    move(orders.collections, "kafka", 20, SystemClock())
     numbered(orders, 1)
     run_once(relay(orders, sink))
     assert sorted(seqs(sink)) == list(range(1, 22))
@@ -203,7 +203,7 @@ def test_one_that_goes_over_to_exactly_once_after_it_was_forgotten_stops_too(ord
     run_once(relay(orders, transactions))
     plain = MemorySink()
     run_once(relay(orders, plain))
-    forget(orders, "kafka", SystemClock())
+    forget(orders.collections, "kafka", SystemClock())
 
     with pytest.raises(CursorMismatch, match="Kafka has a cursor"):
         run_once(relay(orders, transactions))

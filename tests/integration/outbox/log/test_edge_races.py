@@ -13,16 +13,18 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.delivery.config import StartAt
+from outbox.delivery.worker import Worker
 from outbox.errors import InvalidStart, LeaseLost
 from outbox.mongo import patience
 from outbox.mongo.lease import Lease
 from outbox.sequencer.sequencer import Sequencer, SweepResult, TakeoverRequired
+from outbox.shares.cursor_admin import forget, move
+from outbox.shares.layout import load, relay_id
+from outbox.shares.resharing import Resharing
 from relay import Relay
-from relay.delivery.config import RelayConfig, StartAt
+from relay.config import RelayConfig
 from relay.encoding.topics import Topics
-from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import load, relay_id
-from relay.shares.resharing import Resharing
 from relay.testing import MemorySink
 from tests.actors.order_service import placed
 from tests.actors.relay_thread import run_once, seqs
@@ -74,16 +76,20 @@ def relay_of(shares: int, start: StartAt) -> Register:
     """The first start of a relay."""
 
     def register(orders: Outbox) -> None:
-        job = RelayConfig(orders, "kafka", Topics(), start, "stop", lambda: 0.0)
+        config = RelayConfig(orders, "kafka", start, "stop", lambda: 0.0, Topics())
         home = Lease(orders.collections.leases, relay_id("kafka"))
-        Resharing(job, MemorySink(), home).run(shares, threading.Event(), 0.0)
+        sink = MemorySink()
+        resharing = Resharing(
+            orders.collections, "kafka", home, work=lambda share: Worker(config, sink, share), begin=config.begin
+        )
+        resharing.run(shares, threading.Event(), 0.0)
 
     return register
 
 
 def set_to_the_oldest(orders: Outbox) -> None:
     """`relay cursor set`, which says so when it came too late."""
-    move(orders, "kafka", orders.log.oldest() - 1, SystemClock())
+    move(orders.collections, "kafka", orders.log.oldest() - 1, SystemClock())
 
 
 REGISTERING = pytest.mark.parametrize(
@@ -116,7 +122,7 @@ class Registered:
 
     def end(self) -> None:
         """For the next round."""
-        forget(self._orders, "kafka", SystemClock())
+        forget(self._orders.collections, "kafka", SystemClock())
 
 
 def rounds(orders: Outbox, register: Register, play: Callable[[int, Registered], bool]) -> None:

@@ -168,14 +168,14 @@ def test_earliest_means_nothing_before_the_first_record_was_delivered(
 ) -> None:
     """Goes red when `pull` raises for 'earliest' as for any other: on a hot log the first batch is often gone."""
     _roll(orders, 5)
-    holding = Log.holding
+    holding = Log.batch_at
 
     def rolled_meanwhile(self: Log, *arguments: Any, **options: Any) -> Any:
-        monkeypatch.setattr(Log, "holding", holding)
+        monkeypatch.setattr(Log, "batch_at", holding)
         _roll(orders, 12)
         return holding(self, *arguments, **options)
 
-    monkeypatch.setattr(Log, "holding", rolled_meanwhile)
+    monkeypatch.setattr(Log, "batch_at", rolled_meanwhile)
 
     seqs = [each.seq for each in orders.read("earliest")]
     assert seqs[0] > 1
@@ -254,13 +254,13 @@ def test_a_log_that_is_dropped_while_a_reader_looks_whether_it_is_the_same_is_an
     _put_at(orders, 1, 2)
     reader = orders.reader()
     reader.read()
-    at = Log.at
+    at = Log.record_at
 
     def dropped_before(self: Log, *arguments: Any) -> Any:
         orders.collections.log.drop()
         return at(self, *arguments)
 
-    monkeypatch.setattr(Log, "at", dropped_before)
+    monkeypatch.setattr(Log, "record_at", dropped_before)
 
     with pytest.raises(LogReplaced, match="dropped"):
         reader.verify()

@@ -15,8 +15,8 @@ from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.log.overtaken import overtaken
 from outbox.log.retention import Retention
+from outbox.shares.cursor_admin import move
 from relay.monitoring.status import relay_status
-from relay.shares.cursor_admin import move
 from tests.actors.order_service import Document
 from tests.actors.small_log import CAP, put_large, register, small_outbox
 
@@ -28,8 +28,8 @@ ASK: dict[str, Callable[[Outbox], object]] = {
     "read": lambda outbox: [record.seq for record in outbox.read()],
     "read from a date": lambda outbox: [record.seq for record in outbox.read(DAY)],
     "reader": lambda outbox: outbox.reader("latest").close(),
-    "cursor set": lambda outbox: move(outbox, "kafka", outbox.log.head(), SystemClock()),
-    "cursor set to a date": lambda outbox: move(outbox, "kafka", DAY, SystemClock()),
+    "cursor set": lambda outbox: move(outbox.collections, "kafka", outbox.log.head(), SystemClock()),
+    "cursor set to a date": lambda outbox: move(outbox.collections, "kafka", DAY, SystemClock()),
     "oldest": lambda outbox: outbox.log.oldest(),
     "head": lambda outbox: outbox.log.head(),
     "at": lambda outbox: outbox.log.record_at(outbox.log.head()),

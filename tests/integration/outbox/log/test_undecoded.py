@@ -14,12 +14,12 @@ from pymongo.database import Database
 
 from outbox import Outbox, Record, UndecodableRecord
 from outbox.cli.terminal import RecordPrinter, print_json
+from outbox.dead_letters.admin import Selection
+from outbox.dead_letters.document import as_json
+from outbox.dead_letters.store import OnPoison
 from outbox.log import batch
 from outbox.mongo.elements import DOCUMENT, TEXT, Element, document
 from outbox.sequencer.sequencer import Sequencer
-from relay.dead_letters.admin import Selection
-from relay.dead_letters.document import as_json
-from relay.dead_letters.store import OnPoison
 from relay.errors import PoisonMessage
 from relay.testing import MemorySink
 from tests.actors.order_service import foreign, new_outbox, placed, totals, unchecked

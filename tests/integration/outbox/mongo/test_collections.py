@@ -19,11 +19,11 @@ from pymongo.server_api import ServerApi
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.dead_letters.admin import Selection
+from outbox.shares.cursor_admin import forget, move
+from outbox.shares.layout import request_shares
 from relay import Relay
-from relay.dead_letters.admin import Selection
 from relay.monitoring.status import relay_status
-from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import request_shares
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.command_listener import Commands
 from tests.actors.price_service import PriceSet, new_prices, office, put, refuse
@@ -160,10 +160,10 @@ def relaying_with_poison(prices: Outbox, name: str, policy: Any, shares: int) ->
     assert its.requeue(Selection(key="a")).letters == len(aside)
     run_once(relay)  # it is refused again
     assert its.discard(Selection()) == len(aside)
-    assert move(prices, name, head + 1, SystemClock())[1][0] == head + 1
+    assert move(prices.collections, name, head + 1, SystemClock())[1][0] == head + 1
     assert request_shares(prices.collections, name, 3 - shares)
     run_once(relay)
-    assert forget(prices, name, SystemClock())
+    assert forget(prices.collections, name, SystemClock())
 
 
 def test_a_short_time_limit_of_the_address_costs_no_cursor(mongo_uri: str, database: Database[Document]) -> None:

@@ -19,18 +19,18 @@ from pymongo.errors import OperationFailure
 
 from outbox import IncompatibleOutbox, MissingPrivilege, Outbox
 from outbox.clock import SystemClock
+from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.mongo.privileges import check_privileges
 from outbox.sequencer import loop
 from outbox.sequencer.change_stream import ChangeStreamListener
 from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
+from outbox.shares.cursor_admin import forget, move
+from outbox.shares.layout import request_shares
 from relay import Relay
 from relay.cli.run import RELAYING
-from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import Verdict
 from relay.monitoring.status import relay_status
-from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import request_shares
 from relay.testing import MemorySink
 from tests.actors.database_users import ROLES, Privilege, grant, privileges
 from tests.actors.order_service import MESSAGES, OrderPlaced, foreign, new_outbox, placed, unchecked
@@ -127,7 +127,7 @@ def relay(admin: Database[Document], user: Database[Document]) -> None:
     with Outbox(user) as outbox:
         run_once(Relay(outbox, sink, on_poison="park-key"))
         assert relay_status(outbox, "kafka").parked == 2
-        DeadLetterAdmin(orders, "kafka").requeue(Selection())
+        DeadLetterAdmin(orders.collections, "kafka").requeue(Selection())
         sink.refused = {}
         run_once(Relay(outbox, sink, on_poison="park-key"))
         assert relay_status(outbox, "kafka").dead == 0
@@ -149,13 +149,13 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     with orders:
         run_once(Relay(orders, sink, on_poison="dead-letter"))
     outbox = Outbox(user)
-    office = DeadLetterAdmin(outbox, "kafka")
+    office = DeadLetterAdmin(outbox.collections, "kafka")
     assert office.count("dead") == 3
     orders.collections.dead.update_one({"reader": "sequencer"}, {"$set": foreign_letter()})  # as if it had been mended
     assert office.requeue(Selection()).letters == 3
     assert office.discard(Selection()) == 2
-    move(outbox, "another", datetime.now(UTC), SystemClock())
-    assert forget(outbox, "another", SystemClock())
+    move(outbox.collections, "another", datetime.now(UTC), SystemClock())
+    assert forget(outbox.collections, "another", SystemClock())
     assert relay_status(outbox, "kafka").staging == 1
     assert request_shares(outbox.collections, "kafka", 2)
 

@@ -13,11 +13,11 @@ from pymongo.errors import OperationFailure
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.dead_letters.admin import Selection
+from outbox.shares.cursor_admin import forget, move
+from outbox.shares.layout import load, request_shares
 from relay import Relay
-from relay.dead_letters.admin import Selection
 from relay.monitoring.status import relay_status
-from relay.shares.cursor_admin import forget, move
-from relay.shares.layout import load, request_shares
 from relay.testing import MemorySink
 from tests.actors.answers import answering
 from tests.actors.order_service import new_outbox, placed
@@ -141,8 +141,8 @@ ASKED_ONCE: dict[str, Callable[[Outbox], object]] = {
     "relay status": lambda orders: relay_status(orders, "kafka").head,
     "read": lambda orders: [each.seq for each in orders.read()],
     "sequence": lambda orders: orders.sequence(),
-    "relay cursor set": lambda orders: move(orders, "kafka", 1, SystemClock())[1][0],
-    "relay cursor forget": lambda orders: forget(orders, "kafka", SystemClock()),
+    "relay cursor set": lambda orders: move(orders.collections, "kafka", 1, SystemClock())[1][0],
+    "relay cursor forget": lambda orders: forget(orders.collections, "kafka", SystemClock()),
     "relay dead list": lambda orders: [each["seq"] for each in office(orders).letters(Selection())],
     "relay dead requeue": lambda orders: office(orders).requeue(Selection()).letters,
     "relay dead discard": lambda orders: office(orders).discard(Selection()),

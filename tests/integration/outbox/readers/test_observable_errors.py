@@ -127,7 +127,7 @@ def test_short_disconnects_are_ridden_out_from_the_exact_next_seq(
     orders: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscriber = live(orders)
-    since, fails = Log.since, iter([True, True, False] * 50)
+    since, fails = Log.batches_from, iter([True, True, False] * 50)
 
     def flaky(self: Log, *arguments: Any, **options: Any) -> Any:
         found = since(self, *arguments, **options)
@@ -135,7 +135,7 @@ def test_short_disconnects_are_ridden_out_from_the_exact_next_seq(
             raise AutoReconnect("connection closed")
         return found
 
-    monkeypatch.setattr(Log, "since", flaky)
+    monkeypatch.setattr(Log, "batches_from", flaky)
     for n in range(1, 10):
         orders.put(placed(n), standalone=True)
 

@@ -124,7 +124,7 @@ def test_a_wake_up_that_comes_before_the_majority_is_not_lost(
     """Goes red when a reader that was woken in vain waits for the next ring: that would cost the whole second."""
     subscriber = live(observed)
     wait_until(lambda: tails(observed) == 2, 30, "the tails to be open")
-    since, lag = Log.since, [0]
+    since, lag = Log.batches_from, [0]
 
     def lagging(self: Log, *arguments: Any, **options: Any) -> Any:
         found = since(self, *arguments, **options)
@@ -136,7 +136,7 @@ def test_a_wake_up_that_comes_before_the_majority_is_not_lost(
     def lag_once() -> None:
         lag[0] = 1
 
-    monkeypatch.setattr(Log, "since", lagging)
+    monkeypatch.setattr(Log, "batches_from", lagging)
 
     assert _delays(observed, subscriber, 8, lag_once)[2] < 0.5
 

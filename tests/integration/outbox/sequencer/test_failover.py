@@ -24,7 +24,7 @@ from outbox.sequencer import cleanup
 from outbox.sequencer.cleanup import StagingCleanup
 from outbox.sequencer.sequencer import Sequencer
 from outbox.sequencer.snapshot import Snapshot
-from relay.shares.cursor_admin import CursorStore
+from outbox.shares.layout import share_cursor
 from tests.actors.order_service import MESSAGES, new_outbox, placed, totals
 from tests.doubles.executors import Now
 from tests.servers.replica_set import ReplicaSet
@@ -214,7 +214,7 @@ def test_nothing_counts_that_only_the_primary_has(
         )
         worker, lease = Sequencer(orders.collections, threads=Now()), Lease(leases, "relay:kafka")
         assert (worker.take_over(), lease.acquire()) == (True, True)
-        saved = CursorStore(cursors, "kafka")
+        saved = share_cursor(cursors, "kafka")
         saved.register((0, None, None), lease)
         id = orders.put(placed(1), standalone=True)
         acts: dict[str, Callable[[], object]] = {

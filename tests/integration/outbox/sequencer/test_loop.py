@@ -204,8 +204,8 @@ def test_a_snapshot_that_is_too_old_is_followed_by_a_new_one_without_a_takeover(
     orders: Outbox, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     """Goes red when SnapshotTooOld is an error like others: with minSnapshotHistoryWindowInSeconds=0 each one is."""
-    monkeypatch.setattr(snapshot, "FIRST_RECORDS", 10)
-    monkeypatch.setattr(snapshot, "BITE_RECORDS", 10)
+    monkeypatch.setattr(snapshot, "FIRST_PAGE_RECORDS", 10)
+    monkeypatch.setattr(snapshot, "PAGE_RECORDS", 10)
     fetch: Callable[[Snapshot], list[bytes]] = Snapshot._fetch
 
     def too_old(self: Snapshot) -> list[bytes]:

@@ -153,8 +153,8 @@ def test_a_replacing_upsert_is_stamped(orders: Outbox, raw_staging: Collection[D
 
 
 def test_a_sweep_takes_no_more_than_its_records(orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "FIRST_RECORDS", 10)
-    monkeypatch.setattr(snapshot, "BITE_RECORDS", 10)
+    monkeypatch.setattr(snapshot, "FIRST_PAGE_RECORDS", 10)
+    monkeypatch.setattr(snapshot, "PAGE_RECORDS", 10)
     monkeypatch.setattr(cleanup, "_WORTH", 1)
     orders.put([placed(n) for n in range(25)], standalone=True)
     worker = Sequencer(orders.collections)

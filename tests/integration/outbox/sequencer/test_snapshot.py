@@ -21,7 +21,7 @@ FORGED = Timestamp(1_800_000_000, 7)
 
 @pytest.fixture
 def orders(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
-    monkeypatch.setattr(snapshot, "BITE_RECORDS", 10)
+    monkeypatch.setattr(snapshot, "PAGE_RECORDS", 10)
     with new_outbox(database, sequence=False) as outbox:
         yield outbox
 

@@ -209,8 +209,8 @@ steps = st.lists(
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few messages a sweep and fewer a batch, so that one sweep is several of everything."""
-    monkeypatch.setattr(snapshot, "FIRST_RECORDS", 7)
-    monkeypatch.setattr(snapshot, "BITE_RECORDS", 7)
+    monkeypatch.setattr(snapshot, "FIRST_PAGE_RECORDS", 7)
+    monkeypatch.setattr(snapshot, "PAGE_RECORDS", 7)
     monkeypatch.setattr(batch, "MAX_RECORDS", 3)
 
 

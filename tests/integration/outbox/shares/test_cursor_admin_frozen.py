@@ -11,13 +11,13 @@ from bson import Int64
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.errors import LeaseLost
+from outbox.log.cursors import CursorStore
 from outbox.mongo.lease import Lease
+from outbox.shares import cursor_admin, layout
+from outbox.shares.layout import load, relay_id, request_shares, share_cursor
+from outbox.shares.lock import RelayLock
 from relay import Relay
 from relay.errors import CursorInUse
-from relay.shares import cursor_admin, layout
-from relay.shares.cursor_admin import CursorStore
-from relay.shares.layout import load, relay_id, request_shares
-from relay.shares.lock import RelayLock
 from relay.testing import MemorySink
 from tests.actors.order_service import placed
 from tests.actors.relay_thread import SHARES, run_once, seqs
@@ -88,8 +88,8 @@ def works(orders: Outbox, sink: MemorySink, shares: int | None = None) -> Callab
 COMMANDS = pytest.mark.parametrize(
     "command",
     [
-        lambda orders: cursor_admin.move(orders, "kafka", 5, SystemClock()),
-        lambda orders: cursor_admin.forget(orders, "kafka", SystemClock()),
+        lambda orders: cursor_admin.move(orders.collections, "kafka", 5, SystemClock()),
+        lambda orders: cursor_admin.forget(orders.collections, "kafka", SystemClock()),
     ],
     ids=["set", "forget"],
 )
@@ -154,10 +154,10 @@ def test_a_first_start_that_froze_leaves_no_cursor_where_one_was_forgotten_meanw
     assert lease.acquire()
     orders.collections.leases.update_many({}, {"$set": {"owner": None}})
     run_once(relay(orders, MemorySink()))
-    cursor_admin.forget(orders, "kafka", SystemClock())
+    cursor_admin.forget(orders.collections, "kafka", SystemClock())
 
     with pytest.raises(LeaseLost):
-        CursorStore(orders.collections.cursors, "kafka").register((0, None, None), lease)
+        share_cursor(orders.collections.cursors, "kafka").register((0, None, None), lease)
 
     assert cursors(orders) == {}
 
@@ -182,7 +182,7 @@ def test_a_wish_for_shares_that_froze_is_refused_when_they_were_changed_meanwhil
 ) -> None:
     put(orders, 5)
     run_once(relay(orders, sink, 2))
-    frozen = Frozen(orders, lambda: cursor_admin.forget(orders, "kafka", SystemClock()))
+    frozen = Frozen(orders, lambda: cursor_admin.forget(orders.collections, "kafka", SystemClock()))
     frozen.before(monkeypatch, layout, "_change")
 
     with pytest.raises(CursorInUse, match="have been changed since"):
@@ -212,8 +212,8 @@ def test_a_command_that_is_refused_has_given_its_leases_back(
     run_once(relay(orders, sink, 2))
     Frozen(orders, works(orders, sink)).before(monkeypatch, RelayLock, "claim")
     with pytest.raises(CursorInUse):
-        cursor_admin.move(orders, "kafka", 1, SystemClock())
+        cursor_admin.move(orders.collections, "kafka", 1, SystemClock())
 
-    assert cursor_admin.move(orders, "kafka", 3, SystemClock())[1][0] == 3
+    assert cursor_admin.move(orders.collections, "kafka", 3, SystemClock())[1][0] == 3
 
     assert orders.collections.cursors.count_documents({"fence": {"$lt": Int64(1)}}) == 0

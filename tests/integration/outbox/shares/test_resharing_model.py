@@ -16,19 +16,20 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.delivery import intake, pump
+from outbox.delivery.ports import Outgoing
+from outbox.delivery.retry import Retry
+from outbox.delivery.worker import Worker
 from outbox.errors import LeaseLost
+from outbox.log.cursors import CursorStore
 from outbox.mongo.lease import Lease
-from relay.delivery import intake, pump
-from relay.delivery.config import RelayConfig
-from relay.delivery.ports import Outgoing
-from relay.delivery.pump_loop import PumpLoop
-from relay.delivery.worker import Worker, given_back
+from outbox.shares.cursor_admin import move
+from outbox.shares.layout import load, relay_id, request_shares, share_cursor
+from outbox.shares.resharing import Resharing
+from outbox.shares.share import Share, shares
+from relay.config import RelayConfig
 from relay.encoding.topics import Topics
 from relay.errors import CursorMismatch, DeliveryFailed, Verdict
-from relay.shares.cursor_admin import CursorStore, move
-from relay.shares.layout import load, relay_id, request_shares
-from relay.shares.resharing import Resharing
-from relay.shares.share import Share, shares
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_thread import seqs
@@ -48,15 +49,25 @@ ends = st.none() | st.integers(0, 30)
 """Before which of its calls a process ends; None: it does all its work."""
 
 
-def driving() -> PumpLoop:
-    return PumpLoop("of a test", threading.Event(), lambda: 0.0)
+def driving() -> Retry:
+    return Retry("of a test", threading.Event(), lambda: 0.0)
+
+
+def resharing(scene: Reshared, sink: MemorySink) -> Resharing:
+    return Resharing(
+        scene.orders.collections,
+        "kafka",
+        scene.home(),
+        work=lambda share: Worker(scene.job, sink, share),
+        begin=scene.job.begin,
+    )
 
 
 class Reshared(RuleBasedStateMachine):
     def __init__(self, orders: Outbox, sink: MemorySink, life: Life) -> None:
         super().__init__()
         self.orders, self.sink, self.life = orders, sink, life
-        self.job = RelayConfig(orders, "kafka", Topics(), "beginning", "stop", lambda: 0.0)
+        self.job = RelayConfig(orders, "kafka", "beginning", "stop", lambda: 0.0, Topics())
         self.keys: list[str] = []
         self.holdings: list[tuple[CursorStore, int]] = []
         self.was_set_back = False
@@ -68,7 +79,7 @@ class Reshared(RuleBasedStateMachine):
         return Lease(self.orders.collections.leases, relay_id("kafka"))
 
     def _begin(self, count: int) -> None:
-        Resharing(self.job, self.sink.another(), self.home()).run(count, threading.Event(), 0.0)
+        resharing(self, self.sink.another()).run(count, threading.Event(), 0.0)
 
     @rule(keys=st.lists(st.sampled_from(KEYS), min_size=1, max_size=20))
     def put(self, keys: list[str]) -> None:
@@ -87,11 +98,11 @@ class Reshared(RuleBasedStateMachine):
     def _relay(self, share: Share) -> None:
         lease = Lease(self.orders.collections.leases, relay_id(share.name("kafka")))
         assert lease.acquire()
-        cursors = CursorStore(self.orders.collections.cursors, "kafka", share, in_kafka=self._is_in_kafka)
+        cursors = share_cursor(self.orders.collections.cursors, "kafka", share, in_kafka=self._is_in_kafka)
         self.holdings.append((cursors, lease.fence))
-        with given_back(lease, "test"):
+        with lease.held("test"):
             Worker(self.job, self.sink.another(), share).run(
-                lease, PumpLoop("of a test", threading.Event(), lambda: 0.0), once=True
+                lease, Retry("of a test", threading.Event(), lambda: 0.0), once=True
             )
 
     @property
@@ -153,7 +164,7 @@ class Interfered(Reshared):
         self._set(max(0, min(0 if each is None else each[0] for each in positions) - back))
 
     def _set(self, seq: int) -> None:
-        move(self.orders, "kafka", seq, SystemClock())
+        move(self.orders.collections, "kafka", seq, SystemClock())
         self.was_set_back = True
         self._check_that_the_past_is_over()
 
@@ -321,7 +332,7 @@ def test_a_transaction_that_a_share_has_left_open_delays_a_change_and_does_not_s
     request_shares(scene.orders.collections, "kafka", 3)
     left_open = LeftOpen(beside=sink)
     with pytest.raises(DeliveryFailed, match="not readable yet"):
-        Resharing(scene.job, left_open, scene.home()).run(1, threading.Event(), 0.0)
-    Resharing(scene.job, left_open, scene.home()).run(1, threading.Event(), 0.0)
+        resharing(scene, left_open).run(1, threading.Event(), 0.0)
+    resharing(scene, left_open).run(1, threading.Event(), 0.0)
 
     assert load(scene.orders.collections, "kafka").shares == 3

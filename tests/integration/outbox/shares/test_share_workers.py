@@ -12,18 +12,18 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.errors import LeaseLost
 from outbox.log.retention import Retention
 from outbox.mongo.lease import Lease
+from outbox.shares.cursor_admin import forget, move
+from outbox.shares.layout import load, request_shares, share_cursor
+from outbox.shares.members import Members
+from outbox.shares.share import Share
 from relay import Relay
-from relay.dead_letters.admin import DeadLetterAdmin, Selection
 from relay.errors import CursorInUse, InvalidSettings, PoisonMessage, Verdict
 from relay.monitoring.health import unhealthy
 from relay.monitoring.status import relay_status
-from relay.shares.cursor_admin import CursorStore, forget, move
-from relay.shares.layout import load, request_shares
-from relay.shares.members import Members
-from relay.shares.share import Share
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_thread import Relaying, run_once, seqs
@@ -149,7 +149,7 @@ def test_a_share_that_was_taken_over_cannot_save_its_cursor(orders: Outbox, sink
     fence = stale.fence
     stale.release()
     run_once(relay(orders, sink))
-    cursors = CursorStore(
+    cursors = share_cursor(
         orders.collections.cursors, "kafka", Share(1, 2), in_kafka=isinstance(sink, MemoryTransactions)
     )
 
@@ -165,7 +165,7 @@ def test_a_share_of_a_number_that_was_changed_can_do_nothing_whatever_its_fence(
     run_once(relay(orders, sink, 2))
     request_shares(orders.collections, "kafka", 4)
     run_once(relay(orders, sink))
-    cursors = CursorStore(orders.collections.cursors, "kafka", Share(1, 2))
+    cursors = share_cursor(orders.collections.cursors, "kafka", Share(1, 2))
 
     assert cursors.load() is None
     for forbidden in (lambda: cursors.claim(10**6), lambda: cursors.save((0, None, None), 10**6)):
@@ -175,7 +175,7 @@ def test_a_share_of_a_number_that_was_changed_can_do_nothing_whatever_its_fence(
 
 def test_a_relay_alone_can_do_nothing_beside_shares(orders: Outbox, sink: MemorySink) -> None:
     run_once(relay(orders, sink, 2))
-    alone = CursorStore(orders.collections.cursors, "kafka")
+    alone = share_cursor(orders.collections.cursors, "kafka")
     lease = Lease(orders.collections.leases, "relay:kafka")
     assert lease.acquire()
 
@@ -215,7 +215,7 @@ def test_the_cursors_of_all_shares_are_moved_together(orders: Outbox, sink: Memo
     run_once(relay(orders, sink, 4))
     request_shares(orders.collections, "kafka", 2)
 
-    before, now = move(orders, "kafka", 30, SystemClock())
+    before, now = move(orders.collections, "kafka", 30, SystemClock())
 
     assert ((before or (0,))[0], now[0]) == (40, 30)
     found = load(orders.collections, "kafka")
@@ -228,7 +228,7 @@ def test_the_cursors_of_shares_at_work_cannot_be_moved(orders: Outbox, sink: Mem
     with Relaying(relay(orders, sink, 2)):
         wait_until(lambda: parts(orders) == [2], 20, "both shares")
         with pytest.raises(CursorInUse, match="stop it first"):
-            move(orders, "kafka", 0, SystemClock())
+            move(orders.collections, "kafka", 0, SystemClock())
 
 
 def test_what_was_forgotten_holds_nobody_and_begins_with_another_number(orders: Outbox) -> None:
@@ -236,10 +236,10 @@ def test_what_was_forgotten_holds_nobody_and_begins_with_another_number(orders: 
     orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     run_once(relay(orders, sink, 4))
 
-    assert forget(orders, "kafka", SystemClock())
+    assert forget(orders.collections, "kafka", SystemClock())
 
     assert orders.status().cursors == ()
-    assert not forget(orders, "kafka", SystemClock())
+    assert not forget(orders.collections, "kafka", SystemClock())
     run_once(relay(orders, sink, 3))
     assert len(seqs(sink)) == 80
 
@@ -268,7 +268,7 @@ def test_a_key_is_parked_by_its_share_and_sent_in_order_by_the_share_it_has_late
     orders.put([placed(n, f"k{n % 20}") for n in range(100)], standalone=True)
     sink.refused = dict.fromkeys(range(1, 8), Verdict.POISON)
     run_once(relay_of_poison(orders, sink, 4))
-    office = DeadLetterAdmin(orders, "kafka")
+    office = DeadLetterAdmin(orders.collections, "kafka")
     assert (office.count("dead"), office.count("parked"), len(seqs(sink))) == (7, 28, 65)
     sink.refused = {}
     request_shares(orders.collections, "kafka", 3)
@@ -287,7 +287,7 @@ def test_a_letter_is_discarded_whichever_share_put_it_aside(orders: Outbox, sink
     orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     sink.refused = dict.fromkeys(range(1, 21), Verdict.POISON)
     run_once(relay_of_poison(orders, sink, 4))
-    office = DeadLetterAdmin(orders, "kafka")
+    office = DeadLetterAdmin(orders.collections, "kafka")
 
     for letter in list(office.letters(Selection())):
         if letter["state"] == "dead":

@@ -16,9 +16,9 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.shares.cursor_admin import forget
 from relay import Relay
 from relay.errors import CursorInUse
-from relay.shares.cursor_admin import forget
 from relay.testing import MemorySink
 from tests.actors.consumer import create_small_topic, header, read_topic
 from tests.actors.order_service import foreign
@@ -221,6 +221,6 @@ def test_a_cursor_is_not_forgotten_while_its_relay_works(prices: Outbox) -> None
         wait_until(prices.collections.cursors.find_one, 30, "the relay to work")
 
         with pytest.raises(CursorInUse, match="stop it first"):
-            forget(prices, "kafka", SystemClock())
+            forget(prices.collections, "kafka", SystemClock())
 
     assert prices.collections.cursors.find_one() is not None

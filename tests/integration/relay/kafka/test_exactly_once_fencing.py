@@ -6,7 +6,7 @@ import pytest
 
 from outbox import Outbox
 from outbox.mongo.lease import Lease
-from relay.shares.layout import relay_id
+from outbox.shares.layout import relay_id
 from relay.testing import MemoryTransactions
 from tests.actors.exactly_once import name, relay, seqs
 from tests.actors.order_service import foreign

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from outbox import Outbox
 from outbox.clock import SystemClock
-from relay.dead_letters.admin import DeadLetterAdmin, Selection
+from outbox.dead_letters.admin import DeadLetterAdmin, Selection
+from outbox.shares.cursor_admin import move
 from relay.errors import Verdict
-from relay.shares.cursor_admin import move
 from relay.testing import MemoryTransactions
 from tests.actors.exactly_once import UNKNOWN, relay, seqs, stored
 from tests.actors.price_service import put, states
@@ -18,7 +18,7 @@ def test_a_requeued_letter_of_unknown_outcome_is_not_sent_again(prices: Outbox, 
     sink.refused = {1: Verdict.POISON}
     run_once(relay(prices, sink, on_poison="park-key"))
     sink.refused = {}
-    DeadLetterAdmin(prices, "kafka").requeue(Selection())
+    DeadLetterAdmin(prices.collections, "kafka").requeue(Selection())
     commits = iter([None, UNKNOWN])  # the first one stores the cursor at rest
 
     def after_commit() -> None:
@@ -41,9 +41,9 @@ def test_a_message_refused_again_after_it_was_delivered_once_keeps_its_letter(
     sink.refused = {1: Verdict.POISON}
     run_once(relay(prices, sink, on_poison="dead-letter"))
     sink.refused = {}
-    DeadLetterAdmin(prices, "kafka").requeue(Selection())
+    DeadLetterAdmin(prices.collections, "kafka").requeue(Selection())
     run_once(relay(prices, sink))
-    move(prices, "kafka", 0, SystemClock())
+    move(prices.collections, "kafka", 0, SystemClock())
     sink.refused = {1: Verdict.POISON}
     run_once(relay(prices, sink, on_poison="dead-letter"))
 

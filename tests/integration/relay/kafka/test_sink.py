@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from relay.delivery.ports import Outgoing
+from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
 from relay.kafka.sink import KafkaSink
 from relay.kafka.topic_admin import NewTopics

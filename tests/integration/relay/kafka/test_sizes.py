@@ -11,10 +11,10 @@ from mongoengine import BinaryField, DateTimeField, EmbeddedDocument, ListField,
 from pymongo.database import Database
 
 from outbox import MessageTooLarge, Outbox, message
+from outbox.delivery.ports import Outgoing
 from outbox.log.batch import LARGEST_MESSAGE
 from outbox.staging.footprint import TOPIC_BYTES, largest
 from relay import KafkaSink, KafkaTransactions, Relay
-from relay.delivery.ports import Outgoing
 from relay.encoding.topics import Topics
 from relay.errors import DeliveryFailed, PoisonMessage, Verdict
 from tests.actors.consumer import create_small_topic, read_topic

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
-from relay.delivery.ports import Outgoing
+from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, DeliveryRefused, InvalidSettings, TopicMissing, Verdict
 from relay.kafka.topic_admin import NewTopics
 from relay.kafka.transactional_sink import KafkaTransactions

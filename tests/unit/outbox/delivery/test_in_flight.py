@@ -8,8 +8,8 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.delivery.in_flight import InFlight
-from relay.encoding.encoder import Mark, Position
+from outbox.delivery.in_flight import InFlight
+from outbox.log.position import Mark, Position
 
 NOTHING: Position = (0, None, None)
 ID = ObjectId()

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from outbox import LogCorrupt
+from outbox.delivery.intake import Intake
 from outbox.log.batch import Batch
 from outbox.log.record import Record
+from outbox.shares.share import Share, shares
 from outbox.testing import FakeClock
-from relay.delivery.intake import Intake
 from relay.encoding import encoder
 from relay.encoding.encoder import Encoder
 from relay.errors import DeliveryFailed, PoisonMessage, Unreachable, Verdict
-from relay.shares.share import Share, shares
 from tests.doubles.batches import LOG, batch_of, record
 
 

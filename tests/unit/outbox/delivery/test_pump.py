@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from pymongo.errors import AutoReconnect, OperationFailure
 
+from outbox.delivery.intake import CHUNK
+from outbox.delivery.outcome import Failed, Moved, Unavailable, Unsaved, Waiting
 from outbox.errors import HistoryLost, LeaseLost
-from relay.delivery.intake import CHUNK
-from relay.delivery.outcome import Failed, Moved, Unavailable, Unsaved, Waiting
 from relay.encoding.encoder import Encoder
 from relay.errors import Unreachable, Verdict
 from relay.testing import MemorySink

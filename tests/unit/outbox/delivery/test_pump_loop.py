@@ -10,9 +10,10 @@ import pytest
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from outbox.backoff import FIRST_SECONDS
+from outbox.delivery.outcome import Idle, Moved, Outcome, Unavailable
+from outbox.delivery.pump_loop import PumpLoop
+from outbox.delivery.retry import AGAIN_SECONDS, Retry
 from outbox.testing import FakeClock
-from relay.delivery.outcome import Idle, Moved, Outcome, Unavailable
-from relay.delivery.pump_loop import AGAIN_SECONDS, PumpLoop
 from relay.errors import DeliveryFailed, Verdict
 
 AWAY = AutoReconnect("away")
@@ -54,15 +55,15 @@ class ScriptedPump:
         return not self._outcomes
 
 
-def driven(driver: PumpLoop, *outcomes: Outcome) -> None:
+def driven(retry: Retry, *outcomes: Outcome) -> None:
     pump: Any = ScriptedPump(*outcomes)
-    driver.run(pump, lambda _: None, lambda _, settled: pump.is_through)
+    PumpLoop(retry).run(pump, lambda _: None, lambda _, settled: pump.is_through)
 
 
 def test_failures_in_a_row_wait_the_longer_the_more_they_are() -> None:
     stop = Waits()
 
-    driven(PumpLoop("of a test", stop, lambda: 1.0), *[Unavailable(AWAY)] * 3, Moved())
+    driven(Retry("of a test", stop, lambda: 1.0), *[Unavailable(AWAY)] * 3, Moved())
 
     assert stop.seconds == [FIRST_SECONDS, 2 * FIRST_SECONDS, 4 * FIRST_SECONDS]
 
@@ -71,7 +72,7 @@ def test_failures_in_a_row_wait_the_longer_the_more_they_are() -> None:
 def test_progress_ends_the_row_so_that_rare_errors_cost_no_growing_pauses(progress: Outcome) -> None:
     stop = Waits()
 
-    driven(PumpLoop("of a test", stop, lambda: 1.0), *[Unavailable(AWAY), progress] * 6)
+    driven(Retry("of a test", stop, lambda: 1.0), *[Unavailable(AWAY), progress] * 6)
 
     assert stop.seconds == [FIRST_SECONDS] * 6
 
@@ -79,29 +80,29 @@ def test_progress_ends_the_row_so_that_rare_errors_cost_no_growing_pauses(progre
 def test_also_that_of_errors_outside_the_pump() -> None:
     """As of claiming the cursor or asking for dead letters, between two runs."""
     stop = Waits()
-    driver = PumpLoop("of a test", stop, lambda: 1.0)
+    retry = Retry("of a test", stop, lambda: 1.0)
 
     for _ in range(6):
-        driver.retry(AWAY)
-        driven(driver, Moved())
+        retry.wait(AWAY)
+        driven(retry, Moved())
 
     assert stop.seconds == [FIRST_SECONDS] * 6
 
 
 def test_an_error_that_does_not_pass_is_raised() -> None:
     with pytest.raises(OperationFailure, match="not authorized"):
-        PumpLoop("of a test", Waits(), lambda: 1.0).retry(OperationFailure("not authorized", 13))
+        Retry("of a test", Waits(), lambda: 1.0).wait(OperationFailure("not authorized", 13))
 
 
 def test_an_error_that_lasts_is_said_once_a_minute_and_another_at_once(caplog: pytest.LogCaptureFixture) -> None:
     stop, clock = threading.Event(), FakeClock()
     stop.set()  # so that no retry waits
-    driver = PumpLoop("'kafka' of shop.outbox", stop, lambda: 0.0, clock)
+    retry = Retry("'kafka' of shop.outbox", stop, lambda: 0.0, clock)
 
     for _ in range(20):
-        driver.retry(DeliveryFailed(None, Verdict.RETRY, "no broker answers"))
+        retry.wait(DeliveryFailed(None, Verdict.RETRY, "no broker answers"))
         clock.advance(AGAIN_SECONDS / 12)
-    driver.retry(DeliveryFailed(None, Verdict.RETRY, "fenced"))
+    retry.wait(DeliveryFailed(None, Verdict.RETRY, "fenced"))
 
     said = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert [line.split("; ")[0].split(": ")[1] for line in said] == ["no broker answers"] * 2 + ["fenced"]

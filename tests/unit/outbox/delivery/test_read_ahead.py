@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from pymongo.errors import AutoReconnect
 
+from outbox.delivery.read_ahead import BACKLOG, ReadAhead
 from outbox.errors import HistoryLost
 from outbox.log.batch import Batch
-from relay.delivery.read_ahead import BACKLOG, ReadAhead
 from tests.waiting import wait_until
 
 

@@ -8,8 +8,8 @@ import pytest
 from pymongo.collection import Collection
 
 from outbox.mongo.process_identity import this_process
+from outbox.shares.members import Members
 from outbox.testing import FakeClock
-from relay.shares.members import Members
 
 SECONDS = 9.0
 

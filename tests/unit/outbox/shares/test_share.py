@@ -9,7 +9,8 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.shares.share import MOST_SHARES, Share, key_hash, shares, still_needed
+from outbox.log.cursor_document import MOST_SHARES
+from outbox.shares.share import Share, key_hash, shares, still_needed
 
 ID = bytes(range(12))
 KEYS = st.none() | st.text()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from outbox import LogCorrupt
 from outbox.log.batch import Batch
+from outbox.shares.share import ALL, Share
 from relay.encoding.encoder import Encoder
-from relay.shares.share import ALL, Share
 from tests.doubles.batches import CREATED, ID, LOG, batch_of, record
 from tests.doubles.encoders import RECORDS, assert_plain, both_ways
 

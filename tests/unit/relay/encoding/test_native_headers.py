@@ -7,8 +7,8 @@ import pytest
 
 from outbox.log.batch import record as packed
 from outbox.messages.limits import RESERVED_HEADERS
+from outbox.shares.share import ALL
 from relay.encoding.encoder import Encoder
-from relay.shares.share import ALL
 from tests.doubles.batches import CREATED, ID, LOG, batch_of, record
 from tests.doubles.encoders import assert_plain, both_ways
 

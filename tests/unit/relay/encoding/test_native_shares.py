@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.shares.share import Share
+from outbox.shares.share import Share
 from tests.doubles.batches import ID, batch_of, record
 from tests.doubles.encoders import RECORDS, assert_plain, both_ways
 

@@ -13,9 +13,9 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outbox.shares.share import ALL
 from relay.encoding.encoder import Encoder
 from relay.errors import PoisonMessage
-from relay.shares.share import ALL
 from tests.anything import DECIMALS, NAMES
 from tests.doubles.batches import ID, LOG, batch_of, datas, document, element, nested, raw, record
 from tests.doubles.encoders import assert_plain, both_ways

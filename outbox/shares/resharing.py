@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
-from outbox.errors import LeaseLost
+from outbox.errors import CursorMismatch, DeliveryFailed, LeaseLost
+from outbox.log.position import Position
+from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
-from relay.dead_letters.store import DeadLetterStore
-from relay.delivery.beginning import begun
-from relay.delivery.config import RelayConfig
-from relay.delivery.ports import Sink
-from relay.delivery.worker import delivery_for
-from relay.encoding.encoder import Position
-from relay.errors import CursorMismatch, DeliveryFailed
-from relay.shares.layout import cancel_request
-from relay.shares.lock import RelayLock
-from relay.shares.share import shares, still_needed
+from outbox.shares.layout import cancel_request, relay_id
+from outbox.shares.lock import RelayLock
+from outbox.shares.share import Share, shares, still_needed
+from outbox.shares.share_workers import ShareWork
 
 log = logging.getLogger("relay")
 
@@ -29,11 +26,22 @@ class Resharing:
     writes the new cursors and the new number: a crash before it has changed nothing, after it nothing is left to do.
     """
 
-    def __init__(self, job: RelayConfig, sink: Sink, home: Lease) -> None:
-        """home: see Ensemble."""
-        self._job = job
-        self._sink = sink
-        self._home = home
+    def __init__(
+        self,
+        collections: Collections,
+        name: str,
+        relay_lease: Lease,
+        *,
+        work: Callable[[Share], ShareWork],
+        begin: Callable[[Callable[[Position], None]], Position],
+    ) -> None:
+        """work: makes the work on one share. begin: chooses where to begin and has its argument write that, see
+        outbox.delivery.config. relay_lease: see RelayLock."""
+        self._collections = collections
+        self._name = name
+        self._relay_lease = relay_lease
+        self._work = work
+        self._begin = begin
 
     def run(self, first: int, stop: threading.Event, standby: float) -> None:
         """Carries out what is wanted; with no cursor yet, begins with `first` shares. Returns also when another does
@@ -42,43 +50,41 @@ class Resharing:
         Raises LeaseLost and pymongo's errors, after which it can be run again; DeliveryFailed likewise. What somebody
         must see to: CursorMismatch, HistoryLost, InvalidStart, DeliveryRefused.
         """
-        ensemble = RelayLock(self._job.outbox, self._job.name, self._home)
+        relay_lock = RelayLock(self._collections, self._name, self._relay_lease)
         try:
-            plan = ensemble.begin()
+            plan = relay_lock.lock()
             if plan is None:
                 stop.wait(standby)
                 return
             target = first if plan.target is None else plan.target
             if target == plan.shares:
-                cancel_request(self._job.outbox.collections, self._job.name, plan)
+                cancel_request(self._collections, self._name, plan)
                 return
-            while (missing := ensemble.take(plan, target)) is not None:
-                log.info("relay %r: waiting for the lease %r, to have %d share(s)", self._job.name, missing, target)
+            while (missing := relay_lock.lock_shares(plan, target)) is not None:
+                log.info("relay %r: waiting for the lease %r, to have %d share(s)", self._name, missing, target)
                 if stop.wait(standby):
                     return
-            self._change(ensemble, target)
+            self._change(relay_lock, target)
         finally:
-            self._sink.close()
-            ensemble.release()
+            relay_lock.release()
 
-    def _change(self, ensemble: RelayLock, target: int) -> None:
-        plan = ensemble.claim()
+    def _change(self, relay_lock: RelayLock, target: int) -> None:
+        plan = relay_lock.claim()
         if plan.fault is not None:
             raise plan.fault
         if plan.target not in (None, target):
-            raise LeaseLost(f"another number of shares of relay {self._job.name!r} is wanted by now, or there is")
-        reached = self._reached(ensemble, target if plan.shares is None else plan.shares)
+            raise LeaseLost(f"another number of shares of relay {self._name!r} is wanted by now, or there is")
+        reached = self._reached(relay_lock, target if plan.shares is None else plan.shares)
         if reached is None:
-            if self._job.has_begun.is_set():
-                raise self._job.removed()
-            low = begun(self._job, lambda position: ensemble.write(target, position, ()))
+            low = self._begin(lambda position: relay_lock.write(target, position, ()))
         else:
             low = min(reached, key=lambda position: position[0])
             layers = still_needed([tuple(seq for seq, _, _ in reached), *plan.delivered], low[0])
-            ensemble.write(target, low, layers)
-        log.info("relay %r of %s: %d share(s), from seq %d on", self._job.name, self._job.where, target, low[0] + 1)
+            relay_lock.write(target, low, layers)
+        where = self._collections.log.full_name
+        log.info("relay %r of %s: %d share(s), from seq %d on", self._name, where, target, low[0] + 1)
 
-    def _reached(self, ensemble: RelayLock, count: int) -> list[Position] | None:
+    def _reached(self, relay_lock: RelayLock, count: int) -> list[Position] | None:
         """Where each share stands; None before the first start. Raises DeliveryFailed when Kafka did not tell of all.
 
         All shares are asked all the same: what a process that died has left open in the topic of the cursors keeps
@@ -87,19 +93,16 @@ class Resharing:
         found: list[Position | None] = []
         failed: list[DeliveryFailed] = []
         for share in shares(count):
-            cursors, its = delivery_for(self._job, self._sink, share)
-            lease = ensemble.lease(cursors.reader)
-            letters = DeadLetterStore(self._job.outbox.collections, cursors, lease.fence, self._job.on_poison)
             try:
-                found.append(its.position(lease, letters))
+                found.append(self._work(share).reached(relay_lock.lease(relay_id(share.name(self._name)))))
             except DeliveryFailed as error:
                 failed.append(error)
-            ensemble.renew()  # for this may have taken seconds
+            relay_lock.renew()  # for this may have taken seconds
         if failed:
             raise failed[0]
         reached = [each for each in found if each is not None]
         if not reached:
             return None
         if len(reached) < count:
-            raise CursorMismatch(f"the cursor of share {found.index(None) + 1} of relay {self._job.name!r} was removed")
+            raise CursorMismatch(f"the cursor of share {found.index(None) + 1} of relay {self._name!r} was removed")
         return reached

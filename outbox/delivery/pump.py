@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from typing import Protocol
 
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
+from outbox.delivery.cursor_saver import EVERY_RECORDS, CursorSaver
+from outbox.delivery.in_flight import InFlight
+from outbox.delivery.intake import Intake
+from outbox.delivery.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
+from outbox.delivery.ports import BatchReader, Encoder, LeaseHold, Outgoing, Parking, Sink
+from outbox.errors import DeliveryFailed, PoisonMessage, Unreachable
+from outbox.log.position import Mark, Position
 from outbox.mongo.server_errors import is_transient
-from relay.delivery.cursor_saver import EVERY_RECORDS, CursorSaver
-from relay.delivery.in_flight import InFlight
-from relay.delivery.intake import BatchReader, Intake, Parking
-from relay.delivery.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
-from relay.delivery.ports import Outgoing, Sink
-from relay.encoding.encoder import Encoder, Mark, Position
-from relay.errors import DeliveryFailed, PoisonMessage, Unreachable
-from relay.shares.share import ALL, Share
+from outbox.shares.share import ALL, Share
 
 _BUSY_SECONDS = 0.02
 _REST_SECONDS = 0.25
-
-
-class LeaseHold(Protocol):
-    """What the pump needs of outbox.mongo.lease.Lease."""
-
-    def check(self) -> None: ...
-    def renew_if_due(self) -> bool: ...
 
 
 def _there(position: Position) -> Position:
@@ -61,7 +53,7 @@ class Pump:
         self._lease = lease
         self._clock = clock
         self._restart = restart
-        self._saver = CursorSaver(save, start, clock, EVERY_RECORDS * share.of)  # about so many of its own
+        self._saver = CursorSaver(save, start, clock, EVERY_RECORDS * share.total)  # about so many of its own
         self._begin(start)
 
     def _begin(self, start: Position) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 
+from outbox.dead_letters.store import DeadLetterStore
+from outbox.errors import PoisonMessage
+from outbox.log.position import Position
 from outbox.log.record import Record
-from relay.dead_letters.store import DeadLetterStore
-from relay.delivery.intake import DecodedBatch
-from relay.encoding.encoder import Position
-from relay.errors import PoisonMessage
+
+
+class DecodedBatch(NamedTuple):
+    """Records that have been decoded already."""
+
+    decoded: Sequence[Record[Any]]
+
+    def records(self) -> Sequence[Record[Any]]:
+        return self.decoded
 
 
 class RequeuedLetters:

@@ -12,7 +12,7 @@ from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message
-from relay.shares.layout import relay_id
+from outbox.shares.layout import relay_id
 
 log = logging.getLogger("relay")
 

@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from bson import Int64
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 
+from outbox.errors import CursorInUse, CursorMismatch
+from outbox.log.cursor_document import MOST_SHARES, CursorDocument, Layer, parse, whole
+from outbox.log.cursors import CursorStore
+from outbox.log.position import Position
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
-from relay.encoding.encoder import Position
-from relay.errors import CursorInUse, CursorMismatch
-from relay.shares.cursor_document import CursorDocument, parse, whole
-from relay.shares.share import MOST_SHARES, Layer, shares
+from outbox.shares.share import ALL, Share, shares
 
 _ALL = MOST_SHARES + 2  # in one reply, so that they are of one moment
 
@@ -61,6 +63,16 @@ def documents_of(name: str) -> Document:
 def cursors_of(name: str) -> Document:
     """Finds the cursors of all the shares of a relay."""
     return {**documents_of(name), **READERS}
+
+
+def share_cursor(
+    cursors: Collection[Document], name: str, share: Share = ALL, *, in_kafka: bool = False
+) -> CursorStore:
+    """The cursor of the relay `name`, or of one share of it. in_kafka: see CursorStore."""
+    of_share = share.name(name)
+    return CursorStore(
+        cursors, relay_id(of_share), name=of_share, group=relay_id(name), shares=share.total, in_kafka=in_kafka
+    )
 
 
 def load(collections: Collections, name: str) -> ShareLayout:

@@ -7,8 +7,8 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
+from outbox.errors import DeliveryFailed, PoisonMessage, Unreachable
 from outbox.log.record import Record
-from relay.errors import DeliveryFailed, PoisonMessage, Unreachable
 
 
 @dataclass(frozen=True, slots=True)

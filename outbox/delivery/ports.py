@@ -1,9 +1,22 @@
-"""The port to a broker: where a relay's records go. relay.kafka and relay.testing have the adapters."""
+"""The ports of delivery: where records come from and go to, and who keeps what of it; each adapter passes its contract.
+
+relay.kafka and relay.testing have the sinks, tests/contract the suites.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+from outbox.errors import OutboxError
+from outbox.log.batch import Batch
+from outbox.log.log import Log
+from outbox.log.position import Mark
+from outbox.log.record import Record
+from outbox.mongo.collections import Collections
+from outbox.readers.reader import LogReader
+from outbox.readers.start import Start
+from outbox.shares.share import Share
 
 Headers = list[tuple[str, str]]
 Outgoing = tuple[int, str, str | None, bytes | None, Headers]
@@ -90,3 +103,70 @@ class TransactionalSink(Sink, Protocol):
 
     def store(self, cursor: str) -> None:
         """Commits a cursor alone, before `open`. Blocks up to about 5 s. Raises DeliveryFailed."""
+
+
+class Encoder(Protocol):
+    """Makes of the log's records what a sink sends. Not thread-safe."""
+
+    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Outgoing], list[Mark]] | None:
+        """Encodes those of a batch's records that the share takes, without decoding them, and gives their marks, with
+        always that of the last record. None when something in it needs `encode` to decide."""
+
+    def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Mark], OutboxError | None]:
+        """Encodes the records up to the first that cannot go out; gives their marks, and that one's error."""
+
+
+class RecordBatch(Protocol):
+    """Some records in order, such as an outbox.log.batch.Batch; decoded when they are asked for."""
+
+    def records(self) -> Sequence[Record[Any]]: ...
+
+
+class BatchReader(Protocol):
+    """Gives the records in order, from a position on; the contract is outbox.readers.reader.LogReader's."""
+
+    def read_batches(self) -> Sequence[RecordBatch]: ...
+    def wait(self, seconds: float) -> bool: ...
+    def move(self, position: int) -> None: ...
+
+
+class LogBatchReader(BatchReader, Protocol):
+    """Gives whole batches of one log; the contract is outbox.readers.reader.LogReader's."""
+
+    @property
+    def identity(self) -> str: ...
+    def read_batches(self) -> Sequence[Batch]: ...
+    def close(self) -> None: ...
+
+
+class Parking(Protocol):
+    """Where records wait behind a dead letter of their key."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is certain that no record has to wait, so that `park` need not be asked."""
+
+    def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
+        """Puts aside those of the records that must wait, and says which, by seq: they count as delivered.
+
+        Called with up to CHUNK records, again with the same ones after a failure.
+        """
+
+
+class LeaseHold(Protocol):
+    """What the pump needs of outbox.mongo.lease.Lease."""
+
+    def check(self) -> None: ...
+    def renew_if_due(self) -> bool: ...
+
+
+class OpenOutbox(Protocol):
+    """What a durable reader needs of an outbox.Outbox."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def collections(self) -> Collections: ...
+    @property
+    def log(self) -> Log: ...
+    def reader(self, start: Start = "earliest") -> LogReader: ...

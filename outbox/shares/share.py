@@ -6,38 +6,36 @@ from binascii import crc32
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from outbox.log.cursor_document import Layer
 from outbox.log.record import Record
-
-MOST_SHARES = 256
-"""Each reads the whole log, and is a connection to Kafka; there are that many partitions at most in good practice."""
-Layer = tuple[int, ...]
-"""How far each share had come when there were as many shares as this has numbers: share 1's seq first."""
 
 
 class Share(NamedTuple):
-    """The share `number`, from 1, of so many: `of`.
+    """One of `total` shares: its `number`, from 1.
 
     `delivered`: what was delivered when the number of shares was another, a layer for each change. A record at or
     below the seq that its share of then has in one of the layers is not sent again.
     """
 
     number: int = 1
-    of: int = 1
+    total: int = 1
     delivered: tuple[Layer, ...] = ()
 
     @property
     def is_all(self) -> bool:
         """Whether every record is to be sent, so that none need be looked at."""
-        return self.of == 1 and not self.delivered
+        return self.total == 1 and not self.delivered
 
     def name(self, relay: str) -> str:
         """The share of this relay, for people and in the name of its lease and its cursor: `kafka/2`; alone `kafka`."""
-        return relay if self.of == 1 else f"{relay}/{self.number}"
+        return relay if self.total == 1 else f"{relay}/{self.number}"
 
     def takes(self, key: str | None, id: bytes, seq: int) -> bool:
         """Whether the record is to be sent by this share."""
         hashed = key_hash(key, id)
-        return hashed % self.of == self.number - 1 and all(seq > layer[hashed % len(layer)] for layer in self.delivered)
+        if hashed % self.total != self.number - 1:
+            return False
+        return all(seq > layer[hashed % len(layer)] for layer in self.delivered)
 
     def chosen(self, records: Iterable[Record[object]]) -> list[Record[object]]:
         """Those that it takes."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from bson import ObjectId
 
+from outbox.log.position import Mark, Position
 from outbox.log.record import moment
-from relay.encoding.encoder import Mark, Position
 
 
 class InFlight:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from outbox import Outbox
+from outbox.dead_letters.requeued import RequeuedLetters
+from outbox.dead_letters.store import DeadLetterStore
+from outbox.delivery.ports import OpenOutbox
+from outbox.log.cursors import CursorStore
+from outbox.log.position import Position, verify_position
 from outbox.mongo.lease import Lease
-from relay.dead_letters.requeued import RequeuedLetters
-from relay.dead_letters.store import DeadLetterStore
-from relay.encoding.encoder import Position
-from relay.shares.cursor_admin import CursorStore, verify_position
 
 Restart = Callable[[Position], Position]
 """From the position of what was acknowledged last, after a failure, to where to go on."""
@@ -18,23 +18,23 @@ Restart = Callable[[Position], Position]
 class AtLeastOnce:
     """Where a relay goes on, by the cursor in `NAME.cursors`. Not thread-safe. Raises pymongo's errors."""
 
-    def __init__(self, outbox: Outbox, cursors: CursorStore) -> None:
+    def __init__(self, outbox: OpenOutbox, cursors: CursorStore) -> None:
         self._outbox = outbox
-        self._cursors = cursors
+        self.cursors = cursors
 
     def position(self, lease: Lease, letters: DeadLetterStore) -> Position | None:  # see ExactlyOnce
         """After which record to go on; None before the first start. Raises CursorMismatch, HistoryLost, LeaseLost."""
         with self._outbox.collections.client.start_session(causal_consistency=True) as session:
-            self._cursors.claim(lease.fence, session)
-            position = self._cursors.load(session)
+            self.cursors.claim(lease.fence, session)
+            position = self.cursors.load(session)
             if position is not None:
-                verify_position(position, self._outbox.log, self._cursors.name, session)
+                verify_position(position, self._outbox.log, self.cursors.name, session)
             return position
 
     def begin(self, position: Position, lease: Lease) -> None:
         """Before the log is read on from `position`, which is saved."""
-        if self._cursors.is_in_kafka():  # from here on this one counts, also if nothing is delivered for long
-            self._cursors.save(position, lease.fence)
+        if self.cursors.is_in_kafka():  # from here on this one counts, also if nothing is delivered for long
+            self.cursors.save(position, lease.fence)
 
     def restart(self, lease: Lease) -> Restart:  # as above
         """What a pump that follows the log does after a failure."""

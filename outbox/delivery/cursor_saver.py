@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 
 from outbox.clock import Clock
+from outbox.log.position import Position
 from outbox.threads.workers import Workers
-from relay.encoding.encoder import Position
 
 EVERY_SECONDS = 0.1
 EVERY_RECORDS = 500

@@ -9,15 +9,16 @@ from bson import Int64, ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 
+from outbox.dead_letters import document
+from outbox.errors import LetterTaken, PoisonMessage
+from outbox.log.cursor_document import whole as whole_number
+from outbox.log.cursors import CursorStore
 from outbox.log.log import Log
 from outbox.log.record import Record
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
 from outbox.mongo.collections import HIGHEST_SEQ, Collections
-from relay.dead_letters import document
-from relay.errors import LetterTaken, PoisonMessage
-from relay.shares.cursor_admin import CursorStore
-from relay.shares.cursor_document import whole as whole_number
+from outbox.shares.share import ALL, Share
 
 T = TypeVar("T")
 
@@ -54,15 +55,17 @@ class DeadLetterStore:
     one.
     """
 
-    def __init__(self, collections: Collections, cursors: CursorStore, fence: int, on_poison: OnPoison) -> None:
+    def __init__(
+        self, collections: Collections, cursors: CursorStore, fence: int, on_poison: OnPoison, share: Share = ALL
+    ) -> None:
         self._client = collections.client
         self._dead = collections.dead
         # A primary that was just elected may not know for a moment what is committed, and would show no letters.
         self._surely = collections.dead.with_options(read_concern=ReadConcern("linearizable"))
         self._cursors = cursors
         self._fence = fence
-        self._reader = cursors.relay
-        self._own = document.letters_of_share(self._reader, cursors.share)
+        self._reader = cursors.group
+        self._own = document.letters_of_share(self._reader, share)
         # A key that was parked stays so under any policy. Under `park-key`, a dead letter alone parks its key too.
         self._parking = self._own if on_poison == "park-key" else {**self._own, "state": "parked"}
         self._some = True  # until a look says otherwise

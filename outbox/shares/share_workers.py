@@ -1,37 +1,46 @@
-"""The crew: the shares that this process works on, a thread each."""
+"""The shares that this process works on, a thread each."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from typing import Protocol
 
+from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
 from outbox.errors import LeaseLost
+from outbox.log.position import Position
 from outbox.mongo.calls import outside_bound_session, time_limit
+from outbox.mongo.codec import Document
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import is_transient, short_message
-from relay.delivery.config import RelayConfig
-from relay.delivery.ports import Sink
-from relay.delivery.pump_loop import PumpLoop
-from relay.delivery.worker import Worker, given_back
-from relay.shares.layout import relay_id
-from relay.shares.share import Share, shares
+from outbox.shares.layout import relay_id
+from outbox.shares.share import Share, shares
 
 log = logging.getLogger("relay")
+
+
+class ShareWork(Protocol):
+    """The work on one share; outbox.delivery.worker.Worker does it."""
+
+    def work(self, lease: Lease, stop: threading.Event) -> None:
+        """Works until `stop` is set, or another number of shares is wanted. The lease is held, and stays held."""
+
+    def reached(self, lease: Lease) -> Position | None:
+        """Tells how far the share was delivered, under `lease`; None before the first start."""
 
 
 class ShareWorker:
     """One share: its lease, and the thread that works on it while this process holds that."""
 
-    def __init__(self, job: RelayConfig, sink: Sink, share: Share, lease: Lease) -> None:
-        self.share = share
+    def __init__(self, name: str, where: str, lease: Lease, work: ShareWork) -> None:
         self.lease = lease
-        self._name = share.name(job.name)
-        self._where = job.where
-        self._chance = job.chance
-        self._work = Worker(job, sink, share)
+        self._name = name
+        self._where = where
+        self._work = work
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -48,10 +57,9 @@ class ShareWorker:
         self._thread.start()
 
     def _run(self) -> None:
-        driver = PumpLoop(f"{self._name!r} of {self._where}", self._stop, self._chance)
         try:
-            with given_back(self.lease, self._name):
-                self._work.run(self.lease, driver, once=False)
+            with self.lease.held(f"relay {self._name!r}", log):
+                self._work.work(self.lease, self._stop)
         except BaseException as error:  # noqa: BLE001  # raised again on the thread that looks after it
             self._error = error
 
@@ -79,53 +87,69 @@ class ShareWorker:
 
 
 class ShareWorkers:
-    """Works on shares of a relay that has `count` of them. To be used from one thread; close it."""
+    """Works on shares of a durable reader that has `count` of them. To be used from one thread; close it.
 
-    def __init__(self, job: RelayConfig, sink: Sink, count: int, owner: str, seconds: float, clock: Clock) -> None:
-        self._leases = job.outbox.collections.leases
+    name, where: of the reader and of its outbox, for people. work: makes the work on one share, with a sink of its own.
+    """
+
+    def __init__(
+        self,
+        leases: Collection[Document],
+        name: str,
+        where: str,
+        count: int,
+        work: Callable[[Share], ShareWork],
+        *,
+        owner: str,
+        seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._leases = leases
         self._clock = clock
         self._looked = float("-inf")
         self._seconds = seconds
-        self._hands: dict[str, ShareWorker] = {}
+        self._workers: dict[str, ShareWorker] = {}
         for share in shares(count):
-            lease = Lease(self._leases, relay_id(share.name(job.name)), owner=owner, seconds=seconds, clock=clock)
-            self._hands[lease.role] = ShareWorker(job, sink.another(), share, lease)
+            of_share = share.name(name)
+            lease = Lease(leases, relay_id(of_share), owner=owner, seconds=seconds, clock=clock)
+            self._workers[lease.role] = ShareWorker(of_share, where, lease, work(share))
 
     def balance(self, quota: int, standby: float) -> None:
-        """Sees to it that this process works on `quota` shares, if there are as many to be had: at once, gives up what
-        is too much; every `standby` seconds, tries for what is missing.
+        """Starts and stops share workers until this process runs `quota` of them.
+
+        Surplus workers are told to stop at once; missing ones are tried for every `standby` seconds.
 
         Raises what a thread has raised, and pymongo's errors.
         """
-        for hand in self._hands.values():
-            hand.end()
-        busy = [hand for hand in self._hands.values() if hand.is_busy]
-        for hand in busy[quota:]:
-            hand.stop()
+        for worker in self._workers.values():
+            worker.end()
+        busy = [worker for worker in self._workers.values() if worker.is_busy]
+        for worker in busy[quota:]:
+            worker.stop()
         now = self._clock.monotonic()
         # Also while it has enough: an orphan that was seen standing still can be taken as soon as it may be.
         if now - self._looked >= (standby if len(busy) < quota else self._seconds / 3):
             self._looked = now
-            for hand in self._free()[: max(0, quota - len(busy))]:
-                if hand.lease.acquire():
-                    hand.begin()
+            for worker in self._free()[: max(0, quota - len(busy))]:
+                if worker.lease.acquire():
+                    worker.begin()
 
     @outside_bound_session
     def _free(self) -> list[ShareWorker]:
         """Those that nobody works on, as far as can be seen."""
         with time_limit():
-            found = {each["_id"]: each for each in self._leases.find({"_id": {"$in": list(self._hands)}})}
-        idle = {role: hand for role, hand in self._hands.items() if not hand.is_busy}
-        return [hand for role, hand in idle.items() if role not in found or hand.lease.observe(found[role])]
+            found = {each["_id"]: each for each in self._leases.find({"_id": {"$in": list(self._workers)}})}
+        idle = {role: worker for role, worker in self._workers.items() if not worker.is_busy}
+        return [worker for role, worker in idle.items() if role not in found or worker.lease.observe(found[role])]
 
     def close(self) -> None:
         """Ends all work: drains, saves, and gives the leases back. Raises the first error of a thread at the end."""
         errors: list[BaseException] = []
-        for hand in self._hands.values():
-            hand.stop()
-        for hand in self._hands.values():
+        for worker in self._workers.values():
+            worker.stop()
+        for worker in self._workers.values():
             try:
-                hand.end(wait=True)
+                worker.end(wait=True)
             except BaseException as error:  # noqa: BLE001  # raised below
                 errors.append(error)
         if errors:

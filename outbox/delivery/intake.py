@@ -3,59 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Collection
+from typing import Any, NamedTuple
 
 from outbox.clock import Clock
-from outbox.errors import LeaseLost, OutboxError
+from outbox.delivery.ports import BatchReader, Encoder, Outgoing, Parking, RecordBatch
+from outbox.errors import DeliveryFailed, DeliveryRefused, LeaseLost, OutboxError, PoisonMessage, Unreachable, Verdict
 from outbox.log.batch import Batch
+from outbox.log.position import Mark
 from outbox.log.record import Record
-from relay.delivery.ports import Outgoing
-from relay.encoding.encoder import Encoder, Mark
-from relay.errors import DeliveryFailed, DeliveryRefused, PoisonMessage, Unreachable, Verdict
-from relay.shares.share import ALL, Share
+from outbox.shares.share import ALL, Share
 
 CHUNK = 500
 """Records between two looks at the acknowledgements, a batch's most: some 5 ms of work, and what a crash may repeat
 grows with it."""
 _READ_SECONDS = 1.0
-
-
-class RecordBatch(Protocol):
-    """Some records in order, such as an outbox.log.batch.Batch; decoded when they are asked for."""
-
-    def records(self) -> Sequence[Record[Any]]: ...
-
-
-class DecodedBatch(NamedTuple):
-    """Records that have been decoded already."""
-
-    each: Sequence[Record[Any]]
-
-    def records(self) -> Sequence[Record[Any]]:
-        return self.each
-
-
-class BatchReader(Protocol):
-    """Gives the records in order, from a position on; the contract is outbox.readers.reader.LogReader's."""
-
-    def read_batches(self) -> Sequence[RecordBatch]: ...
-    def wait(self, seconds: float) -> bool: ...
-    def move(self, position: int) -> None: ...
-
-
-class Parking(Protocol):
-    """Where records wait behind a dead letter of their key."""
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it is certain that no record has to wait, so that `park` need not be asked."""
-
-    def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
-        """Puts aside those of the records that must wait, and says which, by seq: they count as delivered.
-
-        Called with up to CHUNK records, again with the same ones after a failure.
-        """
 
 
 class Portion(NamedTuple):

@@ -8,17 +8,17 @@ from contextlib import ExitStack
 from bson import Int64
 from pymongo.client_session import ClientSession
 
-from outbox import Outbox
 from outbox.clock import Clock
-from outbox.errors import LeaseLost
+from outbox.errors import CursorInUse, LeaseLost
+from outbox.log.cursor_document import Layer
+from outbox.log.position import Position
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease, seconds_of
-from relay.encoding.encoder import Position
-from relay.errors import CursorInUse
-from relay.shares import layout as plan
-from relay.shares.layout import ShareLayout, relay_id
-from relay.shares.share import Layer, shares
+from outbox.shares import layout as plan
+from outbox.shares.layout import ShareLayout, relay_id
+from outbox.shares.share import shares
 
 _LOOK_SECONDS = 0.5
 
@@ -29,33 +29,33 @@ class RelayLock:
     Only who holds the relay's own lease changes its plan; only who holds all others too knows where each share stands.
     """
 
-    def __init__(self, outbox: Outbox, name: str, home: Lease | None = None) -> None:
-        """home: the relay's own lease. Who tries again gives the same, for it knows since when it has stood still."""
+    def __init__(self, collections: Collections, name: str, relay_lease: Lease | None = None) -> None:
+        """relay_lease: the relay's own. Who tries again gives the same, for it knows since when it has stood still."""
         self._name = name
-        self._collections = outbox.collections
-        self._home = Lease(outbox.collections.leases, relay_id(name)) if home is None else home
-        self._leases: dict[str, Lease] = {relay_id(name): self._home}
+        self._collections = collections
+        self._relay_lease = Lease(collections.leases, relay_id(name)) if relay_lease is None else relay_lease
+        self._leases: dict[str, Lease] = {relay_id(name): self._relay_lease}
         self._wanted: int | None = None
 
-    def begin(self) -> ShareLayout | None:
+    def lock(self) -> ShareLayout | None:
         """Takes the relay's own lease, if it can be had; then the plan can be changed by nobody else. `claim` knows it
         for sure."""
-        return plan.survey(self._collections, self._name) if self._home.acquire() else None
+        return plan.survey(self._collections, self._name) if self._relay_lease.acquire() else None
 
     def lease(self, reader: str) -> Lease:
         """One of those that are held."""
         return self._leases[reader]
 
-    def take(self, plan: ShareLayout, target: int = 1) -> str | None:
+    def lock_shares(self, plan: ShareLayout, target: int = 1) -> str | None:
         """Tries for all that are missing, those of the plan and of `target` shares, and renews the others; None, or one
         that is not to be had.
 
         Raises LeaseLost as `renew`.
         """
-        missing = None
+        missing, own = None, self._relay_lease
         for reader in self._needed(plan, target):
             lease = self._leases.setdefault(
-                reader, Lease(self._collections.leases, reader, owner=self._home.owner, seconds=self._home.seconds)
+                reader, Lease(self._collections.leases, reader, owner=own.owner, seconds=own.seconds)
             )
             if lease.fence:
                 lease.renew_if_due()
@@ -146,14 +146,14 @@ class RelayLock:
         began = clock.monotonic()
         first: dict[str, object] = {}
         while True:
-            found = self.begin() if not self._home.fence else plan.survey(self._collections, self._name)
-            missing = relay_id(self._name) if found is None else self.take(found)
+            found = self.lock() if not self._relay_lease.fence else plan.survey(self._collections, self._name)
+            missing = relay_id(self._name) if found is None else self.lock_shares(found)
             if found is not None and missing is None:
                 return self.claim()
             with time_limit():
                 held = self._collections.leases.find_one({"_id": missing}) or {}
             beat = (held.get("fence"), held.get("beat"))
-            patience = seconds_of(held, self._home.seconds) + 2 * _LOOK_SECONDS
+            patience = seconds_of(held, self._relay_lease.seconds) + 2 * _LOOK_SECONDS
             if first.setdefault(str(missing), beat) != beat or clock.monotonic() > began + patience:
                 raise CursorInUse(f"relay {self._name!r} is running ({held.get('owner')}): stop it first")
             threading.Event().wait(_LOOK_SECONDS)

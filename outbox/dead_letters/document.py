@@ -11,14 +11,14 @@ from bson import Int64, ObjectId, json_util
 from bson.datetime_ms import DatetimeMS
 
 from outbox import dates
+from outbox.errors import LetterCorrupt, PoisonMessage
+from outbox.log.cursor_document import whole
 from outbox.log.log import IDENTITY_DIGITS
 from outbox.log.record import Record
 from outbox.log.undecoded import Undecoded, is_partial, shown
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import HIGHEST_SEQ
-from relay.errors import LetterCorrupt, PoisonMessage
-from relay.shares.cursor_document import whole
-from relay.shares.share import Share, key_hash
+from outbox.shares.share import Share, key_hash
 
 LONGEST_REASON = 2000  # characters; a broker's words go into it
 
@@ -63,9 +63,9 @@ def _letter(
 
 def letters_of_share(reader: str, share: Share) -> Document:
     """Finds the letters of a relay whose messages belong to this share; how many there are may change in between."""
-    if share.of == 1:
+    if share.total == 1:
         return {"reader": reader}
-    return {"reader": reader, "hash": {"$mod": [share.of, share.number - 1]}}
+    return {"reader": reader, "hash": {"$mod": [share.total, share.number - 1]}}
 
 
 def error(poison: PoisonMessage) -> Document:

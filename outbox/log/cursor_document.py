@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
+from outbox.errors import CursorMismatch
+from outbox.log.position import Position
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import HIGHEST_SEQ
-from relay.encoding.encoder import Position
-from relay.errors import CursorMismatch
-from relay.shares.share import MOST_SHARES, Layer
+
+MOST_SHARES = 256
+"""Each reads the whole log, and is a connection to Kafka; there are that many partitions at most in good practice."""
+Layer = tuple[int, ...]
+"""How far each share had come when there were as many shares as this has numbers: share 1's seq first."""
 
 
 class CursorDocument(NamedTuple):

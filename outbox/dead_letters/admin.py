@@ -12,13 +12,13 @@ from bson import Int64, ObjectId, Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError, WriteError
 
-from outbox import Outbox
+from outbox.dead_letters.document import State
+from outbox.dead_letters.store import BY_AGE, MARK, UNMARKED
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
+from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import Tries, patient, patiently
-from relay.dead_letters.document import State
-from relay.dead_letters.store import BY_AGE, MARK, UNMARKED
-from relay.shares.layout import cursors_of, relay_id
+from outbox.shares.layout import cursors_of, relay_id
 
 SEQUENCER = "sequencer"
 """The reader whose letters are messages that the log itself refused."""
@@ -56,10 +56,10 @@ class DeadLetterAdmin:
     Every method raises pymongo's errors; whatever it raises, calling it again is safe.
     """
 
-    def __init__(self, outbox: Outbox, name: str) -> None:
-        self._collections = outbox.collections
-        self._dead = outbox.collections.dead
-        self._raw = outbox.collections.dead.with_options(codec_options=RAW)
+    def __init__(self, collections: Collections, name: str) -> None:
+        self._collections = collections
+        self._dead = collections.dead
+        self._raw = collections.dead.with_options(codec_options=RAW)
         self._reader = relay_id(name)
         self._cursors = cursors_of(name)
         self._readers = {"reader": {"$in": [self._reader, SEQUENCER]}}

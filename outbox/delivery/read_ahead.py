@@ -5,24 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Protocol
 
+from outbox.delivery.ports import LogBatchReader
 from outbox.log.batch import Batch
 from outbox.threads.workers import Workers
 
 BACKLOG = 100
 """Records of a read from which on there is likely more. At the head a second thread would only get in the way."""
-
-
-class Source(Protocol):
-    """What is read; the contract is outbox.readers.reader.LogReader's."""
-
-    @property
-    def identity(self) -> str: ...
-    def read_batches(self) -> Sequence[Batch]: ...
-    def wait(self, seconds: float) -> bool: ...
-    def move(self, position: int) -> None: ...
-    def close(self) -> None: ...
 
 
 class ReadAhead:
@@ -31,7 +20,7 @@ class ReadAhead:
     What the read under way raises is raised by the `read_batches` whose turn it is.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: LogBatchReader) -> None:
         self._source = source
         self._thread = Workers(1, "relay-reader")
         self._ahead: Future[Sequence[Batch]] | None = None

@@ -1,0 +1,29 @@
+"""Whether everything that is committed has been delivered."""
+
+from __future__ import annotations
+
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from outbox.delivery.ports import OpenOutbox
+from outbox.log.position import Position
+from outbox.mongo.calls import time_limit
+from outbox.mongo.server_errors import is_transient
+
+
+def is_drained(outbox: OpenOutbox, position: Position | None) -> bool:
+    """Whether all that is committed is delivered, if a relay is at `position`. Raises errors that do not pass."""
+    # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head, read
+    # after it, counts everything that was committed. A primary that was just elected may not know for a moment what is
+    # committed: hence a read that has it make sure, and another that is no older.
+    staging = outbox.collections.staging.with_options(read_concern=ReadConcern("linearizable"))
+    try:
+        with outbox.collections.client.start_session(causal_consistency=True) as session:
+            with time_limit():
+                if staging.find_one({}, {"_id": 1}, session=session) is not None:
+                    return False
+            return position is not None and position[0] >= outbox.log.head(session)
+    except PyMongoError as error:
+        if not is_transient(error):
+            raise
+        return False

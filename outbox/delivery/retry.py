@@ -1,0 +1,67 @@
+"""Trying again: waits the longer the more failures came in a row, and says what failed once a minute."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from pymongo.errors import PyMongoError
+
+from outbox.backoff import delay
+from outbox.clock import Clock, SystemClock
+from outbox.errors import OutboxError
+from outbox.mongo.server_errors import is_transient, short_message
+
+logger = logging.getLogger("relay")
+
+AGAIN_SECONDS = 60.0
+"""So long an error that comes again and again is not said again."""
+_MACHINE = SystemClock()
+
+
+class Retry:
+    """Waits before the next try, until `stop` is set. Not thread-safe.
+
+    It counts the failures in a row, over all that it is used for: any progress begins the count anew, so that errors
+    which are rare, and many in a process's life, cost no growing pauses.
+
+    label: of the reader, for the log output. chance: floats in [0, 1) for the jitter. An error that lasts is said once,
+    and every minute after.
+    """
+
+    def __init__(self, label: str, stop: threading.Event, chance: Callable[[], float], clock: Clock = _MACHINE) -> None:
+        self.stop = stop
+        self.label = label
+        self._chance = chance
+        self._clock = clock
+        self._said: tuple[str, float] = "", 0.0
+        self._failures = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether nothing has gone on since the last failure."""
+        return self._failures > 0
+
+    def progressed(self) -> None:
+        """Notes that what failed before goes on."""
+        self._failures = 0
+
+    def wait(self, error: Exception) -> None:
+        """Waits, the longer the more failures came before it in a row. Raises an error that does not pass."""
+        if isinstance(error, PyMongoError) and not is_transient(error):
+            raise error
+        self._failures += 1
+        seconds = delay(self._failures, self._chance)
+        if isinstance(error, PyMongoError | OutboxError):
+            self._warn(short_message(error), seconds)
+        else:
+            logger.error("relay %s: unforeseen; again in %.1f s", self.label, seconds, exc_info=error)
+        self.stop.wait(seconds)
+
+    def _warn(self, why: str, seconds: float) -> None:
+        said, at = self._said
+        now = self._clock.monotonic()
+        if why != said or now - at >= AGAIN_SECONDS:
+            self._said = why, now
+            logger.warning("relay %s: %s; again in %.1f s", self.label, why, seconds)

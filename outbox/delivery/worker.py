@@ -1,0 +1,174 @@
+"""The work: relays while the lease is held, with every turn that it can take."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import closing
+
+from outbox.clock import SystemClock
+from outbox.dead_letters.requeued import RequeuedLetters
+from outbox.dead_letters.store import DeadLetterStore
+from outbox.delivery.at_least_once import Restart
+from outbox.delivery.config import DeliveryConfig
+from outbox.delivery.drained import is_drained
+from outbox.delivery.outcome import Poisoned
+from outbox.delivery.ports import BatchReader, Encoder, Parking, Sink
+from outbox.delivery.pump import Pump
+from outbox.delivery.pump_loop import PumpLoop
+from outbox.delivery.read_ahead import ReadAhead
+from outbox.delivery.retry import Retry
+from outbox.errors import DeliveryFailed
+from outbox.log.position import Position
+from outbox.mongo.lease import Lease
+from outbox.shares.share import ALL, Share, still_needed
+
+logger = logging.getLogger("relay")
+
+LOOK_SECONDS = 5.0
+"""Between two looks for requeued dead letters."""
+
+
+class Worker:
+    """Relays one share, or all there is, to one sink. Not thread-safe."""
+
+    def __init__(self, config: DeliveryConfig, sink: Sink, share: Share = ALL) -> None:
+        self._config = config
+        self._label = f"{share.name(config.name)!r} of {config.where}"
+        self._outbox = config.outbox
+        self._sink = sink
+        self._clock = SystemClock()
+        self._share = share
+        self._delivery = config.delivery(sink, share)
+        self._cursors = self._delivery.cursors
+
+    def reached(self, lease: Lease) -> Position | None:
+        """Tells how far it was delivered, and takes over: under `lease`, nobody else delivers from here on. None before
+        the first start. Raises CursorMismatch, HistoryLost, LeaseLost, DeliveryFailed, DeliveryRefused."""
+        return self._delivery.position(lease, self._letters(lease))
+
+    def _letters(self, lease: Lease) -> DeadLetterStore:
+        return DeadLetterStore(
+            self._outbox.collections, self._cursors, lease.fence, self._config.on_poison, self._share
+        )
+
+    def work(self, lease: Lease, stop: threading.Event) -> None:
+        """See `run`: until `stop` is set, with the failures counted from here on."""
+        self.run(lease, Retry(self._label, stop, self._config.chance), once=False)
+
+    def run(self, lease: Lease, retry: Retry, once: bool) -> None:
+        """Relays until the stop of `retry` is set, or `lease` says that another number of shares is wanted, or with
+        `once` all is delivered; then drains and saves. `lease` stays held.
+
+        Raises what relay.relay.Relay.run names, and LeaseLost.
+        """
+        if self._share.total > 1:  # the cursors of several shares are made before any of them works
+            self._config.has_begun.set()
+        self._cursors.claim(lease.fence)
+        letters = self._letters(lease)
+        while not (retry.stop.is_set() and retry.failing):
+            try:
+                self._relay_requeued(letters, retry, lease)
+                if not self._relay_log(letters, retry, lease, once):
+                    return
+                retry.progressed()
+            except DeliveryFailed as error:  # of taking over: a pump sees to its own
+                retry.wait(error)
+
+    def _relay_log(self, letters: DeadLetterStore, retry: Retry, lease: Lease, once: bool) -> bool:
+        """Relays what comes in the log. True: only until somebody has requeued dead letters."""
+        waiting, looked = False, self._clock.monotonic()
+
+        def ended(position: Position, settled: bool) -> bool:
+            nonlocal waiting, looked
+            if "wanted" in lease.found:
+                return True
+            drained = once and settled and is_drained(self._outbox, position)
+            now = self._clock.monotonic()
+            if drained or now - looked >= LOOK_SECONDS:
+                waiting, looked = letters.requeued(), now
+            return waiting or drained
+
+        def poisoned(outcome: Poisoned) -> None:
+            if self._config.on_poison == "stop":
+                outcome.error.add_note(self._config.hint(outcome.error))
+                raise outcome.error
+            letters.add(outcome.record, outcome.error)
+            logger.warning("relay %s: dead-lettered: %s", self._label, outcome.error.finding)
+
+        began = self._clock.monotonic()
+        start, reader = self._resume(lease, letters)
+        share = self._share._replace(delivered=still_needed(self._cursors.delivered, start[0]))
+        letters.log = reader.identity
+        encoder = self._config.encoder(self._sink, reader.identity)
+        restart = self._delivery.restart(lease)
+        pump = self._pump(reader, encoder, lease, start, letters, self._save(lease), restart, share)
+        with closing(reader), closing(pump):
+            logger.info(
+                "relay %s: relaying after seq %d (fence %d, %s encoder)",
+                self._label,
+                start[0],
+                lease.fence,
+                self._config.encoder_kind,
+            )
+            PumpLoop(retry).run(pump, poisoned, ended)
+            if not pump.pending:
+                seconds, last = self._clock.monotonic() - began, pump.position[0]
+                logger.info("relay %s: stopped after seq %d", self._label, last)
+                if once:
+                    sent = last - start[0] - letters.count_between(start[0], last)
+                    logger.info("relay %s: delivered %d message(s) in %.1f s", self._label, sent, seconds)
+        return waiting
+
+    def _relay_requeued(self, letters: DeadLetterStore, retry: Retry, lease: Lease) -> None:
+        """Sends the dead letters that were requeued. Nothing of the log meanwhile: a parked key's come before it."""
+        while not retry.stop.is_set() and letters.requeued():
+            if not self._delivery.rest(lease, letters) or (found := letters.next_requeued(self._outbox.log)) is None:
+                return
+            released = RequeuedLetters(letters, found.records)
+            encoder = self._config.encoder(self._sink, found.log)
+            restart = self._delivery.restart_letters(lease, released)
+
+            def poisoned(outcome: Poisoned, released: RequeuedLetters = released) -> None:
+                released.put_back(outcome.record, outcome.error)
+                logger.warning("relay %s: refused again: %s", self._label, outcome.error.finding)
+
+            start, save = released.start, released.save
+            with closing(self._pump(released, encoder, lease, start, released, save, restart, ALL)) as pump:
+                logger.info("relay %s: sending %d requeued message(s)", self._label, len(found.records))
+                PumpLoop(retry).run(pump, poisoned, lambda _, settled: settled)
+
+    def _pump(
+        self,
+        reader: BatchReader,
+        encoder: Encoder,
+        lease: Lease,
+        start: Position,
+        parking: Parking,
+        save: Callable[[Position], None],
+        restart: Restart,
+        share: Share,
+    ) -> Pump:
+        return Pump(
+            reader, self._sink, encoder, lease,
+            start=start, save=save, parking=parking, clock=self._clock, restart=restart, share=share,
+        )  # fmt: skip
+
+    def _save(self, lease: Lease) -> Callable[[Position], None]:
+        fence = lease.fence
+        return lambda position: self._cursors.save(position, fence)
+
+    def _resume(self, lease: Lease, letters: DeadLetterStore) -> tuple[Position, ReadAhead]:
+        """The position to go on from, saved in any case before the first read, and a reader that stands after it."""
+        cursor = self._delivery.position(lease, letters)
+        if cursor is None:
+            cursor = self._config.begin(lambda position: self._cursors.register(position, lease))
+        reader = self._outbox.reader(cursor[0] + 1)
+        with contextlib.ExitStack() as unless_all_is_well:
+            unless_all_is_well.enter_context(closing(reader))
+            self._delivery.begin(cursor, lease)
+            unless_all_is_well.pop_all()
+            self._config.has_begun.set()
+            return cursor, ReadAhead(reader)

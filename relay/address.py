@@ -19,7 +19,7 @@ from pymongo.uri_parser import split_hosts, split_options
 
 from relay.errors import InvalidSettings
 
-log = logging.getLogger("relay")
+logger = logging.getLogger("relay")
 
 _SCHEMES = ("mongodb", "mongodb+srv")
 _SHORTEST = 4  # to blank out shorter parts would garble the sentence
@@ -141,9 +141,9 @@ def _check_option(option: _Option) -> None:
 def _warn_of_compressors(lacking: set[str]) -> None:
     for name in sorted(lacking):
         if name in _PACKAGES:
-            log.warning("--mongo: going on without the compressor %s: pip install '%s'", name, _PACKAGES[name])
+            logger.warning("--mongo: going on without the compressor %s: pip install '%s'", name, _PACKAGES[name])
         else:
-            log.warning("--mongo: going on without one of the compressors, which the driver does not have")
+            logger.warning("--mongo: going on without one of the compressors, which the driver does not have")
 
 
 def _check_file(option: _Option, password: str | None) -> None:

@@ -16,7 +16,7 @@ from relay.address import check_address, hosts_of, tls_context, without_values
 from relay.answers import Answers
 from relay.errors import InvalidSettings, Unreachable
 
-log = logging.getLogger("relay")
+logger = logging.getLogger("relay")
 
 CONNECT_SECONDS = 5.0
 _CONNECTIONS = 4
@@ -55,7 +55,7 @@ def _client(uri: str, options: dict[str, Any], connections: int) -> MongoClient[
             given = client.options.pool_options.max_pool_size
             if given is None or given >= connections:
                 return client
-            log.info("maxPoolSize=%d is too small for this relay, which takes %d connections", given, connections)
+            logger.info("maxPoolSize=%d is too small for this relay, which takes %d connections", given, connections)
             return MongoClient(uri, connect=False, **options, maxPoolSize=connections)
     except (ConfigurationError, ValueError, OSError) as error:
         raise InvalidSettings(f"--mongo: {without_values(uri, str(error))}") from None

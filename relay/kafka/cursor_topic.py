@@ -1,4 +1,4 @@
-"""The topic of exactly-once cursors: made, checked, and read to its end."""
+"""The compacted Kafka topic with the cursors of exactly-once relays: creates, checks and reads it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,27 @@ from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
 from relay.kafka import errors
 from relay.kafka.topic_admin import created
 
-log = logging.getLogger("relay.kafka")
+logger = logging.getLogger("relay.kafka")
 
 PARTITION = 0
-"""All cursors are in one partition: there are few of them, and each is found without knowing how many there are."""
+"""The one partition of the topic: cursors are few, and one is found without knowing how many partitions there are."""
 CALL_SECONDS = 4.0
 _POLL_SECONDS = 0.2
 _LAST = 1000
-"""So many records from the end are looked through first: a relay that was at work a moment ago is among them."""
+"""Records from the end that are read first: the cursor of a relay that was at work a moment ago is among them."""
 LAYOUT = {"cleanup.policy": "compact"}
-"""What the topic must be like, or it would lose a cursor."""
+"""Settings that the topic must have, or it would lose a cursor."""
 CONVENIENT = {"segment.bytes": str(4 << 20)}
-"""Small segments, because only closed ones are compacted. A broker that refuses this makes the topic without."""
+"""Settings that it should have: small segments, because only closed ones are compacted. If a policy of the broker's
+refuses them, the topic is created without."""
 _AGAINST_SETTINGS = {"POLICY_VIOLATION", "INVALID_CONFIG"}
 
 
 class CursorTopic:
-    """The compacted topic `name`, with one record a relay. `client` makes a Kafka client of a class, with settings."""
+    """The compacted topic `name`, with one record a relay.
+
+    client: makes a client of a class of confluent_kafka, with settings.
+    """
 
     def __init__(self, name: str, bootstrap: str, client: Callable[[Callable[..., Any], dict[str, Any]], Any]) -> None:
         self.name = name
@@ -44,11 +48,11 @@ class CursorTopic:
         self._client = client
 
     def check(self, replication: int | None) -> None:
-        """Makes the topic if it is missing and `replication` is given. Raises TopicMissing, Unreachable."""
+        """Creates the topic if it is missing and `replication` is given. Raises TopicMissing, Unreachable."""
         admin = self._client(AdminClient, {})
         policy = self._policy(admin)
         if policy is None and replication is not None:
-            self._make(admin, replication)
+            self._create_best(admin, replication)
         elif policy is None:
             raise TopicMissing(
                 f"no topic {self.name} on {self._bootstrap}, where --exactly-once keeps its cursors. Let the relay "
@@ -63,10 +67,10 @@ class CursorTopic:
             )
 
     def _policy(self, admin: AdminClient) -> str | None:
-        """Its cleanup.policy; None when there is no such topic."""
+        """The topic's cleanup.policy; None when there is no such topic."""
         resource = ConfigResource(ResourceType.TOPIC, self.name)
         try:
-            found = admin.describe_configs([resource], request_timeout=CALL_SECONDS)[resource].result()
+            settings = admin.describe_configs([resource], request_timeout=CALL_SECONDS)[resource].result()
         except KafkaException as error:
             fault = error.args[0]
             if fault.name() in {"UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC"}:
@@ -74,48 +78,47 @@ class CursorTopic:
             if errors.verdict(fault.name()) is Verdict.CONFIG:
                 raise TopicMissing(f"topic {self.name}: {fault.str()}: grant DescribeConfigs on it") from error
             raise Unreachable(f"Kafka at {self._bootstrap} did not answer: {fault.str()}") from error
-        return str(found["cleanup.policy"].value)
+        return str(settings["cleanup.policy"].value)
 
-    def _make(self, admin: AdminClient, replication: int) -> None:
+    def _create_best(self, admin: AdminClient, replication: int) -> None:
         try:
             self._create(admin, replication, LAYOUT | CONVENIENT)
         except TopicMissing as refused:
             cause = refused.__cause__
             if not isinstance(cause, KafkaException) or cause.args[0].name() not in _AGAINST_SETTINGS:
                 raise
-            log.info("%s: the broker may not want %s; trying without", self.name, ", ".join(CONVENIENT))
+            logger.info("%s: the broker may not want %s; trying without", self.name, ", ".join(CONVENIENT))
             self._create(admin, replication, LAYOUT)
 
     def _create(self, admin: AdminClient, replication: int, layout: dict[str, str]) -> None:
         new = NewTopic(self.name, PARTITION + 1, replication, config=layout)
         for topic in created(admin, [new], CALL_SECONDS, self._bootstrap):
-            log.info("created topic %s for the cursors", topic)
+            logger.info("created topic %s for the cursors", topic)
 
     def read(self, key: str) -> str | None:
-        """The newest committed value of `key`, whoever wrote it; None when there is none, or a null. Raises
-        DeliveryFailed.
+        """Returns the newest committed value of `key`; None when there is none, or a null.
 
-        Reads to the very end: while the transaction of another relay, which has just died, is open in the topic, what
-        comes after it cannot be told committed or not, and this fails until Kafka has ended it.
+        Raises DeliveryFailed, also while the transaction of a relay that has just died is open in the topic: whether
+        what comes after it is committed is not known before Kafka has ended that.
         """
         count = _LAST
         while True:
-            found, is_all = self._last(count)
-            if key in found or is_all:
-                return found.get(key)
+            values, is_all = self._last(count)
+            if key in values or is_all:
+                return values.get(key)
             count *= 100
 
     def all(self) -> dict[str, str]:
-        """The newest committed value of each key that has one. Raises DeliveryFailed, as `read`."""
+        """Returns the newest committed value of each key that has one. Raises DeliveryFailed, as `read`."""
         count = _LAST
         while True:
-            found, is_all = self._last(count)
+            values, is_all = self._last(count)
             if is_all:
-                return {key: value for key, value in found.items() if value is not None}
+                return {key: value for key, value in values.items() if value is not None}
             count *= 100
 
     def _last(self, count: int) -> tuple[dict[str, str | None], bool]:
-        """By their keys the values among the last `count` records, and whether there are no more."""
+        """The values of the last `count` records by their keys, and whether there are no other records."""
         try:
             admin = self._client(AdminClient, {})
             oldest = self._offset(admin, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # theirs
@@ -126,8 +129,8 @@ class CursorTopic:
             raise self._failed(error.args[0].str()) from error
 
     def _offset(self, admin: AdminClient, which: OffsetSpec) -> int:
-        place = TopicPartition(self.name, PARTITION)
-        return int(admin.list_offsets({place: which}, request_timeout=CALL_SECONDS)[place].result().offset)
+        partition = TopicPartition(self.name, PARTITION)
+        return int(admin.list_offsets({partition: which}, request_timeout=CALL_SECONDS)[partition].result().offset)
 
     def _newest(self, start: int, end: int) -> dict[str, str | None]:
         settings = {
@@ -137,7 +140,7 @@ class CursorTopic:
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 10,
         }
-        found: dict[str, str | None] = {}
+        values: dict[str, str | None] = {}
         consumer = self._client(Consumer, settings)
         try:
             consumer.assign([TopicPartition(self.name, PARTITION, start)])
@@ -150,10 +153,10 @@ class CursorTopic:
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise self._failed(error.str())
                 if message.offset() >= end:  # what others have stored since, or that there is nothing more
-                    return found
+                    return values
                 if error is None:
                     deadline = time.monotonic() + CALL_SECONDS
-                    found[_text(message.key()) or ""] = _text(message.value())
+                    values[_text(message.key()) or ""] = _text(message.value())
         finally:
             consumer.close()
         raise self._failed("its end is not readable yet; perhaps the transaction of a relay that died is still open")
@@ -163,5 +166,5 @@ class CursorTopic:
 
 
 def _text(value: bytes | None) -> str | None:
-    """Of what anybody may have written there: what is no text is no cursor either, and is told so."""
+    """Decodes what anybody may have written: text that is broken is no cursor, and is refused as one later."""
     return None if value is None else value.decode(errors="replace")

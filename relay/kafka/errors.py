@@ -1,8 +1,8 @@
-"""What each of Kafka's errors means for a record that was not delivered: our own table.
+"""Tells what an error of Kafka's means for a record that was not delivered, by a table of our own.
 
-`KafkaError.retriable()` is no help: it says False for a timed-out message, which is worth trying again for ever. The
-names are librdkafka's; those with an underscore are errors of the client itself. A name that is not listed is retried:
-never dropped, and never a reason to stop.
+`KafkaError.retriable()` is no help: it says False for a message that timed out, which is worth any number of retries.
+The names are librdkafka's; those with an underscore are errors of the client itself. An error that is not listed is
+retried: it never drops a record and never stops a relay.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ VERDICTS: dict[str, tuple[Verdict, str]] = {
 
 
 def verdict(name: str) -> Verdict:
-    """What a failed delivery with librdkafka's error `name` means."""
+    """Returns what a delivery that failed with librdkafka's error `name` means."""
     return VERDICTS[name][0] if name in VERDICTS else Verdict.RETRY
 
 
 def explanation(name: str, broker_says: str) -> str:
-    """The error in words: what the broker said, and what it means where that is known."""
+    """Says the error in words: those of the broker, then what it means, or its name if that is not known."""
     return f"{broker_says} ({VERDICTS[name][1]})" if name in VERDICTS else f"{broker_says} ({name})"

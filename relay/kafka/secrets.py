@@ -1,4 +1,4 @@
-"""Secrets among Kafka's settings, and how they are kept out of what librdkafka says of them."""
+"""Keeps the secrets among Kafka's settings out of errors and of librdkafka's log."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 _SECRET = re.compile(r"password|passphrase|secret|\.pem$|oauthbearer\.(config|.*url)|^(ssl|https)_")
 _ECHO = re.compile(r'Invalid value ".*" for configuration')
-_SHORTEST = 4  # to blank out a shorter one would garble every sentence, and tell it
+_SHORTEST = 4  # to replace a shorter one would garble every sentence, and give it away
 
 
 class Secrets(logging.Filter):
-    """Blanks the secret values of some settings out of texts, and of a logger's lines. Immutable, thread-safe."""
+    """Replaces the secret values of settings with *** in texts, and in a logger's lines. Immutable, thread-safe."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Secrets(logging.Filter):
         self._values = sorted(values, key=len, reverse=True)  # one may be a part of another
 
     def hide(self, text: str) -> str:
-        """The text without secrets. What librdkafka quotes as invalid is none of its words, and may be a password."""
+        """Returns the text without secrets, and without what librdkafka quotes as invalid: that may be a password."""
         for value in self._values:
             text = text.replace(value, "***")
         return _ECHO.sub("Invalid value for configuration", text)

@@ -1,10 +1,11 @@
-"""The Kafka sink: librdkafka's producer, with the settings that the guarantees stand on."""
+"""Delivers records to Kafka at least once, through librdkafka's idempotent producer."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -13,13 +14,13 @@ from outbox.clock import SystemClock
 from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, InvalidSettings, Verdict
 from relay.kafka import errors
-from relay.kafka.log import Worthwhile
+from relay.kafka.log import RepetitionFilter
 from relay.kafka.secrets import Secrets
 from relay.kafka.settings import DEFAULTS, LOCKED, check_settings
 from relay.kafka.topic_admin import NewTopics, TopicCheck, trouble
 from relay.kafka.watch import Generation, Silence, Watch
 
-log = logging.getLogger("relay.kafka")
+logger = logging.getLogger("relay.kafka")
 
 S = TypeVar("S", bound="KafkaSink")
 
@@ -48,18 +49,18 @@ class KafkaSink:
         self._watch = Watch(Silence(bootstrap, clock), clock)
         self._topic = ""
         self._producer: Producer | None = None
-        self._acknowledged: Callable[[int], object] = _nobody
+        self._acknowledged: Callable[[int], object] = _ignore
         self._failed: list[tuple[int, KafkaError]] = []
         self._singly = False
 
     def another(self) -> KafkaSink:
         """See Sink.another."""
-        return self._beside(KafkaSink(self.bootstrap, self._given, create=self._create))
+        return self._share_silence(KafkaSink(self.bootstrap, self._given, create=self._create))
 
-    def _beside(self, made: S) -> S:
-        """Lets another sink of the same Kafka say together with this one when that is silent."""
-        made._watch = Watch(self._watch.silence, SystemClock())
-        return made
+    def _share_silence(self, other: S) -> S:
+        """Makes another sink of the same Kafka report silence together with this one, once for both."""
+        other._watch = Watch(self._watch.silence, SystemClock())
+        return other
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check. One request a topic, and two more to create what is missing."""
@@ -73,27 +74,28 @@ class KafkaSink:
 
     def _new_producer(self, more: dict[str, Any]) -> Producer:
         singly = {"batch.num.messages": 1} if self._singly else {}
-        found: Producer = self._client(Producer, {**singly, **more, "error_cb": self._fault})
-        return found
+        producer: Producer = self._client(Producer, {**singly, **more, "error_cb": self._on_error})
+        return producer
 
-    def _fault(self, error: KafkaError) -> None:
-        """Of a connection; those of records come with their reports."""
+    def _on_error(self, error: KafkaError) -> None:
+        """Takes an error of a connection; errors of records come with their reports."""
         if error.name() == "_ALL_BROKERS_DOWN":
             self._watch.down()
         else:
             self._watch.fault(error.name(), self._secrets.hide(error.str()))
 
-    def _client(self, client: Callable[..., Any], more: dict[str, Any]) -> Any:
+    def _client(self, kind: Callable[..., Any], more: dict[str, Any]) -> Any:
+        """Makes a client of this kind, a class of confluent_kafka, with `more` settings. Raises InvalidSettings."""
         try:
-            return client({**self._settings, **more}, logger=self._log())
+            return kind({**self._settings, **more}, logger=self._client_logger())
         except KafkaException as error:
             raise InvalidSettings(f"Kafka settings: {self._secrets.hide(error.args[0].str())}") from None
         except (TypeError, ValueError, AttributeError) as error:  # a name that the Python client has for a callback
             raise InvalidSettings(f"Kafka settings: {self._secrets.hide(str(error))}") from None
 
-    def _log(self) -> logging.Logger:
+    def _client_logger(self) -> logging.Logger:
         logger = logging.getLogger("relay.librdkafka")
-        logger.addFilter(_WORTHWHILE)
+        logger.addFilter(_REPETITIONS)
         logger.addFilter(self._secrets)
         return logger
 
@@ -126,14 +128,14 @@ class KafkaSink:
         return sent
 
     def _too_large(self, record: Outgoing, limit: str) -> DeliveryFailed:
-        """Of a record that the broker was never asked for: this client's own limit, and before compression."""
+        """The error for a record over a limit of this client, counted before compression; no broker was asked."""
         seq, _, _, value, _ = record
-        advice = "" if limit in LOCKED else f": --set {limit}= a larger one"
+        hint = "" if limit in LOCKED else f": --set {limit}= a larger one"
         return DeliveryFailed(
             seq,
             Verdict.POISON,
             f"its value takes {len(value or b'')} bytes as JSON, more than the relay's own {limit} of "
-            f"{self._settings[limit]}, which counts before compression{advice}",
+            f"{self._settings[limit]}, which counts before compression{hint}",
         )
 
     def _report(self, seq: int, generation: Generation, error: KafkaError | None, _: Message) -> None:
@@ -155,32 +157,32 @@ class KafkaSink:
         if self._failed:
             self._collect(producer)
             raise self._failure("")
-        self._look()
+        self._check_silence()
 
-    def _look(self) -> None:
-        """Says when Kafka is silent. Raises DeliveryFailed when a client made anew may get on better."""
+    def _check_silence(self) -> None:
+        """Logs that Kafka is silent. Raises DeliveryFailed when a new client may be able to connect."""
         producer = self._open_producer()
-        if self._watch.look(lambda: trouble(producer, self._topic)) and self._watch.refused:
+        if self._watch.check(lambda: trouble(producer, self._topic)) and self._watch.refused:
             # Certificates, keys and authorities are read from their files when a client is made, and never again.
             raise DeliveryFailed(
                 None, Verdict.RETRY, f"{self._watch.refused}; connecting anew, with what stands in the files by now"
             )
 
     def _collect(self, producer: Producer) -> None:
-        """Gets the reports that a failure set off, for the record to blame is among them."""
+        """Waits for the reports that a failure brings: the record to blame is among them."""
         try:
             producer.flush(_REPORT_SECONDS)
         except KafkaException as error:  # the same fatal error, raised again for what it ended
-            log.debug("while collecting reports: %s", error)
+            logger.debug("while collecting reports: %s", error)
 
     def _failure(self, fatal: str) -> DeliveryFailed:
-        """The failure to act on: the first record that was refused for what it is, else the first that failed."""
-        failed = sorted(((seq, error.name(), error.str()) for seq, error in self._failed), key=lambda each: each[0])
+        """The failure to act on: of the first record that was refused as it is, else of the first that failed."""
+        failed = sorted(((seq, error.name(), error.str()) for seq, error in self._failed), key=itemgetter(0))
         if not failed:
             return DeliveryFailed(None, Verdict.RETRY, fatal)
-        refused = [each for each in failed if errors.verdict(each[1]) is not Verdict.RETRY]
-        seq, name, says = (refused or failed)[0]
-        verdict, reason = errors.verdict(name), errors.explanation(name, says)
+        refused = [failure for failure in failed if errors.verdict(failure[1]) is not Verdict.RETRY]
+        seq, name, text = (refused or failed)[0]
+        verdict, reason = errors.verdict(name), errors.explanation(name, text)
         if verdict is Verdict.POISON and not self._singly:
             # The broker refuses a whole batch, whichever record of it is to blame. So send them one by one from here.
             self._singly = True
@@ -195,12 +197,12 @@ class KafkaSink:
     def close(self) -> None:
         """See Sink.close."""
         producer, self._producer = self._producer, None
-        self._acknowledged = _nobody
+        self._acknowledged = _ignore
         if producer is not None:
             try:
                 self._end(producer)
             except KafkaException as error:  # a producer that had failed for good says so once more
-                log.debug("while closing: %s", error)
+                logger.debug("while closing: %s", error)
         self._failed.clear()
         self._watch.flight.land()
 
@@ -214,8 +216,8 @@ class KafkaSink:
         return self._producer
 
 
-_WORTHWHILE = Worthwhile(SystemClock())
+_REPETITIONS = RepetitionFilter(SystemClock())
 
 
-def _nobody(_: int) -> None:
-    """Acknowledgements that come after close() are nobody's."""
+def _ignore(_: int) -> None:
+    """Takes acknowledgements that come after close()."""

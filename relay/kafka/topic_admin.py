@@ -1,4 +1,4 @@
-"""The topics that records go to: looked for before anything is sent, and made if that was asked for."""
+"""Checks that the topics exist before anything is sent, and creates those that are missing if asked to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from relay.errors import TopicMissing, Unreachable, Verdict
 from relay.kafka import errors
 from relay.kafka.secrets import Secrets
 
-log = logging.getLogger("relay.kafka")
+logger = logging.getLogger("relay.kafka")
 
 CHECK_SECONDS = 5.0
 ASK_SECONDS = 0.5
@@ -25,14 +25,17 @@ ASK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class NewTopics:
-    """How to make topics that are missing. Both from 1; the broker refuses more replicas than it has nodes."""
+    """How missing topics are created. Both from 1; the broker refuses more replicas than it has nodes."""
 
     partitions: int
     replication: int
 
 
 class TopicCheck:
-    """Looks for topics on `bootstrap`. `client` makes a Kafka client of a class, with settings."""
+    """Looks for topics on the Kafka at `bootstrap`.
+
+    client: makes a client of a class of confluent_kafka, with settings.
+    """
 
     def __init__(
         self, bootstrap: str, client: Callable[[Callable[..., Any], dict[str, Any]], Any], secrets: Secrets
@@ -56,7 +59,7 @@ class TopicCheck:
             )
         new = [NewTopic(topic, create.partitions, create.replication) for topic in missing]
         for topic in created(admin, new, CHECK_SECONDS, self._bootstrap):
-            log.info("created topic %s with %d partition(s)", topic, create.partitions)
+            logger.info("created topic %s with %d partition(s)", topic, create.partitions)
 
     def _existing(self, admin: AdminClient, faults: list[KafkaError]) -> Iterable[str]:
         try:
@@ -87,9 +90,9 @@ class TopicCheck:
         return missing
 
     def _refuse_twins(self, missing: Iterable[str], others: Collection[str]) -> None:
-        """Kafka makes no topic whose name is another's but for '.' and '_', which are one in its metrics' names."""
+        """Raises TopicMissing where Kafka would not create a topic: in its metrics '.' and '_' are the same."""
         for topic in missing:
-            twins = sorted(each for each in others if each != topic and _folded(each) == _folded(topic))
+            twins = sorted(other for other in others if other != topic and _folded(other) == _folded(topic))
             if twins:
                 raise TopicMissing(
                     f"the topic {topic} cannot stand beside {twins[0]} on {self._bootstrap}: Kafka takes '.' and '_' "
@@ -98,7 +101,7 @@ class TopicCheck:
                 )
 
     def _unreachable(self, admin: AdminClient, error: KafkaError, faults: list[KafkaError]) -> Unreachable:
-        """The call itself only knows that its time was over: librdkafka says by callback why it cannot connect."""
+        """The error with its cause, which librdkafka tells by callback; the call itself has only timed out."""
         admin.poll(0)
         causes = [fault.str() for fault in faults if fault.name() != "_ALL_BROKERS_DOWN"]
         why = causes[-1] if causes else "check host, port and security.protocol"
@@ -106,12 +109,11 @@ class TopicCheck:
 
 
 def created(admin: AdminClient, new: list[NewTopic], seconds: float, bootstrap: str) -> Iterator[str]:
-    """Creates topics, and names each that it has made: not one that another relay was first with. Raises TopicMissing,
-    with the command that makes it by hand.
+    """Creates topics, and yields the name of each that it created, but not of one that another relay created first.
 
-    To be iterated over to its end.
+    Iterate over it to its end. Raises TopicMissing, with the command that creates the topic by hand.
     """
-    wanted = {each.topic: each for each in new}
+    wanted = {topic.topic: topic for topic in new}
     for topic, future in admin.create_topics(new, operation_timeout=seconds).items():
         try:
             future.result()
@@ -126,7 +128,7 @@ def created(admin: AdminClient, new: list[NewTopic], seconds: float, bootstrap: 
 
 
 def command(topic: NewTopic, bootstrap: str) -> str:
-    """What makes the topic by hand."""
+    """The shell command that creates the topic by hand."""
     settings = "".join(f" --config {name}={value}" for name, value in (topic.config or {}).items())
     return (
         f"kafka-topics.sh --bootstrap-server {bootstrap} --create --topic {topic.topic} --partitions "
@@ -135,15 +137,15 @@ def command(topic: NewTopic, bootstrap: str) -> str:
 
 
 def trouble(client: Producer, topic: str) -> str:
-    """What may keep Kafka from acknowledging records of `topic` ("": it is asked of the brokers only); "" for nothing.
+    """Says what may keep Kafka from acknowledging records of `topic`; "" when nothing is wrong.
 
-    Blocks at most ASK_SECONDS.
+    With "" for the topic only the brokers are looked at. Blocks for at most ASK_SECONDS.
     """
     try:
-        found = client.list_topics(topic, timeout=ASK_SECONDS) if topic else client.list_topics(timeout=ASK_SECONDS)
+        metadata = client.list_topics(topic, timeout=ASK_SECONDS) if topic else client.list_topics(timeout=ASK_SECONDS)
     except KafkaException as error:
         return f"no broker answers ({error.args[0].str()})"
-    for number, partition in found.topics[topic].partitions.items() if topic else ():
+    for number, partition in metadata.topics[topic].partitions.items() if topic else ():
         if partition.leader < 0:
             return f"partition {number} of {topic} has no leader"
         if len(partition.isrs) < len(partition.replicas):

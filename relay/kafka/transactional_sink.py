@@ -1,8 +1,7 @@
-"""Exactly once: a Kafka sink whose every transaction holds records and the cursor after them."""
+"""Delivers records to Kafka exactly once: each transaction commits records together with the cursor after them."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -15,16 +14,14 @@ from relay.kafka.cursor_topic import PARTITION, CursorTopic
 from relay.kafka.sink import KafkaSink
 from relay.kafka.topic_admin import NewTopics
 
-log = logging.getLogger("relay.kafka")
-
 CURSORS = "mongo-outbox.cursors"
 ID = "mongo-outbox/{name}"
 """The `transactional.id` of the relay `name`."""
 RECORDS = 5_000
-"""In a transaction at most, but for the rest of a chunk. Committing takes 6 ms and as long as the last of them need to
-arrive (measured); more of them bring no more throughput, and more delay."""
+"""Records in a transaction at most, but for the rest of a batch. A commit takes 6 ms, and as long as the last records
+need to arrive (measured): larger transactions bring no more throughput, only more delay."""
 _FEW = 100
-"""So few at once come from the log's end: they are committed without waiting for more."""
+"""A shorter batch comes from the log's end: it is committed without waiting for more."""
 _COMMIT_SECONDS = 1.0
 _TAKE_OVER_SECONDS = 5.0
 _STORE_SECONDS = 5.0
@@ -60,9 +57,9 @@ class KafkaTransactions(KafkaSink):
         self._name = ""
         self._cursor: Callable[[Outgoing], str] = _no_cursor
         self._checked = False
-        self._begin_anew()
+        self._forget_transaction()
 
-    def _begin_anew(self) -> None:
+    def _forget_transaction(self) -> None:
         self._sent: list[int] = []
         self._last: Outgoing | None = None
         self._is_open = False
@@ -72,10 +69,10 @@ class KafkaTransactions(KafkaSink):
     def another(self) -> KafkaTransactions:
         """See Sink.another."""
         made = KafkaTransactions(self.bootstrap, self._given, create=self._create, cursors=self._cursors.name)
-        return self._beside(made)
+        return self._share_silence(made)
 
     def check(self, topics: Collection[str]) -> None:
-        """See Sink.check; the topic of the cursors too, at the first time."""
+        """See Sink.check. The first call also checks the topic of the cursors."""
         if self._cursors.name in topics:
             raise InvalidSettings(
                 f"the topic {self._cursors.name} has the cursors of --exactly-once, and is no topic for records: give "
@@ -87,7 +84,7 @@ class KafkaTransactions(KafkaSink):
             self._checked = True
 
     def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:
-        """See Transactions.take_over."""
+        """See TransactionalSink.take_over."""
         self.close()
         self._name, self._cursor = name, cursor
         self._producer = self._new_producer({"transactional.id": ID.format(name=name)})
@@ -99,11 +96,11 @@ class KafkaTransactions(KafkaSink):
         return self._cursors.read(name)
 
     def stored(self, name: str) -> Mapping[str, str]:
-        """See Transactions.stored."""
-        return {each: text for each, text in self._cursors.all().items() if is_of(each, name)}
+        """See TransactionalSink.stored."""
+        return {relay: text for relay, text in self._cursors.all().items() if is_of(relay, name)}
 
     def store(self, cursor: str) -> None:
-        """See Transactions.store."""
+        """See TransactionalSink.store."""
         producer = self._open_producer()
         try:
             producer.begin_transaction()
@@ -135,13 +132,13 @@ class KafkaTransactions(KafkaSink):
         except DeliveryFailed as failed:
             if failed.seq is None:
                 raise self._cause(producer, failed) from failed
-            self._note([outgoing for outgoing in batch if outgoing[0] < failed.seq])
+            self._add([outgoing for outgoing in batch if outgoing[0] < failed.seq])
             raise
-        self._note(batch[:sent])
+        self._add(batch[:sent])
         return sent
 
     def _cause(self, producer: Producer, failed: DeliveryFailed) -> DeliveryFailed:
-        """Of a producer that was ended by the broker, produce() says only that it is finished; aborting says why."""
+        """Finds the reason by aborting: of a producer that the broker ended, produce() says only that it has ended."""
         try:
             producer.abort_transaction(_ABORT_SECONDS)
         except KafkaException as error:
@@ -149,14 +146,14 @@ class KafkaTransactions(KafkaSink):
         self._is_open = False
         return failed
 
-    def _note(self, sent: Sequence[Outgoing]) -> None:
+    def _add(self, sent: Sequence[Outgoing]) -> None:
         if sent:
             self._sent.extend(outgoing[0] for outgoing in sent)
             self._last = sent[-1]
         self._is_due = len(sent) < _FEW or len(self._sent) >= RECORDS
 
     def poll(self, seconds: float) -> None:
-        """See Transactions: commits when it is time to, else waits as Sink.poll."""
+        """See TransactionalSink.poll: commits when it is time to, else waits as Sink.poll."""
         due, self._is_due = self._is_due, True  # by the next time, unless more is sent
         if self._last is not None and due and not self._failed:
             self._commit(self._last)
@@ -175,18 +172,18 @@ class KafkaTransactions(KafkaSink):
             return
         except KafkaException as error:
             if error.args[0].retriable() and not self._failed:  # a broker that is away: the next poll goes on
-                self._look()
+                self._check_silence()
                 return
             raise self._failed_commit(error.args[0]) from error
         sent = self._sent
-        self._begin_anew()
+        self._forget_transaction()
         self._watch.flight.land()
         for seq in sent:
             self._acknowledged(seq)
 
     def _failed_commit(self, error: KafkaError) -> DeliveryFailed:
-        """A record that was refused for what it is says more than the transaction that failed because of it."""
-        if any(errors.verdict(each.name()) is not Verdict.RETRY for _, each in self._failed):
+        """The failure to act on: a record that was refused says more than the transaction that failed because of it."""
+        if any(errors.verdict(cause.name()) is not Verdict.RETRY for _, cause in self._failed):
             return self._failure("")
         failed = _failure(error)
         return self._cause(self._open_producer(), failed) if error.name() == "_FATAL" else failed
@@ -194,10 +191,10 @@ class KafkaTransactions(KafkaSink):
     def close(self) -> None:
         """See Sink.close."""
         super().close()
-        self._begin_anew()
+        self._forget_transaction()
 
     def _end(self, producer: Producer) -> None:
-        """Not by Producer.close(): it aborts too, and waits for ever if the broker is away (measured)."""
+        """Ends the producer without Producer.close(), which waits for ever if the broker is away (measured)."""
         if self._is_open:
             # So that those who read committed need not wait for the transaction's end. If that fails, because it is
             # fenced or the broker is away, the next one to take over ends it.
@@ -206,7 +203,7 @@ class KafkaTransactions(KafkaSink):
 
 
 def _failure(error: KafkaError) -> DeliveryFailed:
-    """What to do about a failed transaction. Raises DeliveryRefused when somebody has to change something first."""
+    """The failure of a transaction. Raises DeliveryRefused when somebody has to change something first."""
     reason = errors.explanation(error.name(), error.str())
     if errors.verdict(error.name()) is Verdict.CONFIG:
         raise DeliveryRefused(reason)

@@ -1,5 +1,4 @@
-"""A watch over Kafka: brokers that are away, or acknowledge nothing, are told of at once and every minute, and their
-return too."""
+"""Watches over Kafka: logs that brokers are away or acknowledge nothing, again every minute, and that they are back."""
 
 from __future__ import annotations
 
@@ -13,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 from outbox.clock import Clock
 
-log = logging.getLogger("relay.kafka")
+logger = logging.getLogger("relay.kafka")
 
 QUIET_SECONDS = 8.0
-"""So long may an acknowledgement take, as when a partition gets another leader, before it is worth a line."""
+"""How long an acknowledgement may take before that is logged; a partition that gets another leader takes some time."""
 AGAIN_SECONDS = 60.0
-_LOOK_SECONDS = 1.0
+"""Between two lines about the same silence."""
+_CHECK_SECONDS = 1.0
 _ASK_SECONDS = 2.0
 _OTHERWISE = "it answers; perhaps fewer replicas are in sync than min.insync.replicas, or a disk is full, or slow"
 _REFUSED = {"_SSL", "_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED"}
@@ -26,14 +26,14 @@ _REFUSED = {"_SSL", "_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED"}
 
 @dataclass(slots=True)
 class Generation:
-    """Records that were sent within a second or so, and how many of them are not acknowledged."""
+    """Records that were sent within about a second, and how many of them are not acknowledged."""
 
     since: float
     waiting: int = 0
 
 
 class Flight:
-    """Since when the oldest record that is not acknowledged has been waiting. Not thread-safe.
+    """Knows since when the oldest record in flight, sent and not acknowledged, has been waiting. Not thread-safe.
 
     Cheap: one number is counted down for each record, whatever the order of the acknowledgements.
     """
@@ -44,35 +44,36 @@ class Flight:
         self._sent = 0
 
     def sending(self) -> Generation:
-        """What records count to that are sent now: `add` says how many, and each acknowledged one takes one off."""
+        """The generation of the records that are sent now: `add` them, then count `waiting` down for each."""
         now = self._clock.monotonic()
-        if not self._generations or now - self._generations[-1].since >= _LOOK_SECONDS:
+        if not self._generations or now - self._generations[-1].since >= _CHECK_SECONDS:
             self._generations.append(Generation(now))
         return self._generations[-1]
 
     def add(self, generation: Generation, count: int) -> None:
+        """Counts records that were sent."""
         generation.waiting += count
         self._sent += count
 
     def land(self) -> None:
-        """All is acknowledged, or given up."""
+        """Forgets all records: they are acknowledged, or given up."""
         self._generations.clear()
 
     @property
     def oldest(self) -> float | None:
-        """None when nothing waits."""
+        """When the oldest record in flight was sent; None when there is none."""
         while self._generations and not self._generations[0].waiting:
             self._generations.popleft()
         return self._generations[0].since if self._generations else None
 
     @property
     def acknowledged(self) -> int:
-        """How many in all; those that were given up count too."""
-        return self._sent - sum(each.waiting for each in self._generations)
+        """How many records are no longer in flight, in all; those that were given up count too."""
+        return self._sent - sum(generation.waiting for generation in self._generations)
 
 
 class Silence:
-    """What is said of the Kafka `where`, once for all sinks that are made of each other. Thread-safe."""
+    """Logs the silence of the Kafka at `where`, once for all sinks that were made of each other. Thread-safe."""
 
     def __init__(self, where: str, clock: Clock, today: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._where = where
@@ -84,7 +85,7 @@ class Silence:
         self._first = 0.0
 
     def lasts(self, who: object, since: float, what: Callable[[], str]) -> None:
-        """`who` has met silence since then; `what` says of which kind, when that is to be said."""
+        """Notes that `who` has heard nothing since then; `what` describes that, and is called only to log it."""
         now = self._clock.monotonic()
         with self._lock:
             self._since[who] = min(since, self._since.get(who, since))
@@ -93,22 +94,22 @@ class Silence:
             self._first = min(self._since.values()) if self._said is None else self._first
             self._said, seconds = now, now - self._first
         at = self._today() - timedelta(seconds=seconds)
-        log.warning("Kafka at %s: since %s UTC, for %d s, %s", self._where, f"{at:%H:%M:%S}", seconds, what())
+        logger.warning("Kafka at %s: since %s UTC, for %d s, %s", self._where, f"{at:%H:%M:%S}", seconds, what())
 
     def ends(self, who: object) -> None:
-        """`who` has been heard again."""
-        if self._said is None:  # by far most times
+        """Notes that `who` has heard from Kafka again."""
+        if self._said is None:  # nearly always
             return
         with self._lock:
             self._since.pop(who, None)
             if self._said is None or self._since:
                 return
             self._said = None
-        log.warning("Kafka at %s acknowledges again, after %d s", self._where, self._clock.monotonic() - self._first)
+        logger.warning("Kafka at %s acknowledges again, after %d s", self._where, self._clock.monotonic() - self._first)
 
 
 class Watch:
-    """Watches over one client of Kafka's. Not thread-safe."""
+    """Watches over one client of Kafka. Not thread-safe."""
 
     def __init__(self, silence: Silence, clock: Clock) -> None:
         self.silence = silence
@@ -117,37 +118,37 @@ class Watch:
         self._down: float | None = None
         self._fault = ""
         self._fault_at: float | None = None
-        self._looked_at = self._asked_at = clock.monotonic()
+        self._checked_at = self._asked_at = clock.monotonic()
         self._acknowledged = 0
         self.refused = ""
-        """How the last try to connect was refused for what this client is; "" if it was not."""
+        """Why the last attempt to connect was refused because of this client's credentials; "" if it was not."""
 
-    def fault(self, name: str, says: str) -> None:
-        """The client could not connect, or was cut off, by librdkafka's error `name`; it goes on trying."""
-        self._fault, self._fault_at = says, self._clock.monotonic()
-        self.refused = says if name in _REFUSED else ""
+    def fault(self, name: str, text: str) -> None:
+        """Notes that the client could not connect or was cut off, with librdkafka's error `name`; it goes on trying."""
+        self._fault, self._fault_at = text, self._clock.monotonic()
+        self.refused = text if name in _REFUSED else ""
 
     def down(self) -> None:
-        """The client has no broker left that it is connected with."""
+        """Notes that the client is connected with no broker any more."""
         if self._down is None:
             self._down = self._clock.monotonic()
 
-    def look(self, ask: Callable[[], str]) -> bool:
-        """Says what there is to say. True: for longer than QUIET_SECONDS nothing has been heard.
+    def check(self, ask: Callable[[], str]) -> bool:
+        """Logs what has changed. True when nothing has been heard for longer than QUIET_SECONDS.
 
         `ask` asks Kafka what is wrong: "" when all is well. It may take a moment, and is called only while something
         seems to be wrong.
         """
         now = self._clock.monotonic()
-        if now - self._looked_at < _LOOK_SECONDS:
+        if now - self._checked_at < _CHECK_SECONDS:
             return False
-        looked_at, self._looked_at = self._looked_at, now
+        checked_at, self._checked_at = self._checked_at, now
         acknowledged = self.flight.acknowledged
-        if acknowledged != self._acknowledged and self._down is not None and self._down < looked_at:
+        if acknowledged != self._acknowledged and self._down is not None and self._down < checked_at:
             self._down = None
         self._acknowledged = acknowledged
         oldest = self.flight.oldest
-        begun = min((each for each in (oldest, self._down) if each is not None), default=None)
+        begun = min((since for since in (oldest, self._down) if since is not None), default=None)
         if begun is None or now - begun < QUIET_SECONDS:
             self.silence.ends(self)
             return False
@@ -155,17 +156,17 @@ class Watch:
             self._down = None
             self.silence.ends(self)
             return False
-        self.silence.lasts(self, begun, lambda: self._what(begun, oldest is not None, ask))
+        self.silence.lasts(self, begun, lambda: self._description(begun, oldest is not None, ask))
         return True
 
     def _is_back(self, now: float, ask: Callable[[], str]) -> bool:
-        """With nothing to send, only asking tells."""
+        """Asks Kafka whether it is back: with nothing to send, only that tells."""
         if now - self._asked_at < _ASK_SECONDS:
             return False
         self._asked_at = now
         return not ask()
 
-    def _what(self, begun: float, is_sending: bool, ask: Callable[[], str]) -> str:
+    def _description(self, begun: float, is_sending: bool, ask: Callable[[], str]) -> str:
         why = self._fault if self._fault_at is not None and self._fault_at >= begun - 1 else ask()
         what = "it has acknowledged nothing" if is_sending else "no broker answers"
         return f"{what}: {why or _OTHERWISE}. The relay goes on trying, and nothing is lost"

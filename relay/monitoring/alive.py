@@ -14,7 +14,7 @@ from pathlib import Path
 
 from outbox.clock import Clock, SystemClock
 
-log = logging.getLogger("relay")
+logger = logging.getLogger("relay")
 
 WRITE_SECONDS = 1.0
 FRESH_SECONDS = 10.0
@@ -78,7 +78,7 @@ class SignOfLife:
             if isinstance(error, FileNotFoundError) and self._folder.parent.is_dir():
                 return  # another process has just taken the empty folder away, see `close`
             self._works = False
-            log.warning("`relay health --self` will find nothing: %s: %s", self._folder, error.strerror)
+            logger.warning("`relay health --self` will find nothing: %s: %s", self._folder, error.strerror)
 
     def close(self) -> None:
         """Takes the signs away, and with the last one the folder."""

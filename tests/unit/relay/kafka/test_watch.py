@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from outbox.testing import FakeClock
-from relay.kafka.log import Worthwhile
+from relay.kafka.log import RepetitionFilter
 from relay.kafka.watch import QUIET_SECONDS, Generation, Silence, Watch
 
 NOON = datetime(2025, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Scene:
 
     def step(self, seconds: float = 1.0) -> bool:
         self.clock.advance(seconds)
-        return self.watch.look(self.ask)
+        return self.watch.check(self.ask)
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -160,14 +160,14 @@ def test_several_sinks_of_one_kafka_speak_with_one_voice(scene: Scene) -> None:
     mine = scene.send()
     for _ in range(30):
         scene.step()
-        other.look(scene.ask)
+        other.check(scene.ask)
     assert len(scene.lines) == 1
 
     mine.waiting -= 1
     scene.run(3)
     assert len(scene.lines) == 1  # the other still waits
     waiting.waiting -= 1
-    other.look(scene.ask)
+    other.check(scene.ask)
     assert "again" in scene.lines[-1]
 
 
@@ -199,41 +199,41 @@ def test_what_is_fatal_to_a_client_is_a_warning(level: str, as_said: str) -> Non
     """A message that is put aside is one: it must wake nobody up."""
     record = logging.LogRecord("relay.librdkafka", logging.getLevelNamesMapping()[level], "", 0, "FATAL", (), None)
 
-    assert Worthwhile(FakeClock()).filter(record)
+    assert RepetitionFilter(FakeClock()).filter(record)
 
     assert (record.levelname, record.levelno) == (as_said, logging.getLevelNamesMapping()[as_said])
 
 
-def passes(worthwhile: Worthwhile, text: str) -> str | None:
+def passes(repetitions: RepetitionFilter, text: str) -> str | None:
     line = logging.LogRecord("relay.librdkafka", logging.ERROR, "", 0, text, None, None)
-    return line.getMessage() if worthwhile.filter(line) else None
+    return line.getMessage() if repetitions.filter(line) else None
 
 
 def test_lines_that_differ_in_numbers_only_are_said_once_a_minute_with_how_many_were_left_out() -> None:
     clock = FakeClock()
-    worthwhile = Worthwhile(clock)
+    repetitions = RepetitionFilter(clock)
 
     said = []
     for second in range(70):
         clock.advance(1)
         line = FAIL.format(client=second % 3, port=9092 + second % 2, broker=second % 4, ms=second, n=second)
-        said += [shown] if (shown := passes(worthwhile, line)) is not None else []
+        said += [shown] if (shown := passes(repetitions, line)) is not None else []
 
     assert len(said) == 2
     assert said[1].endswith("(59 more like this since)")
 
 
 def test_how_often_the_client_itself_left_a_line_out_makes_no_other_line() -> None:
-    worthwhile = Worthwhile(FakeClock())
+    repetitions = RepetitionFilter(FakeClock())
     refused = "FAIL [rdkafka#producer-1] [thrd:a]: a:1/bootstrap: Connect to ipv4#a:1 failed: Connection refused"
 
-    assert passes(worthwhile, f"{refused} (after 2ms in state CONNECT)") is not None
-    assert passes(worthwhile, f"{refused} (after 1ms in state CONNECT, 5 identical error(s) suppressed)") is None
+    assert passes(repetitions, f"{refused} (after 2ms in state CONNECT)") is not None
+    assert passes(repetitions, f"{refused} (after 1ms in state CONNECT, 5 identical error(s) suppressed)") is None
 
 
 def test_other_lines_pass_meanwhile() -> None:
-    worthwhile = Worthwhile(FakeClock())
+    repetitions = RepetitionFilter(FakeClock())
 
-    assert passes(worthwhile, FAIL.format(client=1, port=1, broker=1, ms=1, n=1)) is not None
-    assert passes(worthwhile, "FAIL [rdkafka#producer-1] [thrd:a]: a:1/1: SSL handshake failed: expired") is not None
-    assert passes(worthwhile, "CONFWARN: enable.gapless.guarantee is experimental") is None
+    assert passes(repetitions, FAIL.format(client=1, port=1, broker=1, ms=1, n=1)) is not None
+    assert passes(repetitions, "FAIL [rdkafka#producer-1] [thrd:a]: a:1/1: SSL handshake failed: expired") is not None
+    assert passes(repetitions, "CONFWARN: enable.gapless.guarantee is experimental") is None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KafkaSink", "KafkaTransactions", "NewTopics", "Relay", "Topics"]
 
-_HOMES = {
+_MODULES = {
     "KafkaSink": "relay.kafka.sink",
     "KafkaTransactions": "relay.kafka.transactional_sink",
     "NewTopics": "relay.kafka.topic_admin",
@@ -27,8 +27,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # On first use, so that `relay health` need not load a Kafka client, and a missing extra can be explained.
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'relay' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

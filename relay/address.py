@@ -1,4 +1,4 @@
-"""An address of MongoDB, checked before the driver has it: each option alone, each file by reading it.
+"""Checks an address of MongoDB before the driver has it: each option alone, each file by reading it.
 
 The driver's own sentences are not read, as they change with its versions. No error shows a part of the address that may
 be secret.
@@ -33,7 +33,7 @@ _PACKAGES = {"snappy": "pymongo[snappy]", "zstd": "pymongo[zstd]"}
 class _Option(NamedTuple):
     number: int
     text: str
-    """As it stands in the address."""
+    """The option as it stands in the address."""
     behind: str
     """The option before it."""
 
@@ -43,7 +43,7 @@ class _Option(NamedTuple):
 
     @property
     def known_as(self) -> str:
-        """For options' names have no case."""
+        """The name in lower case: case does not count in the names of options."""
         return self.name.lower()
 
     @property
@@ -52,7 +52,7 @@ class _Option(NamedTuple):
 
 
 def check_address(uri: str) -> None:
-    """Raises InvalidSettings; warns of a compressor that has to be done without."""
+    """Checks the whole address. Raises InvalidSettings; warns of a compressor that is not installed."""
     # The driver ends user and password at the first `/`, so it would take a part of them for something to show.
     if re.search(r"(?s)[/?#].*@", uri.partition("://")[2]):
         raise InvalidSettings(
@@ -74,9 +74,9 @@ def check_address(uri: str) -> None:
 
 
 def hosts_of(uri: str) -> list[str]:
-    """The names of the hosts as they stand in the address. Raises InvalidSettings.
+    """Returns the names of the hosts as they stand in the address. Raises InvalidSettings.
 
-    To be asked for before the options: what cannot be an address may have a password anywhere.
+    Call it before the options are looked at: what cannot be an address may have a password anywhere.
     """
     scheme, separator, rest = uri.partition("://")
     try:
@@ -88,7 +88,7 @@ def hosts_of(uri: str) -> list[str]:
 
 
 def tls_context(uri: str) -> ssl.SSLContext | None:
-    """What the driver will check the servers' certificates with; None when it does not. The address was checked."""
+    """Makes the context that the driver checks certificates with; None when it does not. The address was checked."""
     options = {option.known_as: option.value for option in _options(uri)}
     wanted = options.get("tls", options.get("ssl", str(uri.startswith("mongodb+srv:"))))
     unchecked = ("tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames")
@@ -100,13 +100,13 @@ def tls_context(uri: str) -> ssl.SSLContext | None:
     return context
 
 
-def without_values(uri: str, said: str) -> str:
-    """The driver's sentence without what it quotes of the address: in one that it cannot read, all may be secret."""
+def without_values(uri: str, sentence: str) -> str:
+    """Removes from the driver's sentence what it quotes of the address: in a broken one, all may be secret."""
     parts = {part for text in (uri, unquote_plus(uri)) for part in re.split(r"[:/@?&=,;\s]+", text)}
     for part in sorted(parts - set(_SCHEMES), key=len, reverse=True):
         if len(part) >= _SHORTEST:
-            said = said.replace(part, "…")
-    return said
+            sentence = sentence.replace(part, "…")
+    return sentence
 
 
 def _options(uri: str) -> Iterator[_Option]:
@@ -118,7 +118,7 @@ def _options(uri: str) -> Iterator[_Option]:
 
 
 def _shown(option: _Option) -> str:
-    """The option's name; only where it stands, of what may be the rest of a secret with a ? or an & in it."""
+    """The option's name, or only where it stands if it may be the rest of a secret with a ? or an & in it."""
     if option.behind.lower() in _SECRETS:
         return f"behind {option.behind}"
     return option.name if _NAME.fullmatch(option.name) else f"number {option.number}"
@@ -128,18 +128,18 @@ def _check_option(option: _Option) -> None:
     try:
         with warnings.catch_warnings(record=True):  # the driver would go on without; what it warns of is said below
             warnings.simplefilter("always")
-            found = split_options(option.text)
+            parsed = split_options(option.text)
     except (ConfigurationError, ValueError, TypeError, KeyError):
-        advice = "; an & or ; within a value must be percent-encoded" if option.behind.lower() in _SECRETS else ""
+        hint = "; an & or ; within a value must be percent-encoded" if option.behind.lower() in _SECRETS else ""
         raise InvalidSettings(
-            f"--mongo: the option {_shown(option)} cannot be used: its name or its value is wrong{advice}"
+            f"--mongo: the option {_shown(option)} cannot be used: its name or its value is wrong{hint}"
         ) from None
     if option.known_as == "compressors":
-        _warn_of_compressors(set(option.value.split(",")) - set(found["compressors"]))
+        _warn_of_compressors(set(option.value.split(",")) - set(parsed["compressors"]))
 
 
-def _warn_of_compressors(lacking: set[str]) -> None:
-    for name in sorted(lacking):
+def _warn_of_compressors(missing: set[str]) -> None:
+    for name in sorted(missing):
         if name in _PACKAGES:
             logger.warning("--mongo: going on without the compressor %s: pip install '%s'", name, _PACKAGES[name])
         else:
@@ -147,7 +147,7 @@ def _warn_of_compressors(lacking: set[str]) -> None:
 
 
 def _check_file(option: _Option, password: str | None) -> None:
-    """The driver names neither the file nor the option."""
+    """Reads a file, and names it and the option if that fails: the driver names neither."""
     path = option.value
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # the path as the driver will take it

@@ -1,4 +1,4 @@
-"""What each of MongoDB's hosts has answered: to say more than "no server found", and whether waiting may help."""
+"""Keeps what MongoDB's hosts answered: to say more than "no server found", and whether waiting may help."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Answers(ServerHeartbeatListener):
         self._newest: dict[tuple[str, int], Answer] = {}
 
     def started(self, event: ServerHeartbeatStartedEvent) -> None:
-        """Not of interest."""
+        """Ignores that the driver asks."""
 
     def succeeded(self, event: ServerHeartbeatSucceededEvent) -> None:
         """Keeps what the host says of itself."""
@@ -46,13 +46,13 @@ class Answers(ServerHeartbeatListener):
             self._newest[address[0], address[1] or 0] = answer
 
     def faults(self, replica_set: str | None, context: ssl.SSLContext | None) -> list[str]:
-        """Why none of the hosts will ever do as the settings are; empty when one of them may yet.
+        """Says of each host why it cannot be used with these settings; empty when one of them may answer later.
 
-        context: what a host's certificate is checked with; None without TLS. Asks the hosts once more.
+        context: what a host's certificate is checked with; None without TLS. Asks the hosts that failed once more.
         """
         with self._lock:
             newest = dict(self._newest)
-        found = []
+        faults = []
         for (host, port), answer in newest.items():
             if isinstance(answer, Exception):
                 fault = _of_failure(host, port, answer, context)
@@ -60,14 +60,14 @@ class Answers(ServerHeartbeatListener):
                 fault = _of_name(answer.replica_set_name, replica_set)
             if fault is None:
                 return []
-            found.append(f"{host}:{port} {fault}")
-        return found
+            faults.append(f"{host}:{port} {fault}")
+        return faults
 
 
-def _of_name(found: str | None, wanted: str | None) -> str | None:
-    if wanted is None or found in (None, wanted):
+def _of_name(name: str | None, wanted: str | None) -> str | None:
+    if wanted is None or name in (None, wanted):
         return None
-    return f"belongs to the replica set {found!r}, and replicaSet= in the address names another"
+    return f"belongs to the replica set {name!r}, and replicaSet= in the address names another"
 
 
 def _of_failure(host: str, port: int, error: Exception, context: ssl.SSLContext | None) -> str | None:
@@ -75,7 +75,7 @@ def _of_failure(host: str, port: int, error: Exception, context: ssl.SSLContext 
         return "is no MongoDB: it answers in another protocol"
     if context is None or not port:
         return None
-    # The driver has cut off what caused its error, so the same is asked once more.
+    # The driver's error does not have its cause, so the same is tried once more.
     try:
         with (
             contextlib.closing(socket.create_connection((host, port), _ASK_SECONDS)) as plain,

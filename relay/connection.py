@@ -1,4 +1,4 @@
-"""The command line's connections to MongoDB: one client a server, however many outboxes are on it."""
+"""Connects to MongoDB, and says why that failed: whether waiting may help, and what to change if not."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ logger = logging.getLogger("relay")
 
 CONNECT_SECONDS = 5.0
 _CONNECTIONS = 4
-"""An outbox needs as many at a time: two that wait for news, one to send and one to number."""
+"""What an outbox needs at a time: two that wait for new records, one to send and one to number."""
 
 _PACKAGES = {"MONGODB-AWS": "pymongo[aws]", "GSSAPI": "pymongo[gssapi]"}
 
 
 def connected(uri: str, *, outboxes: int = 1, **options: Any) -> MongoClient[dict[str, Any]]:
-    """A client whose server answers, with connections for as many outboxes; `options` are MongoClient's.
+    """Makes a client whose server answers, with connections for so many outboxes; `options` are MongoClient's.
 
     Raises InvalidSettings for what will not pass by waiting, Unreachable, UnsupportedServer. No error shows a part of
     the address that may be secret.
@@ -52,16 +52,17 @@ def _client(uri: str, options: dict[str, Any], connections: int) -> MongoClient[
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # what was to be said of single options is said by now
             client: MongoClient[dict[str, Any]] = MongoClient(uri, connect=False, **options)
-            given = client.options.pool_options.max_pool_size
-            if given is None or given >= connections:
+            size = client.options.pool_options.max_pool_size
+            if size is None or size >= connections:
                 return client
-            logger.info("maxPoolSize=%d is too small for this relay, which takes %d connections", given, connections)
+            logger.info("maxPoolSize=%d is too small for this relay, which takes %d connections", size, connections)
             return MongoClient(uri, connect=False, **options, maxPoolSize=connections)
     except (ConfigurationError, ValueError, OSError) as error:
         raise InvalidSettings(f"--mongo: {without_values(uri, str(error))}") from None
 
 
 def _fault(uri: str, client: MongoClient[Any], error: PyMongoError | OSError, answers: Answers) -> Exception:
+    """The error to raise: InvalidSettings for what will not pass by waiting, else Unreachable."""
     if isinstance(error, OSError):
         return InvalidSettings(f"--mongo: {error.filename}: {error.strerror}")
     if isinstance(error, ServerSelectionTimeoutError):
@@ -76,7 +77,7 @@ def _fault(uri: str, client: MongoClient[Any], error: PyMongoError | OSError, an
 
 
 def _package_for(uri: str) -> str:
-    package = next((each for mechanism, each in _PACKAGES.items() if f"authMechanism={mechanism}" in uri), None)
+    package = next((name for mechanism, name in _PACKAGES.items() if f"authMechanism={mechanism}" in uri), None)
     return "" if package is None else f" What it needs is installed by pip install '{package}'"
 
 

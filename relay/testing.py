@@ -1,4 +1,4 @@
-"""A sink that keeps records in memory, for tests without a broker. It passes the same contract suite as Kafka's."""
+"""Sinks that keep records in memory, for tests without a broker. They pass the same contract suite as Kafka's."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class MemoryRecord:
 
 @dataclass
 class MemoryBroker:
-    """What sinks that were made of each other deliver to."""
+    """Where sinks that were made of each other deliver to."""
 
     records: list[MemoryRecord] = field(default_factory=list)
     """What has arrived, in order."""
     away: bool = False
-    """True: it does not answer; what is accepted waits."""
+    """True: the broker does not answer; what is accepted waits."""
     refused: dict[int, Verdict] = field(default_factory=dict)
     """seq → verdict: records that fail when they would arrive."""
     cursors: dict[str, bytes] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class MemorySink:
 
     @property
     def away(self) -> bool:
-        """True: as a broker that does not answer; what is accepted waits."""
+        """True: the broker does not answer; what is accepted waits."""
         return self.broker.away
 
     @away.setter
@@ -139,7 +139,7 @@ class MemorySink:
 class MemoryTransactions(MemorySink):
     """See outbox.delivery.ports.TransactionalSink. `records` are the committed ones; everything else as MemorySink.
 
-    beside: another one, whose broker this one shares: a relay in another process.
+    beside: another sink whose broker this one shares, as a relay in another process does.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class MemoryTransactions(MemorySink):
         self.before_commit: Callable[[], object] = _nothing
         """Called before a transaction is committed; what it raises, the broker says instead."""
         self.after_commit: Callable[[], object] = _nothing
-        """Called after; what it raises is heard instead of the broker's answer."""
+        """Called after a transaction is committed; what it raises comes instead of the broker's answer."""
         self._name: str | None = None
         self._epoch = 0
         self._cursor: Callable[[Outgoing], str] | None = None
@@ -172,7 +172,7 @@ class MemoryTransactions(MemorySink):
         return MemoryTransactions(self._topics, capacity=self._capacity, largest=self._largest, beside=self)
 
     def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:
-        """See Transactions.take_over."""
+        """See TransactionalSink.take_over."""
         self.close()
         if self.away:
             raise DeliveryFailed(None, Verdict.RETRY, "the broker does not answer")
@@ -183,11 +183,11 @@ class MemoryTransactions(MemorySink):
         return None if stored is None else stored.decode(errors="replace")
 
     def stored(self, name: str) -> Mapping[str, str]:
-        """See Transactions.stored."""
-        return {each: text.decode(errors="replace") for each, text in self.cursors.items() if is_of(each, name)}
+        """See TransactionalSink.stored."""
+        return {relay: text.decode(errors="replace") for relay, text in self.cursors.items() if is_of(relay, name)}
 
     def store(self, cursor: str) -> None:
-        """See Transactions.store."""
+        """See TransactionalSink.store."""
         self._commit([], cursor)
 
     def open(self, acknowledged: Callable[[int], object]) -> None:
@@ -202,10 +202,10 @@ class MemoryTransactions(MemorySink):
             return super().send(batch)
         finally:  # also when a record after those that were taken is refused
             last = self._queue[-1][0] if self._queue else None
-            self._last = next((each for each in batch if each[0] == last), self._last)
+            self._last = next((outgoing for outgoing in batch if outgoing[0] == last), self._last)
 
     def poll(self, seconds: float) -> None:
-        """See Transactions. Commits all that was sent, and never waits."""
+        """See TransactionalSink.poll. Commits all that was sent, and never waits."""
         acknowledged, last = self._opened(), self._last
         if last is None or self.away:
             return
@@ -242,4 +242,4 @@ class MemoryTransactions(MemorySink):
 
 
 def _nothing() -> None:
-    """Nothing happens."""
+    """Does nothing."""

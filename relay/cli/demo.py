@@ -1,4 +1,4 @@
-"""The command `relay demo`. What it needs is loaded when it runs, so that the other commands start without it."""
+"""The command `relay demo`. What it needs is imported when it runs, so that the other commands start without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory of a process that does nothing but relay: looked through rarely, and kept for the next messages."""
+"""Tunes the memory of a process that only relays: collected rarely, and kept for the next messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LARGEST_BYTES = 32 << 20  # the most that glibc takes
 
 
 def keep_memory() -> None:
-    """Call it once, when all is loaded; not for a process that is somebody else's.
+    """Makes the garbage collector rare, and keeps freed memory. Call it once, when all is loaded, in a process of ours.
 
-    Messages are trees, freed as they go: looking for cycles among them, and through all that is loaded, took a third of
-    a record's time (measured).
+    Messages are trees, freed at once: looking for cycles among them, and through all that is loaded, took a third of a
+    record's time (measured).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
@@ -23,11 +23,12 @@ def keep_memory() -> None:
 
 
 def _keep_what_is_freed() -> None:
-    """Where the C library is glibc: what one batch frees, the next one needs, and each page given back costs a fault.
+    """Sets glibc, where it is the C library, to keep what is freed: the next batch needs it, and a page costs a fault.
 
-    Both together: the first setting alone ends glibc's own adapting of the second, and then every batch is mapped and
-    unmapped, with four times the faults (measured). And one heap for all threads: a batch is fetched on one, encoded on
-    another and sent on a third, and each would keep its own (145 MiB resident instead of 103, at the same speed).
+    The first two settings go together: the first alone ends glibc's own adapting of the second, and then every batch is
+    mapped and unmapped, with four times the faults (measured). And one heap for all threads: a batch is fetched on one,
+    encoded on another and sent on a third, and each thread would keep its own (145 MiB resident instead of 103, at the
+    same speed).
     """
     if sys.platform != "linux":
         return

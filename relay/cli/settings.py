@@ -1,4 +1,4 @@
-"""The relay's settings: flags win, then the environment (RELAY_…), then the file named by --config or RELAY_CONFIG."""
+"""Loads the relay's settings: flags win, then the environment (RELAY_…), then the file of --config or RELAY_CONFIG."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _WORDS = ("beginning", "oldest", "latest")
 
 
 def date(text: str) -> datetime:
-    """An ISO 8601 date, without a zone in UTC. Raises ValueError."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    """Reads an ISO 8601 date, which is in UTC when it names no zone. Raises ValueError."""
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 def _start(value: object) -> object:
@@ -42,14 +42,14 @@ def _start(value: object) -> object:
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """`["a=b", …]` as a mapping, split at the first `=`. Raises ValueError, which never shows any of it."""
-    found = {}
+    """Reads `["a=b", …]` as a mapping, split at the first `=`. Raises ValueError, which never shows any of it."""
+    values = {}
     for number, text in enumerate(texts, start=1):
         key, equals, value = text.partition("=")
         if not equals or not key.strip():  # not even that: it may be the rest of a password with a comma in it
             raise ValueError(f"number {number} is not KEY=VALUE")
-        found[key.strip()] = value.strip()
-    return found
+        values[key.strip()] = value.strip()
+    return values
 
 
 def _split(text: str) -> dict[str, str]:
@@ -61,7 +61,7 @@ def _from_text(value: object) -> object:
 
 
 class TopicLayout(BaseModel):
-    """How missing topics are made; as text `partitions=3,replication=1`."""
+    """How missing topics are created; as text `partitions=3,replication=1`."""
 
     model_config = _CLOSED
 
@@ -70,7 +70,7 @@ class TopicLayout(BaseModel):
 
 
 class OutboxSettings(BaseModel):
-    """One outbox to relay: a `[[outbox]]` table of the file, or what the flags and the environment name."""
+    """The settings of one outbox: a `[[outbox]]` table of the file, or what the flags and the environment name."""
 
     model_config = _CLOSED
 
@@ -93,7 +93,7 @@ class OutboxSettings(BaseModel):
 
 
 class _Given(BaseModel):
-    """What flags and environment say; the file stands below them, and each outbox is checked as a whole later."""
+    """What flags and environment say. They win over the file, and each outbox is checked as a whole later."""
 
     model_config = _CLOSED
 
@@ -116,7 +116,7 @@ class _Given(BaseModel):
 
 
 class Settings(BaseModel):
-    """What a command works with: the outboxes, at least one, and one Kafka."""
+    """All settings of a command: at least one outbox, and one Kafka."""
 
     kafka: str | None
     set: dict[str, str] = Field(repr=False)
@@ -126,7 +126,7 @@ class Settings(BaseModel):
 
 
 def load(flags: Mapping[str, Any]) -> Settings:
-    """Puts flags (None: not given), environment and file together. Raises InvalidSettings, with a line a mistake."""
+    """Merges flags (None: not given), environment and file. Raises InvalidSettings, with a line for each mistake."""
     flags = {name: value for name, value in flags.items() if value is not None}
     environment: dict[str, Any] = {**read_environment(os.environ, _Given.model_fields)}
     try:
@@ -137,7 +137,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
     try:
         given = _Given.model_validate({**environment, **flags})
     except ValidationError as error:
-        raise InvalidSettings("\n".join(describe_errors(error, lambda name: _spoken(name, flags)))) from None
+        raise InvalidSettings("\n".join(describe_errors(error, lambda name: _written(name, flags)))) from None
     file = {} if given.config is None else read_file(Path(given.config))
     kafka_table = file.pop("kafka", {})
     if not isinstance(kafka_table, dict):
@@ -169,7 +169,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
 def _checked(
     tables: list[dict[str, Any]], file: Mapping[str, Any], given: _Given, flags: Mapping[str, Any]
 ) -> dict[int, OutboxSettings]:
-    """The outboxes by the number of their table. Raises InvalidSettings."""
+    """Returns the outboxes by the number of their table. Raises InvalidSettings."""
     strong = {name: value for name in OutboxSettings.model_fields if (value := getattr(given, name)) is not None}
     numbered = dict(enumerate(tables, start=1))
     if given.outbox is not None and len(tables) > 1:
@@ -183,7 +183,7 @@ def _checked(
             **dict.fromkeys(table, f"in {given.config}, {at}"),
         }
         sources = {name: f"{name} {place}" for name, place in places.items()}
-        sources |= {name: _spoken(name, flags) for name in strong}
+        sources |= {name: _written(name, flags) for name in strong}
         try:
             outboxes[number] = OutboxSettings.model_validate({**file, **table, **strong})
         except ValidationError as error:
@@ -195,25 +195,26 @@ def _checked(
     return outboxes
 
 
-def _spoken(name: str, flags: Mapping[str, Any]) -> str:
-    """What was written to give the setting `name`: its flag, else its variable."""
+def _written(name: str, flags: Mapping[str, Any]) -> str:
+    """Returns what the user wrote to give the setting `name`: its flag, else its variable."""
     return f"--{name.replace('_', '-')}" if name in flags else f"RELAY_{name.upper()}"
 
 
 def _check_distinct(outboxes: Mapping[int, OutboxSettings]) -> None:
     """Raises InvalidSettings for two relays that would share a cursor: one of them would only ever stand by."""
     seen: dict[tuple[str, ...], int] = {}
-    for number, each in outboxes.items():
-        identity = (each.mongo.get_secret_value(), each.database, each.outbox, each.name)
+    for number, settings in outboxes.items():
+        identity = (settings.mongo.get_secret_value(), settings.database, settings.outbox, settings.name)
         if identity in seen:
             raise InvalidSettings(
-                f"[[outbox]] {seen[identity]} and {number} are the same: relay {each.name!r} of "
-                f"{each.database}.{each.outbox}. Remove one, or give it another `name`"
+                f"[[outbox]] {seen[identity]} and {number} are the same: relay {settings.name!r} of "
+                f"{settings.full_name}. Remove one, or give it another `name`"
             )
         seen[identity] = number
 
 
 def _only(name: str, tables: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Returns the tables of the outbox `name`. Raises InvalidSettings when there is none."""
     chosen = {number: table for number, table in tables.items() if table.get("outbox", "outbox") == name}
     if not chosen:
         known = ", ".join(str(table.get("outbox", "outbox")) for table in tables.values())
@@ -222,7 +223,7 @@ def _only(name: str, tables: dict[int, dict[str, Any]]) -> dict[int, dict[str, A
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """librdkafka's dotted names: TOML makes nested tables of `linger.ms = 5`, unless the name is quoted."""
+    """Yields librdkafka's dotted names: TOML makes nested tables of `linger.ms = 5`, unless the name is quoted."""
     for name, value in table.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{above}{name}.")

@@ -1,4 +1,4 @@
-"""What is wrong with settings, in sentences: where each value came from and what would do, and never the value."""
+"""Says what is wrong with settings: where a value came from and what would be right, and never the value itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 _EXAMPLES = {"create_topic": "write partitions=3,replication=1"}
 _PATTERNS = {"name": "give 1 to 64 letters, digits, '.', '_' or '-'"}
-_ADVICE = {
+_HINTS = {
     "string_type": "give text, in quotes",
     "string_too_short": "it is empty",
     "int_type": "give a whole number",
@@ -29,20 +29,21 @@ def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
 def describe_errors(
     error: ValidationError, source: Callable[[str], str], where: str = "", known: Iterable[str] = ()
 ) -> Iterator[str]:
-    """A line a mistake. `source` says where a value came from: "--name", "RELAY_NAME", "name in relay.toml".
+    """Yields a line for each mistake.
 
-    `where` stands before what is missing; `known` are the names that there are.
+    source: where the value of a setting came from: "--name", "RELAY_NAME", "name in relay.toml". where: stands before
+    the name of a missing setting. known: the names that exist.
     """
-    for each in error.errors(include_input=False, include_url=False):
-        name, *inner = map(str, each["loc"])
+    for mistake in error.errors(include_input=False, include_url=False):
+        name, *inner = map(str, mistake["loc"])
         if inner:
-            yield f"{source(name)}: {_of_part('.'.join(inner), each)}: {_EXAMPLES[name]}"
-        elif each["type"] == "missing":
+            yield f"{source(name)}: {_of_part('.'.join(inner), mistake)}: {_EXAMPLES[name]}"
+        elif mistake["type"] == "missing":
             yield f"{where}--{name} is missing; or give RELAY_{name.upper()}, or `{name}` in the file"
-        elif each["type"] == "extra_forbidden":
+        elif mistake["type"] == "extra_forbidden":
             yield f"{source(name)}: no such setting{suggestion(name, known)}"
         else:
-            yield f"{source(name)}: {_advice(name, each)}"
+            yield f"{source(name)}: {_hint(name, mistake)}"
 
 
 def _of_part(part: str, error: ErrorDetails) -> str:
@@ -50,10 +51,10 @@ def _of_part(part: str, error: ErrorDetails) -> str:
         return f"{part} is missing"
     if error["type"] == "extra_forbidden":
         return f"there is no {part}"
-    return f"{part} cannot be that ({_advice(part, error)})"
+    return f"{part} cannot be that ({_hint(part, error)})"
 
 
-def _advice(name: str, error: ErrorDetails) -> str:
+def _hint(name: str, error: ErrorDetails) -> str:
     match error["type"]:
         case "string_pattern_mismatch":
             return _PATTERNS[name]
@@ -65,7 +66,7 @@ def _advice(name: str, error: ErrorDetails) -> str:
             return f"give {error['ctx']['le']} or less"
         case "model_type" | "model_attributes_type":
             return _EXAMPLES[name]
-        case known if known in _ADVICE:
-            return _ADVICE[known]
+        case known if known in _HINTS:
+            return _HINTS[known]
         case _:
             return error["msg"].removeprefix("Value error, ")

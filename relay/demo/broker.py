@@ -32,19 +32,18 @@ class Delivered:
 class MockBroker:
     """A Kafka broker inside this process, on a free loopback port; other processes use it like any other.
 
-    It keeps what it gets in memory, and it takes no administration: topics come with `make_topic` only. Raises
-    Unreachable.
+    It keeps records in memory, and cannot be administered: only `make_topic` makes topics. Raises Unreachable.
     """
 
     def __init__(self) -> None:
         # The cluster lives and dies with this client, and `bootstrap.servers` is ignored.
         self._owner = _made(Producer, {"test.mock.num.brokers": 1})
-        self.bootstrap = ",".join(f"{each.host}:{each.port}" for each in self._metadata().brokers.values())
+        self.bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in self._metadata().brokers.values())
 
     def make_topic(self, topic: str) -> None:
-        """Returns when the topic can be written to. Raises Unreachable."""
+        """Makes a topic, and returns when it can be written to. Raises Unreachable."""
         deadline = time.monotonic() + _SECONDS
-        # To be asked for a topic is what makes the mock broker create it; its partitions come a moment later.
+        # The mock broker creates a topic when it is asked for it; its partitions come a moment later.
         while not self._metadata(topic).topics[topic].partitions:
             if time.monotonic() > deadline:
                 raise Unreachable(f"librdkafka's mock broker did not make the topic {topic} in {_SECONDS:g} s")
@@ -56,6 +55,7 @@ class MockBroker:
             raise Unreachable(f"librdkafka's mock broker did not start: {error.args[0].str()}") from error
 
     def close(self) -> None:
+        """Ends the broker, with all that it keeps."""
         self._owner.close()
 
 
@@ -64,38 +64,38 @@ def _made(client: Callable[[dict[str, Any]], T], settings: dict[str, Any]) -> T:
 
     confluent-kafka would turn it, while it reads its settings, into a TypeError about them.
     """
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _INTERRUPTING}
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in _INTERRUPTING}
     try:
         return client({**settings, **_QUIET})
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for each in came:
-            signal.raise_signal(each)
+        for interrupt in received:
+            signal.raise_signal(interrupt)
 
 
 def read_back(bootstrap: str, topic: str) -> list[Delivered]:
-    """All records of a topic, each partition in its order. Raises RelayError when that takes too long."""
+    """Reads all records of a topic, each partition in its order. Raises RelayError when that takes too long."""
     settings = {"bootstrap.servers": bootstrap, "group.id": "outbox-demo", "enable.auto.commit": False}
     with closing(_made(Consumer, {**settings, "allow.auto.create.topics": False})) as consumer:
         numbers = consumer.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
         partitions = [TopicPartition(topic, number, 0) for number in numbers]
-        left = {each.partition: consumer.get_watermark_offsets(each, timeout=_SECONDS)[1] for each in partitions}
+        left = {part.partition: consumer.get_watermark_offsets(part, timeout=_SECONDS)[1] for part in partitions}
         consumer.assign(partitions)
-        found: list[Delivered] = []
+        records: list[Delivered] = []
         deadline = time.monotonic() + _SECONDS
         while any(left.values()):
             for message in consumer.consume(1000, 0.2):
                 if message.error() is not None:
                     raise RelayError(f"reading {topic} back: {message.error()}")
                 partition, record = _delivered(message)
-                found.append(record)
+                records.append(record)
                 left[partition] -= 1
                 deadline = time.monotonic() + _SECONDS
             if time.monotonic() > deadline:
                 raise RelayError(f"reading {topic} back: nothing came for {_SECONDS:g} s, {sum(left.values())} to come")
-    return found
+    return records
 
 
 def _delivered(message: Any) -> tuple[int, Delivered]:  # Any: their types allow for what a relayed record never lacks
@@ -104,7 +104,7 @@ def _delivered(message: Any) -> tuple[int, Delivered]:  # Any: their types allow
 
 
 def delete_topic(bootstrap: str, topic: str) -> None:
-    """Nothing happens when there is none. Raises RelayError."""
+    """Deletes a topic, if it exists. Raises RelayError."""
     admin = _made(AdminClient, {"bootstrap.servers": bootstrap})
     try:
         admin.delete_topics([topic], operation_timeout=_SECONDS)[topic].result(_SECONDS)

@@ -1,4 +1,4 @@
-"""What the demo shows: steps, live counts, the verdict. Plain lines where the terminal cannot redraw."""
+"""Shows the demo's steps, live counts and verdict; in plain lines where the terminal cannot redraw."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Counts:
 
     @property
     def complete(self) -> bool:
+        """Whether all messages have arrived everywhere."""
         return self.committed == self.numbered == self.observed == self.relayed == self.goal
 
 
@@ -48,14 +49,14 @@ class Display:
         self._printed: float | None = None
         self._live: Live | None = None
 
-    def step(self, name: str, says: str, seconds: float | None = None) -> None:
-        """One thing that was done on the way."""
+    def step(self, name: str, text: str, seconds: float | None = None) -> None:
+        """Prints one thing that was done on the way."""
         took = "" if seconds is None else f" ({seconds:.1f} s)"
-        self.console.print(Text.assemble((f"{name:<10}", "bold"), says, (took, "dim")), soft_wrap=True)
+        self.console.print(Text.assemble((f"{name:<10}", "bold"), text, (took, "dim")), soft_wrap=True)
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Inside, `show` redraws in place."""
+        """Lets `show` redraw in place, while the block runs."""
         if not self._redraws:
             yield
             return
@@ -63,7 +64,7 @@ class Display:
             yield
 
     def show(self, counts: Counts, seconds: float) -> None:
-        """The counts now, `seconds` since the first message."""
+        """Shows the counts now, `seconds` since the first message."""
         if self._live is not None:
             self._live.update(_bars(counts, seconds), refresh=True)
         elif counts.complete or self._printed is None or seconds - self._printed >= _LINE_SECONDS:
@@ -75,7 +76,7 @@ class Display:
             )
 
     def verdict(self, checks: Sequence[Check], seconds: float) -> None:
-        """The checks, and how long all took."""
+        """Prints the checks, and how long all took."""
         self.console.print()
         for check in checks:
             mark, style = (self._mark[0], "bold green") if check.holds else (self._mark[1], "bold red")
@@ -108,11 +109,11 @@ def _bars(counts: Counts, seconds: float) -> Table:
     outer = Table.grid(expand=True)
     outer.add_column(no_wrap=True, overflow="ellipsis")
     outer.add_row(grid)
-    outer.add_row(Text.assemble(("latest    ", "bold"), (_told(counts.latest), "cyan")))
+    outer.add_row(Text.assemble(("latest    ", "bold"), (_described(counts.latest), "cyan")))
     rate = counts.committed / seconds if seconds > 0 else 0.0
     outer.add_row(Text(f"          {seconds:.1f} s, {rate:,.0f} transactions a second", "dim"))
     return outer
 
 
-def _told(record: Record[Any] | None) -> str:
+def _described(record: Record[Any] | None) -> str:
     return "" if record is None else f"{record.seq:,} {record.type} {json_util.dumps(record.data)}"

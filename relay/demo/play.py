@@ -1,4 +1,4 @@
-"""The demo itself: servers, an order service, an Observable, and the relay as a process of its own."""
+"""Runs the demo: servers, an order service, an Observable, and the relay as a process of its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ class RelayEnded(RelayError):
 
 @dataclass(frozen=True)
 class Stage:
-    """The servers, and the names to use on them. `own_mongo`, `own_kafka`: started for the demo, and ending with it."""
+    """The servers, and the names to use on them.
+
+    own_mongo, own_kafka: whether the server was started for the demo, and ends with it.
+    """
 
     mongo: str
     database: str
@@ -69,14 +72,14 @@ class Stage:
 def play(
     messages: int, mongo: str | None, kafka: str | None, display: Display, *, keep: bool
 ) -> tuple[Report, list[Check]]:
-    """Runs the demo, and takes down what it put up, whatever ends it. Only in the main thread: it handles Ctrl-C.
+    """Runs the demo, and removes what it made, whatever ends it. Only in the main thread: it handles Ctrl-C.
 
-    mongo, kafka: addresses of servers to use; None starts one. keep: stays, when all is checked, until Ctrl-C.
+    mongo, kafka: addresses of servers to use; None starts one. keep: wait for Ctrl-C when all is checked.
     Raises KeyboardInterrupt, EmbeddedUnavailable, InvalidSettings, Unreachable, RelayEnded, other errors of outbox and
     relay, and pymongo's.
     """
     began = time.monotonic()
-    with _tidy() as stack:
+    with _cleanup_stack() as stack:
         stage = _stage(stack, mongo, kafka, display)
         client = stack.enter_context(_connected(stage.mongo))
         outbox = stack.enter_context(Outbox(client[stage.database], messages=MESSAGES, capacity="64 MiB"))
@@ -86,12 +89,12 @@ def play(
         display.step("Relay", f"process {process.pid}: from that log to the topic {stage.topic}")
         shop = Shop(client[stage.database], outbox, messages)
         stack.callback(shop.stop)
-        audience = _Audience(outbox)
-        stack.callback(audience.leave)
+        subscriber = _Subscriber(outbox)
+        stack.callback(subscriber.dispose)
         shop.start()
-        _watch(messages, outbox, shop, audience, process, display)
+        _watch(messages, outbox, shop, subscriber, process, display)
         delivered = read_back(stage.kafka, stage.topic)
-        report, checks = examine(shop.ledger, list(audience.seen), delivered, time.monotonic() - began)
+        report, checks = examine(shop.ledger, list(subscriber.seen), delivered, time.monotonic() - began)
         display.verdict(checks, report.seconds)
         if keep:
             _keep(stage, process, display)
@@ -99,20 +102,20 @@ def play(
 
 
 @contextlib.contextmanager
-def _tidy() -> Iterator[contextlib.ExitStack]:
-    """A stack that SIGTERM unwinds as Ctrl-C does, and that no second Ctrl-C can leave half unwound."""
+def _cleanup_stack() -> Iterator[contextlib.ExitStack]:
+    """Gives a stack that SIGTERM unwinds as Ctrl-C does, and that no second Ctrl-C can leave half unwound."""
     signals = (signal.SIGINT, signal.SIGTERM)
-    previous = [signal.signal(each, signal.default_int_handler) for each in signals]
+    previous = [signal.signal(number, signal.default_int_handler) for number in signals]
     try:
         with contextlib.ExitStack() as stack:
             try:
                 yield stack
             finally:
-                for each in signals:
-                    signal.signal(each, signal.SIG_IGN)
+                for number in signals:
+                    signal.signal(number, signal.SIG_IGN)
     finally:
-        for each, handler in zip(signals, previous, strict=True):
-            signal.signal(each, handler)
+        for number, handler in zip(signals, previous, strict=True):
+            signal.signal(number, handler)
 
 
 def _stage(stack: contextlib.ExitStack, mongo: str | None, kafka: str | None, display: Display) -> Stage:
@@ -126,7 +129,7 @@ def _stage(stack: contextlib.ExitStack, mongo: str | None, kafka: str | None, di
         display.step("MongoDB", f"{server.address}, a replica set of one", time.monotonic() - began)
     else:
         uri = mongo
-        stack.enter_context(_borrowed(uri, database))
+        stack.enter_context(_users_server(uri, database))
         display.step("MongoDB", f"yours, with the database {database}, which goes at the end")
     if kafka is None:
         broker = MockBroker()
@@ -149,8 +152,8 @@ def _connected(uri: str) -> MongoClient[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _borrowed(uri: str, database: str) -> Iterator[None]:
-    """The user's own server: it must answer, and gets its database dropped in the end."""
+def _users_server(uri: str, database: str) -> Iterator[None]:
+    """Checks that the user's own server answers; drops the demo's database on it in the end."""
     with _connected(uri) as client:
         try:
             yield
@@ -160,7 +163,7 @@ def _borrowed(uri: str, database: str) -> Iterator[None]:
 
 
 class _Relay:
-    """The relay's process, from now until the stack unwinds."""
+    """The relay's process, which runs until the stack unwinds."""
 
     def __init__(self, stage: Stage, stack: contextlib.ExitStack) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outbox-demo-")))
@@ -177,14 +180,14 @@ class _Relay:
         return self._child.pid
 
     def check(self) -> None:
-        """Raises RelayEnded when it has."""
+        """Raises RelayEnded when the process has ended."""
         code = self._child.exit_code
         if code is not None:
             raise RelayEnded(code, self._log.read_text(errors="replace").strip())
 
 
-class _Audience:
-    """A subscriber in this process."""
+class _Subscriber:
+    """Subscribes to the outbox in this process, and keeps what it sees."""
 
     def __init__(self, outbox: Outbox) -> None:
         self.seen: list[Seen] = []
@@ -196,24 +199,24 @@ class _Audience:
         self.seen.append((record.seq, str(record.id)))
         self.latest = record
 
-    def leave(self) -> None:
+    def dispose(self) -> None:
         self._subscription.dispose()
 
 
-def _watch(goal: int, outbox: Outbox, shop: Shop, audience: _Audience, process: _Relay, display: Display) -> None:
-    """Shows the counts until all is delivered, or nothing has moved for so long that the checks must tell why."""
+def _watch(goal: int, outbox: Outbox, shop: Shop, subscriber: _Subscriber, process: _Relay, display: Display) -> None:
+    """Shows the counts until all is delivered, or nothing has moved for so long that only the checks can tell why."""
     began = moved = time.monotonic()
     last: Counts | None = None
     pause = threading.Event()
     with display.counting():
         while True:
-            counts = _count(goal, outbox, shop, audience)
+            counts = _count(goal, outbox, shop, subscriber)
             now = time.monotonic()
             display.show(counts, now - began)
             if counts.complete:
                 return
             process.check()
-            for failure in (*shop.failures, *audience.failures):
+            for failure in (*shop.failures, *subscriber.failures):
                 raise failure
             if counts != last:
                 last, moved = counts, now
@@ -223,21 +226,21 @@ def _watch(goal: int, outbox: Outbox, shop: Shop, audience: _Audience, process: 
             pause.wait(_POLL_SECONDS)
 
 
-def _count(goal: int, outbox: Outbox, shop: Shop, audience: _Audience) -> Counts:
+def _count(goal: int, outbox: Outbox, shop: Shop, subscriber: _Subscriber) -> Counts:
     status = outbox.status()
     return Counts(
         goal=goal,
         committed=shop.ledger.committed,
         aborted=len(shop.ledger.aborted),
         numbered=status.head,
-        observed=len(audience.seen),
-        relayed=max((each.seq for each in status.cursors), default=0),
-        latest=audience.latest,
+        observed=len(subscriber.seen),
+        relayed=max((cursor.seq for cursor in status.cursors), default=0),
+        latest=subscriber.latest,
     )
 
 
 def _keep(stage: Stage, process: _Relay, display: Display) -> None:
-    display.console.print(_look_in(stage), markup=False, highlight=False, soft_wrap=True)
+    display.console.print(_commands_to_look(stage), markup=False, highlight=False, soft_wrap=True)
     pause = threading.Event()
     with contextlib.suppress(KeyboardInterrupt):
         while True:
@@ -245,7 +248,7 @@ def _keep(stage: Stage, process: _Relay, display: Display) -> None:
             pause.wait(_POLL_SECONDS)
 
 
-def _look_in(stage: Stage) -> str:
+def _commands_to_look(stage: Stage) -> str:
     uri = shlex.quote(stage.mongo) if stage.own_mongo else "'YOUR ADDRESS'"  # it may have a password
     database = f'db.getSiblingDB("{stage.database}")'
     put = (

@@ -1,4 +1,4 @@
-"""What the demo proves: the service's ledger against what the Observable saw and what Kafka holds."""
+"""Checks the demo: the service's ledger against what the Observable saw and what Kafka has."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ Seen = tuple[int, str]
 
 @dataclass(frozen=True)
 class Check:
+    """One thing that must hold, and the sentence that says whether it does."""
+
     holds: bool
     says: str
 
@@ -45,9 +47,9 @@ class Report:
 def examine(
     ledger: Ledger, seen: Sequence[Seen], delivered: Sequence[Delivered], seconds: float
 ) -> tuple[Report, list[Check]]:
-    """The figures, and the checks that they must pass; `delivered` has each partition's records in their order."""
+    """Counts, and checks the counts; `delivered` has each partition's records in their order."""
     committed = {id for ids in ledger.by_key.values() for id in ids}
-    times = Counter(each.id for each in delivered)
+    times = Counter(record.id for record in delivered)
     report = Report(
         committed=len(committed),
         aborted=len(ledger.aborted),
@@ -90,21 +92,21 @@ def _order_violations(ledger: Ledger, delivered: Sequence[Delivered]) -> int:
     furthest: dict[str, int] = {}
     met: set[str] = set()
     violations = 0
-    for each in delivered:
-        rank = ranks.get(each.id)
-        if rank is None or each.id in met:
+    for record in delivered:
+        rank = ranks.get(record.id)
+        if rank is None or record.id in met:
             continue
-        met.add(each.id)
-        before = furthest.get(each.key, -1)
+        met.add(record.id)
+        before = furthest.get(record.key, -1)
         violations += rank < before
-        furthest[each.key] = max(before, rank)
+        furthest[record.key] = max(before, rank)
     return violations
 
 
 def _gapless(delivered: Sequence[Delivered]) -> Check:
     by_seq: dict[int, set[str]] = {}
-    for each in delivered:
-        by_seq.setdefault(each.seq, set()).add(each.id)
+    for record in delivered:
+        by_seq.setdefault(record.seq, set()).add(record.id)
     last = max(by_seq, default=0)
     gaps = last - len(by_seq)
     shared = sum(len(ids) > 1 for ids in by_seq.values())

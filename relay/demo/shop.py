@@ -19,7 +19,7 @@ THREADS = 4
 _OPEN_ORDERS = 8
 """How many orders a thread works on at a time."""
 _DECLINED = 0.1
-"""How many of the transactions the service aborts."""
+"""The share of its transactions that the service aborts."""
 
 
 @message("order.placed", key="order")
@@ -50,7 +50,7 @@ class Declined(Exception):
 
 @dataclass
 class Ledger:
-    """What the service knows of its own transactions, to hold against what arrives. Thread-safe."""
+    """What the service knows of its own transactions, to compare with what arrives. Thread-safe."""
 
     by_key: dict[str, list[str]] = field(default_factory=dict)
     """The committed message ids of each order, in the order of its transactions."""
@@ -60,11 +60,13 @@ class Ledger:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def commit(self, key: str, id: ObjectId) -> None:
+        """Enters a message whose transaction was committed."""
         with self._lock:
             self.by_key.setdefault(key, []).append(str(id))
             self.committed += 1
 
     def abort(self, ids: list[ObjectId]) -> None:
+        """Enters messages whose transactions were aborted."""
         with self._lock:
             self.aborted.update(str(id) for id in ids)
 
@@ -75,7 +77,7 @@ class Shop:
     def __init__(self, database: Database[dict[str, Any]], outbox: Outbox, messages: int) -> None:
         self.ledger = Ledger()
         self.failures: list[Exception] = []
-        """What ended a thread before its time."""
+        """Errors that ended a thread too early."""
         self._orders = database.orders
         self._client = database.client
         self._outbox = outbox
@@ -87,11 +89,12 @@ class Shop:
         ]
 
     def start(self) -> None:
+        """Starts the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Returns when the transactions that are running have ended, or after 5 s."""
+        """Stops the threads. Returns when the running transactions have ended, or after 5 s."""
         self._stop.set()
         deadline = time.monotonic() + 5
         for thread in self._threads:
@@ -119,7 +122,7 @@ class Shop:
             self.failures.append(error)
 
     def _step(self, session: ClientSession, order: str, step: int, chance: random.Random) -> bool:
-        """One transaction; False when it was aborted."""
+        """Runs one transaction; False when it was aborted."""
         declined = chance.random() < _DECLINED
         message = _message(order, step, chance)
         tried: list[ObjectId] = []

@@ -1,4 +1,4 @@
-"""From the log's records to what a sink sends: topic, key, value and headers of each."""
+"""Encodes the log's records into what a sink sends: topic, key, value and headers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from relay.errors import PoisonMessage, RelayError
 
 try:
     from relay.encoding._encoder import encode as _encode_plain
-except ImportError:  # it is built where there is a C compiler; without it everything works, slower
+except ImportError:  # it is built where there is a C compiler; without it everything works, more slowly
     _encode_plain = None  # type: ignore[assignment]  # its stub knows nothing of that
 
 _OURS = frozenset(RESERVED_HEADERS)
@@ -32,7 +32,7 @@ def is_native() -> bool:
 class Encoder:
     """Encodes records of one log. Not thread-safe: it remembers each type's topic.
 
-    topic: names the topic of a type, once for each; it may raise any RelayError to refuse.
+    topic: names the topic of a type; called once for each type, and may raise a RelayError to refuse it.
     log: which log the records are of, as `outbox.log.log.identity` has it.
     """
 
@@ -42,16 +42,16 @@ class Encoder:
         self._known: dict[str, tuple[str, tuple[str, str]]] = {}
 
     def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Outgoing], list[Mark]] | None:
-        """The same of those of a batch's records that the share takes, without decoding them, and always the mark of
-        its last record. None when something in it needs `encode` to decide.
+        """Encodes the records of a batch that the share takes, without decoding them.
 
-        That is, above all, when a type is not known yet, or a record cannot go out.
+        Returns them and their marks, and always the mark of the batch's last record. None when `encode` has to decide:
+        above all when a type is not known yet, or when a record cannot be sent.
         """
         chosen, log = None if share.is_all else share, self._log_header
         return None if _encode_plain is None else _encode_plain(batch.raw, batch.skip, self._known, log, chosen)
 
     def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Mark], RelayError | None]:
-        """The records up to the first that cannot go out, their marks, and that one's error."""
+        """Encodes records up to the first that cannot be sent. Returns them, their marks, and that one's error."""
         outgoing: list[Outgoing] = []
         marks: list[Mark] = []
         known, log_header = self._known, self._log_header
@@ -89,7 +89,7 @@ class Encoder:
 
 
 def _refused(headers: object) -> str | None:
-    """What is wrong with what only a writer past staging's validator, or under an older one, can have put."""
+    """Says what is wrong with headers; only a writer who goes past staging's validator, or an older one, puts such."""
     if type(headers) is not dict or not all(type(value) is str for value in headers.values()):
         return "its headers are not text by name"  # a document with `$ref` is no dict to Python
     taken = _OURS.intersection(headers)

@@ -1,4 +1,4 @@
-"""The value of a Kafka record: a message's data as JSON text."""
+"""Encodes a message's data as JSON text: the value of a Kafka record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from relay.errors import RelayError
 
 
 class Unencodable(RelayError):
-    """Data that JSON cannot carry without changing it. Names the path of the value and what it is."""
+    """Data that JSON cannot hold without changing it. Names the path of the value and what it is."""
 
 
 def _decimal(value: Decimal128) -> str:
@@ -29,12 +29,12 @@ def _decimal(value: Decimal128) -> str:
 
 
 def _is_finite(value: Decimal128) -> bool:
-    """Told by the bits: `to_decimal` signals at a signalling NaN."""
+    """Says by the bits whether it is a number: `to_decimal` raises for a signalling NaN."""
     return value.bid[-1] & 0x78 != 0x78
 
 
 def _document(reference: DBRef) -> dict[str, Any]:
-    """A reference is an ordinary document in BSON ({$ref, $id, …}); only the driver makes an object of it."""
+    """Returns the document ({$ref, $id, …}) that a reference is in BSON; only the driver makes it an object."""
     return dict(reference.as_doc())
 
 
@@ -52,7 +52,7 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     Binary: _base64,
     DBRef: _document,
 }
-# What orjson writes itself, as the contract has it.
+# What orjson itself writes as the contract says.
 _SCALARS = {str, int, float, bool, uuid.UUID}
 
 
@@ -65,7 +65,7 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def json_value(data: dict[str, Any]) -> bytes:
-    """`data` as compact UTF-8 JSON, in its own field order. Pure, thread-safe. Raises Unencodable.
+    """Encodes `data` as compact UTF-8 JSON, in its own field order. Pure, thread-safe. Raises Unencodable.
 
     ObjectId hex, Decimal128 text, dates `2025-01-02T03:04:05.678Z`, Int64 a number, binary base64, UUID canonical.
     """
@@ -75,7 +75,7 @@ def json_value(data: dict[str, Any]) -> bytes:
         offender = _offender(data, "data")
         raise Unencodable(offender if offender is not None else f"data is not JSON: {error}") from error
     # orjson writes NaN and the infinities as null, which is another value. Looking for the word first is exact, for
-    # they cannot come out as anything else, and spares most data the walk.
+    # they cannot become anything else, and most data need not be walked through.
     if b"null" in encoded:
         offender = _offender(data, "data")
         if offender is not None:
@@ -84,17 +84,17 @@ def json_value(data: dict[str, Any]) -> bytes:
 
 
 def _offender(value: Any, path: str) -> str | None:
-    """The first value inside `value` that JSON cannot carry, as a sentence; None if there is none."""
+    """Names the first value inside `value` that JSON cannot hold, as a sentence; None if there is none."""
     if type(value) is DBRef:
         value = _document(value)
     if isinstance(value, dict):
-        inner = ((each, f"{path}.{name}") for name, each in value.items())
+        inner = ((field, f"{path}.{name}") for name, field in value.items())
     elif isinstance(value, list):
-        inner = ((each, f"{path}[{index}]") for index, each in enumerate(value))
+        inner = ((item, f"{path}[{index}]") for index, item in enumerate(value))
     elif (type(value) is float and not math.isfinite(value)) or (type(value) is Decimal128 and not _is_finite(value)):
         return f"{path} is {value}, which JSON does not have"
     elif value is None or type(value) in _SCALARS or type(value) in _PLAIN:
         return None
     else:
         return f"{path} is a BSON {type(value).__name__}, which JSON does not have"
-    return next((found for each, where in inner if (found := _offender(each, where)) is not None), None)
+    return next((offender for part, where in inner if (offender := _offender(part, where)) is not None), None)

@@ -1,4 +1,4 @@
-"""Which Kafka topic a message goes to: a template over its type."""
+"""Names the Kafka topic of a message, by a template with its type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import string
 from relay.errors import InvalidSettings
 
 DEFAULT_TOPIC = "{database}.{outbox}"
-"""One topic an outbox: all messages of a key are in one partition, in order, whatever their types."""
+"""One topic for each outbox: all messages of a key are in one partition, in order, whatever their types."""
 _FIELDS = ("type", "outbox", "database")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -33,7 +33,7 @@ class Topics:
                 )
 
     def name(self, type: str, *, outbox: str, database: str) -> str:
-        """The topic for messages of `type`. Raises InvalidSettings when Kafka would not take the name."""
+        """Returns the topic for messages of `type`. Raises InvalidSettings when Kafka would not take the name."""
         topic = self.template.format(type=type, outbox=outbox, database=database)
         if _TOPIC.fullmatch(topic) is None or topic in {".", ".."}:
             raise InvalidSettings(

@@ -1,4 +1,4 @@
-"""A sign of life of this process, in the temporary folder, for `relay health --self`: it asks no server."""
+"""Writes signs of life of this process to the temporary folder, for `relay health --self`, which asks no server."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ logger = logging.getLogger("relay")
 WRITE_SECONDS = 1.0
 FRESH_SECONDS = 10.0
 STUCK_SECONDS = 60.0
-"""A relay's loop asks far more often whether it shall stop; what it waits for is bounded, or says so to the log."""
+"""A relay's loop asks far more often than this whether it shall stop: its waits are bounded, or are logged."""
 
 
 class Pulse(threading.Event):
-    """The `stop` of one relay: it knows when the relay last asked. Set by `stop`'s owner as any event."""
+    """The `stop` event of one relay, which remembers when the relay asked for it last."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -31,12 +31,12 @@ class Pulse(threading.Event):
         self.asked = clock.monotonic()
 
     def is_set(self) -> bool:
-        """Whether to stop."""
+        """Says whether to stop."""
         self.asked = self._clock.monotonic()
         return super().is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Until it is set, or `timeout` seconds have passed."""
+        """Waits until it is set, or `timeout` seconds have passed."""
         self.asked = self._clock.monotonic()
         ended = super().wait(timeout)
         self.asked = self._clock.monotonic()
@@ -44,21 +44,21 @@ class Pulse(threading.Event):
 
 
 def identity(hosts: Iterable[str], database: str, outbox: str, name: str) -> str:
-    """By which a running relay and its probe find each other: nothing secret, the order of hosts does not count."""
+    """Makes the name by which a probe finds a relay. Nothing in it is secret; the order of hosts does not count."""
     text = json.dumps([sorted(hosts), database, outbox, name])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 class SignOfLife:
-    """Shows for the relays of these identities that this process lives. To be used from one thread; close it.
+    """Shows that the relays of these identities live in this process. Used by one thread; close it.
 
-    A folder that cannot be written to is told once, as a warning: the relays work without.
+    A folder that cannot be written to is logged once, as a warning: the relays work without.
     """
 
     def __init__(self, identities: Iterable[str], clock: Clock | None = None, folder: Path | None = None) -> None:
         self._clock: Clock = SystemClock() if clock is None else clock
         self._folder = _folder() if folder is None else folder
-        self._files = [self._folder / f"{each}-{os.getpid()}" for each in identities]
+        self._files = [self._folder / f"{identity}-{os.getpid()}" for identity in identities]
         self._written = float("-inf")
         self._works = True
 
@@ -67,7 +67,7 @@ class SignOfLife:
         now = self._clock.monotonic()
         if not self._works or now - self._written < WRITE_SECONDS:
             return
-        if any(now - each.asked >= STUCK_SECONDS for each in pulses):
+        if any(now - pulse.asked >= STUCK_SECONDS for pulse in pulses):
             return
         self._written = now
         try:
@@ -76,12 +76,12 @@ class SignOfLife:
                 _write(file, str(now))
         except OSError as error:
             if isinstance(error, FileNotFoundError) and self._folder.parent.is_dir():
-                return  # another process has just taken the empty folder away, see `close`
+                return  # another process has just removed the empty folder, see `close`
             self._works = False
             logger.warning("`relay health --self` will find nothing: %s: %s", self._folder, error.strerror)
 
     def close(self) -> None:
-        """Takes the signs away, and with the last one the folder."""
+        """Removes the signs, and with the last one the folder."""
         for file in self._files if self._works else ():
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # others' signs are in it, or it was never made
@@ -89,10 +89,10 @@ class SignOfLife:
 
 
 def dead(identity: str, clock: Clock, folder: Path | None = None) -> str | None:
-    """Why no relay of this identity lives on this machine, or in this container; None when all of them do."""
+    """Says why no relay of this identity lives on this machine, or in this container; None when all of them do."""
     place = _folder() if folder is None else folder
-    found = {int(each.name.rpartition("-")[2]): _age(each, clock) for each in place.glob(f"{identity}-*")}
-    here = {pid: age for pid, age in found.items() if age < FRESH_SECONDS or _is_there(pid)}
+    ages = {int(file.name.rpartition("-")[2]): _age(file, clock) for file in place.glob(f"{identity}-*")}
+    here = {pid: age for pid, age in ages.items() if age < FRESH_SECONDS or _is_there(pid)}
     if not here:
         return "no relay with this configuration runs here"
     stuck = [pid for pid, age in here.items() if age >= FRESH_SECONDS]
@@ -102,10 +102,10 @@ def dead(identity: str, clock: Clock, folder: Path | None = None) -> str | None:
 
 
 def _age(file: Path, clock: Clock) -> float:
-    """All processes of a machine have the same monotonic clock. One of before its last start is in the future."""
+    """Seconds since a sign was written, by the machine's monotonic clock; for ever if before its last start."""
     try:
         age = clock.monotonic() - float(file.read_text())
-    except (OSError, ValueError):  # it has just ended, or is just writing
+    except (OSError, ValueError):  # its process has just ended, or is just writing
         return 0.0 if file.exists() else float("inf")
     return age if age >= 0 else float("inf")
 
@@ -128,7 +128,7 @@ def _folder() -> Path:
 
 
 def _write(file: Path, text: str) -> None:
-    # A new file each time, put in its place as a whole: what others may have put there is never followed.
+    # A new file each time, which replaces the old one as a whole: a link that others put there is never followed.
     fresh = file.with_name(f".{file.name}")
     fresh.unlink(missing_ok=True)
     with open(fresh, "x", opener=_private) as output:  # Path.open has no opener

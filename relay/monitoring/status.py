@@ -33,8 +33,9 @@ class ShareStatus:
 
 @dataclass(frozen=True, slots=True)
 class RelayStatus:
-    """A moment's view; its parts are read one after the other. With several shares, cursor, lag, holder, fence and
-    headroom are those of the slowest.
+    """How far a relay is at one moment; its parts are read one after the other.
+
+    With several shares, cursor, lag, holder, fence and headroom are those of the slowest.
     """
 
     database: str
@@ -53,13 +54,13 @@ class RelayStatus:
     lag_records: int | None
     """Records in the log and not yet delivered; None without a cursor."""
     lag_seconds: float | None
-    """How long the next of them has been waiting, by the database's clock; 0 when there is none."""
+    """How long the next record has been waiting, by the database's clock; 0 when there is none."""
     staging: int
     """Messages that are committed and not yet in the log. Approximate."""
     holder: str | None
     """Which process holds the relay's lease; None when none does. A killed one still does until another takes over."""
     stopped: dict[str, Any] | None
-    """`{why, at}`: the error that it stopped with, until it starts again; None when it did not, or somebody works."""
+    """`{why, at}`: the error that the relay stopped with; None when it did not stop with one, or runs again."""
     fence: int
     """How often the lease was taken so far."""
     dead: int
@@ -72,7 +73,7 @@ class RelayStatus:
     held: dict[str, Any] | None
     """`{reader, seconds}`: whom the sequencer waits for, this relay or another reader, and for how long."""
     shares: tuple[ShareStatus, ...]
-    """Each of them; one, unless the relay was told to have more."""
+    """The status of each share; one, unless the relay was given more."""
 
     def as_dict(self) -> dict[str, Any]:
         """What `relay status --json` prints."""
@@ -81,17 +82,17 @@ class RelayStatus:
 
 @patient
 def relay_status(outbox: Outbox, name: str) -> RelayStatus:
-    """The status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
+    """Reads the status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
     plan = load(outbox.collections, name)
-    office = DeadLetterAdmin(outbox.collections, name)
-    headrooms = {each.reader: each.headroom for each in status.cursors}
-    each_share = tuple(
+    letters = DeadLetterAdmin(outbox.collections, name)
+    headrooms = {cursor.reader: cursor.headroom for cursor in status.cursors}
+    share_statuses = tuple(
         _share_status(outbox, name, share, position, status.head)
         for share, position in zip(shares(plan.shares or 1), plan.positions or (None,), strict=True)
     )
-    slowest = min(each_share, key=lambda each: -1 if each.cursor is None else each.cursor["seq"])
-    share = Share(slowest.share, len(each_share))
+    slowest = min(share_statuses, key=lambda share: -1 if share.cursor is None else share.cursor["seq"])
+    share = Share(slowest.share, len(share_statuses))
     cursors = share_cursor(outbox.collections.cursors, name, share)
     return RelayStatus(
         database=outbox.collections.database.name,
@@ -109,11 +110,11 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         if slowest.holder is None
         else None,
         fence=slowest.fence,
-        dead=office.count("dead"),
-        parked=office.count("parked"),
+        dead=letters.count("dead"),
+        parked=letters.count("parked"),
         headroom=headrooms.get(cursors.reader),
         held=None if status.held is None else {"reader": status.held.reader, "seconds": status.held.seconds},
-        shares=each_share,
+        shares=share_statuses,
     )
 
 
@@ -129,7 +130,7 @@ def _share_status(outbox: Outbox, name: str, share: Share, position: Position | 
 
 
 def described(position: Position) -> dict[str, Any]:
-    """A position as JSON has it."""
+    """Returns a position as JSON shows it."""
     seq, created, id = position
     return {
         "seq": seq,

@@ -28,10 +28,10 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]  # minutes on a machi
 Document = dict[str, Any]
 
 STEPS = [
-    *((CursorStore, name) for name in ("claim", "save", "touch")),
+    *((CursorStore, name) for name in ("claim", "save", "conflict_with_others")),
     *(
         (DeadLetterStore, name)
-        for name in ("bury", "park", "_add", "_refused_again", "released", "delivered", "put_back")
+        for name in ("add", "park", "_add", "_refused_again", "next_requeued", "remove", "put_back")
     ),
     *((DeadLetterAdmin, name) for name in ("_mark", "_discard")),
     (Collection, "distinct"),  # in the middle of a transaction that discards

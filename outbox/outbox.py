@@ -24,11 +24,12 @@ from outbox.mongo.server_errors import patient
 from outbox.monitoring.no_sequencer_warning import NoSequencerWarning
 from outbox.monitoring.status import Status, status
 from outbox.readers.background import BackgroundThreads
-from outbox.readers.observable import OnGap, Query, Subscriptions
+from outbox.readers.head import Head
+from outbox.readers.observable import Subscriptions
+from outbox.readers.query import OnGap, Query
 from outbox.readers.reader import LogReader
 from outbox.readers.selection import selected_key, selected_types
 from outbox.readers.start import Start, check, resolve
-from outbox.readers.tail import Tail
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 from outbox.sequencer.once import sequence_once
 from outbox.staging.put import Message, Putter, as_sequence
@@ -186,9 +187,9 @@ class Outbox:
         """A reader from `start` on, woken by this process's tail while `running()`. For relays and consumers that keep
         their own position. Raises InvalidStart, HistoryLost, OutboxNotCreated and pymongo's errors."""
         self._usable()
-        return LogReader(self.collections, resolve(start, self.log), tail=self._feed.tail, decode=self._types.decode)
+        return LogReader(self.collections, resolve(start, self.log), head=self._feed.head, decode=self._types.decode)
 
-    def running(self, await_seconds: float = AWAIT_SECONDS) -> AbstractContextManager[Tail]:
+    def running(self, await_seconds: float = AWAIT_SECONDS) -> AbstractContextManager[Head]:
         """Keeps this process's tail and its turn at sequencing alive inside the `with`, as a subscription does.
 
         await_seconds: how long one question to the server for news may last. The longer, the fewer there are while

@@ -10,6 +10,7 @@ from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.mongo.pool import connection_held
+from outbox.readers.head import Head
 from outbox.readers.tail import Tail
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 from outbox.sequencer.loop import run_sequencer
@@ -25,20 +26,20 @@ class BackgroundThreads:
         self._lock = threading.Lock()
         self._readers = 0
         self._held = ExitStack()
-        self._tail = Tail(collections)
+        self._head = Head()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         # One owner for all turns of this process: a new turn may take the lease from an old one that is just ending.
         self._owner = Lease(collections.leases, "sequencer").owner
 
     @property
-    def tail(self) -> Tail:
-        """The tail of the present turn; while nobody is `running`, one that wakes nobody."""
-        return self._tail
+    def head(self) -> Head:
+        """The head of the present turn; while nobody is `running`, one that wakes nobody."""
+        return self._head
 
     @contextmanager
-    def running(self, await_seconds: float = AWAIT_SECONDS) -> Iterator[Tail]:
-        """Keeps the threads alive inside; gives the tail. They end by themselves soon after the last reader: the one
+    def running(self, await_seconds: float = AWAIT_SECONDS) -> Iterator[Head]:
+        """Keeps the threads alive inside; gives the head. They end by themselves soon after the last reader: the one
         that waits for news of staging within `await_seconds` of the reader that started it, the others within 0.2 s.
         Raises PoolTooSmall.
         """
@@ -49,9 +50,9 @@ class BackgroundThreads:
                     self._start(await_seconds)
                     self._held = held.pop_all()
             self._readers += 1
-            tail = self._tail
+            head = self._head
         try:
-            yield tail
+            yield head
         finally:
             with self._lock:
                 self._readers -= 1
@@ -61,13 +62,14 @@ class BackgroundThreads:
 
     def _start(self, await_seconds: float) -> None:
         stop = self._stop = threading.Event()
-        tail = self._tail = Tail(self._collections)
+        head = self._head = Head()
+        tail = Tail(self._collections, head)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         try:
             self._spawn("tail", lambda: tail.run(stop))
             if self._sequencing:
                 lease = Lease(self._collections.leases, "sequencer", owner=self._owner)
-                sequencer = Sequencer(self._collections, lease, tail=tail)
+                sequencer = Sequencer(self._collections, lease, listener=head)
                 self._spawn("sequencer", lambda: run_sequencer(self._collections, sequencer, stop, await_seconds))
         except BaseException:  # no thread can be had: all or none, and the reader is told
             stop.set()
@@ -82,7 +84,7 @@ class BackgroundThreads:
 
     def wake(self) -> None:
         """Makes every waiting reader look whether it is still wanted."""
-        self._tail.wake()
+        self._head.wake()
 
     def join(self, seconds: float) -> None:
         """Waits for threads that were told to stop; not at all while there is a reader, which may be the caller."""

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from pymongo.errors import PyMongoError
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
-from outbox.errors import HistoryLost, OutboxError
-from outbox.log.batch import Batch
-from outbox.log.log import Log
 from outbox.log.record import Decode, Record
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import is_closed, is_transient, patiently, short_message
 from outbox.readers.background import BackgroundThreads
-from outbox.readers.reader import LogReader
-from outbox.readers.selection import warn_of_unknown
-from outbox.readers.start import Start, resolve
-from outbox.readers.tail import Tail
+from outbox.readers.head import Head
+from outbox.readers.query import Query, decoded, next_batches, open_reader, pinned
 from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
 
 logger = logging.getLogger("outbox")
@@ -34,44 +28,6 @@ POLL_SECONDS = 1.0
 _RETRY_SECONDS = 0.1
 
 T = TypeVar("T")
-OnGap = Literal["error"] | Callable[[HistoryLost], None]
-
-
-@dataclass(frozen=True)
-class Query:
-    """What a subscriber asked for; `types` are names, None means all."""
-
-    start: Start
-    types: frozenset[str] | None
-    key: str | None
-    on_gap: OnGap = "error"
-    pinned: int | None = None
-    """The seq that `start` means, once that is known."""
-    unknown: frozenset[str] = frozenset()
-    """Those of `types` that this process has no message class of."""
-
-    def wants(self, record: Record[Any]) -> bool:
-        return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
-
-
-def next_batches(reader: LogReader, request: Query, delivered: bool) -> list[Batch]:
-    """The next batches, over a gap if the request allows that; none at the head. Raises as `LogReader.read`."""
-    while True:
-        try:
-            return reader.read_batches()
-        except HistoryLost as lost:
-            if callable(request.on_gap) and (delivered or request.start != "earliest"):
-                request.on_gap(lost)
-            elif delivered or request.start != "earliest":
-                raise
-            reader.move(lost.oldest)  # told of it; or 'earliest', which promises nothing before its first record
-
-
-def decoded(batches: Iterable[Batch], decode: Decode) -> Iterator[Record[Any]]:
-    """The records of batches, each decoded shortly before it is wanted. Raises LogCorrupt."""
-    for batch in batches:
-        for portion in batch.portions(decode):
-            yield from portion
 
 
 class Subscriptions:
@@ -87,12 +43,12 @@ class Subscriptions:
         self._live: set[_Subscription] = set()
         self._lock = threading.Lock()
 
-    def observable(self, request: Query) -> Observable[Record[Any]]:
+    def observable(self, query: Query) -> Observable[Record[Any]]:
         """Cold: each subscription resolves its start and reads for itself."""
 
         def subscribe(observer: ObserverBase[Record[Any]], scheduler: SchedulerBase | None = None) -> DisposableBase:
             self._check_usable()  # it may have been closed, or forked, since the Observable was made
-            subscription = _Subscription(self, self._pinned(request), observer)
+            subscription = _Subscription(self, pinned(self.collections, query), observer)
             with self._lock:
                 self._live.add(subscription)
             try:
@@ -104,47 +60,20 @@ class Subscriptions:
 
         return Observable(subscribe)
 
-    @outside_bound_session
-    def _pinned(self, request: Query) -> Query:
-        """'latest' as the seq that it means now, so that whatever is put from now on is delivered.
+    def read(self, query: Query) -> Iterator[Record[Any]]:
+        """The records from the query's start to the head."""
+        return self._read(pinned(self.collections, query))
 
-        A server that cannot be asked is asked again by the subscription itself, which tells of errors that stay.
-        """
-        if request.start != "latest":
-            return request
-        try:
-            return replace(request, pinned=patiently(lambda: resolve(request.start, Log(self.collections))))
-        except (PyMongoError, OutboxError) as error:
-            name = self.collections.log.full_name
-            logger.info("reading %s from 'latest' begins when the server answers: %s", name, short_message(error))
-            return request
-
-    def read(self, request: Query) -> Iterator[Record[Any]]:
-        """The records from the request's start to the head."""
-        return self._read(self._pinned(request))
-
-    def _read(self, request: Query) -> Iterator[Record[Any]]:
-        reader = patiently(lambda: self.open(request, None))
+    def _read(self, query: Query) -> Iterator[Record[Any]]:
+        reader = patiently(lambda: open_reader(self.collections, query, self.decode, None))
         delivered = False
         try:
-            while batches := patiently(partial(next_batches, reader, request, delivered)):
+            while batches := patiently(partial(next_batches, reader, query, delivered)):
                 delivered = True
-                yield from filter(request.wants, decoded(batches, self.decode))
+                yield from filter(query.wants, decoded(batches, self.decode))
             patiently(reader.verify)
         finally:
             reader.close()
-
-    @outside_bound_session
-    def open(self, request: Query, tail: Tail | None) -> LogReader:
-        if request.unknown:
-            warn_of_unknown(self.collections, request.unknown)
-        try:
-            position = request.pinned or resolve(request.start, Log(self.collections))
-        except HistoryLost as lost:
-            if not callable(request.on_gap):
-                raise
-            position = lost.expected  # the first read meets the gap, and tells of it
-        return LogReader(self.collections, position, tail=tail, decode=self.decode)
 
     def ended(self, subscription: _Subscription) -> None:
         with self._lock:
@@ -164,9 +93,9 @@ class Subscriptions:
 class _Subscription:
     """One subscriber: a daemon thread that pulls, filters, and calls `on_next` serially."""
 
-    def __init__(self, home: Subscriptions, request: Query, observer: ObserverBase[Record[Any]]) -> None:
+    def __init__(self, home: Subscriptions, query: Query, observer: ObserverBase[Record[Any]]) -> None:
         self._home = home
-        self._request = request
+        self._query = query
         self._observer = observer
         self._stop = threading.Event()
         self._disposed = False
@@ -186,8 +115,8 @@ class _Subscription:
 
     def _run(self) -> None:
         try:
-            with told_at_the_end(self.dispose, wait=False), self._home.feed.running() as tail:
-                self._deliver(tail)
+            with told_at_the_end(self.dispose, wait=False), self._home.feed.running() as head:
+                self._deliver(head)
             if not self._disposed:
                 self._observer.on_completed()
         except BaseException as error:  # noqa: BLE001  # whatever ends a subscription is the observer's to know
@@ -212,13 +141,13 @@ class _Subscription:
         except BaseException:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
             logger.exception("a subscriber of %s failed and has no on_error", self._home.collections.log.full_name)
 
-    def _deliver(self, tail: Tail) -> None:
-        reader = self._riding_out(lambda: self._home.open(self._request, tail))
+    def _deliver(self, head: Head) -> None:
+        reader = self._riding_out(lambda: open_reader(self._home.collections, self._query, self._home.decode, head))
         if reader is None:
             return
         try:
             while not self._stop.is_set():
-                batches = self._riding_out(lambda: next_batches(reader, self._request, self._delivered))
+                batches = self._riding_out(lambda: next_batches(reader, self._query, self._delivered))
                 if not batches:
                     reader.wait(POLL_SECONDS, self._stop)
                     continue
@@ -226,7 +155,7 @@ class _Subscription:
                     if self._stop.is_set():
                         return
                     self._delivered = True
-                    if self._request.wants(record):
+                    if self._query.wants(record):
                         self._observer.on_next(record)
         finally:
             reader.close()

@@ -16,7 +16,7 @@ from outbox.log.log import Log, identity
 from outbox.log.record import Decode, Record
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
-from outbox.readers.tail import Tail
+from outbox.readers.head import Head
 
 READ_BYTES = 1 << 20
 _MOST = 1000
@@ -37,24 +37,24 @@ class LogReader:
     """
 
     def __init__(
-        self, collections: Collections, position: int, *, tail: Tail | None = None, decode: Decode | None = None
+        self, collections: Collections, position: int, *, head: Head | None = None, decode: Decode | None = None
     ) -> None:
         self.position = position
         self._log = Log(collections)
-        self._tail = tail
+        self._head = head
         self._decode = decode
         self._session = collections.client.start_session(causal_consistency=True)
         self._uuid: Binary = self._log.describe().uuid
         self.identity = identity(collections.log.full_name, self._uuid)
         """Of the log that it reads; never of another one, for meeting that is LogReplaced."""
         self._last: Batch | None = None
-        self._breaks = 0 if tail is None else tail.breaks
+        self._breaks = 0 if head is None else head.breaks
         self._rings = -1
         self._inside = True
         self._limit = _FIRST
         self._asked_at = 0.0
-        if tail is not None:
-            tail.fetched.enter()
+        if head is not None:
+            head.fetch_cache.enter()
 
     def read(self) -> list[Record[Any]]:
         """The next records, some 1 or 2 MiB of the log; none at the head.
@@ -75,13 +75,13 @@ class LogReader:
     @outside_bound_session
     def read_batches(self) -> list[Batch]:
         """As `read`, with nothing decoded yet. The first one's `skip` says where in it the position was."""
-        if self._tail is not None:
-            self._rings = self._tail.rings
-            breaks = self._tail.breaks
+        if self._head is not None:
+            self._rings = self._head.rings
+            breaks = self._head.breaks
             if breaks != self._breaks:
                 self.verify()
                 self._breaks = breaks
-            self._tail.advance(self._session)
+            self._head.advance(self._session)
         batches = self._appended()
         if batches is None:
             batches = self._fetch()
@@ -91,9 +91,9 @@ class LogReader:
 
     def _appended(self) -> Sequence[Batch] | None:
         """What this process itself has appended; None when the server is to be asked."""
-        if self._tail is None:
+        if self._head is None:
             return None
-        found = self._tail.appended.since(self.position, READ_BYTES)
+        found = self._head.append_cache.since(self.position, READ_BYTES)
         is_due = time.monotonic() - self._asked_at >= _ASK_SECONDS
         return None if found == [] and is_due else found
 
@@ -103,9 +103,9 @@ class LogReader:
             found = self._log.batch_at(self.position, self._session)
             if found is not None and found.last >= self.position:
                 return [found]
-        if self._tail is None or not self._tail.open:  # only the tail's cursor tells that the log may be another one
+        if self._head is None or not self._head.is_followed:  # only the tail tells that the log may be another one
             return self._since()
-        return self._tail.fetched.read((bytes(self._uuid), self.position), self._since)
+        return self._head.fetch_cache.read((bytes(self._uuid), self.position), self._since)
 
     def _since(self) -> Sequence[Batch]:
         return self._log.batches_from(self.position, self._limit, self._session)
@@ -134,11 +134,11 @@ class LogReader:
 
         Ask for a second at most: the tail can fall silent, and then only reading again finds what came meanwhile.
         """
-        if self._tail is None:
+        if self._head is None:
             return False
         # What the tail has seen and the majority has not: it will not ring for that again.
-        is_due = self._tail.head >= self.position
-        return self._tail.wait(self._rings, min(seconds, _AGAIN_SECONDS) if is_due else seconds, stop)
+        is_due = self._head.seq >= self.position
+        return self._head.wait(self._rings, min(seconds, _AGAIN_SECONDS) if is_due else seconds, stop)
 
     @outside_bound_session
     def verify(self) -> None:
@@ -170,6 +170,6 @@ class LogReader:
 
     def close(self) -> None:
         """Ends the reader's session. Reads nothing afterwards. Closing twice does nothing."""
-        if self._tail is not None and not self._session.has_ended:
-            self._tail.fetched.leave()
+        if self._head is not None and not self._session.has_ended:
+            self._head.fetch_cache.leave()
         self._session.end_session()

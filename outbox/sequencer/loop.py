@@ -15,8 +15,9 @@ from outbox.mongo.server_errors import is_closed, is_unauthorized, short_message
 from outbox.monitoring.headroom_warning import HeadroomWarning
 from outbox.monitoring.hold_report import HoldReport
 from outbox.pause import Pause
+from outbox.sequencer.appender import TakeoverRequired
 from outbox.sequencer.change_stream import AWAIT_SECONDS, Changes, ChangeStreamListener
-from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
+from outbox.sequencer.sequencer import Sequencer
 from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
 
 logger = logging.getLogger("outbox")

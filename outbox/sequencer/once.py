@@ -11,7 +11,8 @@ from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import Tries, is_transient, patiently, short_message
 from outbox.monitoring.hold_report import HoldReport
-from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
+from outbox.sequencer.appender import TakeoverRequired
+from outbox.sequencer.sequencer import Sequencer
 
 logger = logging.getLogger("outbox")
 

@@ -74,10 +74,10 @@ def test_what_a_primary_took_alone_was_shown_to_nobody_and_its_numbers_are_given
             wait_until(lambda: orders.collections.cursors.find_one({"seq": 3}), 30, "the relay's cursor to be saved")
 
             alone = nodes.primary()
-            rings = reading._feed.tail.rings
+            rings = reading._feed.head.rings
             nodes.isolate(alone)
             vanishing = append_alone(alone, orders, seq=4)
-            wait_until(lambda: reading._feed.tail.rings > rings, 30, "the tail to have seen it")
+            wait_until(lambda: reading._feed.head.rings > rings, 30, "the tail to have seen it")
             wait_until(lambda: nodes.primary_besides(alone), ELECTION_SECONDS, "another primary")
             wait_until(lambda: puts(orders, 4), 60, "the new primary to number")
             nodes.heal()

@@ -18,7 +18,8 @@ from outbox.delivery.worker import Worker
 from outbox.errors import InvalidStart, LeaseLost
 from outbox.mongo import patience
 from outbox.mongo.lease import Lease
-from outbox.sequencer.sequencer import Sequencer, SweepResult, TakeoverRequired
+from outbox.sequencer.appender import TakeoverRequired
+from outbox.sequencer.sequencer import Sequencer, SweepResult
 from outbox.shares.cursor_admin import forget, move
 from outbox.shares.layout import load, relay_id
 from outbox.shares.resharing import Resharing

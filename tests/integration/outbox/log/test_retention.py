@@ -112,7 +112,7 @@ def test_it_is_exact_at_the_edge_whatever_the_sizes(outbox: Outbox, seed: int, p
     protected = outbox.log.batch_start(position + 1)
     kept = sum(len(each.raw) for each in outbox.log.batches_from(protected, 1000))
     assert outbox.log.oldest() <= position + 1
-    assert kept <= CAP < kept + sequencer._held_bytes
+    assert kept <= CAP < kept + sequencer.appender.held_bytes
 
 
 def put_and_sweep(outbox: Outbox, sequencer: Sequencer, size: int) -> Hold | None:

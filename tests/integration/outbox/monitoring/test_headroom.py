@@ -78,7 +78,7 @@ def test_the_sequencer_appends_as_much_and_not_a_byte_more(outbox: Outbox, sizes
             assert found is not None
             assert newest is not None
             if hold is not None:
-                assert sequencer._held_bytes > found.bytes
+                assert sequencer.appender.held_bytes > found.bytes
                 return
             assert len(newest.raw) <= found.bytes
     finally:

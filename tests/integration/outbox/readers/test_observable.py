@@ -118,7 +118,7 @@ def test_subscribers_that_catch_up_together_fetch_each_part_of_the_log_once(mong
         Outbox(database, messages=MESSAGES, sequence=False) as own,
     ):
         subscribed(own)
-        wait_until(lambda: own._feed.tail.open, 30, "the tail, at whose opening all is forgotten")
+        wait_until(lambda: own._feed.head.is_followed, 30, "the tail, at whose opening all is forgotten")
         commands.clear()
         many = [subscribed(own, "earliest") for _ in range(10)]
         for each in many:

@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.log.batch import Batch
+from outbox.readers.head import Head
 from outbox.readers.tail import Tail
 from tests.actors.command_listener import watched
 from tests.actors.order_service import MESSAGES, new_outbox, placed, totals
@@ -21,13 +22,13 @@ Document = dict[str, Any]
 
 
 @contextmanager
-def _following(orders: Outbox) -> Iterator[Tail]:
-    tail, stop = Tail(orders.collections), threading.Event()
-    thread = threading.Thread(target=tail.run, args=(stop,), name="outbox-tail-test")
+def _following(orders: Outbox) -> Iterator[Head]:
+    head, stop = Head(), threading.Event()
+    thread = threading.Thread(target=Tail(orders.collections, head).run, args=(stop,), name="outbox-tail-test")
     thread.start()
     try:
-        wait_until(lambda: tail.open, 30, "the tail to be open")
-        yield tail
+        wait_until(lambda: head.is_followed, 30, "the tail to be open")
+        yield head
     finally:
         stop.set()
         thread.join(30)
@@ -75,7 +76,7 @@ def test_what_woke_a_reader_is_in_what_it_reads_next(orders: Outbox) -> None:
     assert found is not None
 
 
-def _advanced(tail: Tail, session: Any) -> bool:
+def _advanced(tail: Head, session: Any) -> bool:
     tail.advance(session)
     return session.operation_time is not None
 
@@ -86,7 +87,7 @@ def test_an_end_of_the_cursor_counts_as_a_break(orders: Outbox) -> None:
         orders.drop()
         orders.create()
 
-        wait_until(lambda: tail.breaks >= breaks + 2 and tail.open, 30, "the tail to be opened anew")
+        wait_until(lambda: tail.breaks >= breaks + 2 and tail.is_followed, 30, "the tail to be opened anew")
 
 
 def test_at_a_break_what_was_fetched_is_forgotten(orders: Outbox) -> None:
@@ -99,25 +100,25 @@ def test_at_a_break_what_was_fetched_is_forgotten(orders: Outbox) -> None:
 
     with _following(orders) as tail:
         for _ in range(2):
-            tail.fetched.enter()
-        tail.fetched.read((b"log", 1), fetch)
+            tail.fetch_cache.enter()
+        tail.fetch_cache.read((b"log", 1), fetch)
         orders.drop()
-        wait_until(lambda: not tail.open, 30, "the cursor to end")
-        tail.fetched.read((b"log", 1), fetch)
+        wait_until(lambda: not tail.is_followed, 30, "the cursor to end")
+        tail.fetch_cache.read((b"log", 1), fetch)
 
     assert len(asked) == 2
 
 
 def test_it_waits_for_a_log_that_is_not_there(database: Database[Document]) -> None:
     orders = Outbox(database, messages=MESSAGES, sequence=False)
-    tail, stop = Tail(orders.collections), threading.Event()
-    thread = threading.Thread(target=tail.run, args=(stop,), name="outbox-tail-test")
+    tail, stop = Head(), threading.Event()
+    thread = threading.Thread(target=Tail(orders.collections, tail).run, args=(stop,), name="outbox-tail-test")
     thread.start()
     try:
         wait_until(lambda: tail.breaks > 1, 30, "some tries")
-        assert not tail.open
+        assert not tail.is_followed
         orders.create()
-        wait_until(lambda: tail.open, 30, "the tail to be open")
+        wait_until(lambda: tail.is_followed, 30, "the tail to be open")
     finally:
         stop.set()
         thread.join(30)
@@ -131,7 +132,7 @@ def test_a_cursor_on_a_node_that_is_no_primary_is_left(orders: Outbox, monkeypat
             patch.setattr("pymongo.MongoClient.primary", ("elsewhere", 27017))
             wait_until(lambda: tail.breaks > breaks, 30, "the cursor to be left")
 
-        wait_until(lambda: tail.open, 30, "the tail to be open")
+        wait_until(lambda: tail.is_followed, 30, "the tail to be open")
 
 
 def test_a_reader_is_woken_by_the_outbox_s_own_tail(orders: Outbox) -> None:

@@ -42,7 +42,7 @@ def observed(database: Database[Document], orders: Outbox) -> Iterator[Outbox]:
 
 def _silent(tail: Tail, stop: threading.Event) -> None:
     """A tail whose cursor is open and never says anything, as on a node that was cut off."""
-    tail.open = True
+    tail._head.is_followed = True
     stop.wait()
 
 

@@ -15,9 +15,10 @@ from outbox import Outbox
 from outbox.errors import LeaseLost
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import read_lease
+from outbox.sequencer.appender import TakeoverRequired
 from outbox.sequencer.change_stream import Changes, ChangeStreamListener
 from outbox.sequencer.loop import run_sequencer
-from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
+from outbox.sequencer.sequencer import Sequencer
 from outbox.sequencer.snapshot import Snapshot
 from tests.actors.command_listener import watched
 from tests.actors.order_service import foreign, new_outbox, placed, totals, unchecked

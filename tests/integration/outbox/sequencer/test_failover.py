@@ -192,12 +192,12 @@ def test_what_only_the_primary_has_is_shown_to_nobody(nodes: ReplicaSet, databas
         reading.observe("earliest").subscribe(got.append)
         wait_until(lambda: totals(got) == [1], 30, "the first record")
 
-        rings = reading._feed.tail.rings
+        rings = reading._feed.head.rings
         with _held_back(nodes):
             _append(orders, 2, WriteConcern(w=1))
             local = database.outbox.with_options(read_concern=ReadConcern("local"))
             assert local.find_one({"_id": 2}) is not None
-            wait_until(lambda: reading._feed.tail.rings > rings, 30, "the tail to have seen it")
+            wait_until(lambda: reading._feed.head.rings > rings, 30, "the tail to have seen it")
             assert totals(reading.read()) == [1]
             assert totals(got) == [1]
         wait_until(lambda: totals(got) == [1, 1], 30, "what the majority has now")

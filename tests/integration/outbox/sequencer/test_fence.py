@@ -14,7 +14,8 @@ from outbox import LeaseLost, Outbox
 from outbox.log import log
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
-from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
+from outbox.sequencer.appender import TakeoverRequired
+from outbox.sequencer.sequencer import Sequencer
 from outbox.testing import FakeClock
 from tests.actors.order_service import new_outbox, placed, totals
 from tests.waiting import wait_until

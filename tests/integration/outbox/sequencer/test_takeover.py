@@ -21,7 +21,8 @@ from outbox.log.log import Log, validator
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.sequencer import snapshot
-from outbox.sequencer.sequencer import Sequencer, TakeoverRequired
+from outbox.sequencer.appender import TakeoverRequired
+from outbox.sequencer.sequencer import Sequencer
 from outbox.testing import FakeClock
 from tests.actors.order_service import foreign
 from tests.doubles.executors import Later, Now

@@ -1,0 +1,93 @@
+"""What a subscriber asked for, and reading by it: where it starts, what it does at a gap, which records it wants."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pymongo.errors import PyMongoError
+
+from outbox.errors import HistoryLost, OutboxError
+from outbox.log.batch import Batch
+from outbox.log.log import Log
+from outbox.log.record import Decode, Record
+from outbox.mongo.calls import outside_bound_session
+from outbox.mongo.collections import Collections
+from outbox.mongo.server_errors import patiently, short_message
+from outbox.readers.head import Head
+from outbox.readers.reader import LogReader
+from outbox.readers.selection import warn_of_unknown
+from outbox.readers.start import Start, resolve
+
+logger = logging.getLogger("outbox")
+
+OnGap = Literal["error"] | Callable[[HistoryLost], None]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a subscriber asked for; `types` are names, None means all."""
+
+    start: Start
+    types: frozenset[str] | None
+    key: str | None
+    on_gap: OnGap = "error"
+    pinned: int | None = None
+    """The seq that `start` means, once that is known."""
+    unknown: frozenset[str] = frozenset()
+    """Those of `types` that this process has no message class of."""
+
+    def wants(self, record: Record[Any]) -> bool:
+        return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
+
+
+def next_batches(reader: LogReader, query: Query, delivered: bool) -> list[Batch]:
+    """The next batches, over a gap if the query allows that; none at the head. Raises as `LogReader.read`."""
+    while True:
+        try:
+            return reader.read_batches()
+        except HistoryLost as lost:
+            if callable(query.on_gap) and (delivered or query.start != "earliest"):
+                query.on_gap(lost)
+            elif delivered or query.start != "earliest":
+                raise
+            reader.move(lost.oldest)  # told of it; or 'earliest', which promises nothing before its first record
+
+
+def decoded(batches: Iterable[Batch], decode: Decode) -> Iterator[Record[Any]]:
+    """The records of batches, each decoded shortly before it is wanted. Raises LogCorrupt."""
+    for batch in batches:
+        for portion in batch.portions(decode):
+            yield from portion
+
+
+@outside_bound_session
+def pinned(collections: Collections, query: Query) -> Query:
+    """Resolves 'latest' to the seq that it means now, so that whatever is put from now on is delivered.
+
+    A server that cannot be asked is asked again by the subscription itself, which tells of errors that stay.
+    """
+    if query.start != "latest":
+        return query
+    try:
+        return replace(query, pinned=patiently(lambda: resolve(query.start, Log(collections))))
+    except (PyMongoError, OutboxError) as error:
+        name = collections.log.full_name
+        logger.info("reading %s from 'latest' begins when the server answers: %s", name, short_message(error))
+        return query
+
+
+@outside_bound_session
+def open_reader(collections: Collections, query: Query, decode: Decode, head: Head | None) -> LogReader:
+    """Opens a reader where the query starts, woken by `head`. Raises as `resolve`."""
+    if query.unknown:
+        warn_of_unknown(collections, query.unknown)
+    try:
+        position = query.pinned or resolve(query.start, Log(collections))
+    except HistoryLost as lost:
+        if not callable(query.on_gap):
+            raise
+        position = lost.expected  # the first read meets the gap, and tells of it
+    return LogReader(collections, position, head=head, decode=decode)

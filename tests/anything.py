@@ -1,4 +1,4 @@
-"""Anything that a driver may write into a message's data, for property tests."""
+"""Strategies for anything that a driver may write into a message's data."""
 
 from __future__ import annotations
 

@@ -20,28 +20,28 @@ def _of_the_app(mongo: MongoClient[Document], app: str) -> list[Document]:
 
 
 def kill_operations(mongo: MongoClient[Document], app: str) -> int:
-    found = [each["opid"] for each in _of_the_app(mongo, app) if "opid" in each]
-    for each in found:
-        mongo.admin.command("killOp", op=each)
-    return len(found)
+    ids = [operation["opid"] for operation in _of_the_app(mongo, app) if "opid" in operation]
+    for id in ids:
+        mongo.admin.command("killOp", op=id)
+    return len(ids)
 
 
 def kill_cursors(mongo: MongoClient[Document], app: str) -> int:
-    found = [each for each in _of_the_app(mongo, app) if "cursorId" in each.get("cursor", {})]
-    for each in found:
-        database, _, collection = each["ns"].partition(".")
-        mongo[database].command("killCursors", collection, cursors=[each["cursor"]["cursorId"]])
-    return len(found)
+    operations = [operation for operation in _of_the_app(mongo, app) if "cursorId" in operation.get("cursor", {})]
+    for operation in operations:
+        database, _, collection = operation["ns"].partition(".")
+        mongo[database].command("killCursors", collection, cursors=[operation["cursor"]["cursorId"]])
+    return len(operations)
 
 
 def kill_sessions(mongo: MongoClient[Document], app: str) -> int:
-    found = [{"id": each["lsid"]["id"]} for each in _of_the_app(mongo, app) if "lsid" in each]
-    mongo.admin.command("killSessions", found)
-    return len(found)
+    sessions = [{"id": operation["lsid"]["id"]} for operation in _of_the_app(mongo, app) if "lsid" in operation]
+    mongo.admin.command("killSessions", sessions)
+    return len(sessions)
 
 
 def kill_all_sessions(mongo: MongoClient[Document], _: str) -> int:
-    """Those of everybody."""
+    """Kills the sessions of all clients."""
     mongo.admin.command("killAllSessions", [])
     return 1
 

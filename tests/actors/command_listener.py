@@ -1,4 +1,4 @@
-"""What a client asks of the server, as the driver itself reports it."""
+"""Listens to the commands that a client sends, as the driver reports them."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class Commands(CommandListener):
         self.started_events.append(event)
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Not of interest."""
+        """Ignores it."""
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """Not of interest."""
+        """Ignores it."""
 
 
 @contextlib.contextmanager
 def watched(uri: str, database: Database[Document], **options: Any) -> Iterator[tuple[Database[Document], Commands]]:
-    """The same database through a client of its own, whose commands are watched."""
+    """Gives the same database through a client of its own, and the commands that this client sends."""
     commands = Commands()
     with MongoClient(uri, event_listeners=[commands], **options) as client:
         yield client[database.name], commands

@@ -1,4 +1,4 @@
-"""Reading Kafka back, as a consumer that trusts nobody."""
+"""Reads Kafka back, as a consumer that trusts nobody."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 def read_topic(
     bootstrap: str, topic: str, until: Callable[[list[Message]], bool], cap_seconds: float = 60
 ) -> list[Message]:
-    """All of a topic's records, partition by partition in order, as soon as `until` says that they are enough.
+    """Reads all records of a topic, partition by partition in order, until `until` says that they are enough.
 
     Returns what there is after `cap_seconds`: the test's own assertion then says what is missing.
     """
@@ -23,23 +23,23 @@ def read_topic(
     consumer = Consumer({**settings, "allow.auto.create.topics": False, "fetch.wait.max.ms": 20})
     try:
         partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
-        found: list[Message] = []
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
+        messages: list[Message] = []
         deadline = time.monotonic() + cap_seconds
-        while not until(found) and time.monotonic() < deadline:
+        while not until(messages) and time.monotonic() < deadline:
             for message in consumer.consume(1000, timeout=0.1):
                 assert message.error() is None, message.error()
-                found.append(message)
-        return found
+                messages.append(message)
+        return messages
     finally:
         consumer.close()
 
 
 def headers(message: Message) -> list[tuple[str, bytes]]:
     """A record's headers, in order."""
-    found = message.headers()
-    assert found is None or isinstance(found, list)
-    return [(name, value) for name, value in found or [] if isinstance(value, bytes)]
+    pairs = message.headers()
+    assert pairs is None or isinstance(pairs, list)
+    return [(name, value) for name, value in pairs or [] if isinstance(value, bytes)]
 
 
 def header(message: Message, name: str) -> str:
@@ -48,12 +48,12 @@ def header(message: Message, name: str) -> str:
 
 
 def topic_exists(bootstrap: str, topic: str) -> bool:
-    """Whether the broker has it; asking does not create it."""
+    """Whether the broker has the topic; asking does not create it."""
     return topic in admin_client(bootstrap).list_topics(timeout=30).topics
 
 
 def create_small_topic(bootstrap: str, topic: str, limit: int) -> None:
-    """A topic of one partition that takes batches of `limit` bytes at most."""
+    """Creates a topic of one partition that takes batches of `limit` bytes at most."""
     admin = admin_client(bootstrap)
     new = NewTopic(topic, 1, 1, config={"max.message.bytes": str(limit)})
     admin.create_topics([new])[topic].result(30)

@@ -23,9 +23,9 @@ def seqs(sink: MemorySink) -> list[int]:
 
 def saved(prices: Outbox) -> Document:
     """The document in `NAME.cursors`."""
-    found = prices.collections.cursors.find_one({"_id": "relay:kafka"})
-    assert found is not None
-    return found
+    cursor = prices.collections.cursors.find_one({"_id": "relay:kafka"})
+    assert cursor is not None
+    return cursor
 
 
 def name(prices: Outbox) -> str:
@@ -33,12 +33,12 @@ def name(prices: Outbox) -> str:
 
 
 def stored(prices: Outbox, sink: MemoryTransactions) -> Document:
-    """The cursor beside the records."""
+    """The cursor that Kafka has, beside the records."""
     return dict(json.loads(sink.cursors[name(prices)]))
 
 
 def set_saved(prices: Outbox, seq: int) -> None:
-    """As a relay leaves it that ended between committing and saving."""
+    """Sets the saved cursor back, as a relay leaves it that ended between committing and saving."""
     record = prices.log.record_at(seq)
     assert record is not None
     changed = {"seq": seq, "created": record.created, "id": record.id}

@@ -1,4 +1,4 @@
-"""An order service's messages, and what other writers may put into its staging, for the tests."""
+"""An order service's messages, and what other writers may insert into its staging."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def placed(total: int, order_id: str = "42", **fields: Any) -> Any:
 
 
 def new_outbox(database: Database[Document], **options: Any) -> Outbox:
-    """A created outbox for all of these messages."""
+    """Creates an outbox for all of these messages."""
     outbox = Outbox(database, messages=MESSAGES, **options)
     outbox.create()
     return outbox
@@ -69,7 +69,7 @@ def foreign(total: int = 0, **fields: Any) -> Document:
 
 
 def unchecked(orders: Outbox, *documents: Any) -> None:
-    """Past the validator, as only somebody with the privilege for it can."""
+    """Inserts past the validator, which needs a privilege of its own."""
     orders.collections.database.command(
         {"insert": orders.collections.staging.name, "documents": list(documents), "bypassDocumentValidation": True}
     )
@@ -81,5 +81,5 @@ def totals(records: Iterator[Record[Any]] | list[Record[Any]]) -> list[int]:
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the outbox has warned of, or worse."""
-    return [each.getMessage() for each in caplog.records if each.name == "outbox" and each.levelno >= logging.WARNING]
+    """What the outbox has logged as a warning or worse."""
+    return [line.getMessage() for line in caplog.records if line.name == "outbox" and line.levelno >= logging.WARNING]

@@ -29,20 +29,20 @@ class PriceSet(EmbeddedDocument):  # type: ignore[misc]  # mongoengine ships no 
 
 
 def new_prices(database: Database[Document], name: str = "outbox", **options: Any) -> Outbox:
-    """A created outbox for prices."""
+    """Creates an outbox for prices."""
     prices = Outbox(database, name, messages=[PriceSet], **options)
     prices.create()
     return prices
 
 
 def priced(sku: str | None, price: float) -> Document:
-    """A price as another language would stage it: of any value, and without a key if there is no `sku`."""
+    """A staging document as another language would insert it: of any price, and without a key if there is no `sku`."""
     data = {"price": price} if sku is None else {"sku": sku, "price": price}
     return foreign(type="price.set", key=sku, data=data)
 
 
 def put(prices: Outbox, *skus: str | None, price: float = 1.0) -> list[ObjectId]:
-    """Puts a price for each and numbers them, while no relay is at work; returns the message ids, in order of seq."""
+    """Puts and numbers a price for each sku, while no relay works. Returns the message ids, in order of seq."""
     wanted = prices.log.head() + len(skus)
     documents = [priced(sku, price) for sku in skus]
     prices.collections.staging.insert_many(documents)
@@ -52,7 +52,7 @@ def put(prices: Outbox, *skus: str | None, price: float = 1.0) -> list[ObjectId]
         return prices.log.head() >= wanted
 
     wait_until(done, 30, "the messages to be numbered")
-    return [each["_id"] for each in documents]
+    return [document["_id"] for document in documents]
 
 
 def relay(prices: Outbox, sink: MemorySink, on_poison: OnPoison = "park-key", **options: Any) -> Relay:
@@ -61,18 +61,18 @@ def relay(prices: Outbox, sink: MemorySink, on_poison: OnPoison = "park-key", **
 
 
 def refuse(sink: MemorySink, *seqs: int) -> None:
-    """From now on the sink refuses these for good, and no others."""
+    """Makes the sink refuse these records for good, and no others."""
     sink.refused = dict.fromkeys(seqs, Verdict.POISON)
 
 
-def office(prices: Outbox, name: str = "kafka") -> DeadLetterAdmin:
-    """What `relay dead` does its work with."""
+def dead_letter_admin(prices: Outbox, name: str = "kafka") -> DeadLetterAdmin:
+    """What the commands `relay dead` call."""
     return DeadLetterAdmin(prices.collections, name)
 
 
 def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:
     """Key and seq of each record, in order of arrival."""
-    return [(_key(each), each.seq) for each in sink.records]
+    return [(_key(record), record.seq) for record in sink.records]
 
 
 def _key(record: MemoryRecord) -> str | None:
@@ -81,12 +81,12 @@ def _key(record: MemoryRecord) -> str | None:
 
 def states(prices: Outbox, reader: str = "relay:kafka") -> dict[int, str]:
     """seq → state of a reader's letters."""
-    found = prices.collections.dead.find({"reader": reader}, {"seq": 1, "state": 1}, sort=[("seq", 1)])
-    return {each["seq"]: each["state"] for each in found}
+    letters = prices.collections.dead.find({"reader": reader}, {"seq": 1, "state": 1}, sort=[("seq", 1)])
+    return {letter["seq"]: letter["state"] for letter in letters}
 
 
 def make_anew(prices: Outbox) -> None:
-    """As docs/restores.md says to, when there is no log; letters of before stay."""
+    """Makes the log anew, as docs/restores.md says to when there is none; earlier letters stay."""
     prices.collections.log.drop()
     forget(prices.collections, "kafka", SystemClock())
     prices.create()
@@ -95,4 +95,4 @@ def make_anew(prices: Outbox) -> None:
 
 def sent(sink: MemorySink) -> list[str]:
     """The ids of what arrived, in order."""
-    return [dict(each.headers)["id"].decode() for each in sink.records]
+    return [dict(record.headers)["id"].decode() for record in sink.records]

@@ -13,8 +13,10 @@ RELAY = [sys.executable, "-c", "from relay.cli import main; main()"]
 
 
 class RelayCommand:
-    """Runs `relay` with `settings` in its environment, `mongo` as RELAY_MONGO. What it has started ends with the
-    `with`."""
+    """Runs `relay` with `settings` in its environment, `mongo` as RELAY_MONGO.
+
+    The processes that it has started end with the `with`.
+    """
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self._environment = {
@@ -26,7 +28,7 @@ class RelayCommand:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs it to its end."""
+        """Runs the command to its end."""
         return subprocess.run(
             [*RELAY, *arguments],
             env={**self._environment, **environment},
@@ -38,7 +40,7 @@ class RelayCommand:
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Leaves it running; what it says is in `log`."""
+        """Starts the command; what it says is in `log`."""
         with self._log.open("ab") as output:
             process = subprocess.Popen(
                 [*RELAY, *arguments], env=self._environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -47,13 +49,13 @@ class RelayCommand:
         return process
 
     def without(self, name: str) -> Self:
-        """The same with one setting less."""
+        """Gives the same command with one setting less."""
         del self._environment[f"RELAY_{name.upper()}"]
         return self
 
     @property
     def log(self) -> str:
-        """All that the started ones have said so far."""
+        """All that the started processes have said so far."""
         return self._log.read_text()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A relay on a thread of the test's own, and what it has done."""
+"""Runs a relay on a thread of the test, and reads what it has done."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Relaying:
 
     @property
     def knows_of_a_cursor(self) -> bool:
-        """Whether the relay has seen one, or made it."""
+        """Whether the relay has read its cursor, or made it."""
         return self._relay._config.has_begun.is_set()
 
     def stop(self) -> None:
-        """Stops it and waits for its end, draining included."""
+        """Stops the relay and waits for its end, draining included."""
         self._stop.set()
         self._thread.join(60)
         assert self.ended, "the relay did not stop"
@@ -64,7 +64,7 @@ class Relaying:
 
 
 def given_cursor(orders: Outbox, seq: int, **fields: Any) -> None:
-    """The relay `kafka` has a cursor, as one that worked before any of these has left it."""
+    """Makes the cursor of the relay `kafka`, as an earlier process has left it."""
     cursor = {"seq": Int64(seq), "created": None, "id": None, "fence": Int64(0), **fields}
     orders.collections.cursors.replace_one({"_id": "relay:kafka"}, cursor, upsert=True)
 
@@ -88,7 +88,7 @@ def numbered(orders: Outbox, count: int, **fields: Any) -> None:
 
 def seqs(sink: MemorySink) -> list[int]:
     """What arrived, in order of arrival."""
-    return [each.seq for each in sink.records]
+    return [record.seq for record in sink.records]
 
 
 def cursor_of(orders: Outbox) -> dict[str, Any] | None:
@@ -103,7 +103,7 @@ def saved_seq(orders: Outbox) -> int | None:
 
 
 def started(orders: Outbox, start: StartAt) -> list[int]:
-    """What a relay delivers that is told to start there."""
+    """The seqs that a new relay delivers that is told to start there."""
     sink = MemorySink()
     run_once(Relay(orders, sink, start=start))
     return seqs(sink)

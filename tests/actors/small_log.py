@@ -18,14 +18,14 @@ _EPOCH_MS = 1_700_000_000_000  # in 2023
 
 
 def small_outbox(database: Database[Document]) -> Outbox:
-    """A created outbox with an empty log of 16 KiB."""
+    """Creates an outbox with an empty log of 16 KiB."""
     outbox = new_outbox(database)
     empty(outbox)
     return outbox
 
 
 def empty(outbox: Outbox, cap: int = CAP) -> None:
-    """A new log, no cursors, nothing staged."""
+    """Makes the log anew, and removes all cursors and what is staged."""
     for collection in (outbox.collections.log, outbox.collections.cursors):
         collection.drop()
     outbox.collections.staging.delete_many({})
@@ -34,20 +34,20 @@ def empty(outbox: Outbox, cap: int = CAP) -> None:
 
 
 def register(outbox: Outbox, reader: str, seq: int) -> None:
-    """A durable reader that has acknowledged `seq`."""
+    """Makes the cursor of a durable reader that has acknowledged `seq`."""
     values = {"seq": Int64(seq), "created": None, "id": None, "updated": None, "fence": Int64(1)}
     outbox.collections.cursors.replace_one({"_id": reader}, values, upsert=True)
 
 
 def put_large(outbox: Outbox, count: int, size: int = 2000) -> None:
-    """Each in a batch of its own in the log: swept one by one."""
+    """Puts messages that the log gets in a batch of their own each: every one is swept alone."""
     for number in range(count):
         outbox.put(placed(number, note="x" * size), standalone=True)
         outbox.sequence()
 
 
 def append(outbox: Outbox, batches: Iterable[tuple[int, int]], dates: Sequence[int] = ()) -> None:
-    """Batches of so many records of so many bytes each, straight into the log.
+    """Inserts batches into the log itself, each of so many records of so many bytes.
 
     dates: in ms after a day of 2023, one a record; records without one are a second apart.
     """

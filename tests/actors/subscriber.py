@@ -1,4 +1,4 @@
-"""Subscribers that tests look into, and what the server and this process hold for them."""
+"""Subscribers that keep what they see, and what the server and this process keep for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Document = dict[str, Any]
 
 
 class Subscriber(ObserverBase[Record[Any]]):
-    """Keeps what it is told."""
+    """Keeps what it sees."""
 
     def __init__(self) -> None:
         self.records: list[Record[Any]] = []
@@ -43,7 +43,7 @@ def subscribed(orders: Outbox, start: Any = "latest", **options: Any) -> Subscri
 
 
 def live(orders: Outbox) -> Subscriber:
-    """A subscriber to the latest that has surely resolved where that is."""
+    """Subscribes to the latest, and returns when the subscriber knows where that is."""
     subscriber = subscribed(orders, "earliest")
     orders.put(placed(-0), standalone=True)
     subscriber.sees(0)
@@ -62,7 +62,7 @@ def telling(waiting: threading.Event) -> Any:
 
 
 def threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("outbox")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("outbox")]
 
 
 def cursors(orders: Outbox) -> int:
@@ -91,7 +91,7 @@ def kill_cursors(orders: Outbox, collection: str) -> None:
         {"$currentOp": {"allUsers": True, "idleCursors": True}},
         {"$match": {"ns": f"{orders.collections.database.name}.{collection}", "cursor": {"$exists": True}}},
     ]
-    ids = [each["cursor"]["cursorId"] for each in orders.collections.client.admin.aggregate(pipeline)]
+    ids = [cursor["cursor"]["cursorId"] for cursor in orders.collections.client.admin.aggregate(pipeline)]
     orders.collections.database.command("killCursors", collection, cursors=ids)
 
 

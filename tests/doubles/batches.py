@@ -44,7 +44,7 @@ def document(*elements: bytes) -> bytes:
 
 
 def raw(*elements: bytes) -> RawBSONDocument:
-    """The same, to be encoded as it is."""
+    """The same document, which is encoded as it is."""
     return RawBSONDocument(document(*elements))
 
 
@@ -58,4 +58,4 @@ def nested(levels: int) -> dict[str, Any]:
 
 def datas(records: Sequence[Mapping[str, Any]]) -> Batch:
     """A batch of records that differ in their data alone."""
-    return batch_of(*(record(each) for each in records))
+    return batch_of(*(record(data) for data in records))

@@ -1,4 +1,4 @@
-"""The life of a process in a model: it may end just before any of its calls, or something else happens there."""
+"""Ends a process in a model just before any of its calls, or lets something else happen there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 
 
 class Crash(BaseException):
-    """The process ends here; nobody catches it."""
+    """Ends the process here: no code catches it."""
 
 
 class Life:

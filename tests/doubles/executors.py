@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Now(Executor):
-    """Does what it is given before `submit` returns."""
+    """Runs the work before `submit` returns."""
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
         later = _Later(lambda: work(*arguments, **options))
@@ -17,7 +17,7 @@ class Now(Executor):
 
 
 class Later(Executor):
-    """Does what it is given when somebody waits for it, and never if nobody does."""
+    """Runs the work when somebody waits for it, and never if nobody does."""
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
         return _Later(lambda: work(*arguments, **options))

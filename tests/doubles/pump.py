@@ -41,12 +41,12 @@ class LogInMemory:
     def read_batches(self) -> list[DecodedBatch]:
         if self.errors:
             raise self.errors.pop(0)
-        found: list[Record[Any]] = [
+        records: list[Record[Any]] = [
             Record(seq, ObjectId().binary, CREATED, {"type": "t", "key": "k", "headers": {}, "data": data})
             for seq, data in enumerate(self.data[self.next - 1 : self.next + 699], start=self.next)
         ]
-        self.next += len(found)
-        return [DecodedBatch(found)] if found else []
+        self.next += len(records)
+        return [DecodedBatch(records)] if records else []
 
     def wait(self, seconds: float) -> bool:
         return True
@@ -95,7 +95,7 @@ class Scene:
         )
 
     def pump_anew(self, encoder: Encoder) -> None:
-        """Another pump, from the start, into what `sink` is now."""
+        """Makes another pump, which begins at the start, for the sink of now."""
         self.pump.close()
         self.pump = self._new_pump(encoder)
 
@@ -112,10 +112,10 @@ class Scene:
         return [record.seq for record in records if record.seq in self.parked]
 
     def arrived(self) -> list[int]:
-        return [each.seq for each in self.sink.records]
+        return [record.seq for record in self.sink.records]
 
     def run(self) -> list[str]:
-        """Steps until all is settled; the outcomes on the way, a repeated one once."""
+        """Steps until all is settled. Returns the outcomes on the way, a repeated one once."""
         names: list[str] = []
 
         def settled() -> bool:

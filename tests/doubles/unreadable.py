@@ -1,4 +1,4 @@
-"""BSON that the server stores and pymongo does not read, for the tests."""
+"""BSON that the server stores and pymongo does not read."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from relay.errors import LetterTaken, PoisonMessage
 from relay.monitoring.status import relay_status
 from relay.testing import MemorySink
 from tests.actors.order_service import foreign, unchecked
-from tests.actors.price_service import arrived, new_prices, office, put, refuse, relay, states
+from tests.actors.price_service import arrived, dead_letter_admin, new_prices, put, refuse, relay, states
 from tests.actors.relay_thread import Relaying, run_once, saved_seq
 from tests.waiting import wait_until
 
@@ -125,7 +125,7 @@ def test_a_requeued_letter_is_sent_with_its_own_seq_and_is_one_no_more(prices: O
     run_once(relay(prices, sink, "dead-letter"))
     refuse(sink)
 
-    done = office(prices).requeue(Selection(id=id))
+    done = dead_letter_admin(prices).requeue(Selection(id=id))
     run_once(relay(prices, sink, "dead-letter"))
 
     assert done == (1, [])
@@ -142,7 +142,7 @@ def test_a_requeued_letter_that_is_refused_again_stays_and_counts_its_attempts(
     run_once(relay(prices, sink, "dead-letter"))
     refuse(sink, 1)
 
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink, "dead-letter"))
 
     [letter] = prices.collections.dead.find()
@@ -157,7 +157,7 @@ def test_a_running_relay_sees_that_a_letter_was_requeued(prices: Outbox, sink: M
     with Relaying(relay(prices, sink, "dead-letter")):
         wait_until(lambda: states(prices) == {1: "dead"}, 30, "the dead letter")
         refuse(sink)
-        office(prices).requeue(Selection(key="a"))
+        dead_letter_admin(prices).requeue(Selection(key="a"))
         wait_until(lambda: ("a", 1) in arrived(sink), 30, "the requeued message")
         wait_until(lambda: states(prices) == {}, 30, "the letter to go")
 
@@ -169,7 +169,7 @@ def test_more_letters_than_a_batch_are_sent_in_order(prices: Outbox, sink: Memor
     run_once(relay(prices, sink))
     refuse(sink)
 
-    done = office(prices).requeue(Selection(key="a"))
+    done = dead_letter_admin(prices).requeue(Selection(key="a"))
     run_once(relay(prices, sink))
 
     assert done.letters == 1201
@@ -207,7 +207,7 @@ def test_a_message_that_another_reader_has_put_aside_stops_it_before_it_is_lost(
 # ---- the sequencer's
 
 
-def buried(prices: Outbox, code: int, **fields: Any) -> ObjectId:
+def rejected(prices: Outbox, code: int, **fields: Any) -> ObjectId:
     letter = {
         "_id": ObjectId(), "reader": "sequencer", "seq": None, "created": prices.status().cursors[0].created,
         "type": "price.set", "key": "a", "headers": {}, "data": {"sku": "a", "price": 2.5},
@@ -222,10 +222,14 @@ def test_the_sequencers_letters_are_listed_and_go_back_to_staging_when_they_fit(
 ) -> None:
     put(prices, "b")
     run_once(relay(prices, sink))
-    fits, unfit, deep = buried(prices, 121), buried(prices, 121, headers=None), buried(prices, 15)
+    fits, unfit, deep = (
+        rejected(prices, 121),
+        rejected(prices, 121, headers=None),
+        rejected(prices, 15),
+    )
 
-    listed = [each["_id"] for each in office(prices).letters(Selection())]
-    done = office(prices).requeue(Selection())
+    listed = [each["_id"] for each in dead_letter_admin(prices).letters(Selection())]
+    done = dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
     assert set(listed) == {fits, unfit, deep}
@@ -247,12 +251,12 @@ def test_a_letter_with_a_uuid_of_another_length_is_shown_and_sent_again(prices: 
     unchecked(prices, written, foreign(type="price.set", key="c", headers={"h": short}, data={"sku": "c"}))
     refuse(sink, 2)
     run_once(relay(prices, sink, "dead-letter"))
-    unfit = buried(prices, 121, key="d", data={"sku": "d", "id": short})
+    unfit = rejected(prices, 121, key="d", data={"sku": "d", "id": short})
 
-    listed = [letter.as_json(each)["key"] for each in office(prices).letters(Selection())]
-    shown = office(prices).letter(written["_id"])
+    listed = [letter.as_json(each)["key"] for each in dead_letter_admin(prices).letters(Selection())]
+    shown = dead_letter_admin(prices).letter(written["_id"])
     refuse(sink)
-    done = office(prices).requeue(Selection())
+    done = dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink, "dead-letter"))
 
     assert listed == ["d", "b", "c"]
@@ -267,7 +271,7 @@ def test_status_counts_the_dead_and_the_parked(prices: Outbox, sink: MemorySink)
     put(prices, "a", "a", "a", "b")
     refuse(sink, 1, 4)
     run_once(relay(prices, sink))
-    buried(prices, 15)
+    rejected(prices, 15)
 
     status = relay_status(prices, "kafka")
 

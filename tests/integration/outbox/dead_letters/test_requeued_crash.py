@@ -20,7 +20,17 @@ from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.dead_letters.store import DeadLetterStore
 from outbox.log.cursors import CursorStore
 from relay.testing import MemorySink, MemoryTransactions
-from tests.actors.price_service import arrived, make_anew, new_prices, office, put, refuse, relay, sent, states
+from tests.actors.price_service import (
+    arrived,
+    dead_letter_admin,
+    make_anew,
+    new_prices,
+    put,
+    refuse,
+    relay,
+    sent,
+    states,
+)
 from tests.actors.relay_thread import run_once
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]  # minutes on a machine that runs all the others too
@@ -156,13 +166,13 @@ def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
         refuse(sink, *stubborn)
 
         def work() -> None:
-            office(prices).requeue(Selection(key="a"))
+            dead_letter_admin(prices).requeue(Selection(key="a"))
             run_once(relay(prices, sink))
 
         def check() -> None:
             check_nothing_lost(prices, sink, set())
             refuse(sink)
-            office(prices).requeue(Selection())
+            dead_letter_admin(prices).requeue(Selection())
             run_once(relay(prices, sink))
             check_nothing_lost(prices, sink, set())
             assert states(prices) == {}
@@ -191,13 +201,13 @@ def test_a_crash_at_any_step_of_sending_letters_of_two_logs_loses_none_and_keeps
         assert prices.collections.dead.count_documents({}) == 4
 
         def work() -> None:
-            office(prices).requeue(Selection(key="a"))
+            dead_letter_admin(prices).requeue(Selection(key="a"))
             run_once(relay(prices, sink))
 
         def check() -> None:
             kept = set(prices.collections.dead.distinct("_id"))
             assert kept | set(map(ObjectId, sent(sink))) == set(ids), "something is lost"
-            office(prices).requeue(Selection())
+            dead_letter_admin(prices).requeue(Selection())
             run_once(relay(prices, sink))
             assert list(dict.fromkeys(sent(sink))) == list(map(str, ids))
             if isinstance(sink, MemoryTransactions):
@@ -209,7 +219,7 @@ def test_a_crash_at_any_step_of_sending_letters_of_two_logs_loses_none_and_keeps
 
 
 @KINDS
-def test_a_crash_at_any_step_of_discarding_leaves_the_key_parked_or_released(
+def test_a_crash_at_any_step_of_discarding_leaves_the_key_parked_or_sent(
     outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink]
 ) -> None:
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
@@ -217,7 +227,7 @@ def test_a_crash_at_any_step_of_discarding_leaves_the_key_parked_or_released(
         ids = put(prices, "a", "a", "a")
         refuse(sink, 1)
         run_once(relay(prices, sink))
-        letters = office(prices)
+        letters = dead_letter_admin(prices)
 
         def check() -> None:
             run_once(relay(prices, sink))
@@ -252,7 +262,7 @@ def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
     story: list[tuple[tuple[str, Any], int | None]],
 ) -> None:
     prices, sink = outboxes(), kind()
-    letters = office(prices)
+    letters = dead_letter_admin(prices)
     keys: dict[int, str | None] = {}
     poison: set[int] = set()
     discarded: set[int] = set()

@@ -16,7 +16,7 @@ from outbox.errors import LeaseLost
 from outbox.shares.layout import share_cursor
 from relay.errors import PoisonMessage
 from relay.testing import MemorySink
-from tests.actors.price_service import arrived, new_prices, office, put, refuse, relay, states
+from tests.actors.price_service import arrived, dead_letter_admin, new_prices, put, refuse, relay, states
 from tests.actors.relay_thread import run_once, saved_seq
 
 Document = dict[str, Any]
@@ -62,7 +62,7 @@ def test_a_parked_key_comes_back_whole_and_in_order_before_what_is_new(prices: O
     refuse(sink)
     put(prices, "a", "b")  # in the log, and not relayed when the key is requeued
 
-    done = office(prices).requeue(Selection(id=ids[3]))  # any of them stands for its key
+    done = dead_letter_admin(prices).requeue(Selection(id=ids[3]))  # any of them stands for its key
     run_once(relay(prices, sink))
 
     assert done.letters == 3
@@ -74,7 +74,7 @@ def test_what_was_parked_after_the_command_goes_with_its_key(prices: Outbox, sin
     put(prices, "a", "a")
     refuse(sink, 1)
     run_once(relay(prices, sink))
-    office(prices).requeue(Selection(key="a"))
+    dead_letter_admin(prices).requeue(Selection(key="a"))
     letter = prices.collections.dead.find_one({"seq": 2})
     assert letter is not None
     del letter["requeued"]
@@ -92,7 +92,7 @@ def test_a_key_whose_requeued_message_is_refused_again_stays_parked(prices: Outb
     run_once(relay(prices, sink))
     refuse(sink, 2)
 
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink))
     put(prices, "a")
     run_once(relay(prices, sink))
@@ -120,7 +120,7 @@ def test_discarding_the_dead_one_releases_its_key(prices: Outbox, sink: MemorySi
     refuse(sink, 1)
     run_once(relay(prices, sink))
 
-    gone = office(prices).discard(Selection(id=ids[0]))
+    gone = dead_letter_admin(prices).discard(Selection(id=ids[0]))
     run_once(relay(prices, sink))
     put(prices, "a")
     run_once(relay(prices, sink))
@@ -135,7 +135,7 @@ def test_discarding_a_parked_one_leaves_the_key_parked(prices: Outbox, sink: Mem
     refuse(sink, 1)
     run_once(relay(prices, sink))
 
-    office(prices).discard(Selection(id=ids[1]))
+    dead_letter_admin(prices).discard(Selection(id=ids[1]))
     run_once(relay(prices, sink))
 
     assert (arrived(sink), states(prices)) == ([], {1: "dead", 3: "parked"})
@@ -146,7 +146,7 @@ def test_discarding_a_whole_key_sends_nothing_of_it_and_lets_new_ones_flow(price
     refuse(sink, 1, 701)
     run_once(relay(prices, sink))
 
-    gone = office(prices).discard(Selection(key="a"))
+    gone = dead_letter_admin(prices).discard(Selection(key="a"))
     put(prices, "a")
     run_once(relay(prices, sink))
 
@@ -154,7 +154,7 @@ def test_discarding_a_whole_key_sends_nothing_of_it_and_lets_new_ones_flow(price
     assert (arrived(sink), states(prices)) == ([("a", 702)], {701: "dead"})
 
 
-def test_a_stale_relay_can_neither_bury_nor_park(prices: Outbox, sink: MemorySink) -> None:
+def test_a_stale_relay_can_neither_dead_letter_nor_park(prices: Outbox, sink: MemorySink) -> None:
     put(prices, "a", "a")
     refuse(sink, 1)
     run_once(relay(prices, sink))
@@ -175,7 +175,7 @@ def test_a_stale_relay_can_neither_bury_nor_park(prices: Outbox, sink: MemorySin
     assert saved_seq(prices) == 2
 
 
-def test_what_is_released_while_it_parks_is_not_parked_for_ever(
+def test_what_is_requeued_while_it_parks_is_not_parked_for_ever(
     prices: Outbox, sink: MemorySink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(prices, "a")
@@ -188,7 +188,7 @@ def test_what_is_released_while_it_parks_is_not_parked_for_ever(
     def discard_after_asking(self: DeadLetterStore, keys: Any, session: Any) -> set[str]:
         found = ask(self, keys, session)
         if found and session is None:
-            office(prices).discard(Selection(key="a"))
+            dead_letter_admin(prices).discard(Selection(key="a"))
             discarded.set()
         return found
 

@@ -15,7 +15,7 @@ from outbox.dead_letters.document import as_json
 from relay import Relay
 from relay.errors import LetterCorrupt
 from relay.testing import MemorySink, MemoryTransactions
-from tests.actors.price_service import arrived, make_anew, new_prices, office, put, refuse, relay, sent
+from tests.actors.price_service import arrived, dead_letter_admin, make_anew, new_prices, put, refuse, relay, sent
 from tests.actors.relay_thread import Relaying, run_once
 from tests.waiting import wait_until
 
@@ -66,7 +66,7 @@ def test_a_letter_says_which_log_it_is_of(prices: Outbox, sink: MemorySink) -> N
     named = f"{prices.collections.log.full_name}/{bytes(prices.log.describe().uuid).hex()[:8]}"
 
     assert prices.collections.dead.distinct("log") == [named]
-    letter = office(prices).letter(dead)
+    letter = dead_letter_admin(prices).letter(dead)
     assert letter is not None
     assert as_json(letter)["log"] == named
 
@@ -83,7 +83,7 @@ def test_two_letters_of_one_seq_are_both_sent_the_older_first(prices: Outbox, si
     put(prices, "e")
 
     unsay(prices, said, now="none")
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
     assert sent(sink)[:4] == in_text(*one, *other)
@@ -107,7 +107,7 @@ def test_of_two_letters_of_one_seq_the_one_that_is_refused_again_stays(
     prices.collections.dead.update_one({"_id": ids[refused]}, {"$set": {"data": {"price": float("nan")}}})
 
     unsay(prices, said, now="none")
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
     assert sent(sink) == in_text(ids[1 - refused])
@@ -125,7 +125,7 @@ def test_what_is_parked_of_two_logs_comes_back_in_order(prices: Outbox, sink: Me
     assert len(left(prices)) == 5
 
     unsay(prices, said, now="none")
-    office(prices).requeue(Selection(id=ids[3]))
+    dead_letter_admin(prices).requeue(Selection(id=ids[3]))
     run_once(relay(prices, sink))
 
     assert sent(sink) == in_text(*ids)
@@ -144,7 +144,7 @@ def test_behind_one_that_is_refused_again_what_another_log_parked_stays(
     prices.collections.dead.update_one({"_id": ids[0]}, {"$set": {"data": {"price": float("nan")}}})
 
     unsay(prices, said, now="none")
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
     assert sent(sink) == in_text(ids[3])
@@ -164,7 +164,7 @@ def test_letters_beyond_the_end_of_the_new_log_do_not_wait_for_it(prices: Outbox
     run_once(relay(prices, sink))
 
     unsay(prices, said, now="none")
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     with Relaying(relay(prices, sink)):
         wait_until(lambda: sent(sink)[-2:] == in_text(*ids), 60, "the letters")
 
@@ -177,7 +177,7 @@ def test_one_of_two_letters_of_a_seq_can_be_discarded(prices: Outbox, sink: Memo
     ids += aside(prices, sink, "b", "b", count=1)
     refuse(sink)
 
-    assert office(prices).discard(Selection(id=ids[2])) == 1
+    assert dead_letter_admin(prices).discard(Selection(id=ids[2])) == 1
     run_once(relay(prices, sink))
 
     assert sent(sink) == in_text(ids[3])
@@ -192,7 +192,7 @@ def test_shares_send_the_letters_of_two_logs(prices: Outbox, sink: MemorySink) -
     refuse(sink)
     prices.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"wanted": 3}})
 
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     run_once(Relay(prices, sink, on_poison="park-key", lease_seconds=1.0, chance=lambda: 0.0))
 
     assert sorted(sent(sink)) == sorted(in_text(*ids))
@@ -208,7 +208,7 @@ def test_many_letters_that_share_their_seqs_are_all_sent(prices: Outbox, sink: M
         ids += aside(prices, sink, *[None] * 30)
     refuse(sink)
 
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
     assert sent(sink) == in_text(*ids)
@@ -227,13 +227,13 @@ def test_a_letter_that_no_relay_has_written_is_named_and_stays(
     [id] = aside(prices, sink, "a")
     refuse(sink)
     prices.collections.dead.update_one({"_id": id}, {"$set": wrong})
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
 
     with pytest.raises(LetterCorrupt, match=f"{id} cannot be sent: its field '{next(iter(wrong))}' is .* discard {id}"):
         run_once(relay(prices, sink))
 
     assert left(prices) == [id]
-    assert office(prices).discard(Selection(id=id)) == 1
+    assert dead_letter_admin(prices).discard(Selection(id=id)) == 1
     run_once(relay(prices, sink))
 
 
@@ -241,7 +241,7 @@ def test_a_letter_that_no_relay_has_written_is_named_and_stays(
 def test_so_is_one_that_lacks_something(prices: Outbox, sink: MemorySink, missing: str) -> None:
     [id] = aside(prices, sink, "a")
     prices.collections.dead.update_one({"_id": id}, {"$unset": {missing: 1}})
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
 
     with pytest.raises(LetterCorrupt, match=f"its field '{missing}' is missing"):
         run_once(relay(prices, sink))
@@ -254,7 +254,7 @@ def test_a_seq_that_mongosh_has_made_a_double_is_one(prices: Outbox, sink: Memor
     refuse(sink)
     prices.collections.dead.update_one({"_id": id}, {"$set": {"seq": 1.0}})
 
-    office(prices).requeue(Selection())
+    dead_letter_admin(prices).requeue(Selection())
     run_once(relay(prices, sink))
 
     assert sent(sink) == in_text(id)

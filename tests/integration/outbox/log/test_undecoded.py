@@ -23,7 +23,7 @@ from outbox.sequencer.sequencer import Sequencer
 from relay.errors import PoisonMessage
 from relay.testing import MemorySink
 from tests.actors.order_service import foreign, new_outbox, placed, totals, unchecked
-from tests.actors.price_service import arrived, office, relay
+from tests.actors.price_service import arrived, dead_letter_admin, relay
 from tests.actors.relay_thread import run_once, saved_seq
 from tests.doubles.unreadable import DATA, UNREADABLE, with_data
 from tests.waiting import wait_until
@@ -117,8 +117,8 @@ def test_a_relay_puts_it_aside_as_it_is(
 ) -> None:
     sink = MemorySink()
     run_once(relay(orders, sink, policy))
-    listed = list(office(orders).letters(Selection()))
-    shown = office(orders).letter(unreadable)
+    listed = list(dead_letter_admin(orders).letters(Selection()))
+    shown = dead_letter_admin(orders).letter(unreadable)
     stored = orders.log.record_at(2)
 
     assert [seq for _, seq in arrived(sink)] == seqs
@@ -134,12 +134,12 @@ def test_a_relay_puts_it_aside_as_it_is(
 def test_its_letter_can_be_requeued_and_discarded_as_any_other(orders: Outbox, unreadable: ObjectId) -> None:
     sink = MemorySink()
     run_once(relay(orders, sink, "park-key"))
-    assert office(orders).requeue(Selection(id=unreadable)).letters == 2
+    assert dead_letter_admin(orders).requeue(Selection(id=unreadable)).letters == 2
     run_once(relay(orders, sink, "park-key"))
-    again = office(orders).letter(unreadable)
+    again = dead_letter_admin(orders).letter(unreadable)
     assert again is not None
     assert again["attempts"] == 2
-    assert office(orders).discard(Selection(id=unreadable)) == 1
+    assert dead_letter_admin(orders).discard(Selection(id=unreadable)) == 1
     run_once(relay(orders, sink, "park-key"))
 
     assert [seq for _, seq in arrived(sink)] == [1, 3]
@@ -180,8 +180,8 @@ def test_any_field_may_be_unreadable(orders: Outbox) -> None:
     with pytest.raises(UndecodableRecord, match="the headers of"):
         _ = others[0].headers
     assert orders.collections.staging.count_documents({}) == 0
-    assert len(list(office(orders).letters(Selection()))) == 7
-    assert office(orders).discard(Selection()) == 7
+    assert len(list(dead_letter_admin(orders).letters(Selection()))) == 7
+    assert dead_letter_admin(orders).discard(Selection()) == 7
 
 
 @pytest.mark.parametrize("name", ["_id", "created", "type", "key", "headers", "data"])
@@ -206,7 +206,7 @@ def test_a_field_of_16_mib_leaves_a_letter_without_it_and_stalls_nobody(orders: 
     assert dead["state"] == "dead"
 
 
-def test_a_sequencer_that_meets_it_in_the_news_buries_it_as_well(orders: Outbox) -> None:
+def test_a_sequencer_that_meets_it_in_the_change_stream_dead_letters_it_as_well(orders: Outbox) -> None:
     worker = Sequencer(orders.collections)
     worker.take_over()
     unchecked(orders, RawBSONDocument(document([bson.encode({"_id": ObjectId()})[4:-1], UNREADABLE.named(b"at")])))

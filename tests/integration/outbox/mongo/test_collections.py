@@ -26,7 +26,7 @@ from relay import Relay
 from relay.monitoring.status import relay_status
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.command_listener import Commands
-from tests.actors.price_service import PriceSet, new_prices, office, put, refuse
+from tests.actors.price_service import PriceSet, dead_letter_admin, new_prices, put, refuse
 from tests.actors.relay_thread import run_once, seqs
 from tests.actors.subscriber import Subscriber
 from tests.waiting import wait_until
@@ -152,7 +152,7 @@ def relaying_with_poison(prices: Outbox, name: str, policy: Any, shares: int) ->
     refuse(sink, head + 1)
     relay = Relay(prices, sink, name=name, start=head + 1, on_poison=policy, shares=shares, chance=lambda: 0.0)
     run_once(relay)
-    its = office(prices, name)
+    its = dead_letter_admin(prices, name)
     aside = [each["seq"] for each in its.letters(Selection())]
     assert aside == ([head + 1, head + 3] if policy == "park-key" else [head + 1])
     assert (relay_status(prices, name).dead, relay_status(prices, name).parked) == (1, len(aside) - 1)

@@ -21,7 +21,7 @@ from relay.monitoring.status import relay_status
 from relay.testing import MemorySink
 from tests.actors.answers import answering
 from tests.actors.order_service import new_outbox, placed
-from tests.actors.price_service import PriceSet, new_prices, office, put, refuse
+from tests.actors.price_service import PriceSet, dead_letter_admin, new_prices, put, refuse
 from tests.actors.relay_thread import Relaying, run_once, saved_seq, seqs
 from tests.actors.subscriber import Subscriber
 from tests.waiting import wait_until
@@ -106,7 +106,7 @@ def test_also_while_it_puts_poison_aside(
         with answering(mongo, APP, [command], times, errorCode=11601), Relaying(relay):
             wait_until(lambda: saved_seq(calm) == 3, 60, "the poison to be put aside")
 
-        letters = office(prices).letters(Selection())
+        letters = dead_letter_admin(prices).letters(Selection())
 
     assert ids[0] in {each["_id"] for each in letters}
 
@@ -143,9 +143,9 @@ ASKED_ONCE: dict[str, Callable[[Outbox], object]] = {
     "sequence": lambda orders: orders.sequence(),
     "relay cursor set": lambda orders: move(orders.collections, "kafka", 1, SystemClock())[1][0],
     "relay cursor forget": lambda orders: forget(orders.collections, "kafka", SystemClock()),
-    "relay dead list": lambda orders: [each["seq"] for each in office(orders).letters(Selection())],
-    "relay dead requeue": lambda orders: office(orders).requeue(Selection()).letters,
-    "relay dead discard": lambda orders: office(orders).discard(Selection()),
+    "relay dead list": lambda orders: [each["seq"] for each in dead_letter_admin(orders).letters(Selection())],
+    "relay dead requeue": lambda orders: dead_letter_admin(orders).requeue(Selection()).letters,
+    "relay dead discard": lambda orders: dead_letter_admin(orders).discard(Selection()),
     "drop": lambda orders: orders.drop(),
 }
 

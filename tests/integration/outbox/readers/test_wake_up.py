@@ -152,7 +152,9 @@ def test_a_client_with_a_short_timeout_can_observe(mongo_uri: str, orders: Outbo
         wait_until(lambda: tails(orders) == 1, 30, "the tail to be open")
 
 
-def test_the_bell_that_is_cut_for_good_costs_a_second_at_most(orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_stream_that_is_cut_for_good_costs_a_second_at_most(
+    orders: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The change stream is refused from now on, as when the oplog has rolled past it."""
     subscriber = live(orders)
     monkeypatch.setattr("pymongo.synchronous.collection.Collection.watch", _refused)

@@ -1,4 +1,4 @@
-"""The sequencer takes what the bell brings as it would take it from staging, and a sweep goes on where that ends."""
+"""The sequencer appends what the change stream brings as if from staging, and a sweep goes on where that ends."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_news_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox
     assert orders.status().staging == 0
 
 
-def test_news_that_come_twice_are_appended_once(orders: Outbox, worker: Sequencer) -> None:
+def test_changes_that_come_twice_are_appended_once(orders: Outbox, worker: Sequencer) -> None:
     """Goes red when `take` relies on the stream never to repeat itself."""
     orders.put(placed(1), standalone=True)
     news = _news(orders)
@@ -77,7 +77,7 @@ def test_news_that_come_twice_are_appended_once(orders: Outbox, worker: Sequence
     assert totals(orders.read()) == [1]
 
 
-def test_news_that_a_sweep_has_left_behind_are_appended_once(orders: Outbox, worker: Sequencer) -> None:
+def test_changes_that_a_sweep_has_passed_are_appended_once(orders: Outbox, worker: Sequencer) -> None:
     """Goes red when `take` looks only at what came since the last sweep: a new primary's stream may go back further."""
     orders.put(placed(1), standalone=True)
     news = _news(orders)
@@ -99,7 +99,7 @@ def test_a_sweep_after_news_leaves_out_what_is_not_deleted_yet(orders: Outbox, w
     assert totals(orders.read()) == [1, 2]
 
 
-def test_malformed_news_is_buried_and_the_rest_goes_on(orders: Outbox, worker: Sequencer) -> None:
+def test_a_malformed_change_is_dead_lettered_and_the_rest_goes_on(orders: Outbox, worker: Sequencer) -> None:
     unchecked(orders, foreign(1, headers=7), foreign(2))
     worker.take(_news(orders))
 

@@ -1,4 +1,4 @@
-"""Clearing: when what the log holds is deleted from staging, and that no takeover misses what is not deleted yet."""
+"""Staging cleanup: when what the log holds is deleted, and that no takeover misses what is not deleted yet."""
 
 from __future__ import annotations
 

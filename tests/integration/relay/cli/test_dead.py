@@ -15,16 +15,9 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from outbox import Outbox
-from outbox.clock import SystemClock
-from outbox.shares.cursor_admin import forget
-from relay import Relay
-from relay.errors import CursorInUse
-from relay.testing import MemorySink
 from tests.actors.consumer import create_small_topic, header, read_topic
 from tests.actors.order_service import foreign
 from tests.actors.price_service import new_prices, states
-from tests.actors.relay_thread import Relaying
-from tests.waiting import wait_until
 
 RELAY = [sys.executable, "-c", "from relay.cli import main; main()"]
 LIMIT = 20_000
@@ -59,7 +52,7 @@ def stage(prices: Outbox, key: str, **data: Any) -> ObjectId:
     return ObjectId(document["_id"])
 
 
-def bury(prices: Outbox, key: str, seq: int, state: str = "dead") -> str:
+def dead_letter(prices: Outbox, key: str, seq: int, state: str = "dead") -> str:
     id = ObjectId()
     prices.collections.dead.insert_one(
         {
@@ -120,7 +113,7 @@ def test_after_a_message_that_is_too_large_records_go_out_in_batches_again(
 
 
 def test_list_as_json_is_a_line_a_letter_in_order_and_without_data(relay: Command, prices: Outbox) -> None:
-    later, first = bury(prices, "b", 9), bury(prices, "a", 7)
+    later, first = dead_letter(prices, "b", 9), dead_letter(prices, "a", 7)
 
     lines = [json.loads(line) for line in relay("dead", "list", "--json").stdout.splitlines()]
 
@@ -132,8 +125,8 @@ def test_list_as_json_is_a_line_a_letter_in_order_and_without_data(relay: Comman
 
 
 def test_list_can_be_narrowed_and_is_a_table_for_people(relay: Command, prices: Outbox) -> None:
-    id = bury(prices, "ab[red]", 7)
-    bury(prices, "zz", 8)
+    id = dead_letter(prices, "ab[red]", 7)
+    dead_letter(prices, "zz", 8)
 
     shown = relay("dead", "list", "--key", "ab[red]").stdout
 
@@ -143,7 +136,7 @@ def test_list_can_be_narrowed_and_is_a_table_for_people(relay: Command, prices: 
 
 
 def test_show_prints_the_whole_letter(relay: Command, prices: Outbox) -> None:
-    id = bury(prices, "a", 7)
+    id = dead_letter(prices, "a", 7)
 
     letter = json.loads(relay("dead", "show", id).stdout)
 
@@ -156,9 +149,9 @@ def test_show_of_no_letter_is_1_and_of_no_id_2(relay: Command, prices: Outbox) -
 
 
 def test_requeue_marks_the_whole_parked_key(relay: Command, prices: Outbox) -> None:
-    bury(prices, "a", 7)
-    second = bury(prices, "a", 8, "parked")
-    bury(prices, "b", 9)
+    dead_letter(prices, "a", 7)
+    second = dead_letter(prices, "a", 8, "parked")
+    dead_letter(prices, "b", 9)
 
     done = relay("dead", "requeue", second)
 
@@ -177,7 +170,7 @@ def test_which_letters_must_be_said_once(relay: Command, prices: Outbox, command
 
 
 def test_discard_asks_before(relay: Command, prices: Outbox) -> None:
-    bury(prices, "a", 7)
+    dead_letter(prices, "a", 7)
 
     no, yes = (relay("dead", "discard", "--all", answer=answer) for answer in ("n\n", "y\n"))
 
@@ -187,14 +180,14 @@ def test_discard_asks_before(relay: Command, prices: Outbox) -> None:
 
 
 def test_discard_without_an_answer_keeps_them(relay: Command, prices: Outbox) -> None:
-    bury(prices, "a", 7)
+    dead_letter(prices, "a", 7)
 
     assert relay("dead", "discard", "--all").returncode == 1
     assert states(prices) == {7: "dead"}
 
 
 def test_requeue_of_what_the_log_cannot_hold_is_refused_with_the_reason(relay: Command, prices: Outbox) -> None:
-    id = bury(prices, "a", 7)
+    id = dead_letter(prices, "a", 7)
     prices.collections.dead.update_one(
         {"seq": 7}, {"$set": {"reader": "sequencer", "seq": None, "error": {"code": 15, "reason": "nested too deep"}}}
     )
@@ -204,23 +197,3 @@ def test_requeue_of_what_the_log_cannot_hold_is_refused_with_the_reason(relay: C
     assert done.returncode == 1
     assert "nested too deep" in done.stderr
     assert set(states(prices, "sequencer").values()) == {"dead"}
-
-
-def test_a_cursor_is_forgotten_and_holds_nobody_back(relay: Command, prices: Outbox) -> None:
-    prices.collections.cursors.insert_one({"_id": "relay:old", "seq": 0, "created": None, "id": None, "fence": 1})
-
-    first, second = relay("cursor", "forget", "old"), relay("cursor", "forget", "old")
-
-    assert (first.returncode, second.returncode) == (0, 1)
-    assert prices.collections.cursors.find_one() is None
-    assert "no cursor" in second.stderr
-
-
-def test_a_cursor_is_not_forgotten_while_its_relay_works(prices: Outbox) -> None:
-    with Relaying(Relay(prices, MemorySink())):
-        wait_until(prices.collections.cursors.find_one, 30, "the relay to work")
-
-        with pytest.raises(CursorInUse, match="stop it first"):
-            forget(prices.collections, "kafka", SystemClock())
-
-    assert prices.collections.cursors.find_one() is not None

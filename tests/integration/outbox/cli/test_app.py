@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 
 COMMAND = [sys.executable, "-P", "-c", "from outbox.cli import main; main()"]
 PACKAGES = Path(outbox.__path__[0]).parent
-TESTS = Path(__file__).parents[3]
+TESTS = Path(__file__).parents[4]
 
 APPLICATION = """
 from pymongo import MongoClient

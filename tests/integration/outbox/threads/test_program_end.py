@@ -137,16 +137,16 @@ def test_a_forked_process_that_ends_leaves_its_parent_s_lease_alone(
 ) -> None:
     """Goes red when whoever unwinds the same stack gives the lease back."""
     keeping = """
-from outbox.mongo.lease import Lease, holder
+from outbox.mongo.lease import Lease, read_lease
 lease = Lease(orders.collections.leases, "relay:kafka")
 assert lease.acquire()
 with orders.running():
-    wait_until(lambda: (holder(orders.collections.leases, "sequencer") or {}).get("owner"))
+    wait_until(lambda: (read_lease(orders.collections.leases, "sequencer") or {}).get("owner"))
     try:
         if os.fork() == 0:
             sys.exit(0)
         os.wait()
-        print(all(holder(orders.collections.leases, role)["owner"] for role in ("sequencer", "relay:kafka")))
+        print(all(read_lease(orders.collections.leases, role)["owner"] for role in ("sequencer", "relay:kafka")))
     finally:
         lease.release()
 """

@@ -1,4 +1,4 @@
-"""Figures kept in a JSON file, by name: a run replaces its own and leaves the others, so that one can be run again."""
+"""Keeps figures in a JSON file, by name: a run replaces its own and leaves the others, so that one can be run again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ class Archive:
         self.path = path
 
     def entries(self, order: Mapping[str, object] | None = None) -> dict[str, Entry]:
-        """All by name, those of `order` in that order and first. Raises ValueError when the file is not JSON."""
+        """Reads all entries by name, those of `order` first, in that order. Raises ValueError if it is not JSON."""
         if not self.path.exists():
             return {}
-        found: dict[str, Entry] = json.loads(self.path.read_text())
+        entries: dict[str, Entry] = json.loads(self.path.read_text())
         if order is None:
-            return found
-        return {name: found[name] for name in [*order, *(name for name in found if name not in order)] if name in found}
+            return entries
+        return {
+            name: entries[name]
+            for name in [*order, *(name for name in entries if name not in order)]
+            if name in entries
+        }
 
     def add(self, name: str, entry: Entry) -> None:
-        """Adds or replaces one, at once: what was measured is not lost when the next one fails."""
+        """Adds or replaces an entry, at once: what was measured is not lost when the next one fails."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps({**self.entries(), name: entry}, indent=1, ensure_ascii=False) + "\n")

@@ -130,7 +130,7 @@ def draw(folder: Path) -> None:
         return
     panels: dict[str, list[Pair]] = {}
     for kind in KINDS:
-        for entry in sorted((each for each in entries if each["kind"] == kind), key=_order):
+        for entry in sorted((entry for entry in entries if entry["kind"] == kind), key=_order):
             for metric, figures in entry["metrics"].items():
                 title = metric if metric.startswith("at ") or kind in ("start", "crash") else f"{kind}: {metric}"
                 bar, is_ours = Bar(figures["median"], figures["low"], figures["high"]), entry["relay"] == OURS

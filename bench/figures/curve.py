@@ -11,7 +11,7 @@ from bench.figures.growth import is_flat, no_worse, power
 
 
 class Point(NamedTuple):
-    """One measurement."""
+    """One measurement on a curve."""
 
     x: float
     seconds: float
@@ -43,7 +43,7 @@ class Curve(Protocol):
         """The x to measure at, from the least."""
 
     def why_not(self, x: int) -> str | None:
-        """Why it cannot be measured there, in a few words."""
+        """Says why it cannot be measured at x, in a few words; None when it can."""
 
     def measure(self, x: int) -> Point: ...
 
@@ -62,15 +62,15 @@ def points(curve: Curve, most: int | None) -> Iterator[Point | Missing]:
         yield curve.measure(x) if why is None else Missing(x, why)
 
 
-def entry(curve: Curve, found: Sequence[Point | Missing], about: Mapping[str, Any]) -> Entry:
-    """For the archive, with its verdicts: `no_worse_than_it_may`, `memory_is_flat`."""
-    measured = [each for each in found if isinstance(each, Point)]
-    grows = power([each.x for each in measured], [each.seconds for each in measured])
-    memory = [each.resident_mib for each in measured if each.resident_mib is not None]
+def entry(curve: Curve, results: Sequence[Point | Missing], about: Mapping[str, Any]) -> Entry:
+    """Makes the curve's entry for the archive, with its verdicts: `no_worse_than_it_may`, `memory_is_flat`."""
+    measured = [point for point in results if isinstance(point, Point)]
+    grows = power([point.x for point in measured], [point.seconds for point in measured])
+    memory = [point.resident_mib for point in measured if point.resident_mib is not None]
     return {
         **asdict(curve.axes),
-        "points": [each._asdict() for each in measured],
-        "missing": [each._asdict() for each in found if isinstance(each, Missing)],
+        "points": [point._asdict() for point in measured],
+        "missing": [point._asdict() for point in results if isinstance(point, Missing)],
         "power": grows,
         "no_worse_than_it_may": no_worse(grows, curve.axes.at_most),
         "memory_is_flat": is_flat(memory),

@@ -29,16 +29,16 @@ _PANEL_INCHES = 2.1
 def run(stage: Stage, names: list[str], most: int | None, say: Callable[[str], None]) -> Iterator[tuple[str, Entry]]:
     """Each of them, as it is done, with `most` points at most."""
     for name in names:
-        found = []
+        results = []
         for point in points(CURVES[name](stage), most):
-            found.append(point)
+            results.append(point)
             if isinstance(point, Missing):
                 say(f"{name} {point.x:,}: skipped, {point.why}")
             else:
                 memory = "" if point.resident_mib is None else f", {point.resident_mib:.0f} MiB"
                 say(f"{name} {point.x:,}: {report.number(point.rate)}/s{memory}")
         about = {"machine": report.machine(stage), "load": asdict(stage.load)}
-        yield name, entry(CURVES[name](stage), found, about)
+        yield name, entry(CURVES[name](stage), results, about)
 
 
 def verdict(entry: Entry) -> str:
@@ -68,13 +68,13 @@ def draw(folder: Path) -> None:
 
 
 def _line(axes: Any, entry: Entry, what: str) -> None:
-    found = [(each["x"], each[what]) for each in entry["points"] if each[what] is not None]
+    points = [(point["x"], point[what]) for point in entry["points"] if point[what] is not None]
     axes.set_xscale("log")
-    axes.plot(*zip(*found, strict=True), color=plots.OURS, marker="o", markersize=4, linewidth=1.4) if found else None
-    for x, y in found:
+    axes.plot(*zip(*points, strict=True), color=plots.OURS, marker="o", markersize=4, linewidth=1.4) if points else None
+    for x, y in points:
         axes.annotate(report.number(y), (x, y), xytext=(0, 5), textcoords="offset points", fontsize=7, ha="center")
     axes.margins(x=0.1)
-    axes.set_ylim(0, 1.25 * max((y for _, y in found), default=1))
+    axes.set_ylim(0, 1.25 * max((y for _, y in points), default=1))
     plots.tidy(axes, "y")
     axes.minorticks_off()
-    axes.set_xticks([x for x, _ in found], [f"{x:,.0f}" for x, _ in found])
+    axes.set_xticks([x for x, _ in points], [f"{x:,.0f}" for x, _ in points])

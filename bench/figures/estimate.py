@@ -48,10 +48,10 @@ def costs(folder: Path) -> dict[str, float]:
         raise EstimateUnavailable(
             f"{folder / FILE}.json has no costs: first run `python -m bench run --only costs --into {folder}`"
         )
-    found = {metric: float(ways["ours"]["median"]) for metric, ways in entries["costs"]["metrics"].items()}
-    if "relay: broker CPU µs" not in found:
+    medians = {metric: float(ways["ours"]["median"]) for metric, ways in entries["costs"]["metrics"].items()}
+    if "relay: broker CPU µs" not in medians:
         raise EstimateUnavailable("the costs have no broker: measure them with the broker that the benchmarks start")
-    return found
+    return medians
 
 
 def lines(of: Mapping[str, float], plan: Plan) -> list[Line]:
@@ -98,7 +98,7 @@ def lines(of: Mapping[str, float], plan: Plan) -> list[Line]:
 def page(of: Mapping[str, float], plan: Plan) -> str:
     """What goes in, and what comes out, in Markdown."""
     said = [f"| what is needed for {plan.rate:,} messages/s | | computed from |", "|---|---|---|"]
-    said += [f"| {each.what} | {number(each.amount)} {each.unit} | {each.how} |" for each in lines(of, plan)]
+    said += [f"| {line.what} | {number(line.amount)} {line.unit} | {line.how} |" for line in lines(of, plan)]
     taken = ["| measured, of one message | |", "|---|---|"]
     taken += [f"| {metric} | {number(value)} |" for metric, value in of.items()]
     busy = f"A core is planned to be {plan.busy:.0%} busy; there are {plan.copies} copies of everything."

@@ -80,7 +80,7 @@ class Yardstick:
         environment: Mapping[str, str] = {
             **os.environ,
             "OUTBOX_BIN": self._bin,
-            **dict(each.split("=", 1) for each in settings),
+            **dict(setting.split("=", 1) for setting in settings),
         }
         done = subprocess.run(
             ["bash", *command],

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 Figures = dict[str, float]
-"""What one run came to, by metric: `messages/s`, `resident MiB`, `… p50 ms`."""
+"""The figures of one run, by metric: `messages/s`, `resident MiB`, `… p50 ms`."""
 
 
 class Round(NamedTuple):
-    """Each way once. What only ours has is compared with nothing."""
+    """One run of each way. A metric that only ours has is not compared."""
 
     ours: Figures
     bare: Figures
@@ -30,11 +30,11 @@ class Benchmark(Protocol):
         """What the bare driver does, in a few words; None when there is nothing to compare with."""
 
     def round(self) -> Round:
-        """The same metrics each time; whatever goes wrong is raised."""
+        """Runs both ways once. Has the same metrics each time; raises whatever goes wrong."""
 
 
 class InTurns(ABC):
-    """Ours as a whole, then the bare one as a whole."""
+    """Runs all of ours, then all of the bare one."""
 
     bare_is: str | None
 
@@ -51,7 +51,7 @@ class InTurns(ABC):
 
 
 class Alone(ABC):
-    """Ours, with nothing beside it."""
+    """Runs ours only."""
 
     bare_is: str | None = None
 
@@ -63,8 +63,8 @@ class Alone(ABC):
 
 
 def pairs(metric: str, count: int, ours: Callable[[int], object], bare: Callable[[int], object]) -> Round:
-    """Both ways by turns, `count` times each, whoever begins; milliseconds of the median one, and of the median pair
-    the ratio: the two of a pair are milliseconds apart, and what the machine does in longer strides hits both."""
+    """Runs both ways in turns, `count` times each. Gives the milliseconds of the median run, and the median ratio of a
+    pair: its two runs are milliseconds apart, so what slows down the machine for longer slows down both."""
     took: tuple[list[float], list[float]] = ([], [])
     for number in range(count):
         for which in (0, 1) if number % 2 == 0 else (1, 0):
@@ -76,7 +76,7 @@ def pairs(metric: str, count: int, ours: Callable[[int], object], bare: Callable
 
 
 class Spread(NamedTuple):
-    """Several figures of one kind."""
+    """The median and the range of several figures."""
 
     median: float
     low: float
@@ -99,23 +99,23 @@ class Measurement:
 
 
 def measure(name: str, benchmark: Benchmark, rounds: int) -> Measurement:
-    """Runs it so often; whatever a run raises is raised."""
+    """Runs a benchmark so many times; raises whatever a run raises."""
     done = [benchmark.round() for _ in range(rounds)]
 
     def by_metric(which: Callable[[Round], Figures]) -> dict[str, list[float]]:
-        return {metric: [which(each)[metric] for each in done] for metric in which(done[0])}
+        return {metric: [which(one)[metric] for one in done] for metric in which(done[0])}
 
     return Measurement(
         name,
         benchmark.bare_is,
-        by_metric(lambda each: each.ours),
-        by_metric(lambda each: each.bare),
-        by_metric(lambda each: each.ratio),
+        by_metric(lambda one: one.ours),
+        by_metric(lambda one: one.bare),
+        by_metric(lambda one: one.ratio),
     )
 
 
 def throughput(count: int, work: Callable[[], object]) -> Figures:
-    """The rate at which `work` does `count` messages."""
+    """Times `work`, which handles `count` messages."""
     started = time.perf_counter()
     work()
     return {"messages/s": count / (time.perf_counter() - started)}

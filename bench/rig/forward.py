@@ -1,6 +1,6 @@
-"""The least that could stand in for sequencer and relay: follows a plain capped collection, and produces each document.
+"""Forwards a plain capped collection to Kafka: the least that could stand in for sequencer and relay.
 
-No order but the collection's, no place that is kept, no lease. A program of its own too, which loads only this.
+It has no order but the collection's, saves no cursor and takes no lease. It is also a program, which loads only this.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _AWAIT_MS = 1000
 
 
 def forward(stop: threading.Event, mongo: str, database: str, kafka: str, topic: str) -> None:
-    """Until `stop`, from the oldest document of the collection `capped` on.
+    """Forwards until `stop`, from the oldest document of the collection `capped` on.
 
     It must have one: a tailable cursor on an empty collection dies at once.
     """
     producer = Producer({"bootstrap.servers": kafka, "linger.ms": 0, "acks": "all", "log_level": 3})
     with MongoClient[dict[str, Any]](mongo) as client:
-        found = client[database].capped.find({}, cursor_type=CursorType.TAILABLE_AWAIT).max_await_time_ms(_AWAIT_MS)
-        with contextlib.closing(found) as cursor:
+        following = client[database].capped.find({}, cursor_type=CursorType.TAILABLE_AWAIT).max_await_time_ms(_AWAIT_MS)
+        with contextlib.closing(following) as cursor:
             while cursor.alive and not stop.is_set():
                 document = next(cursor, None)
                 if document is not None and "data" in document:

@@ -12,9 +12,9 @@ from bson.raw_bson import RawBSONDocument
 from bench.rig.messages import NOTE_BYTES, Sent, note, order, renewed, staged
 
 PARTITIONS = 3
-"""Of each topic."""
+"""The partitions of a topic."""
 DIFFERENT = 1000
-"""So many different messages are staged or produced over and over: making each anew takes longer than what is timed."""
+"""How many different messages are staged or produced in turn: to make each one anew would take longer than the work."""
 _DIFFERENT_BYTES = 32 << 20
 
 
@@ -24,13 +24,13 @@ class Load:
 
     messages: int
     size: int
-    """Of a staged document, in bytes."""
+    """Bytes of a staged document."""
     flat: bool = False
     """One long text instead of an order with its lines."""
 
     @classmethod
     def of_value(cls, messages: int, size: int) -> Self:
-        """So many, each with a Kafka value of about `size` bytes (some 60 at least)."""
+        """Makes a load whose messages have a Kafka value of about `size` bytes (some 60 at least)."""
         return cls(messages, size + NOTE_BYTES, flat=True)
 
     @property
@@ -45,7 +45,7 @@ class Load:
         return note(number, self.size) if self.flat else order(number, self.size)
 
     def documents(self, count: int) -> Iterator[RawBSONDocument]:
-        """So many staging documents, each with an id of its own."""
+        """Yields so many staging documents with different ids."""
         made = _made(self)
         for number in range(count):
             yield RawBSONDocument(renewed(made[number % len(made)]))

@@ -1,4 +1,4 @@
-"""The messages that are measured with: an order of 28 values, or one long text; padded to a given size."""
+"""Makes the messages of a benchmark: an order of 28 values, or one long text, padded to a given size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from outbox.staging import document as staging
 KEYS = 1000
 HEADERS = {"tenant": "acme"}
 _ID = 4 + 1 + len(b"_id\0")
-"""Where the id stands: after the length, its type and its name."""
+"""Where the id begins: after the length, its type and its name."""
 _DAY = datetime(2025, 1, 2, tzinfo=UTC)
 
 
@@ -100,14 +100,14 @@ def document(sent: Sent) -> dict[str, Any]:
 
 
 def staged(sent: Sent) -> bytes:
-    """As `document`, encoded."""
+    """The same document, encoded."""
     created = time.time_ns() // 1_000_000
     data = sent.to_mongo().to_dict()
     return staging.encode(ObjectId(), created, TYPES[type(sent)], sent.order_id, HEADERS, data)
 
 
 def renewed(staged: bytes) -> bytes:
-    """The same document with an id of its own."""
+    """The same document with another id."""
     return staged[:_ID] + ObjectId().binary + staged[_ID + 12 :]
 
 

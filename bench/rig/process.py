@@ -1,4 +1,4 @@
-"""Work in a process of its own: its memory is its own then, and so is its interpreter's lock."""
+"""Runs work in another process, with its own memory and its own interpreter's lock."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def watched(watch: Callable[[], T], work: Callable[[], object]) -> T:
 
 
 class Background:
-    """A process at work."""
+    """A process that runs until its `background` ends."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def cpu_seconds(self) -> float:
-        """That all its threads have used so far. Raises EOFError when it has ended."""
+        """The CPU time that all its threads have used so far. Raises EOFError when it has ended."""
         self._connection.send(None)
         return float(self._connection.recv())
 

@@ -1,4 +1,4 @@
-"""The command `relay run` as its own process, as an operator runs it."""
+"""Runs the command `relay run` as an operator does, in another process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ONCE_SECONDS = 600.0
 
 
 class RelayCommand:
-    """Of one outbox and one topic. Not thread-safe."""
+    """The command for one outbox and one topic. Not thread-safe."""
 
     def __init__(self, mongo: str, database: str, kafka: str, topic: str, *options: str) -> None:
         places = ("--mongo", mongo, "--database", database, "--kafka", kafka, "--topic", topic)
@@ -23,7 +23,7 @@ class RelayCommand:
 
     @contextlib.contextmanager
     def running(self, *options: str) -> Iterator[ChildProcess]:
-        """Until it ends, or the `with` does. Raises RuntimeError when it ended by an error, with what it said."""
+        """Runs until the command or the `with` ends. Raises RuntimeError, with what it said, if it ended in error."""
         with tempfile.TemporaryDirectory(prefix="bench-relay-") as folder:
             log = Path(folder, "relay.log")
             child = ChildProcess([*self._command, *options], log=log)

@@ -1,4 +1,4 @@
-"""The relay in a process of its own, set up as the command does; what that loads is part of a relay's memory."""
+"""Runs the relay in another process, as the command does: what the command loads is part of a relay's memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _START_SECONDS = 60.0
 
 
 class _Timed(KafkaSink):
-    """Knows when the relay had checked its topics, and when it was done: between the two lies the work."""
+    """Notes when the relay had checked its topics, and when it was done: the work lies between the two."""
 
     checked = closed = (0.0, 0.0)
     """Seconds by the clock, and of CPU."""
@@ -38,7 +38,7 @@ class _Timed(KafkaSink):
 
 
 class _TimedTransactions(_Timed, KafkaTransactions):
-    """The same of the sink for exactly once."""
+    """The same for the sink that delivers exactly once."""
 
 
 def relay_all(mongo: str, database: str, kafka: str, topic: str, sequence: bool, exactly_once: bool = False) -> Figures:

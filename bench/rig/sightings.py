@@ -1,4 +1,4 @@
-"""When messages were seen: the times between a put and its sight."""
+"""Measures the times from the put of a message until it is seen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from bench.rig.benchmark import Figures
 
 SECONDS = 60.0
-"""How long to wait for the last one."""
+"""How long the last message is waited for."""
 _WARM_UP = 0.2
 """This part of the messages, the first ones, is not counted: connections are being made, and code is being loaded."""
 
@@ -28,18 +28,18 @@ class Sightings:
         return self._ended.is_set()
 
     def saw(self, sent: int) -> None:
-        """`sent` in nanoseconds since the epoch."""
+        """Notes that a message was seen now; `sent` is its put, in nanoseconds since the epoch."""
         self._milliseconds.append((time.time_ns() - sent) / 1e6)
         if len(self._milliseconds) == self._count:
             self._ended.set()
 
     def fail(self, error: Exception) -> None:
-        """Nothing more will be seen."""
+        """Notes that nothing more will be seen."""
         self._failed = error
         self._ended.set()
 
     def wait(self) -> None:
-        """Until all are seen, for SECONDS at most. Raises what it was failed with."""
+        """Waits until all are seen, for SECONDS at most. Raises what it was failed with."""
         self._ended.wait(SECONDS)
         if self._failed is not None:
             raise self._failed

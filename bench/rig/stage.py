@@ -1,4 +1,4 @@
-"""Where a benchmark runs: the servers, and databases and topics that go when they are done with."""
+"""Starts what a benchmark runs on: servers, and databases and topics that are removed after use."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SELECT_MS = 10_000
 
 
 class Stage:
-    """The servers, started when first needed, and stopped with the `with`. Not thread-safe.
+    """The servers, which start when first needed and end with the `with`. Not thread-safe.
 
     `mongo` and `kafka` are addresses of one's own servers; None starts one here.
     """
@@ -43,7 +43,7 @@ class Stage:
         self._kafka = kafka
         self._ends = contextlib.ExitStack()
         self.broker_pid: int | None = None
-        """Of the broker that was started here."""
+        """The process of the broker, if it was started here."""
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +73,7 @@ class Stage:
 
     @cached_property
     def scratch(self) -> Path:
-        """A folder for what is to go with the stage."""
+        """A folder that is removed with the stage."""
         return Path(self._ends.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
 
     @contextlib.contextmanager
@@ -86,8 +86,10 @@ class Stage:
 
     @contextlib.contextmanager
     def outbox(self, backlog: int = 0, capacity: int | None = None, load: Load | None = None) -> Iterator[Outbox]:
-        """A new outbox with so many messages of `load` (else the stage's) in staging, its log of so many bytes (else
-        large enough for all)."""
+        """Creates an outbox with a backlog of so many messages of `load` in staging.
+
+        load: the stage's if None. capacity: bytes of the log; large enough for all messages if None.
+        """
         load = self.load if load is None else load
         capacity = load.capacity if capacity is None else capacity
         with self.database() as database, Outbox(database, messages=list(TYPES), capacity=capacity) as outbox:
@@ -97,14 +99,14 @@ class Stage:
 
     @cached_property
     def full(self) -> Outbox:
-        """An outbox with the load's messages in its log, made once and only to be read from."""
+        """An outbox with the load's messages in its log, which is made once and only read from."""
         outbox = self._ends.enter_context(self.outbox(self.load.messages))
         outbox.sequence()
         return outbox
 
     @contextlib.contextmanager
     def topic(self) -> Iterator[str]:
-        """A new topic."""
+        """Creates a topic, and deletes it in the end."""
         name = f"bench.{uuid.uuid4().hex[:12]}"
         KafkaSink(self.kafka, create=NewTopics(PARTITIONS, 1)).check([name])
         try:

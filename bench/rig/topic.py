@@ -1,4 +1,4 @@
-"""A topic, as somebody sees it who neither produces nor keeps an offset."""
+"""Reads a topic from outside: how far it is, and what a consumer that reads committed finds."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _NOT_YET = {"NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "_UNKNOWN_PARTIT
 
 
 class Contents(NamedTuple):
-    """What who reads committed finds."""
+    """What a consumer that reads committed finds."""
 
     records: int
     distinct: int
-    """By the header `seq`."""
+    """How many different headers `seq`."""
 
 
 class TopicView:
-    """With `with`. Not thread-safe."""
+    """Use it with `with`. Not thread-safe."""
 
     def __init__(self, kafka: str, topic: str) -> None:
         self._partitions = [TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)]
@@ -48,7 +48,7 @@ class TopicView:
 
     def end(self) -> int:
         """How many offsets have been given out."""
-        return sum(self._end(each) for each in self._partitions)
+        return sum(self._end(partition) for partition in self._partitions)
 
     def _end(self, partition: TopicPartition) -> int:
         return wait_until(lambda: self._watermarks(partition), _SECONDS, f"a leader of {partition}")[1]
@@ -63,7 +63,10 @@ class TopicView:
             return None
 
     def wait(self, count: int, seconds: float, failed: Callable[[], object] = lambda: None) -> float:
-        """Until so many offsets have been given out; the time then. Raises TimeoutError, also once `failed` is true."""
+        """Waits until so many offsets have been given out; returns the time then.
+
+        Raises TimeoutError, also once `failed` returns true.
+        """
         deadline = time.monotonic() + seconds
         while (end := self.end()) < count:
             if failed() or time.monotonic() > deadline:
@@ -72,7 +75,7 @@ class TopicView:
         return time.monotonic()
 
     def contents(self) -> Contents:
-        """Reads all of it."""
+        """Reads the whole topic."""
         self._consumer.assign(self._partitions)
         records, ended, seen = 0, set[int](), set[str | bytes | None]()
         while len(ended) < len(self._partitions):

@@ -1,4 +1,4 @@
-"""Watchers, each for a process of its own: they see every message of a run, and say how long after its put."""
+"""Watches every message of a run, and measures how long after its put it is seen; each for another process."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def tail(mongo: str, database: str, log: str, count: int) -> Figures:
     """Follows a capped collection by a tailable cursor: of batches, as the log has them, or of bare documents."""
     seen = Sightings("log", count)
     with MongoClient[dict[str, Any]](mongo) as client:
-        found = client[database][log].find({}, cursor_type=CursorType.TAILABLE_AWAIT).max_await_time_ms(_AWAIT_MS)
+        following = client[database][log].find({}, cursor_type=CursorType.TAILABLE_AWAIT).max_await_time_ms(_AWAIT_MS)
         deadline = time.monotonic() + SECONDS
-        with contextlib.closing(found) as cursor:
+        with contextlib.closing(following) as cursor:
             while not seen.ended and cursor.alive and time.monotonic() < deadline:
                 document = next(cursor, None)
                 if document is not None:

@@ -1,4 +1,4 @@
-"""Writers at a steady rate, each for a process of its own: by `put`, by a bare insert, by a bare produce."""
+"""Writes at a steady rate, by `put`, by a bare insert or by a bare produce; each for another process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Writer = Callable[[str, str, int, int, Load], None]
 """Of a server, its database or topic, messages a second, how many in all, and which."""
 
 WRITES = 200
-"""Writes a second; a rate above it makes each write a list."""
+"""Writes a second; at a higher rate a write is a list."""
 _THREADS = 4
 
 
@@ -39,15 +39,15 @@ def put(mongo: str, database: str, rate: int, count: int, load: Load) -> None:
 def insert(mongo: str, database: str, rate: int, count: int, load: Load) -> None:
     with MongoClient[dict[str, Any]](mongo) as client:
         capped = client[database].get_collection("capped", write_concern=WriteConcern("majority"))
-        _pace(lambda part: capped.insert_many([document(each) for each in part]), rate, count, load)
+        _pace(lambda part: capped.insert_many([document(message) for message in part]), rate, count, load)
 
 
 def produce(kafka: str, topic: str, rate: int, count: int, load: Load) -> None:
     bare = Bare(kafka)
 
     def write(part: Sequence[Sent]) -> None:
-        for number, each in enumerate(part):
-            bare.produce(topic, number, record(each, number))
+        for number, message in enumerate(part):
+            bare.produce(topic, number, record(message, number))
         bare.poll()
 
     _pace(write, rate, count, load)
@@ -57,7 +57,7 @@ def produce(kafka: str, topic: str, rate: int, count: int, load: Load) -> None:
 def _pace(write: Callable[[Sequence[Sent]], object], rate: int, count: int, load: Load) -> None:
     """Calls `write` at its times, on a few threads: one slow write must not put off the next."""
     messages = load.some(count)
-    each = max(1, rate // WRITES)
+    size = max(1, rate // WRITES)
 
     def stamped(part: Sequence[Sent]) -> None:
         for message in part:
@@ -67,8 +67,8 @@ def _pace(write: Callable[[Sequence[Sent]], object], rate: int, count: int, load
     with ThreadPoolExecutor(_THREADS) as threads:
         writes = []
         started = time.perf_counter()
-        for first in range(0, count, each):
+        for first in range(0, count, size):
             time.sleep(max(0.0, started + first / rate - time.perf_counter()))
-            writes.append(threads.submit(stamped, messages[first : first + each]))
+            writes.append(threads.submit(stamped, messages[first : first + size]))
         for done in writes:
             done.result()

@@ -38,7 +38,7 @@ def chosen(only: list[str] | None) -> list[str]:
     """The names of these benchmarks and groups; None: of all. Raises KeyError."""
     if only is None:
         return list(CATALOGUE)
-    names = [name for each in only for name in GROUPS.get(each, [each])]
+    names = [name for given in only for name in GROUPS.get(given, [given])]
     for name in names:
         CATALOGUE[name]
     return names

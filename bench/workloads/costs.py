@@ -1,4 +1,4 @@
-"""What one message takes of each part: CPU of processes and servers, and bytes. `estimate` counts with it."""
+"""Measures what one message costs: CPU of processes and servers, and bytes. `estimate` computes with that."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Costs(Alone):
             orders = plain(outbox.collections.database, "orders")
 
             def transactions(some: list[Sent], put: bool) -> None:
-                for each in some:
+                for message in some:
                     with stage.client.start_session() as session, session.start_transaction():
-                        orders.insert_one({"order": each.order_id}, session=session)
+                        orders.insert_one({"order": message.order_id}, session=session)
                         if put:
-                            outbox.put(each, session=session, headers=HEADERS)
+                            outbox.put(message, session=session, headers=HEADERS)
 
             alone: Figures = {}
             for some in _parts(messages, _BY_TURNS):  # by turns, as the difference is small

@@ -62,16 +62,16 @@ class Writers:
         return None
 
     def measure(self, x: int) -> Point:
-        each = self._stage.load.part(100)
+        puts = self._stage.load.part(100)
         with self._stage.outbox() as outbox:
             database = outbox.collections.database.name
-            figures = in_process(_put, self._stage.mongo, database, each, x, self._stage.load)
+            figures = in_process(_put, self._stage.mongo, database, puts, x, self._stage.load)
         rate = figures["messages/s"]
-        return Point(x, x * each / rate, rate, figures["resident MiB"])
+        return Point(x, x * puts / rate, rate, figures["resident MiB"])
 
 
-def _put(mongo: str, database: str, each: int, writers: int, load: Load) -> Figures:
-    messages = load.some(each)  # the same for all: a put only reads them
+def _put(mongo: str, database: str, puts: int, writers: int, load: Load) -> Figures:
+    messages = load.some(puts)  # the same for all: a put only reads them
     with (
         MongoClient[dict[str, Any]](mongo) as client,
         Outbox(client[database], messages=list(TYPES), sequence=False) as outbox,
@@ -83,7 +83,7 @@ def _put(mongo: str, database: str, each: int, writers: int, load: Load) -> Figu
                 outbox.put(message, headers=HEADERS, standalone=True)
 
         outbox.put(messages[0], headers=HEADERS, standalone=True)  # the first one also checks the outbox
-        figures = throughput(writers * each, lambda: list(threads.map(write, range(writers))))
+        figures = throughput(writers * puts, lambda: list(threads.map(write, range(writers))))
         return {**figures, "resident MiB": resident_mib()}
 
 

@@ -1,4 +1,4 @@
-"""Reading at the head, while another process appends batches as fast as the server takes them."""
+"""Measures reading at the head, while another process appends batches as fast as the server takes them."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def copy(mongo: str, source: str, target: str, name: str) -> float:
 
 
 def _tail(log: Any, last: int) -> None:
-    with contextlib.closing(log.find({}, cursor_type=CursorType.TAILABLE_AWAIT).max_await_time_ms(_AWAIT_MS)) as found:
+    with contextlib.closing(log.find({}, cursor_type=CursorType.TAILABLE_AWAIT).max_await_time_ms(_AWAIT_MS)) as cursor:
         seen = 0
-        while seen < last and found.alive:
-            batch = next(found, None)
+        while seen < last and cursor.alive:
+            batch = next(cursor, None)
             for _ in () if batch is None else batch["records"]:
                 seen += 1

@@ -1,4 +1,4 @@
-"""What an outbox costs that has nothing to do, or little: commands to the database, and CPU of the relay."""
+"""Measures an outbox that has nothing to do, or little: commands to the database, and CPU of the relay."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ class Idle(InTurns):
         """All that the server has done for clients so far."""
         counted: dict[str, Any] = self._stage.client.admin.command("serverStatus")["metrics"]["commands"]
         return sum(
-            each["total"]
-            for name, each in counted.items()
-            if isinstance(each, dict) and name not in _DRIVERS_OWN and not name.startswith(_SERVERS_OWN)
+            count["total"]
+            for name, count in counted.items()
+            if isinstance(count, dict) and name not in _DRIVERS_OWN and not name.startswith(_SERVERS_OWN)
         )
 
 

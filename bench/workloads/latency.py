@@ -1,4 +1,4 @@
-"""From a put to its sight, at a steady rate: in the log, by an observer, and by a Kafka consumer."""
+"""Measures how long after its put a message is seen at a steady rate: in the log, by an observer, by a consumer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting beside plain inserts of the same documents, by turns. Messages and documents are made before."""
+"""Measures `put` beside plain inserts of the same documents, in turns. Messages and documents are made before."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Put:
         with self._stage.outbox() as outbox:
             # The first one of a process also checks the outbox.
             outbox.put(self._messages[0], headers=HEADERS, standalone=True)
-            documents = [document(each) for each in self._messages]
+            documents = [document(message) for message in self._messages]
             return pairs(self.metric, self._pairs, self._ours(outbox), self._bare(outbox, documents))
 
     @property

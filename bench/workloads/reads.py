@@ -1,4 +1,4 @@
-"""Reading the log, by `read` and by `observe`, beside a plain find over the same collection."""
+"""Measures reading the log, by `read` and by `observe`, beside a plain find over the same collection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relaying, from a full log or from a staging backlog, beside a bare produce loop."""
+"""Measures relaying from a full log or from a staging backlog, beside a bare produce loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `relay run` from its start, and across a SIGKILL."""
+"""Measures the command `relay run` from its start, and across a SIGKILL."""
 
 from __future__ import annotations
 

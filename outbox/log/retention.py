@@ -10,7 +10,7 @@ from pymongo.client_session import ClientSession
 
 from outbox.log.edge import Edge
 from outbox.log.log import Log
-from outbox.log.overtaken import overtaken
+from outbox.log.weight import LogWeight, Weight, start_of
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
@@ -26,13 +26,6 @@ class Hold(NamedTuple):
 
     reader: str
     seq: int
-
-
-class _Weight(NamedTuple):
-    bytes: int
-    batches: int
-    last: int
-    """The last seq in them."""
 
 
 class _Moved(NamedTuple):
@@ -60,6 +53,7 @@ class Retention:
         self._collections = collections
         self._fence = fence
         self._log = Log(collections)
+        self._weight = LogWeight(collections)
         self._edge = Edge(collections)
         self._granted = 0  # bytes that may be appended without rolling over anything beyond the edge
         self._announced = 0
@@ -181,13 +175,13 @@ class Retention:
     def _announce(self, wanted: int, cap: int, slowest: Hold | None, session: ClientSession) -> None:
         """Moves the edge, if `wanted` bytes roll over anything, beyond all that they do and a little more; at most up
         to where the slowest reader is. Nothing is being appended meanwhile."""
-        oldest, (size, count) = self._log.earliest(session), self._stats()
+        oldest, (size, count) = self._log.earliest(session), self._weight.whole()
         self._counted_from, self._batch_bytes = time.monotonic(), max(1, size // max(1, count))
         self._granted = cap - size
         if self._granted >= wanted:
             return
         end = None if slowest is None else self._log.batch_start(slowest.seq)
-        weighed = self._weigh_at_least(_start(oldest), end, wanted - self._granted)
+        weighed = self._weigh_at_least(start_of(oldest), end, wanted - self._granted)
         self._granted += weighed.bytes
         if weighed.batches:
             self._move(weighed.last + 1, session)
@@ -206,18 +200,14 @@ class Retention:
             first = min((each.seq for each in readers if each.seq >= edge), default=moved)
             if first < moved:  # it came just before that could be seen
                 self._edge.announce(first, self._fence, session)
-                return _Moved(first, self._weigh(edge, self._log.batch_start(first), weighed.batches).bytes, readers)
+                return _Moved(
+                    first, self._weight.exact(edge, self._log.batch_start(first), weighed.batches).bytes, readers
+                )
             return _Moved(moved, weighed.bytes, readers)
 
     def _move(self, seq: int, session: ClientSession) -> None:
         self._edge.announce(seq, self._fence, session)
         self._announced = seq
-
-    def _stats(self) -> tuple[int, int]:
-        """The bytes and the batches of the log."""
-        with time_limit():
-            stats = self._collections.database.command("collStats", self._collections.log.name)
-        return int(stats["size"]), int(stats["count"])
 
     def _readers(self, head: int, session: ClientSession | None = None) -> list[Hold]:
         with time_limit():
@@ -232,46 +222,19 @@ class Retention:
         return min(protected, key=lambda each: each.seq, default=None)
 
     def _measure(self, seq: int, cap: int, wanted: int) -> int:
-        size, _ = self._stats()
+        size, _ = self._weight.whole()
         first, limit = self._log.batch_start(seq), _STEP
         while True:
-            older = self._weigh(_start(self._oldest), first, limit)
+            older = self._weight.exact(start_of(self._oldest), first, limit)
             if cap - size + older.bytes >= wanted or older.batches < limit:
                 return cap - size + older.bytes
             limit *= 4
 
-    def _weigh_at_least(self, start: int, end: int | None, wanted: int) -> _Weight:
+    def _weigh_at_least(self, start: int, end: int | None, wanted: int) -> Weight:
         """The first batches from `start` up to `end` that have so many bytes, and about a share of the cap more."""
         limit = 1 + (wanted + self._cap // _AHEAD) // self._batch_bytes
         while True:
-            weighed = self._weigh(start, end, limit)
+            weighed = self._weight.exact(start, end, limit)
             if weighed.bytes >= wanted or weighed.batches < limit:
                 return weighed
             limit *= 2
-
-    @overtaken
-    def _weigh(self, start: int, end: int | None, limit: int) -> _Weight:
-        """The batches from `start` up to `end`; `limit` of them at most."""
-        with time_limit():
-            found = self._collections.log.aggregate(
-                [
-                    {"$match": {"_id": {"$gte": start} if end is None else {"$gte": start, "$lt": end}}},
-                    {"$sort": {"_id": 1}},
-                    {"$limit": limit},
-                    {
-                        "$group": {
-                            "_id": None,
-                            "bytes": {"$sum": {"$bsonSize": "$$ROOT"}},
-                            "batches": {"$sum": 1},
-                            "last": {"$max": "$last"},
-                        }
-                    },
-                ]
-            )
-            for total in found:
-                return _Weight(total["bytes"], total["batches"], total["last"])
-        return _Weight(0, 0, 0)
-
-
-def _start(oldest: int) -> int:
-    return 0 if oldest == 1 else oldest  # genesis goes before the first record

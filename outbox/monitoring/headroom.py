@@ -10,12 +10,11 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 
 from outbox.log.log import Log
 from outbox.log.overtaken import overtaken
+from outbox.log.weight import LogWeight, start_of
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 
-_FEW = 64  # that many batches are weighed one by one: 64 MiB at most are read, whatever the log holds
-_SAMPLES = 64
 _RATE_MS = 300_000
 _RATE_RECORDS = 100
 _LEAST_MS = 1000
@@ -48,8 +47,8 @@ class HeadroomGauge:
         self._cap = cap
         self.oldest = self._log.earliest()
         self.head = self._log.head()
-        with time_limit():
-            self.size = int(collections.database.command("collStats", collections.log.name)["size"])
+        self._weight = LogWeight(collections)
+        self.size, _ = self._weight.whole()
         """What all batches take, in bytes."""
         self._record = self.size / (self.head - self.oldest + 1) if self.head >= self.oldest else None
         self._rate: float | None = None
@@ -78,31 +77,8 @@ class HeadroomGauge:
         else what lies before it, whichever are fewer records."""
         first = self._log.batch_start(seq + 1)
         if self.head + 1 - first <= first - self.oldest:
-            return self._cap - self._weight(first, self.head + 1)
-        genesis = 0 if self.oldest == 1 else self.oldest  # it goes before the first record
-        return self._cap - self.size + self._weight(genesis, first)
-
-    @overtaken
-    def _weight(self, start: int, end: int) -> int:
-        """The bytes of the batches from `start` up to `end`."""
-        few: Document = {"_id": {"$gte": start, "$lt": end}}
-        with time_limit():
-            if self._batches.count_documents(few, limit=_FEW + 1) <= _FEW:
-                total: Document = {"$group": {"_id": None, "bytes": {"$sum": {"$bsonSize": "$$ROOT"}}}}
-                return sum(each["bytes"] for each in self._batches.aggregate([{"$match": few}, total]))
-            return self._estimate(max(start, 1), end)
-
-    @overtaken
-    def _estimate(self, start: int, end: int) -> int:
-        """The same from samples: each stands for as many records around it as the others do for those around them."""
-        width = (end - start) / _SAMPLES
-        share: Document = {"$divide": [{"$bsonSize": "$$ROOT"}, {"$add": [{"$subtract": ["$last", "$_id"]}, 1]}]}
-        total = 0.0
-        for index in range(_SAMPLES):
-            seq = start + int((index + 0.5) * width)
-            found = self._batches.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"share": share}, sort=[("_id", -1)])
-            total += 0 if found is None else found["share"] * width  # None: rolled over meanwhile
-        return int(total)
+            return self._cap - self._weight.estimated(first, self.head + 1)
+        return self._cap - self.size + self._weight.estimated(start_of(self.oldest), first)
 
     def _measured_rate(self) -> float | None:
         """Records a second, by the dates of the newest."""

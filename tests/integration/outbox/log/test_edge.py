@@ -11,6 +11,7 @@ from pymongo.database import Database
 from outbox import HistoryLost, Outbox
 from outbox.log.edge import Edge
 from outbox.log.retention import Retention
+from outbox.log.weight import LogWeight
 from outbox.mongo.lease import Lease
 from outbox.sequencer.sequencer import Sequencer
 from relay import Relay
@@ -100,8 +101,8 @@ def test_only_the_first_append_to_a_full_log_waits_for_the_log_to_be_measured(
 ) -> None:
     monkeypatch.setattr("outbox.log.retention._COUNTED_SECONDS", 600.0)
     measured: list[int] = []
-    after_each = Retention._stats
-    monkeypatch.setattr(Retention, "_stats", lambda self: measured.append(1) or after_each(self))
+    after_each = LogWeight.whole
+    monkeypatch.setattr(LogWeight, "whole", lambda self: measured.append(1) or after_each(self))
     for number in range(10):
         full.put(placed(number, note="x" * 2000), standalone=True)
         sequencer.sweep()
@@ -115,8 +116,8 @@ def test_what_is_counted_along_is_measured_anew_after_a_second(
     """The server may be another one by then, which has rolled over more."""
     monkeypatch.setattr("outbox.log.retention._COUNTED_SECONDS", 0.0)
     measured: list[int] = []
-    after_each = Retention._stats
-    monkeypatch.setattr(Retention, "_stats", lambda self: measured.append(1) or after_each(self))
+    after_each = LogWeight.whole
+    monkeypatch.setattr(LogWeight, "whole", lambda self: measured.append(1) or after_each(self))
     for number in range(4):
         full.put(placed(number, note="x" * 2000), standalone=True)
         sequencer.sweep()

@@ -91,8 +91,8 @@ def test_a_large_log_is_estimated_by_its_samples(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch, batches: Batches, data: st.DataObject
 ) -> None:
     """Never more than if all records weighed as much as the heaviest, nor less than if all were as the lightest."""
-    monkeypatch.setattr("outbox.monitoring.headroom._FEW", 2)
-    monkeypatch.setattr("outbox.monitoring.headroom._SAMPLES", 5)
+    monkeypatch.setattr("outbox.log.weight._FEW", 2)
+    monkeypatch.setattr("outbox.log.weight._SAMPLES", 5)
     empty(outbox)
     append(outbox, batches)
     oldest, head = outbox.log.oldest(), outbox.log.head()
@@ -122,7 +122,7 @@ def genesis_bytes(outbox: Outbox) -> int:
 def test_the_estimate_of_records_of_one_size_is_exact(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr("outbox.monitoring.headroom._FEW", few)
+    monkeypatch.setattr("outbox.log.weight._FEW", few)
     append(outbox, [(1, 100)] * 200)
     oldest, head = outbox.log.oldest(), outbox.log.head()
 
@@ -139,7 +139,7 @@ def test_a_log_of_any_size_costs_a_bounded_number_of_reads(outbox: Outbox, monke
     collection = type(outbox.collections.log)
     aggregate = collection.aggregate
     monkeypatch.setattr(collection, "aggregate", lambda *args: weighed.append(args) or aggregate(*args))
-    monkeypatch.setattr("outbox.monitoring.headroom._FEW", 8)
+    monkeypatch.setattr("outbox.log.weight._FEW", 8)
 
     headroom(outbox, (outbox.log.oldest() + outbox.log.head()) // 2)
 

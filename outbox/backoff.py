@@ -1,7 +1,8 @@
-"""How long to wait before trying again: a pure function."""
+"""How long to wait before trying again: doubling, with jitter for what many do at a time, without for one alone."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 FIRST_SECONDS = 0.05
@@ -18,3 +19,21 @@ def delay(attempt: int, random: Callable[[], float]) -> float:
     # The exponent is capped too: 2.0 ** 1024 overflows, and a broker may be down for days.
     longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(attempt - 1, 32))
     return longest * (0.5 + 0.5 * random())
+
+
+class Pause:
+    """Waits before the next try: longer after each failure, from 0.05 s up to `most` seconds. Not thread-safe."""
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self.seconds = FIRST_SECONDS
+        """How long the next wait is."""
+
+    def wait(self, stop: threading.Event) -> None:
+        """Waits, or until `stop` is set; the next wait is longer."""
+        stop.wait(self.seconds)
+        self.seconds = min(2 * self.seconds, self._most)
+
+    def reset(self) -> None:
+        """Begins anew, after a success."""
+        self.seconds = FIRST_SECONDS

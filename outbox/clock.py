@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Protocol
 
@@ -10,6 +11,9 @@ class Clock(Protocol):
     """Monotonic seconds of this process. Readings of two processes are never compared."""
 
     def monotonic(self) -> float: ...
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        """Waits for so long, or until `stop` is set; says whether it is."""
 
 
 class SystemClock:
@@ -21,6 +25,10 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return _now()
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        """See Clock."""
+        return (threading.Event() if stop is None else stop).wait(seconds)
 
 
 def _boottime() -> float:

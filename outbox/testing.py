@@ -27,6 +27,13 @@ class FakeClock:
     def monotonic(self) -> float:
         return self._now
 
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        """Moves it on by so much, at once, unless `stop` is set; says whether that is."""
+        if stop is not None and stop.is_set():
+            return True
+        self.advance(seconds)
+        return False
+
     def advance(self, seconds: float) -> None:
         """Moves it on; a negative number would make it no monotonic clock."""
         if seconds < 0:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from bson import ObjectId
 
+from outbox.clock import SystemClock
 from outbox.dead_letters.store import DeadLetterStore
 from outbox.errors import PoisonMessage
 from outbox.log.position import Position
 from outbox.log.record import Record
+
+_MACHINE = SystemClock()
 
 
 class DecodedBatch(NamedTuple):
@@ -51,7 +53,7 @@ class RequeuedLetters:
 
     def wait(self, seconds: float) -> bool:
         """Nothing will come: only lets the time pass."""
-        return threading.Event().wait(seconds)
+        return _MACHINE.wait(seconds)
 
     def move(self, position: int) -> None:
         self._read = bisect_left(self._seqs, position)

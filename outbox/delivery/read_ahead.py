@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+from outbox.clock import SystemClock
 from outbox.delivery.ports import LogBatchReader
 from outbox.log.batch import Batch
 from outbox.threads.workers import Workers
 
+_MACHINE = SystemClock()
 BACKLOG = 100
 """Records of a read from which on there is likely more. At the head a second thread would only get in the way."""
 
@@ -42,7 +43,7 @@ class ReadAhead:
         """See LogReader.wait."""
         if self._ahead is None:
             return self._source.wait(seconds)
-        threading.Event().wait(seconds)  # the source is being read; whoever waits now waits for something else
+        _MACHINE.wait(seconds)  # the source is being read; whoever waits now waits for something else
         return True
 
     def move(self, position: int) -> None:

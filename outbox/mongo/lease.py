@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -124,7 +123,7 @@ class Lease:
             first = first or self._seen
             if self._seen != first:
                 return False
-            threading.Event().wait(_LOOK_SECONDS)
+            self._clock.wait(_LOOK_SECONDS)
         return True
 
     def _found(self) -> Document | None:

@@ -23,7 +23,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from outbox.pause import Pause
+from outbox.backoff import Pause
 
 logger = logging.getLogger("outbox")
 

@@ -8,13 +8,13 @@ import time
 
 from pymongo.errors import PyMongoError
 
+from outbox.backoff import Pause
 from outbox.errors import LeaseLost, OutboxError
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import is_closed, is_unauthorized, short_message
 from outbox.monitoring.headroom_warning import HeadroomWarning
 from outbox.monitoring.hold_report import HoldReport
-from outbox.pause import Pause
 from outbox.sequencer.appender import TakeoverRequired
 from outbox.sequencer.change_stream import AWAIT_SECONDS, Changes, ChangeStreamListener
 from outbox.sequencer.sequencer import Sequencer
@@ -25,7 +25,7 @@ logger = logging.getLogger("outbox")
 IDLE_SECONDS = 1.0
 UNAUTHORIZED_SECONDS = 30.0
 _STANDBY_SECONDS = 0.5
-_STILL_SECONDS = 0.05  # between two looks at what does not move: a reader that holds, a snapshot that is too old
+STILL_SECONDS = 0.05  # between two looks at what does not move: a reader that holds, a snapshot that is too old
 _QUIET_SECONDS = 0.1  # after this much silence the last few messages are deleted from staging, too
 
 
@@ -109,7 +109,7 @@ def _work(
             news = bell.wait(_QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
             expecting = news is None
         elif not swept.messages and (swept.hold is not None or swept.is_behind):
-            stop.wait(_STILL_SECONDS)
+            stop.wait(STILL_SECONDS)
 
 
 def _advised(error: Exception) -> str:

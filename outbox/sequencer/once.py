@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 from pymongo.errors import PyMongoError
 
+from outbox.clock import SystemClock
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import Tries, is_transient, patiently, short_message
 from outbox.monitoring.hold_report import HoldReport
 from outbox.sequencer.appender import TakeoverRequired
+from outbox.sequencer.loop import STILL_SECONDS
 from outbox.sequencer.sequencer import Sequencer
 
 logger = logging.getLogger("outbox")
 
-_STILL_SECONDS = 0.05
+_MACHINE = SystemClock()
 
 
 def sequence_once(collections: Collections) -> int:
@@ -61,7 +62,7 @@ def _drained(sequencer: Sequencer, holding: HoldReport) -> bool:
             if swept.is_last or swept.hold is not None:
                 return True
             if swept.is_behind:
-                threading.Event().wait(_STILL_SECONDS)
+                _MACHINE.wait(STILL_SECONDS)
     except TakeoverRequired as reason:
         logger.info("sequencing starts over: %s", reason)
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import ExitStack
 
 from bson import Int64
@@ -156,7 +155,7 @@ class RelayLock:
             patience = seconds_of(held, self._relay_lease.seconds) + 2 * _LOOK_SECONDS
             if first.setdefault(str(missing), beat) != beat or clock.monotonic() > began + patience:
                 raise CursorInUse(f"relay {self._name!r} is running ({held.get('owner')}): stop it first")
-            threading.Event().wait(_LOOK_SECONDS)
+            clock.wait(_LOOK_SECONDS)
 
     def release(self) -> None:
         """Gives all of it back."""

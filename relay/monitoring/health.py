@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from outbox import Outbox
@@ -43,7 +42,7 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
                 return f"relay {share_name!r} ({lease['owner']}) gave no sign of life for {patience:g} s"
         if not unseen:
             return _unsequenced(outbox)
-        threading.Event().wait(_LOOK_SECONDS)
+        clock.wait(_LOOK_SECONDS)
 
 
 def _patience(lease: dict[str, Any], seconds: float) -> float:

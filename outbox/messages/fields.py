@@ -11,12 +11,11 @@ import bson
 from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # as above
 
-from outbox.messages.dialects import BSON, JSON, Schema
+from outbox.messages.dialects import BSON, JSON, Schema, closed, dbref, geojson, point
 from outbox.messages.field_classes import CHOOSING, CHOSEN, REFUSED
 from outbox.messages.field_path import FieldPath
 from outbox.messages.mongoengine_internals import INTEGERS, document_class
 from outbox.messages.patterns import portable_pattern
-from outbox.messages.shapes import closed, dbref, geojson, point
 from outbox.mongo.codec import DECODED
 
 _MOST = bson.Decimal128("9." + "9" * 33 + "E+6144")

@@ -1,1 +1,1 @@
-"""A relay at work."""
+"""A durable reader at work: from the log to a sink, over ports, and the cursor after what was delivered."""

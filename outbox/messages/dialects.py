@@ -119,7 +119,7 @@ def closed(dialect: Dialect, properties: Schema, required: list[str]) -> Schema:
 
 
 def dbref(dialect: Dialect, identity: Schema) -> Schema:
-    """Makes the schema of a DBRef as it is stored; `cls` is what mongoengine adds for a reference to an abstract document."""
+    """Makes the schema of a DBRef as it is stored; `cls` is what mongoengine adds for an abstract document."""
     text = dialect.scalar("string")
     return closed(dialect, {"$ref": text, "$id": identity, "$db": text, "cls": text}, required=["$ref", "$id"])
 

@@ -28,8 +28,9 @@ PATIENCE_SECONDS = 120.0
 KEYS = 5
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def first() -> Iterator[KafkaBroker]:
+    """A cluster of its own for each test: the state of transactions is partly on the other broker, and goes with it."""
     with contextlib.ExitStack() as stack:
         try:
             broker = stack.enter_context(KafkaBroker())

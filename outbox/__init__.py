@@ -29,6 +29,8 @@ from outbox.messages.declaration import message
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import CursorStatus, Held, Status
 from outbox.outbox import Outbox
+from outbox.readers.query import OnGap
+from outbox.readers.start import Start
 
 __all__ = [
     "CursorStatus",
@@ -48,12 +50,14 @@ __all__ = [
     "LogReplaced",
     "MessageTooLarge",
     "MissingPrivilege",
+    "OnGap",
     "Outbox",
     "OutboxClosed",
     "OutboxError",
     "OutboxNotCreated",
     "PoolTooSmall",
     "Record",
+    "Start",
     "Status",
     "TransactionRequired",
     "UndecodableRecord",

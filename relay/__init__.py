@@ -8,20 +8,69 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from outbox.delivery.ports import Sink, TransactionalSink
     from relay.encoding.topics import Topics
+    from relay.errors import (
+        CursorInUse,
+        CursorMismatch,
+        DeliveryFailed,
+        DeliveryRefused,
+        InvalidSettings,
+        LetterCorrupt,
+        LetterTaken,
+        PoisonMessage,
+        RelayError,
+        TopicMissing,
+        Unreachable,
+        Verdict,
+    )
     from relay.kafka.sink import KafkaSink
     from relay.kafka.topic_admin import NewTopics
     from relay.kafka.transactional_sink import KafkaTransactions
     from relay.relay import Relay
 
-__all__ = ["KafkaSink", "KafkaTransactions", "NewTopics", "Relay", "Topics"]
+__all__ = [
+    "CursorInUse",
+    "CursorMismatch",
+    "DeliveryFailed",
+    "DeliveryRefused",
+    "InvalidSettings",
+    "KafkaSink",
+    "KafkaTransactions",
+    "LetterCorrupt",
+    "LetterTaken",
+    "NewTopics",
+    "PoisonMessage",
+    "Relay",
+    "RelayError",
+    "Sink",
+    "TopicMissing",
+    "Topics",
+    "TransactionalSink",
+    "Unreachable",
+    "Verdict",
+]
 
 _MODULES = {
+    "CursorInUse": "relay.errors",
+    "CursorMismatch": "relay.errors",
+    "DeliveryFailed": "relay.errors",
+    "DeliveryRefused": "relay.errors",
+    "InvalidSettings": "relay.errors",
     "KafkaSink": "relay.kafka.sink",
     "KafkaTransactions": "relay.kafka.transactional_sink",
+    "LetterCorrupt": "relay.errors",
+    "LetterTaken": "relay.errors",
     "NewTopics": "relay.kafka.topic_admin",
+    "PoisonMessage": "relay.errors",
     "Relay": "relay.relay",
+    "RelayError": "relay.errors",
+    "Sink": "outbox.delivery.ports",
+    "TopicMissing": "relay.errors",
     "Topics": "relay.encoding.topics",
+    "TransactionalSink": "outbox.delivery.ports",
+    "Unreachable": "relay.errors",
+    "Verdict": "relay.errors",
 }
 
 

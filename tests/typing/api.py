@@ -12,10 +12,20 @@ from mongoengine import EmbeddedDocument, StringField  # type: ignore[import-unt
 from pymongo import MongoClient
 from reactivex import Observable
 
-from outbox import Headroom, Held, HistoryLost, Outbox, OutboxError, Record, Status, message
+from outbox import Headroom, Held, HistoryLost, OnGap, Outbox, OutboxError, Record, Start, Status, message
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.testing import MemoryOutbox
-from relay import KafkaSink, KafkaTransactions, NewTopics, Relay, Topics
+from relay import (
+    KafkaSink,
+    KafkaTransactions,
+    NewTopics,
+    PoisonMessage,
+    Relay,
+    RelayError,
+    Sink,
+    Topics,
+    TransactionalSink,
+)
 
 
 @message("order.placed", key="order_id")
@@ -103,3 +113,17 @@ def put_without_a_server() -> None:
     assert_type(memory.put(OrderPlaced(order_id="42"), standalone=True), ObjectId)
     assert_type(memory.put([OrderPlaced(order_id="42")], headers={"tenant": "acme"}, standalone=True), list[ObjectId])
     assert_type(memory.records, list[Record[Any]])
+
+
+def name_what_is_handed_on(orders: Outbox, start: Start, on_gap: OnGap) -> None:
+    assert_type(orders.read(start, on_gap=on_gap), Iterator[Record[Any]])
+
+
+def relay_to_a_sink_of_ones_own(orders: Outbox, sink: Sink, transactional: TransactionalSink) -> None:
+    Relay(orders, transactional)
+    try:
+        Relay(orders, sink).run(threading.Event())
+    except PoisonMessage as poison:
+        assert_type(poison.seq, int)
+    except RelayError:
+        pass

@@ -105,7 +105,7 @@ class RecoveryHints:
 
     def _shares(self) -> int:
         try:
-            return survey(self._collections, self._name).shares or 1
+            return survey(self._collections, self._name).total
         except PyMongoError:  # what is said then is right in any case
             return 2
 

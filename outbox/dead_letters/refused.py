@@ -1,4 +1,4 @@
-"""Burial: a message that the log will never take goes to the dead letters: one bad put must not stall everybody's."""
+"""Moves a message that the log refuses for good to NAME.dead, so that one bad put cannot block the outbox."""
 
 from __future__ import annotations
 

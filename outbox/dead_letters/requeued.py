@@ -1,4 +1,4 @@
-"""A batch of released dead letters, as a pump takes it: in the place of the log, and of the cursor."""
+"""Dead letters that were requeued, as a pump takes them: in the place of the log, and of the cursor."""
 
 from __future__ import annotations
 

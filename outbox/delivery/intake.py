@@ -1,4 +1,4 @@
-"""The intake: what the relay sends next, read from the log and encoded, up to the first that cannot go out."""
+"""The intake: what is sent next, read from the log and encoded, up to the first that cannot go out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one step of the pump came to; the runner decides by it what to do next."""
+"""What one step of the pump came to; the pump loop decides by it what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work: relays while the lease is held, with every turn that it can take."""
+"""A worker: delivers one share of the log, or all of it, under its lease, and the dead letters that were requeued."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOOK_SECONDS = 5.0
 
 
 class Worker:
-    """Relays one share, or all there is, to one sink. Not thread-safe."""
+    """Delivers one share, or all there is, to one sink. Not thread-safe."""
 
     def __init__(self, config: DeliveryConfig, sink: Sink, share: Share = ALL) -> None:
         self._config = config
@@ -78,7 +78,7 @@ class Worker:
                 retry.wait(error)
 
     def _relay_log(self, letters: DeadLetterStore, retry: Retry, lease: Lease, once: bool) -> bool:
-        """Relays what comes in the log. True: only until somebody has requeued dead letters."""
+        """Delivers what comes in the log. True: it has stopped only because somebody has requeued dead letters."""
         waiting, looked = False, self._clock.monotonic()
 
         def ended(position: Position, settled: bool) -> bool:
@@ -123,7 +123,7 @@ class Worker:
         return waiting
 
     def _relay_requeued(self, letters: DeadLetterStore, retry: Retry, lease: Lease) -> None:
-        """Sends the dead letters that were requeued. Nothing of the log meanwhile: a parked key's come before it."""
+        """Sends the dead letters that were requeued, and nothing of the log: those of a parked key come first."""
         while not retry.stop.is_set() and letters.requeued():
             if not self._delivery.rest(lease, letters) or (found := letters.next_requeued(self._outbox.log)) is None:
                 return
@@ -161,7 +161,7 @@ class Worker:
         return lambda position: self._cursors.save(position, fence)
 
     def _resume(self, lease: Lease, letters: DeadLetterStore) -> tuple[Position, ReadAhead]:
-        """The position to go on from, saved in any case before the first read, and a reader that stands after it."""
+        """Finds the position to go on from, which is saved before the first read, and opens a reader just after it."""
         cursor = self._delivery.position(lease, letters)
         if cursor is None:
             cursor = self._config.begin(lambda position: self._cursors.register(position, lease))

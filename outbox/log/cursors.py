@@ -113,7 +113,8 @@ class CursorStore:
 
     @outside_bound_session
     def conflict_with_others(self, fence: int, session: ClientSession) -> None:
-        """Makes the session's transaction one that no relay of another fence can commit beside. Raises LeaseLost.
+        """Writes the cursor inside the session's transaction, so that it conflicts with any transaction of a relay with
+        another fence. Raises LeaseLost.
 
         The count always changes: the server passes over a write that changes nothing, and would see no conflict.
         """

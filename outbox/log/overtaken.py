@@ -1,4 +1,4 @@
-"""Overtaken: a read of the log that the log's oldest end has overtaken is made again."""
+"""A read of the log that the log's oldest end has overtaken is made again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Undecoded: a record's fields when not all of them can be decoded, which the server does not ask for."""
+"""A record's fields when not all of them can be decoded, which the server does not ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Elements: a BSON document's fields as bytes, cut out and put together again, with no value decoded."""
+"""A BSON document's fields as bytes, cut out and put together again, with no value decoded."""
 
 from __future__ import annotations
 

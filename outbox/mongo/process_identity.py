@@ -1,4 +1,4 @@
-"""The host: which process this is, so that another one of the same host can see that it is gone."""
+"""Which process this is, so that another one of the same host can see that it is gone."""
 
 from __future__ import annotations
 

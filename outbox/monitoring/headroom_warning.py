@@ -1,4 +1,4 @@
-"""The early warning: says that a durable reader comes near to holding the sequencer back, before it does."""
+"""Says that a durable reader comes near to holding the sequencer back, before it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holding: who holds the sequencer back, for people: in the log output, and in its lease, where status finds it."""
+"""Reports who holds the sequencer back: in the log output, and in its lease, where status finds it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unattended: notices that messages are put and nobody sequences them, and says so once in a while."""
+"""Notices that messages are put and nobody sequences them, and says so once in a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Appended: what this process's own sequencer wrote last, which its own readers need not ask the server for."""
+"""What this process's own sequencer appended last, which its own readers need not ask the server for."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class AppendCache:
         """Of this process's sequencer; 0 while it is not the one that appends."""
 
     def begin(self, fence: int, first: int) -> None:
-        """From now on this process appends, the next record with the seq `first`."""
+        """Begins anew: from now on this process appends, the next record with the seq `first`."""
         with self._lock:
             self._clear()
             self.fence, self._next = fence, first
 
     def add(self, batches: Sequence[Batch]) -> None:
-        """The majority has acknowledged these, which follow those before."""
+        """Keeps batches that a majority has acknowledged, and that follow those before."""
         with self._lock:
             for batch in batches:
                 self._batches.append(batch)
@@ -43,7 +43,7 @@ class AppendCache:
                 self._bytes -= len(self._batches.popleft().raw)
 
     def end(self) -> None:
-        """Another may append now, or nobody knows."""
+        """Forgets all. Call when this process stops being the one that appends, or can no longer be sure that it is."""
         with self._lock:
             self._clear()
             self.fence = 0
@@ -53,7 +53,7 @@ class AppendCache:
         self._bytes = 0
 
     def since(self, position: int, most: int) -> list[Batch] | None:
-        """The batches from the one that holds `position` on, some `most` bytes; none at the head.
+        """Gives the batches from the one that holds `position` on, some `most` bytes; none at the head.
 
         None: only the server can tell.
         """

@@ -1,4 +1,4 @@
-"""The feed: what all readers of a process share, its tail and its turn at sequencing, alive while anybody reads."""
+"""The threads behind all readers of a process: its tail, and its turn at sequencing, alive while anybody reads."""
 
 from __future__ import annotations
 

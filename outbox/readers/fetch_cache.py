@@ -1,4 +1,4 @@
-"""Fetched: what one of this process's readers got from the server, for the others that come to the same place."""
+"""What one of this process's readers got from the server, for the others that come to the same place."""
 
 from __future__ import annotations
 

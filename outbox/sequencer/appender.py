@@ -148,7 +148,7 @@ class Appender:
             if appended:
                 ids = [each.id for each in part[:appended]]
                 size = sum(batch.record_size(each.rest) for each in part[:appended])
-                self._clearing.begin(first, ids, size, little)
+                self._clearing.add(first, ids, size, little)
                 left -= appended
             if hold is not None:
                 return left, hold

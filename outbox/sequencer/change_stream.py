@@ -1,4 +1,4 @@
-"""The bell: a change stream on staging that brings what is committed, as long as it misses nothing."""
+"""The change stream on staging: it brings what is committed, as long as it misses nothing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ChangeStreamListener:
         self._seconds = seconds
         self._changed = threading.Condition()
         self._since: Timestamp | None = None
-        """Whence the stream shows everything; None while it is left alone."""
+        """Every insert committed after this time has been delivered; None while the stream is not followed."""
         self._swept = Timestamp(0, 0)
         """What was committed up to here has been taken by a sweep."""
         self._news: list[tuple[Timestamp, bytes]] = []
@@ -77,7 +77,7 @@ class ChangeStreamListener:
         self._passed = Timestamp(0, 0)
         """What was committed up to here may have left the news."""
 
-    def begin(self, swept: Timestamp) -> None:
+    def follow_from(self, swept: Timestamp) -> None:
         """A sweep has taken all that was committed up to `swept`: what came later is news."""
         with self._changed:
             if self._since is None or self._passed > swept:
@@ -88,7 +88,7 @@ class ChangeStreamListener:
             self._shown = len(self._news)
             self._changed.notify_all()
 
-    def wait(self, seconds: float, stop: threading.Event) -> Changes | None:
+    def next_changes(self, seconds: float, stop: threading.Event) -> Changes | None:
         """Until there is news, `stop` is set (within 0.2 s), or `seconds` have passed.
 
         None: there is some that only a sweep can find.

@@ -1,4 +1,4 @@
-"""Clearing: deleting from staging what the log holds, beside the sequencer, which appends more meanwhile."""
+"""Deletes from staging what the log holds, beside the sequencer, which appends more meanwhile."""
 
 from __future__ import annotations
 
@@ -36,60 +36,60 @@ class StagingCleanup:
         self._staging = staging
         self._threads = threads
         self._parts: deque[_Part] = deque()
-        self._few: set[bytes] = set()
-        self._few_bytes = 0
-        self._first = 0  # of the few
+        self._waiting: set[bytes] = set()
+        self._waiting_bytes = 0
+        self._first = 0  # of those that wait
         self.time = Timestamp(0, 0)
         """When the newest of the acknowledged deletes was, by the server's logical clock."""
 
     @property
     def ids(self) -> frozenset[bytes]:
         """The messages whose delete is under way or yet to begin."""
-        return frozenset(self._few).union(*(part.ids for part in self._parts))
+        return frozenset(self._waiting).union(*(part.ids for part in self._parts))
 
     def undeleted(self, otherwise: int) -> int:
         """The lowest seq whose delete is not acknowledged; `otherwise` when all are. Raises what a delete raised."""
         self._reap()
         if self._parts:
             return self._parts[0].first
-        return self._first if self._few else otherwise
+        return self._first if self._waiting else otherwise
 
-    def begin(self, first: int, ids: Iterable[bytes], size: int, most: int) -> None:
+    def add(self, first: int, ids: Iterable[bytes], size: int, most: int) -> None:
         """Begins to delete what was appended from seq `first` on, unless it is so little that it can wait for more.
 
         size: the bytes it has in the log. most: as many may wait. Waits for earlier ones; raises what they raised.
         """
-        if not self._few:
+        if not self._waiting:
             self._first = first
-        self._few.update(ids)
-        self._few_bytes += size
-        if len(self._few) >= _WORTH or self._few_bytes >= most:
+        self._waiting.update(ids)
+        self._waiting_bytes += size
+        if len(self._waiting) >= _WORTH or self._waiting_bytes >= most:
             self.flush()
 
     def flush(self) -> None:
-        """Begins to delete all that was given to `begin`. Waits for earlier ones; raises what they raised."""
+        """Begins to delete all that was given to `add`. Waits for earlier ones; raises what they raised."""
         self._reap()
-        if not self._few:
+        if not self._waiting:
             return
         while len(self._parts) >= _AT_ONCE:
             self._finish()
-        part = frozenset(self._few)
-        self._few.clear()
-        self._few_bytes = 0
+        part = frozenset(self._waiting)
+        self._waiting.clear()
+        self._waiting_bytes = 0
         self._parts.append(_Part(self._first, part, self._threads.submit(self.delete, part)))
 
-    def settle(self, most: int = 0) -> None:
+    def wait_until_at_most(self, most: int = 0) -> None:
         """Waits until at most so many messages are yet to be deleted. Raises what their deletes raised."""
-        if len(self._few) > most:
+        if len(self._waiting) > most:
             self.flush()
         while sum(len(part.ids) for part in self._parts) > most:
             self._finish()
 
-    def forget(self) -> None:
+    def abandon(self) -> None:
         """After an error: whoever takes over deletes again what is in the log and was not acknowledged."""
         self._parts.clear()
-        self._few.clear()
-        self._few_bytes = 0
+        self._waiting.clear()
+        self._waiting_bytes = 0
         self.time = Timestamp(0, 0)
 
     def _reap(self) -> None:

@@ -34,26 +34,27 @@ def run_sequencer(
 ) -> None:
     """Sequences until `stop` is set, whatever happens to the server or in here, then gives the lease back. Blocks.
 
-    The end of the program sets `stop`, too. await_seconds: how long after it the bell's thread may live on, see Bell.
+    The end of the program sets `stop`, too. await_seconds: how long the thread of the change stream may live on after
+    it, see ChangeStreamListener.
     """
     with told_at_the_end(stop.set):
         _sequence(collections, sequencer, stop, await_seconds)
 
 
 def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float) -> None:
-    bell = ChangeStreamListener(collections.staging, await_seconds)
-    listener: threading.Thread | None = None
+    listener = ChangeStreamListener(collections.staging, await_seconds)
+    following: threading.Thread | None = None
     pause = Pause(IDLE_SECONDS)
     name = collections.log.full_name
     try:
         while not stop.is_set():
             try:
-                if listener is None:
-                    listener = _listener(bell, stop, collections.name)
+                if following is None:
+                    following = _followed(listener, stop, collections.name)
                 if not sequencer.take_over():
                     stop.wait(_STANDBY_SECONDS)
                     continue
-                _work(collections, sequencer, bell, stop, pause)
+                _work(collections, sequencer, listener, stop, pause)
             except (TakeoverRequired, LeaseLost) as reason:
                 logger.warning("sequencing %s starts over: %s", name, reason)
                 pause.reset()
@@ -75,39 +76,39 @@ def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Ev
                 pause.wait(stop)
     finally:
         _release(sequencer)
-        if listener is not None and await_seconds <= AWAIT_SECONDS:
-            listener.join()  # who closes an outbox leaves no thread behind; a relay just ends
+        if following is not None and await_seconds <= AWAIT_SECONDS:
+            following.join()  # who closes an outbox leaves no thread behind; a relay just ends
 
 
-def _listener(bell: ChangeStreamListener, stop: threading.Event, name: str) -> threading.Thread:
+def _followed(listener: ChangeStreamListener, stop: threading.Event, name: str) -> threading.Thread:
     thread = threading.Thread(
-        target=outside_bound_session(bell.run), args=(stop,), name=f"outbox-bell-{name}", daemon=True
+        target=outside_bound_session(listener.run), args=(stop,), name=f"outbox-bell-{name}", daemon=True
     )
     thread.start()
     return thread
 
 
 def _work(
-    collections: Collections, sequencer: Sequencer, bell: ChangeStreamListener, stop: threading.Event, pause: Pause
+    collections: Collections, sequencer: Sequencer, listener: ChangeStreamListener, stop: threading.Event, pause: Pause
 ) -> None:
-    holding, early = HoldReport(collections), HeadroomWarning(collections)
-    news: Changes | None = None
+    hold_report, warning = HoldReport(collections), HeadroomWarning(collections)
+    changes: Changes | None = None
     expecting, swept_at = True, 0.0
     while not stop.is_set():
-        if news is not None and news.documents:
-            swept = sequencer.take(news)
+        if changes is not None and changes.documents:
+            swept = sequencer.take(changes)
         else:
             swept, swept_at = sequencer.sweep(expecting=expecting), time.monotonic()
             if swept.is_last:
-                bell.begin(swept.time)
-        holding.update(swept.hold, sequencer.fence)
+                listener.follow_from(swept.time)
+        hold_report.update(swept.hold, sequencer.fence)
         if swept.hold is None:
-            early.update(sequencer.retention.left)
+            warning.update(sequencer.retention.left)
         pause.reset()
-        news, expecting = None, True
+        changes, expecting = None, True
         if swept.is_last and time.monotonic() - swept_at < IDLE_SECONDS:
-            news = bell.wait(_QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
-            expecting = news is None
+            changes = listener.next_changes(_QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
+            expecting = changes is None
         elif not swept.messages and (swept.hold is not None or swept.is_behind):
             stop.wait(STILL_SECONDS)
 

@@ -92,7 +92,7 @@ class Sequencer:
         Raises pymongo's errors, LeaseLost, OutboxNotCreated; call it again after any of them.
         """
         self.appender.end()
-        self._clearing.forget()
+        self._clearing.abandon()
         self._untaken.leave()
         self.appender.measure()
         if not self._lease.acquire():
@@ -147,12 +147,12 @@ class Sequencer:
         return SweepResult(fetched - len(again) - kept, self._untaken.time, is_last, hold)
 
     @outside_bound_session
-    def take(self, news: Changes) -> SweepResult:
+    def take(self, changes: Changes) -> SweepResult:
         """Moves what was committed since the last sweep, which took all there was. Raises as `sweep`."""
         if self._lease.renew_if_due():
             self.appender.check_fence()
-        self._untaken.brought(news.time)
-        staged = self._parse(news.documents)
+        self._untaken.brought(changes.time)
+        staged = self._parse(changes.documents)
         fresh = [each for each in staged if self._untaken.is_fresh(each.id)]
         kept, hold = self.appender.append(fresh, self._untaken.time.time)
         return SweepResult(len(staged) - kept, self._untaken.time, hold is None, hold)
@@ -175,7 +175,7 @@ class Sequencer:
         self.appender.end()
         try:
             self._untaken.leave()
-            self._clearing.settle()
+            self._clearing.wait_until_at_most()
         except pymongo.errors.PyMongoError as error:  # whoever takes over deletes it
             logger.info(
                 "%s: not all was deleted from staging: %s", self._collections.log.full_name, short_message(error)

@@ -1,4 +1,4 @@
-"""A snapshot of staging: what it held at one moment, in the order of the server's stamps, taken in bites."""
+"""A snapshot of staging: what it held at one moment, in the order of the server's stamps, read in pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outbox.staging import document as staging
 
 PAGE_RECORDS = 800
 PAGE_BYTES = 4 << 20
-"""What a bite aims at; one of documents much larger than those before may have 16 MiB, the most of one reply."""
+"""What a page aims at; one of documents much larger than those before may have 16 MiB, the most of one reply."""
 FIRST_PAGE_RECORDS = 500
 RECORDS = 50_000
 """Of one snapshot at most: the server keeps what was deleted since for whoever still reads it."""
@@ -25,17 +25,17 @@ RECORDS = 50_000
 class Snapshot:
     """What staging holds now. Not thread-safe.
 
-    Whatever is committed or deleted meanwhile does not show. While a bite is worked on, the next one is fetched on one
-    of `threads`. Every bite is a command of its own, at the first one's time: nothing stays open on the server.
+    Whatever is committed or deleted meanwhile does not show. While a page is worked on, the next one is fetched on one
+    of `threads`. Every page is a command of its own, at the first one's time: nothing stays open on the server.
 
-    records: how many the first bite may have. Raises OutboxNotCreated and pymongo's errors, here and in `bite`.
+    records: how many the first page may have. Raises OutboxNotCreated and pymongo's errors, here and in `page`.
     """
 
     def __init__(self, collections: Collections, threads: Executor, records: int = FIRST_PAGE_RECORDS) -> None:
         self._collections = collections
         self._threads = threads
         self.records = records
-        """How many records the next bite may have, by the size of those before."""
+        """How many records the next page may have, by the size of those before."""
         self.time = Timestamp(0, 0)
         """The moment it shows, by the server's logical clock."""
         self.is_whole = False
@@ -47,7 +47,7 @@ class Snapshot:
 
     @property
     def is_done(self) -> bool:
-        """`bite` has nothing more: it is whole, or had better be followed by a new one."""
+        """`page` has nothing more: it is whole, or had better be followed by a new one."""
         return self._fetched is None and self._upcoming is None
 
     def page(self) -> list[bytes]:
@@ -79,14 +79,14 @@ class Snapshot:
         if "atClusterTime" not in cursor:  # a collection that is not there has no snapshot
             raise OutboxNotCreated(f"{self._collections.staging.full_name} is gone: run Outbox(…).create()")
         self.time = cursor["atClusterTime"]
-        if cursor["id"]:  # the server's reply was full before the bite was
+        if cursor["id"]:  # the server's reply was full before the page was
             self._kill(cursor["id"])
         documents = cut_out(cursor)
         self.is_whole = not cursor["id"] and len(documents) < asked
         return self._unseen(documents)
 
     def _unseen(self, documents: list[bytes]) -> list[bytes]:
-        """Without those of the bite before that begin this one, for it began at the last one's `at`."""
+        """Without those of the page before that begin this one, for it began at the last one's `at`."""
         if documents:
             fitting = PAGE_BYTES * len(documents) // sum(map(len, documents))
             self.records = max(1, min(PAGE_RECORDS, fitting))
@@ -95,7 +95,7 @@ class Snapshot:
         last = None if self._edge is None else self._edge[0]
         self._edge = _edge(fresh)
         if self._edge is not None and self._edge[0] == last:
-            # More of them share an `at`, which somebody made up, than a bite has: they are not to be told apart.
+            # More of them share an `at`, which somebody made up, than a page has: they are not to be told apart.
             self._edge = None
         return fresh
 

@@ -1,4 +1,4 @@
-"""Untaken: what staging holds and the log does not, as one snapshot after the other shows it."""
+"""What staging holds and the log does not, as one snapshot after the other shows it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GONE = frozenset({239, 246})  # SnapshotTooOld, SnapshotUnavailable: there is a
 
 
 class Untaken:
-    """The documents of staging in bites, and which of them were taken already. Not thread-safe.
+    """The documents of staging in pages, and which of them were taken already. Not thread-safe.
 
     What has been taken still shows until its delete is known to all. A primary that was just elected may not know for a
     moment what is committed: a snapshot of before the newest that was taken or deleted shows what is in the log.
@@ -26,7 +26,7 @@ class Untaken:
 
     def __init__(self, collections: Collections, clearing: StagingCleanup, threads: Executor) -> None:
         self.time = Timestamp(0, 0)
-        """The server's time of the newest that was shown, or brought by the bell."""
+        """The server's time of the newest that was shown, or brought by the change stream."""
         self._collections = collections
         self._clearing = clearing
         self._threads = threads
@@ -78,7 +78,7 @@ class Untaken:
 
     def _opened(self) -> Snapshot | None:
         # What is being deleted would only show again. Waiting for a few takes longer (10 ms each second, at 2,000/s).
-        self._clearing.settle(_FEW)
+        self._clearing.wait_until_at_most(_FEW)
         opened = Snapshot(self._collections, self._threads, self._records)
         if opened.time < max(self._known, self._clearing.time):
             return None
@@ -98,5 +98,5 @@ class Untaken:
             self._known = max(self._known, time)
 
     def brought(self, time: Timestamp) -> None:
-        """The bell has brought what was committed up to `time`."""
+        """The change stream has brought what was committed up to `time`."""
         self.time, self._known = max(self.time, time), max(self._known, time)

@@ -33,7 +33,7 @@ def move(collections: Collections, name: str, to: int | datetime, clock: Clock) 
         is_there = there[2] is not None or seq == oldest - 1  # just before the oldest nothing is skipped or lost
         if seq + 1 < oldest or not is_there:
             raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
-        relay_lock.write(plan.shares or 1, there, ())
+        relay_lock.write(plan.total, there, ())
         if log.oldest() > seq + 1:  # after the save: see outbox.log.edge
             before = "had none" if plan.slowest is None else f"was at seq {plan.slowest[0]}"
             raise InvalidStart(

@@ -1,4 +1,4 @@
-"""The plan: how many shares a relay has, and where each of them is, as NAME.cursors and NAME.leases say."""
+"""How many shares a relay has, and how far each of them is, as NAME.cursors and NAME.leases say."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class ShareLayout(NamedTuple):
     """Counts what has been written of it so far, in the relay's own lease."""
     fault: CursorMismatch | None = None
     """What is wrong with it; the rest is what is not."""
+
+    @property
+    def total(self) -> int:
+        """How many shares there are; 1 before the first start, as there will be then if nobody says otherwise."""
+        return self.shares or 1
 
     @property
     def slowest(self) -> Position | None:

@@ -1,4 +1,4 @@
-"""The ensemble: all shares of a relay in one hand, so that their cursors are written together."""
+"""The lock of a relay: its own lease and those of all its shares in one hand, so that their cursors change together."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _LOOK_SECONDS = 0.5
 
 
 class RelayLock:
-    """The relay's own lease, and then those of its shares. Not thread-safe; release it. Raises pymongo's errors.
+    """Takes the relay's own lease, and then those of its shares. Not thread-safe; release it. Raises pymongo's errors.
 
-    Only who holds the relay's own lease changes its plan; only who holds all others too knows where each share stands.
+    The relay's lease is needed to change the number of shares. Holding every share's lease as well freezes all cursors,
+    so their positions can be read.
     """
 
     def __init__(self, collections: Collections, name: str, relay_lease: Lease | None = None) -> None:
@@ -37,8 +38,8 @@ class RelayLock:
         self._wanted: int | None = None
 
     def lock(self) -> ShareLayout | None:
-        """Takes the relay's own lease, if it can be had; then the plan can be changed by nobody else. `claim` knows it
-        for sure."""
+        """Takes the relay's own lease, if it can be had: then nobody else can change the number of shares. What is
+        returned may be old; `claim` returns what is sure."""
         return plan.survey(self._collections, self._name) if self._relay_lease.acquire() else None
 
     def lease(self, reader: str) -> Lease:
@@ -46,8 +47,8 @@ class RelayLock:
         return self._leases[reader]
 
     def lock_shares(self, plan: ShareLayout, target: int = 1) -> str | None:
-        """Tries for all that are missing, those of the plan and of `target` shares, and renews the others; None, or one
-        that is not to be had.
+        """Tries to take the leases that are missing, of the shares there are and of `target` shares, and renews the
+        others. Returns None, or one that cannot be had.
 
         Raises LeaseLost as `renew`.
         """
@@ -63,8 +64,8 @@ class RelayLock:
         return missing
 
     def _needed(self, plan: ShareLayout, target: int) -> list[str]:
-        its = [relay_id(share.name(self._name)) for share in shares(max(target, plan.shares or 1))]
-        return list(dict.fromkeys([relay_id(self._name), *its, *plan.strays]))
+        of_shares = [relay_id(share.name(self._name)) for share in shares(max(target, plan.total))]
+        return list(dict.fromkeys([relay_id(self._name), *of_shares, *plan.strays]))
 
     def renew(self) -> None:
         """Renews all that is due. Raises LeaseLost when one was lost meanwhile."""
@@ -93,7 +94,7 @@ class RelayLock:
 
     @outside_bound_session
     def write(self, count: int, position: Position, delivered: tuple[Layer, ...]) -> None:
-        """Has the relay consist of `count` shares that all go on after `position`; all or nothing.
+        """Writes the cursors of `count` shares that all go on after `position`; all of them or none.
 
         Raises LeaseLost when another has worked since, or yet another number is wanted by now: nothing has changed.
         """
@@ -116,8 +117,8 @@ class RelayLock:
             self._wanted = None
 
     def _hold(self, session: ClientSession) -> None:
-        """Makes sure, as the first thing of a transaction, that all of it is still in this hand: else what follows is
-        of the past. So nothing need be known of what the cursors hold by then."""
+        """Makes sure, as the first thing in a transaction, that all leases are still held. So what the cursors hold by
+        then need not be looked at."""
         for lease in self._leases.values():
             lease.hold(session)
 

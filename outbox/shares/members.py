@@ -17,7 +17,7 @@ from outbox.mongo.lease import RELEASE_SECONDS
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import short_message
 
-log = logging.getLogger("relay")
+logger = logging.getLogger("relay")
 
 
 class _Member(NamedTuple):
@@ -104,4 +104,4 @@ class Members:
             with time_limit(RELEASE_SECONDS):
                 self._leases.update_one({"_id": self._role}, {"$unset": {f"members.{self._own}": 1}})
         except PyMongoError as error:  # it is seen then
-            log.warning("%s: a member could not leave: %s", self._role, short_message(error))
+            logger.warning("%s: a member could not leave: %s", self._role, short_message(error))

@@ -15,7 +15,7 @@ from outbox.shares.lock import RelayLock
 from outbox.shares.share import Share, shares, still_needed
 from outbox.shares.share_workers import ShareWork
 
-log = logging.getLogger("relay")
+logger = logging.getLogger("relay")
 
 
 class Resharing:
@@ -61,7 +61,7 @@ class Resharing:
                 cancel_request(self._collections, self._name, plan)
                 return
             while (missing := relay_lock.lock_shares(plan, target)) is not None:
-                log.info("relay %r: waiting for the lease %r, to have %d share(s)", self._name, missing, target)
+                logger.info("relay %r: waiting for the lease %r, to have %d share(s)", self._name, missing, target)
                 if stop.wait(standby):
                     return
             self._change(relay_lock, target)
@@ -82,7 +82,7 @@ class Resharing:
             layers = still_needed([tuple(seq for seq, _, _ in reached), *plan.delivered], low[0])
             relay_lock.write(target, low, layers)
         where = self._collections.log.full_name
-        log.info("relay %r of %s: %d share(s), from seq %d on", self._name, where, target, low[0] + 1)
+        logger.info("relay %r of %s: %d share(s), from seq %d on", self._name, where, target, low[0] + 1)
 
     def _reached(self, relay_lock: RelayLock, count: int) -> list[Position] | None:
         """Where each share stands; None before the first start. Raises DeliveryFailed when Kafka did not tell of all.

@@ -20,7 +20,7 @@ from outbox.mongo.server_errors import is_transient, short_message
 from outbox.shares.layout import relay_id
 from outbox.shares.share import Share, shares
 
-log = logging.getLogger("relay")
+logger = logging.getLogger("relay")
 
 
 class ShareWork(Protocol):
@@ -58,7 +58,7 @@ class ShareWorker:
 
     def _run(self) -> None:
         try:
-            with self.lease.held(f"relay {self._name!r}", log):
+            with self.lease.held(f"relay {self._name!r}", logger):
                 self._work.work(self.lease, self._stop)
         except BaseException as error:  # noqa: BLE001  # raised again on the thread that looks after it
             self._error = error
@@ -79,9 +79,9 @@ class ShareWorker:
             case None:
                 pass
             case LeaseLost():
-                log.warning("%s; what was in flight is given up", error)
+                logger.warning("%s; what was in flight is given up", error)
             case PyMongoError() if is_transient(error):
-                log.warning("relay %r of %s: %s; it is begun again", self._name, self._where, short_message(error))
+                logger.warning("relay %r of %s: %s; it is begun again", self._name, self._where, short_message(error))
             case _:
                 raise error
 

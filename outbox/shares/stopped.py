@@ -14,7 +14,7 @@ from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message
 from outbox.shares.layout import relay_id
 
-log = logging.getLogger("relay")
+logger = logging.getLogger("relay")
 
 
 @outside_bound_session
@@ -35,7 +35,9 @@ def _update(collections: Collections, lease: Document, change: Any) -> None:
         with time_limit():
             collections.leases.update_one(lease, change)
     except PyMongoError as error:
-        log.info("what `relay status` says of why %r stopped could not be kept: %s", lease["_id"], short_message(error))
+        logger.info(
+            "what `relay status` says of why %r stopped could not be kept: %s", lease["_id"], short_message(error)
+        )
 
 
 def described(lease: Document | None) -> dict[str, Any] | None:

@@ -41,7 +41,7 @@ def show(
             if as_json:
                 print(json.dumps(None if slowest is None else described(slowest)))
                 continue
-            for share, position in zip(shares(current.shares or 1), current.positions or (None,), strict=True):
+            for share, position in zip(shares(current.total), current.positions or (None,), strict=True):
                 at = (
                     "no cursor yet"
                     if position is None

@@ -89,7 +89,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     headrooms = {cursor.reader: cursor.headroom for cursor in status.cursors}
     share_statuses = tuple(
         _share_status(outbox, name, share, position, status.head)
-        for share, position in zip(shares(plan.shares or 1), plan.positions or (None,), strict=True)
+        for share, position in zip(shares(plan.total), plan.positions or (None,), strict=True)
     )
     slowest = min(share_statuses, key=lambda share: -1 if share.cursor is None else share.cursor["seq"])
     share = Share(slowest.share, len(share_statuses))

@@ -150,10 +150,10 @@ def test_it_does_not_show_the_sequencer_what_is_in_the_log_already(orders: Outbo
     successor.be_unaware()
     for total in (5, 6):
         assert worker.sweep().messages == 1
-        worker._clearing.settle()  # a majority has deleted it
+        worker._clearing.wait_until_at_most()  # a majority has deleted it
         orders.collections.staging.insert_one(foreign(total))
     worker.sweep()
-    worker._clearing.settle()
+    worker._clearing.wait_until_at_most()
     worker.sweep()
     successor.elected()
     swept = worker.sweep()

@@ -106,7 +106,7 @@ def number(admin: Database[Document], user: Database[Document]) -> None:
             assert sequencer.take_over()
             swept = sequencer.sweep()
             orders.put(placed(total), standalone=True)
-            bell.begin(swept.time)
+            bell.follow_from(swept.time)
             with contextlib.closing(bell._opened()) as rings:
                 assert wait_until(rings.try_next, 20, "the bell")
         unchecked(orders, foreign(headers=7))

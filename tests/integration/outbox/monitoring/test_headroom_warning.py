@@ -174,8 +174,9 @@ def test_a_sequencer_knows_of_less_the_nearer_its_reader_is_to_the_edge(outbox: 
             sequencer.sweep()
             known.append(sequencer.retention.left)
         outbox.collections.cursors.delete_many({})
-        outbox.put(placed(1), standalone=True)
-        sequencer.sweep()
+        for _ in range(2):  # the look that was taken beside the last append may have seen the reader still
+            outbox.put(placed(1), standalone=True)
+            sequencer.sweep()
     finally:
         sequencer.release()
 

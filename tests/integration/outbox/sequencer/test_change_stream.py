@@ -40,14 +40,14 @@ class Hung:
             {"find": "outbox.staging", "readConcern": {"level": "snapshot"}}
         )
         time: Timestamp = reply["cursor"]["atClusterTime"]
-        self.bell.begin(time)
+        self.bell.follow_from(time)
         return time
 
     def brings(self, count: int) -> list[int]:
         """The totals of the next messages, at least so many; none instead if a sweep must find them."""
         brought: list[int] = []
         while len(brought) < count:
-            news = self.bell.wait(30, self.stop)
+            news = self.bell.next_changes(30, self.stop)
             if news is None:
                 return []
             assert news.documents, "it was silent for 30 s"
@@ -55,7 +55,7 @@ class Hung:
         return brought
 
     def is_silent(self) -> bool:
-        news = self.bell.wait(0.5, self.stop)
+        news = self.bell.next_changes(0.5, self.stop)
         return news is not None and not news.documents
 
     def take_down(self) -> None:
@@ -162,7 +162,7 @@ def test_what_it_brought_is_brought_again_if_an_earlier_sweep_counts(orders: Out
     assert hung.brings(1) == [1]
     orders.put(placed(2), standalone=True)
     assert hung.brings(1) == [2]
-    hung.bell.begin(Timestamp(swept.time, swept.inc))
+    hung.bell.follow_from(Timestamp(swept.time, swept.inc))
 
     assert hung.brings(2) == [1, 2]
 
@@ -195,7 +195,7 @@ def test_too_many_messages_are_left_to_a_sweep_and_the_stream_alone(
     orders.put(placed(0), standalone=True)
     assert hung.brings(1) == [0]
     orders.put([placed(n) for n in range(100)], standalone=True)
-    wait_until(lambda: hung.bell.wait(0, hung.stop) is None, 30, "it to give up")
+    wait_until(lambda: hung.bell.next_changes(0, hung.stop) is None, 30, "it to give up")
     commands.clear()
     orders.put([placed(n) for n in range(100)], standalone=True)
     hung.stop.wait(0.5)
@@ -224,7 +224,7 @@ def test_news_that_nobody_takes_are_not_kept_for_ever(
 def test_a_stop_ends_a_wait_at_once(hung: Hung) -> None:
     hung.sweep()
     threading.Timer(0.1, hung.stop.set).start()
-    news = hung.bell.wait(600, hung.stop)
+    news = hung.bell.next_changes(600, hung.stop)
 
     assert news is not None
     assert news.documents == []

@@ -116,12 +116,12 @@ class Putting(RuleBasedStateMachine):
         swept = self._sequencer.sweep()
         self._caught_up = swept.is_last
         if swept.is_last:
-            self._bell.begin(swept.time)
+            self._bell.follow_from(swept.time)
 
     @precondition(lambda self: self._caught_up)
     @rule(seconds=st.sampled_from([0.0, 0.05, 0.2]))
     def take(self, seconds: float) -> None:
-        news = self._bell.wait(seconds, self._stop)
+        news = self._bell.next_changes(seconds, self._stop)
         if news is None:
             self._caught_up = False
         elif news.documents:

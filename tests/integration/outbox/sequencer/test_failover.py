@@ -156,7 +156,7 @@ def test_a_message_whose_delete_is_not_yet_everywhere_is_not_numbered_twice(
 
             monkeypatch.setattr(Collection, "delete_many", delete)
             worker.sweep()
-            worker._clearing.settle()
+            worker._clearing.wait_until_at_most()
             reply = database.command({"find": "outbox.staging", "readConcern": {"level": "snapshot"}})
 
         assert (reply["cursor"]["firstBatch"] == []) is majority

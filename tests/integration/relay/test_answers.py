@@ -11,15 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from relay import connection
 from relay.connection import connected
 from relay.errors import InvalidSettings, Unreachable
 from tests.servers.certificates import Certificates
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 1.5)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 class Stranger:

@@ -6,14 +6,10 @@ import sys
 
 import pytest
 
-from relay import connection
 from relay.connection import connected
 from relay.errors import InvalidSettings, Unreachable
 
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT_SECONDS", 1.5)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def refusal(uri: str) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from bson import Int64, ObjectId
 from bson.binary import Binary
-from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.dead_letters import document as letter
@@ -21,22 +19,11 @@ from relay.errors import LetterTaken, PoisonMessage
 from relay.monitoring.status import relay_status
 from relay.testing import MemorySink
 from tests.actors.order_service import foreign, unchecked
-from tests.actors.price_service import arrived, dead_letter_admin, new_prices, put, refuse, relay, states
+from tests.actors.price_service import arrived, dead_letter_admin, put, refuse, relay, states
 from tests.actors.relay_thread import Relaying, run_once, saved_seq
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def prices(database: Database[Document]) -> Iterator[Outbox]:
-    with new_prices(database, capacity="16 MiB") as outbox:
-        yield outbox
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
 
 
 # ---- dead-letter

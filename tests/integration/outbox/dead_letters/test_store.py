@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.dead_letters.admin import Selection
@@ -16,21 +14,10 @@ from outbox.errors import LeaseLost
 from outbox.shares.layout import share_cursor
 from relay.errors import PoisonMessage
 from relay.testing import MemorySink
-from tests.actors.price_service import arrived, dead_letter_admin, new_prices, put, refuse, relay, states
+from tests.actors.price_service import arrived, dead_letter_admin, put, refuse, relay, states
 from tests.actors.relay_thread import run_once, saved_seq
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def prices(database: Database[Document]) -> Iterator[Outbox]:
-    with new_prices(database, capacity="16 MiB") as outbox:
-        yield outbox
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
 
 
 def test_later_messages_of_the_key_are_parked_and_other_keys_flow(prices: Outbox, sink: MemorySink) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +15,6 @@ from tests.actors.order_service import new_outbox, placed, totals
 from tests.doubles.executors import Now
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database) as outbox:
-        yield outbox
 
 
 def test_at_a_low_rate_deletes_are_collected(mongo_uri: str, orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:

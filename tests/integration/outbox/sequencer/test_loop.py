@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 
 from outbox import Outbox, Record
@@ -19,16 +18,10 @@ from outbox.sequencer.change_stream import ChangeStreamListener
 from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from outbox.sequencer.snapshot import Snapshot
-from tests.actors.order_service import new_outbox, placed, totals, warnings_of
+from tests.actors.order_service import placed, totals, warnings_of
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database) as outbox:
-        yield outbox
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,24 +9,11 @@ import pytest
 from bson import Timestamp
 from bson.datetime_ms import DatetimeMS
 from pymongo.collection import Collection
-from pymongo.database import Database
 
 from outbox import Outbox, Record
-from tests.actors.order_service import foreign, new_outbox, placed, totals, unchecked
+from tests.actors.order_service import foreign, placed, totals, unchecked
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database) as outbox:
-        yield outbox
-
-
-@pytest.fixture
-def raw_staging(orders: Outbox) -> Collection[Document]:
-    """Staging as a service in another language has it."""
-    return orders.collections.staging
 
 
 def _ms(record: Record[Any]) -> int:

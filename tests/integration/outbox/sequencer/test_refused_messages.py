@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import bson
@@ -20,18 +19,6 @@ from tests.actors.order_service import MESSAGES, TreeGrown, foreign, new_outbox,
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database) as outbox:
-        yield outbox
-
-
-@pytest.fixture
-def raw_staging(orders: Outbox) -> Collection[Document]:
-    """Staging as a service in another language has it."""
-    return orders.collections.staging
 
 
 def _nested(levels: int) -> Document:

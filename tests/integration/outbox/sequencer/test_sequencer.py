@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -27,18 +27,6 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.oldest_server
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database) as outbox:
-        yield outbox
-
-
-@pytest.fixture
-def raw_staging(orders: Outbox) -> Collection[Document]:
-    """Staging as a service in another language has it."""
-    return orders.collections.staging
 
 
 def test_messages_are_numbered_from_1_and_leave_staging(orders: Outbox, raw_staging: Collection[Document]) -> None:

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pymongo.database import Database
 
 from outbox import Outbox
 from tests.actors.consumer import header, read_topic
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_command import RelayCommand
+from tests.actors.relay_thread import saved_seq
 from tests.servers.kafka import KafkaBroker, create_topic
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, sequence=False) as outbox:
-        yield outbox
-
-
-def cursor_seq(orders: Outbox, name: str = "kafka") -> int | None:
-    cursor = orders.collections.cursors.find_one({"_id": f"relay:{name}"})
-    return None if cursor is None else cursor["seq"]
 
 
 def test_it_relays_and_on_sigterm_drains_saves_and_exits_0(
@@ -42,7 +30,7 @@ def test_it_relays_and_on_sigterm_drains_saves_and_exits_0(
 
     assert process.wait(30) == 0
     assert sorted(header(each, "id") for each in found) == sorted(str(id) for id in ids)
-    assert cursor_seq(orders) == 30
+    assert saved_seq(orders) == 30
     lease = orders.collections.leases.find_one({"_id": "relay:kafka"})
     assert lease is not None
     assert lease["owner"] is None
@@ -50,7 +38,7 @@ def test_it_relays_and_on_sigterm_drains_saves_and_exits_0(
 
 def test_ctrl_c_does_the_same(relay: RelayCommand, orders: Outbox) -> None:
     process = relay.start("run")
-    wait_until(lambda: cursor_seq(orders) is not None, 30, "the relay to work")
+    wait_until(lambda: saved_seq(orders) is not None, 30, "the relay to work")
 
     process.send_signal(signal.SIGINT)
 
@@ -62,7 +50,7 @@ def test_once_drains_and_exits_0(relay: RelayCommand, orders: Outbox) -> None:
 
     done = relay("run", "--once")
 
-    assert (done.returncode, cursor_seq(orders)) == (0, 1000), done.stderr
+    assert (done.returncode, saved_seq(orders)) == (0, 1000), done.stderr
     assert "delivered 1000 message(s) in " in done.stderr
 
 
@@ -97,7 +85,7 @@ def test_when_one_of_several_must_stop_the_other_is_relayed_and_the_code_counts_
 
     done = relay("run", "--once", "--config", str(file))
 
-    assert (done.returncode, cursor_seq(orders)) == (4, 1)
+    assert (done.returncode, saved_seq(orders)) == (4, 1)
     assert "missing.staging" in done.stderr
 
 
@@ -112,7 +100,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_draining(
 ) -> None:
     create_topic(broker.bootstrap, topic)
     process = relay.start("run", "--kafka", broker.bootstrap)
-    wait_until(lambda: cursor_seq(orders) is not None, 30, "the relay to work")
+    wait_until(lambda: saved_seq(orders) is not None, 30, "the relay to work")
     broker.pause()
     database.command("profile", 2)
     orders.put(placed(1), standalone=True)

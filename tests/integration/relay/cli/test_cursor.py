@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from pymongo.database import Database
-
 from outbox import Outbox
-from tests.actors.order_service import new_outbox, placed
+from tests.actors.order_service import placed
 from tests.actors.relay_command import RelayCommand
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, sequence=False) as outbox:
-        yield outbox
 
 
 def test_the_cursor_is_shown_and_moved(relay: RelayCommand, orders: Outbox) -> None:

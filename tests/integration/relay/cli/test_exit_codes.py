@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,20 +15,10 @@ from outbox.log.batch import GENESIS
 from tests.actors.consumer import create_small_topic, header, read_topic
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_command import RelayCommand
+from tests.actors.relay_thread import saved_seq
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, sequence=False) as outbox:
-        yield outbox
-
-
-def cursor_seq(orders: Outbox, name: str = "kafka") -> int | None:
-    cursor = orders.collections.cursors.find_one({"_id": f"relay:{name}"})
-    return None if cursor is None else cursor["seq"]
 
 
 def test_a_missing_setting_is_usage(relay: RelayCommand) -> None:
@@ -110,7 +99,7 @@ def test_a_missing_topic_is_4_unless_it_may_be_created(relay: RelayCommand, orde
 
     assert refused.returncode == 4
     assert f"{topic}.order.placed" in refused.stderr
-    assert (created.returncode, cursor_seq(orders)) == (0, 1), created.stderr
+    assert (created.returncode, saved_seq(orders)) == (0, 1), created.stderr
 
 
 def test_an_outbox_that_was_not_created_is_4(relay: RelayCommand) -> None:
@@ -133,7 +122,7 @@ def test_a_record_that_the_broker_refuses_is_4_and_all_before_it_is_delivered(
     skip = f"relay cursor set 4 --database {database.name} --outbox outbox --name kafka"
     for part in ("seq 4", str(ids[3]), "max.message.bytes", "Remove the cause", skip):
         assert part in done.stderr
-    assert cursor_seq(orders) == 3
+    assert saved_seq(orders) == 3
     found = read_topic(kafka, small, lambda messages: len(messages) >= 3)
     assert [header(each, "seq") for each in found] == ["1", "2", "3"]
 
@@ -172,7 +161,7 @@ def test_a_cursor_of_another_log_is_4_and_says_what_to_do(relay: RelayCommand, o
 def test_a_log_made_anew_under_a_running_relay_is_4_and_says_what_to_do(relay: RelayCommand, orders: Outbox) -> None:
     orders.put(placed(1), standalone=True)
     process = relay.start("run")
-    wait_until(lambda: cursor_seq(orders) == 1, 20, "the relay to work")
+    wait_until(lambda: saved_seq(orders) == 1, 20, "the relay to work")
 
     anew = orders.collections.database.create_collection("anew", **orders.collections.log.options())
     anew.insert_one(dict(GENESIS), bypass_document_validation=True)
@@ -187,7 +176,7 @@ def test_a_log_made_anew_under_a_running_relay_is_4_and_says_what_to_do(relay: R
 
 def test_moving_the_cursor_under_a_working_relay_is_4(relay: RelayCommand, orders: Outbox) -> None:
     relay.start("run")
-    wait_until(lambda: cursor_seq(orders) is not None, 30, "the relay to work")
+    wait_until(lambda: saved_seq(orders) is not None, 30, "the relay to work")
 
     assert relay("cursor", "set", "0").returncode == 4
 

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pymongo.database import Database
 
 from outbox import Outbox
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_command import RelayCommand
+from tests.actors.relay_thread import saved_seq
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, sequence=False) as outbox:
-        yield outbox
-
-
-def cursor_seq(orders: Outbox, name: str = "kafka") -> int | None:
-    cursor = orders.collections.cursors.find_one({"_id": f"relay:{name}"})
-    return None if cursor is None else cursor["seq"]
 
 
 def test_status_as_json_has_the_documented_keys(relay: RelayCommand, orders: Outbox) -> None:
@@ -90,7 +78,7 @@ def test_status_is_a_table_for_people(relay: RelayCommand, orders: Outbox) -> No
 def test_health_is_0_while_it_works_and_1_when_it_does_not(relay: RelayCommand, orders: Outbox) -> None:
     before = relay("health")
     process = relay.start("run")
-    wait_until(lambda: cursor_seq(orders) is not None, 30, "the relay to work")
+    wait_until(lambda: saved_seq(orders) is not None, 30, "the relay to work")
     during = relay("health")
     process.terminate()
     process.wait(30)

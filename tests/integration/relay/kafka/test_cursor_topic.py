@@ -2,63 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.cimpl import NewTopic
 
-from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, TopicMissing, Verdict
 from relay.kafka.topic_admin import NewTopics
 from relay.kafka.transactional_sink import KafkaTransactions
-from tests.actors.consumer import header, read_topic, topic_exists
-from tests.servers.kafka import admin_client, create_cursor_topic
+from tests.actors.consumer import topic_exists
+from tests.actors.sink_user import after
+from tests.servers.kafka import admin_client
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def cursors(kafka: str) -> str:
-    """A topic for cursors of the test's own."""
-    name = f"test.{uuid.uuid4().hex}.cursors"
-    create_cursor_topic(kafka, name)
-    return name
-
-
-def after(last: Outgoing) -> str:
-    return f"after {last[0]}"
-
-
-def outgoing(topic: str, seq: int, size: int = 10) -> Outgoing:
-    return seq, topic, "k", b"x" * size, [("seq", str(seq))]
-
-
-def fails(sink: KafkaTransactions) -> DeliveryFailed:
-    def failure() -> DeliveryFailed | None:
-        try:
-            sink.poll(0.05)
-        except DeliveryFailed as failed:
-            return failed
-        return None
-
-    return wait_until(failure, 30, "the delivery to fail")
-
-
-def deliver(sink: KafkaTransactions, batch: list[Outgoing]) -> None:
-    acknowledged: list[int] = []
-    sink.open(acknowledged.append)
-    assert sink.send(batch) == len(batch)
-
-    def done() -> bool:
-        sink.poll(0.05)
-        return len(acknowledged) == len(batch)
-
-    wait_until(done, 30, "all to be committed")
-
-
-def committed(kafka: str, topic: str, count: int) -> list[int]:
-    found = read_topic(kafka, topic, lambda messages: len(messages) >= count)
-    return [int(header(each, "seq")) for each in found]
 
 
 def test_a_missing_topic_for_cursors_is_made_when_topics_may_be_made(kafka: str, topic_name: str) -> None:

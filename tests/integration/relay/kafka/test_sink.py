@@ -11,7 +11,8 @@ from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
 from relay.kafka.sink import KafkaSink
 from relay.kafka.topic_admin import NewTopics
-from tests.actors.consumer import create_small_topic, header, read_topic, topic_exists
+from tests.actors.consumer import create_small_topic, read_topic, topic_exists
+from tests.actors.sink_user import failure_of, outgoing, seqs_in
 from tests.servers.kafka import KafkaBroker, admin_client, create_topic
 from tests.waiting import wait_until
 
@@ -26,10 +27,6 @@ def small_topic(kafka: str, topic_name: str) -> str:
     return topic_name
 
 
-def outgoing(topic: str, seq: int, size: int = 10) -> Outgoing:
-    return seq, topic, "k", b"x" * size, [("seq", str(seq))]
-
-
 def deliver(sink: KafkaSink, batch: list[Outgoing], acknowledged: list[int]) -> None:
     assert sink.send(batch) == len(batch)
 
@@ -41,21 +38,9 @@ def deliver(sink: KafkaSink, batch: list[Outgoing], acknowledged: list[int]) -> 
 
 
 def fails(sink: KafkaSink) -> DeliveryFailed:
-    def failure() -> DeliveryFailed | None:
-        try:
-            sink.poll(0.05)
-        except DeliveryFailed as failed:
-            return failed
-        return None
-
-    found = wait_until(failure, 30, "the delivery to fail")
+    failed = failure_of(sink)
     sink.close()
-    return found
-
-
-def in_topic(kafka: str, topic: str, count: int) -> list[int]:
-    found = read_topic(kafka, topic, lambda messages: len(messages) >= count)
-    return [int(header(each, "seq")) for each in found]
+    return failed
 
 
 def test_a_batch_refused_as_a_whole_is_sent_again_one_by_one_and_its_innocent_records_arrive(
@@ -73,7 +58,7 @@ def test_a_batch_refused_as_a_whole_is_sent_again_one_by_one_and_its_innocent_re
 
     assert refused.verdict is Verdict.RETRY
     assert "one by one" in refused.reason
-    assert in_topic(kafka, small_topic, 20) == list(range(1, 21))
+    assert seqs_in(kafka, small_topic, 20) == list(range(1, 21))
 
 
 def test_a_record_refused_by_itself_is_poison_and_none_after_it_arrives(kafka: str, small_topic: str) -> None:
@@ -88,7 +73,7 @@ def test_a_record_refused_by_itself_is_poison_and_none_after_it_arrives(kafka: s
 
     assert (poison.verdict, poison.seq) == (Verdict.POISON, 3)
     assert sorted(acknowledged) == [1, 2]
-    assert in_topic(kafka, small_topic, 2) == [1, 2]
+    assert seqs_in(kafka, small_topic, 2) == [1, 2]
 
 
 def test_without_the_gapless_setting_later_records_of_the_key_overtake_the_refused_one(
@@ -166,7 +151,7 @@ def test_a_broker_that_is_away_loses_nothing_and_keeps_the_order(broker: KafkaBr
 
     wait_until(done, 30, "the rest")
     sink.close()
-    assert in_topic(broker.bootstrap, topic, 1000) == list(range(1, 1001))
+    assert seqs_in(broker.bootstrap, topic, 1000) == list(range(1, 1001))
 
 
 def test_what_is_held_while_the_broker_is_away_is_bounded() -> None:

@@ -10,39 +10,13 @@ from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, DeliveryRefused, InvalidSettings, Verdict
 from relay.kafka.topic_admin import NewTopics
 from relay.kafka.transactional_sink import KafkaTransactions
-from tests.actors.consumer import create_small_topic, header, read_topic
+from tests.actors.consumer import create_small_topic
+from tests.actors.sink_user import after, failure_of, outgoing, seqs_in
 from tests.servers.kafka import KafkaBroker, create_cursor_topic, create_topic
 from tests.waiting import wait_until
 
 LIMIT = 10_000
 """max.message.bytes of the small topic."""
-
-
-@pytest.fixture
-def cursors(kafka: str) -> str:
-    """A topic for cursors of the test's own."""
-    name = f"test.{uuid.uuid4().hex}.cursors"
-    create_cursor_topic(kafka, name)
-    return name
-
-
-def after(last: Outgoing) -> str:
-    return f"after {last[0]}"
-
-
-def outgoing(topic: str, seq: int, size: int = 10) -> Outgoing:
-    return seq, topic, "k", b"x" * size, [("seq", str(seq))]
-
-
-def fails(sink: KafkaTransactions) -> DeliveryFailed:
-    def failure() -> DeliveryFailed | None:
-        try:
-            sink.poll(0.05)
-        except DeliveryFailed as failed:
-            return failed
-        return None
-
-    return wait_until(failure, 30, "the delivery to fail")
 
 
 def deliver(sink: KafkaTransactions, batch: list[Outgoing]) -> None:
@@ -57,18 +31,7 @@ def deliver(sink: KafkaTransactions, batch: list[Outgoing]) -> None:
     wait_until(done, 30, "all to be committed")
 
 
-def committed(kafka: str, topic: str, count: int) -> list[int]:
-    found = read_topic(kafka, topic, lambda messages: len(messages) >= count)
-    return [int(header(each, "seq")) for each in found]
-
-
-# ---- the topic of the cursors
-
-
-# ---- records
-
-
-def test_a_record_refused_by_the_broker_is_poison_and_none_of_its_transaction_is_committed(
+def test_a_record_refused_by_the_broker_is_poison_and_none_of_its_transaction_is_seqs_in(
     kafka: str, topic_name: str, cursors: str
 ) -> None:
     create_small_topic(kafka, topic_name, LIMIT)
@@ -79,7 +42,7 @@ def test_a_record_refused_by_the_broker_is_poison_and_none_of_its_transaction_is
         sink.take_over("x", after)
         sink.open(lambda _: None)
         sink.send(batch)
-        return fails(sink)
+        return failure_of(sink)
 
     assert failure().verdict is Verdict.RETRY  # it may have been its batch
     poison = failure()
@@ -87,7 +50,7 @@ def test_a_record_refused_by_the_broker_is_poison_and_none_of_its_transaction_is
     assert sink.take_over("x", after) is None
     deliver(sink, batch[:2])
     sink.close()
-    assert committed(kafka, topic_name, 2) == [1, 2]
+    assert seqs_in(kafka, topic_name, 2) == [1, 2]
 
 
 def test_a_broker_that_was_away_commits_what_it_was_given_once(broker: KafkaBroker) -> None:
@@ -113,7 +76,7 @@ def test_a_broker_that_was_away_commits_what_it_was_given_once(broker: KafkaBrok
     wait_until(done, 60, "the rest")
     assert sink.take_over("x", after) == "after 200"
     sink.close()
-    assert committed(broker.bootstrap, topic, 200) == list(range(1, 201))
+    assert seqs_in(broker.bootstrap, topic, 200) == list(range(1, 201))
 
 
 def test_a_transaction_timeout_above_the_broker_s_is_a_setting_to_change(kafka: str, cursors: str) -> None:

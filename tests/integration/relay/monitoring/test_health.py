@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -27,12 +26,6 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.oldest_server
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, capacity="16 MiB") as outbox:
-        yield outbox
 
 
 def test_a_working_relay_is_healthy_and_one_that_stopped_is_not(orders: Outbox) -> None:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from outbox import Outbox
 from relay import Relay
 from relay.monitoring.status import relay_status
 from relay.testing import MemorySink, MemoryTransactions
-from tests.actors.order_service import foreign, new_outbox, placed, unchecked
+from tests.actors.order_service import foreign, placed, unchecked
 from tests.actors.relay_thread import numbered, run_once
 
 pytestmark = pytest.mark.oldest_server
 
 Document = dict[str, Any]
-
-
-@pytest.fixture
-def orders(database: Database[Document]) -> Iterator[Outbox]:
-    with new_outbox(database, capacity="16 MiB") as outbox:
-        yield outbox
 
 
 def test_status_says_how_far_it_is(orders: Outbox) -> None:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from relay.cli.settings import Settings, TopicLayout, load, pairs
+from relay.cli.settings import TopicLayout, load, pairs
 from relay.errors import InvalidSettings
+from tests.actors.settings_file import BASICS, from_file
 
-BASICS = {"mongo": "mongodb://h", "database": "shop"}
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("RELAY_")]:
-        monkeypatch.delenv(name)
-
-
-def from_file(tmp_path: Path, text: str, **flags: object) -> Settings:
-    path = tmp_path / "relay.toml"
-    path.write_text(text)
-    return load({"config": str(path), **flags})
+pytestmark = pytest.mark.usefixtures("no_environment")
 
 
 def test_the_defaults_are_the_documented_ones() -> None:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from relay.cli.settings import _Given, load
 from relay.errors import InvalidSettings
+
+pytestmark = pytest.mark.usefixtures("no_environment")
 
 VALUES = {
     "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
     "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5", "ONCE": "true",
     "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4", "SEQUENCE": "false", "LOG_LEVEL": "warning",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("RELAY_")]:
-        monkeypatch.delenv(name)
 
 
 def test_every_setting_has_a_variable_here() -> None:

@@ -145,11 +145,13 @@ def test_it_brings_nothing_of_an_aborted_transaction(orders: Outbox, hung: Hung)
 
 
 def test_it_does_not_bring_what_a_sweep_took_meanwhile(orders: Outbox, hung: Hung) -> None:
-    """Goes red when `begin` leaves the news as they are: these messages would be appended a second time."""
+    """Goes red when `follow_from` leaves what was shown as it is: it would be brought, and appended, a second time."""
     hung.sweep()
     for n in range(3):
         orders.put(placed(n), standalone=True)
     assert hung.brings(1)[0] == 0
+    orders.put(placed(3), standalone=True)
+    wait_until(lambda: hung.bell._news, 30, "the stream to show what the sweep will take")
     hung.sweep()
 
     assert hung.is_silent()

@@ -155,9 +155,9 @@ class Relay:
         if plan.wanted is not None or (plan.shares is None and self._shares not in (None, 1)):
             self._reshare(retry.stop)
             return False
-        if plan.shares in (None, 1):
+        if plan.total == 1:
             return self._alone(retry, once)
-        return self._in_company(plan.shares, retry, once)
+        return self._in_company(plan.total, retry, once)
 
     def _reshare(self, stop: threading.Event) -> None:
         resharing = Resharing(
@@ -199,7 +199,7 @@ class Relay:
                     return True
         with lease.held(f"relay {self.name!r}", logger):
             plan = self._load()
-            if plan.wanted is not None or plan.shares not in (None, 1):
+            if plan.wanted is not None or plan.total > 1:
                 return False
             self._worker.run(lease, retry, once)
             return "wanted" not in lease.found

@@ -223,18 +223,10 @@ class Retention:
 
     def _measure(self, seq: int, cap: int, wanted: int) -> int:
         size, _ = self._weight.whole()
-        first, limit = self._log.batch_start(seq), _STEP
-        while True:
-            older = self._weight.exact(start_of(self._oldest), first, limit)
-            if cap - size + older.bytes >= wanted or older.batches < limit:
-                return cap - size + older.bytes
-            limit *= 4
+        unused = cap - size
+        first = self._log.batch_start(seq)
+        return unused + self._weight.at_least(start_of(self._oldest), first, wanted - unused, _STEP).bytes
 
     def _weigh_at_least(self, start: int, end: int | None, wanted: int) -> Weight:
         """The first batches from `start` up to `end` that have so many bytes, and about a share of the cap more."""
-        limit = 1 + (wanted + self._cap // _AHEAD) // self._batch_bytes
-        while True:
-            weighed = self._weight.exact(start, end, limit)
-            if weighed.bytes >= wanted or weighed.batches < limit:
-                return weighed
-            limit *= 2
+        return self._weight.at_least(start, end, wanted, 1 + (wanted + self._cap // _AHEAD) // self._batch_bytes)

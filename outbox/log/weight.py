@@ -62,6 +62,15 @@ class LogWeight:
                 return Weight(total["bytes"], total["batches"], total["last"])
         return Weight(0, 0, 0)
 
+    def at_least(self, start: int, end: int | None, wanted: int, limit: int) -> Weight:
+        """Weighs the first batches of a part that have `wanted` bytes together, or all of it; `limit` batches at first,
+        and twice as many each time that is too little."""
+        while True:
+            weighed = self.exact(start, end, limit)
+            if weighed.bytes >= wanted or weighed.batches < limit:
+                return weighed
+            limit *= 2
+
     @overtaken
     def estimated(self, start: int, end: int) -> int:
         """The bytes of a part, with a bounded number of reads: exact up to 64 batches, else estimated."""

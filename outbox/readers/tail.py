@@ -86,7 +86,7 @@ class Tail:
         """Rings for what others append: what this process's own does is announced, once the majority has it."""
         own = self._head.append_cache.fence
         if own and grown["fence"] > own:
-            self._head.append_cache.end()
+            self._head.ended()
         if grown["fence"] != own:
             self._head.grown(grown["last"], session)
 

@@ -93,7 +93,7 @@ class Appender:
         """What is held back for a durable reader's sake: the size of the next batch; 0 while nothing is."""
 
     def end(self) -> None:
-        """Appends no more before the next `begin`. Raises pymongo's errors, and OutboxNotCreated."""
+        """Appends no more before the next `begin`."""
         self._listener.ended()
 
     def measure(self) -> None:

@@ -11,7 +11,7 @@ import typer
 from outbox.clock import SystemClock
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import AsJson, Config, Database, Mongo, Name, OutboxName, identity_of, outboxes
-from relay.cli.settings import load
+from relay.cli.settings import OutboxSettings, load
 
 if TYPE_CHECKING:
     from relay.monitoring.status import RelayStatus, ShareStatus
@@ -93,11 +93,7 @@ def health(
         return
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
-            why = unhealthy(outbox, settings.name, SystemClock())
-            if why is not None:
-                print(f"{settings.full_name}: {why}", file=sys.stderr)
-                raise typer.Exit(1)
-            print(f"{settings.full_name}: relay {settings.name!r} is at work")
+            _tell_health(settings, unhealthy(outbox, settings.name, SystemClock()), "is at work")
 
 
 def _health_of_this_machine(*flags: str | None) -> None:
@@ -106,8 +102,12 @@ def _health_of_this_machine(*flags: str | None) -> None:
     names = ("config", "mongo", "database", "outbox", "name")
     with exit_codes():
         for settings in load(dict(zip(names, flags, strict=True))).outboxes:
-            why = dead(identity_of(settings), SystemClock())
-            if why is not None:
-                print(f"{settings.full_name}: {why}", file=sys.stderr)
-                raise typer.Exit(1)
-            print(f"{settings.full_name}: relay {settings.name!r} lives here")
+            _tell_health(settings, dead(identity_of(settings), SystemClock()), "lives here")
+
+
+def _tell_health(settings: OutboxSettings, why: str | None, healthy: str) -> None:
+    """Says that a relay is `healthy`; or `why` it is not, and ends the command with 1."""
+    if why is not None:
+        print(f"{settings.full_name}: {why}", file=sys.stderr)
+        raise typer.Exit(1)
+    print(f"{settings.full_name}: relay {settings.name!r} {healthy}")

@@ -90,7 +90,7 @@ class Reshared(RuleBasedStateMachine):
     @rule(number=st.integers(1, 9), end=ends)
     def relay(self, number: int, end: int | None) -> None:
         """A process takes a share, delivers all of it, or dies."""
-        count = load(self.orders.collections, "kafka").shares or 1
+        count = load(self.orders.collections, "kafka").total
         share = Share((number - 1) % count + 1, count)
         self.life.until(end, lambda: self._relay(share))
         self._expire()
@@ -143,7 +143,7 @@ class Reshared(RuleBasedStateMachine):
                 cursors.claim(fence)
 
     def teardown(self) -> None:
-        for share in shares(load(self.orders.collections, "kafka").shares or 1):
+        for share in shares(load(self.orders.collections, "kafka").total):
             self._relay(share)
         first = list(dict.fromkeys(seqs(self.sink)))
         assert sorted(first) == list(range(1, len(self.keys) + 1)), "something is lost"
@@ -172,7 +172,7 @@ class Interfered(Reshared):
     def remove(self, what: str, number: int) -> None:
         """Somebody removes cursors: nothing is sent any more, until an operator says where to go on."""
         plan, before = load(self.orders.collections, "kafka"), seqs(self.sink)
-        home, count = relay_id("kafka"), plan.shares or 1
+        home, count = relay_id("kafka"), plan.total
         names = [relay_id(share.name("kafka")) for share in shares(count)]
         gone = {"all": [home, *names], "home": [home], "one": [names[(number - 1) % count]]}[what]
         self.orders.collections.cursors.delete_many({"_id": {"$in": gone}})

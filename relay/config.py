@@ -52,11 +52,10 @@ class RelayConfig(DeliveryConfig):
 
     def delivery(self, sink: Sink, share: Share) -> AtLeastOnce:
         """See DeliveryConfig: exactly once to a sink that has transactions."""
-        has_transactions = isinstance(sink, TransactionalSink)
-        cursors = share_cursor(self.outbox.collections.cursors, self.name, share, in_kafka=has_transactions)
+        stored = self.outbox.collections.cursors
         if isinstance(sink, TransactionalSink):
-            return ExactlyOnce(self.outbox, cursors, sink)
-        return AtLeastOnce(self.outbox, cursors)
+            return ExactlyOnce(self.outbox, share_cursor(stored, self.name, share, in_kafka=True), sink)
+        return AtLeastOnce(self.outbox, share_cursor(stored, self.name, share))
 
     def hint(self, error: PoisonMessage) -> str:
         """See DeliveryConfig."""

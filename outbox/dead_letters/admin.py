@@ -12,7 +12,7 @@ from bson import Int64, ObjectId, Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError, WriteError
 
-from outbox.dead_letters.document import State
+from outbox.dead_letters.document import SEQUENCER, State
 from outbox.dead_letters.store import BY_AGE, MARK, UNMARKED
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
@@ -20,8 +20,6 @@ from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import Tries, patient, patiently
 from outbox.shares.layout import cursors_of, relay_id
 
-SEQUENCER = "sequencer"
-"""The reader whose letters are messages that the log itself refused."""
 _INVALID = 121  # DocumentValidationFailure
 _MANY = 500
 _SECONDS = 15.0

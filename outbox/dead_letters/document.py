@@ -25,6 +25,8 @@ LONGEST_REASON = 2000  # characters; a broker's words go into it
 State = Literal["dead", "parked"]
 """Refused itself, or waiting behind one of its key that was."""
 
+SEQUENCER = "sequencer"
+"""The reader whose letters are messages that the log itself refused."""
 
 UNKNOWN_LOG = "0" * IDENTITY_DIGITS
 """In place of a log's digits, for a letter of before letters said which log they are of, and that this log has not."""

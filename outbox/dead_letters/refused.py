@@ -10,6 +10,7 @@ import bson
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
+from outbox.dead_letters.document import LONGEST_REASON, SEQUENCER
 from outbox.log import batch
 from outbox.log.undecoded import is_partial
 from outbox.mongo.calls import time_limit
@@ -21,7 +22,6 @@ logger = logging.getLogger("outbox")
 
 _KEPT = ("created", "type", "key", "headers", "data")
 _LONGEST_ID = 1024
-_LONGEST_REASON = 2000  # characters
 _NULL = Element(NULL, b"")
 
 
@@ -34,7 +34,7 @@ def dead_letter(collections: Collections, staged: bytes, code: int, reason: str)
     fields = dict(elements(staged))
     id = fields["_id"]
     kept, said = _kept(fields)
-    reason = "; ".join([reason[:_LONGEST_REASON], *said])
+    reason = "; ".join([reason[:LONGEST_REASON], *said])
     letter_id = id
     if len(id.value) > _LONGEST_ID or is_partial(decoded(document([id.named(b"_id")]))):
         letter_id = Element(OBJECT_ID, hashlib.sha256(id.value).digest()[:12])
@@ -44,7 +44,7 @@ def dead_letter(collections: Collections, staged: bytes, code: int, reason: str)
     letter = document(
         [
             letter_id.named(b"_id"),
-            _fields({"reader": "sequencer", "seq": None}),
+            _fields({"reader": SEQUENCER, "seq": None}),
             *(kept[each].named(each.encode()) for each in _KEPT),
             _fields({"error": {"code": code, "reason": reason}, "attempts": 1, "first": now, "last": now}),
             _fields({"state": "dead"}),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import bson
 from bson import Int64, ObjectId, json_util
 from bson.datetime_ms import DatetimeMS
 
@@ -18,6 +19,8 @@ from outbox.log.record import Record
 from outbox.log.undecoded import Undecoded, is_partial, shown
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import HIGHEST_SEQ
+from outbox.mongo.elements import TEXT, Element, elements
+from outbox.mongo.elements import document as raw_document
 from outbox.shares.share import Share, key_hash
 
 LONGEST_REASON = 2000  # characters; a broker's words go into it
@@ -28,33 +31,64 @@ State = Literal["dead", "parked"]
 SEQUENCER = "sequencer"
 """The reader whose letters are messages that the log itself refused."""
 
+MESSAGE_FIELDS = ("created", "type", "key", "headers", "data")
+"""What a letter keeps of the message, under the same names."""
+
 UNKNOWN_LOG = "0" * IDENTITY_DIGITS
 """In place of a log's digits, for a letter of before letters said which log they are of, and that this log has not."""
 
 
 def dead(record: Record[Any], log: str | None, reader: str, poison: PoisonMessage) -> Document:
-    """The letter of a record of `log` that was refused for the first time."""
-    return _letter(record, log, reader, error(poison), 1, "dead")
+    """Makes the letter of a record of `log` that was refused for the first time."""
+    return _letter_of(record, log, reader, error(poison), 1, "dead")
 
 
 def parked(record: Record[Any], log: str | None, reader: str) -> Document:
-    """The letter of a record that was never tried: one of its key before it is dead."""
+    """Makes the letter of a record that was never tried: one of its key before it is dead."""
     waits = {"code": "parked", "reason": "an earlier message of its key is dead"}
-    return _letter(record, log, reader, waits, 0, "parked")
+    return _letter_of(record, log, reader, waits, 0, "parked")
+
+
+def refused(id: Element, message: Mapping[str, Element], code: int, reason: str) -> bytes:
+    """Makes the letter of a staged document that the log refuses, with no value decoded: it may be anything.
+
+    `id` is the letter's; `message` has the fields of MESSAGE_FIELDS. It was never numbered: seq and log are null.
+    """
+    key = message["key"]
+    text = key.value[4:-1].decode(errors="replace") if key.type == TEXT else None
+    no_values = dict.fromkeys(MESSAGE_FIELDS)
+    letter = _letter(None, no_values, SEQUENCER, None, None, key_hash(text, id.value), _error(code, reason), 1, "dead")
+    values = {**dict(elements(bson.encode(letter))), "_id": id, **message}
+    return raw_document(value.named(name.encode()) for name, value in values.items())
+
+
+def _letter_of(
+    record: Record[Any], log: str | None, reader: str, error: Document, attempts: int, state: State
+) -> Document:
+    message, hashed = {"created": record.created, **record.stored}, key_hash(record.key, record.id_bytes)
+    return _letter(record.id, message, reader, log, record.seq, hashed, error, attempts, state)
 
 
 def _letter(
-    record: Record[Any], log: str | None, reader: str, error: Document, attempts: int, state: State
+    id: ObjectId | None,
+    message: Mapping[str, Any],
+    reader: str,
+    log: str | None,
+    seq: int | None,
+    hashed: int,
+    error: Document,
+    attempts: int,
+    state: State,
 ) -> Document:
+    """The one shape of a letter, whoever puts it aside."""
     now = datetime.now(UTC)
     return {
-        "_id": record.id,
+        "_id": id,
         "reader": reader,
         "log": log,
-        "seq": Int64(record.seq),
-        "created": record.created,
-        **record.stored,
-        "hash": Int64(key_hash(record.key, record.id_bytes)),
+        "seq": None if seq is None else Int64(seq),
+        **message,
+        "hash": Int64(hashed),
         "error": error,
         "attempts": attempts,
         "first": now,
@@ -71,8 +105,12 @@ def letters_of_share(reader: str, share: Share) -> Document:
 
 
 def error(poison: PoisonMessage) -> Document:
-    """Why a message was refused, as its letter has it."""
-    return {"code": poison.code, "reason": poison.reason[:LONGEST_REASON]}
+    """Tells why a message was refused, as its letter has it."""
+    return _error(poison.code, poison.reason[:LONGEST_REASON])
+
+
+def _error(code: int | str, reason: str) -> Document:
+    return {"code": code, "reason": reason}
 
 
 def record(letter: Document) -> Record[Any]:

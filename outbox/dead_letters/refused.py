@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from datetime import UTC, datetime
 
-import bson
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
-from outbox.dead_letters.document import LONGEST_REASON, SEQUENCER
+from outbox.dead_letters.document import LONGEST_REASON, MESSAGE_FIELDS
+from outbox.dead_letters.document import refused as letter_of
 from outbox.log import batch
 from outbox.log.undecoded import is_partial
 from outbox.mongo.calls import time_limit
@@ -20,7 +19,6 @@ from outbox.mongo.elements import DOCUMENT, NULL, OBJECT_ID, Element, document, 
 
 logger = logging.getLogger("outbox")
 
-_KEPT = ("created", "type", "key", "headers", "data")
 _LONGEST_ID = 1024
 _NULL = Element(NULL, b"")
 
@@ -30,7 +28,7 @@ def dead_letter(collections: Collections, staged: bytes, code: int, reason: str)
 
     Nothing of it is decoded, for it may be anything. Again with the same, after an error: no harm.
     """
-    dead, now = collections.dead, datetime.now(UTC)
+    dead = collections.dead
     fields = dict(elements(staged))
     id = fields["_id"]
     kept, said = _kept(fields)
@@ -41,15 +39,7 @@ def dead_letter(collections: Collections, staged: bytes, code: int, reason: str)
         reason += f"; its _id, a {id.kind} of {len(id.value)} bytes, was too large or too odd to keep"
     name = _text(letter_id)
     logger.error("the log refuses message %s for good (%d: %s); it goes to %s", name, code, reason, dead.full_name)
-    letter = document(
-        [
-            letter_id.named(b"_id"),
-            _fields({"reader": SEQUENCER, "seq": None}),
-            *(kept[each].named(each.encode()) for each in _KEPT),
-            _fields({"error": {"code": code, "reason": reason}, "attempts": 1, "first": now, "last": now}),
-            _fields({"state": "dead"}),
-        ]
-    )
+    letter = letter_of(letter_id, kept, code, reason)
     with time_limit():
         # A pipeline, for pymongo looks into what replaces a document.
         dead.update_one(_the_one(letter_id), [{"$replaceWith": {"$literal": RawBSONDocument(letter)}}], upsert=True)
@@ -58,17 +48,13 @@ def dead_letter(collections: Collections, staged: bytes, code: int, reason: str)
 
 
 def _kept(fields: dict[str, Element]) -> tuple[dict[str, Element], list[str]]:
-    """What of them a letter can hold: the largest are left out; and what is to be said of that."""
-    kept, said = {name: fields.get(name, _NULL) for name in _KEPT}, []
-    while sum(len(each.value) for each in kept.values()) > batch.LARGEST_MESSAGE:
-        largest = max(_KEPT, key=lambda name: len(kept[name].value))
+    """Chooses what of the fields a letter can hold, the largest left out, and says what was left out."""
+    kept, said = {name: fields.get(name, _NULL) for name in MESSAGE_FIELDS}, []
+    while sum(len(value.value) for value in kept.values()) > batch.LARGEST_MESSAGE:
+        largest = max(MESSAGE_FIELDS, key=lambda name: len(kept[name].value))
         said.append(f"{len(kept[largest].value)} bytes of {largest} were too many to keep")
         kept[largest] = _NULL
     return kept, said
-
-
-def _fields(values: dict[str, object]) -> bytes:
-    return bson.encode(values)[4:-1]
 
 
 def _the_one(id: Element) -> RawBSONDocument:

@@ -105,7 +105,7 @@ def test_a_relay_waits_while_too_few_replicas_are_in_sync_and_loses_nothing(
             PATIENCE_SECONDS,
             "the relay to say so",
         )
-        assert not relaying.ended
+        assert not relaying.ended, relaying.error
         assert saved_seq(orders) == head, "something counts as delivered that only one broker has"
         second.start()
         wait_until(lambda: relaying.ended or saved_seq(orders) == waiting, PATIENCE_SECONDS, "the rest")

@@ -12,6 +12,12 @@ _CYCLE_YEARS = 400
 _CYCLE_MILLISECONDS = 146_097 * 86_400_000
 
 
+def read(text: str) -> datetime:
+    """Reads an ISO 8601 date, which is in UTC when it names no zone. Raises ValueError."""
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
 def text(value: datetime | DatetimeMS) -> str:
     """An aware UTC datetime, or milliseconds that Python's datetime cannot hold, as text.
 

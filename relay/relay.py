@@ -13,7 +13,6 @@ from pymongo.errors import PyMongoError
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.dead_letters.store import DeadLetterStore, OnPoison
-from outbox.delivery.config import StartAt
 from outbox.delivery.drained import is_drained
 from outbox.delivery.ports import Sink
 from outbox.delivery.retry import Retry
@@ -29,6 +28,7 @@ from outbox.errors import (
 )
 from outbox.mongo.lease import SECONDS, Lease
 from outbox.mongo.server_errors import is_closed
+from outbox.readers.start import StartAt
 from outbox.shares import stopped
 from outbox.shares.layout import ShareLayout, load, relay_id, share_cursor
 from outbox.shares.members import Members

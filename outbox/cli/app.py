@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +32,8 @@ try:
     from outbox.mongo.server_errors import is_transient, patiently, short_message
     from outbox.monitoring.units import format_bytes
     from outbox.outbox import Outbox
-    from outbox.readers.start import Start
+    from outbox.readers.start import WORDS, Start
+    from outbox.readers.start import read as read_start
     from outbox.sequencer.loop import run_sequencer as sequence_until
     from outbox.sequencer.sequencer import Sequencer
 except ModuleNotFoundError as missing:
@@ -181,17 +181,10 @@ def _check_types(types: list[str], outbox: Outbox) -> None:
             raise errors.UnknownMessage(f"{_full_name(outbox)} has no message type {each!r}; {told}")
 
 
-_WORDS: dict[str, Start] = {"earliest": "earliest", "latest": "latest"}
-
-
 def start_of(where: str) -> Start:
     """What `--start` says. Raises InvalidStart."""
-    if where in _WORDS:
-        return _WORDS[where]
-    if where.isdecimal():
-        return int(where)
     try:
-        return datetime.fromisoformat(where)
+        return read_start(where, WORDS)
     except ValueError:
         raise errors.InvalidStart(
             f"--start {where!r} is none of: earliest, latest, a seq, a date such as 2025-01-31T12:00Z"

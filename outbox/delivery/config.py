@@ -6,18 +6,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
 
 from outbox.dead_letters.store import OnPoison
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.ports import Encoder, OpenOutbox, Sink
 from outbox.errors import CursorMismatch, HistoryLost, PoisonMessage
 from outbox.log.position import Position, position_at
-from outbox.readers.start import Start, resolve
+from outbox.readers.start import Start, StartAt, resolve
 from outbox.shares.share import Share
-
-StartAt = Literal["beginning", "oldest", "latest"] | int | datetime
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from outbox import dates
 from outbox.clock import SystemClock
 from outbox.mongo.server_errors import patiently
 from outbox.shares import cursor_admin as cursors
@@ -16,7 +17,6 @@ from outbox.shares import layout
 from outbox.shares.share import shares
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import AsJson, Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
-from relay.cli.settings import date
 from relay.errors import InvalidSettings
 
 cursor = typer.Typer(help="Shows, moves and removes a relay's cursor.", no_args_is_help=True)
@@ -62,7 +62,7 @@ def set_(
     """Move the cursor, while no relay works with it. What comes after it is delivered, again or for the first time."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         try:
-            target = int(to) if to.isdecimal() else date(to)
+            target = int(to) if to.isdecimal() else dates.read(to)
         except ValueError:
             raise InvalidSettings(f"{to!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
         settings, outbox = only(opened)

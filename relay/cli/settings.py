@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from outbox.dead_letters.store import OnPoison
 from outbox.log.cursor_document import MOST_SHARES
+from outbox.readers import start as start_words
+from outbox.readers.start import StartAt
 from relay.cli.settings_errors import describe_errors, suggestion
 from relay.cli.settings_sources import read_environment, read_file
 from relay.encoding.topics import DEFAULT_TOPIC
@@ -20,23 +21,11 @@ from relay.errors import InvalidSettings
 # Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 LogLevel = Literal["debug", "info", "warning", "error"]
-_WORDS = ("beginning", "oldest", "latest")
-
-
-def date(text: str) -> datetime:
-    """Reads an ISO 8601 date, which is in UTC when it names no zone. Raises ValueError."""
-    value = datetime.fromisoformat(text)
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
 def _start(value: object) -> object:
-    text = str(value)
-    if text in _WORDS:
-        return text
-    if text.isdecimal():
-        return int(text)
     try:
-        return date(text)
+        return start_words.read(str(value), start_words.DURABLE_WORDS)
     except ValueError:
         raise ValueError("give beginning, oldest, latest, a seq, or a date such as 2025-01-31T12:00Z") from None
 
@@ -79,7 +68,7 @@ class OutboxSettings(BaseModel):
     outbox: str = "outbox"
     topic: str = DEFAULT_TOPIC
     name: str = Field(default="kafka", pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    start: Annotated[Literal["beginning", "oldest", "latest"] | int | datetime, BeforeValidator(_start)] = "beginning"
+    start: Annotated[StartAt, BeforeValidator(_start)] = "beginning"
     create_topic: Annotated[TopicLayout, BeforeValidator(_from_text)] | None = None
     on_poison: OnPoison = "stop"
     exactly_once: bool = False

@@ -10,7 +10,7 @@ import pytest
 from bson import Int64
 
 from outbox import Outbox
-from outbox.delivery.config import StartAt
+from outbox.readers.start import StartAt
 from relay import Relay
 from relay.testing import MemorySink
 from tests.actors.order_service import placed

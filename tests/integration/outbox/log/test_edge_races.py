@@ -14,11 +14,11 @@ from pymongo.errors import ExecutionTimeout
 
 from outbox import Outbox
 from outbox.clock import SystemClock
-from outbox.delivery.config import StartAt
 from outbox.delivery.worker import Worker
 from outbox.errors import InvalidStart, LeaseLost
 from outbox.mongo import patience
 from outbox.mongo.lease import Lease
+from outbox.readers.start import StartAt
 from outbox.sequencer.appender import TakeoverRequired
 from outbox.sequencer.sequencer import Sequencer, SweepResult
 from outbox.shares.cursor_admin import forget, move

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from outbox.clock import SystemClock
+
 FIRST_SECONDS = 0.05
 LONGEST_SECONDS = 5.0
 
@@ -29,9 +31,9 @@ class Pause:
         self.seconds = FIRST_SECONDS
         """How long the next wait is."""
 
-    def wait(self, stop: threading.Event) -> None:
+    def wait(self, stop: threading.Event | None = None) -> None:
         """Waits, or until `stop` is set; the next wait is longer."""
-        stop.wait(self.seconds)
+        SystemClock().wait(self.seconds, stop)
         self.seconds = min(2 * self.seconds, self._most)
 
     def reset(self) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from outbox.clock import SystemClock
 from outbox.errors import IncompatibleOutbox
 from outbox.mongo.lease import Lease
 
@@ -19,7 +19,6 @@ class SchemaLock:
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
         self._until = time.monotonic() + PATIENCE_SECONDS
-        self._never = threading.Event()
 
     def pause(self, seconds: float, why: str) -> None:
         """Waits before the next try. Raises IncompatibleOutbox once PATIENCE_SECONDS are over."""
@@ -27,7 +26,7 @@ class SchemaLock:
             raise IncompatibleOutbox(
                 f"gave up after {PATIENCE_SECONDS:.0f} s: {why}. Nothing is half done; try again later"
             )
-        self._never.wait(seconds)
+        SystemClock().wait(seconds)
 
     def renew(self) -> None:
         """Keeps the lease. Raises LeaseLost, and pymongo's errors."""

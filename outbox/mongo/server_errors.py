@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import logging
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar
@@ -122,7 +121,7 @@ class Tries:
         if not is_transient(error) or time.monotonic() > self._until:
             raise error
         logger.info("tried again in %.2f s: %s", self._pause.seconds, short_message(error))
-        self._pause.wait(threading.Event())
+        self._pause.wait()
 
 
 def patiently(call: Callable[[], T], seconds: float = TRY_SECONDS) -> T:

@@ -7,7 +7,6 @@ import shlex
 import signal
 import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pymongo import MongoClient
 
 import relay
 from outbox import Outbox, Record
+from outbox.clock import SystemClock
 from outbox.embedded.child_process import ChildProcess
 from outbox.embedded.mongo import EmbeddedMongo
 from relay.connection import CONNECT_SECONDS, connected
@@ -207,7 +207,6 @@ def _watch(goal: int, outbox: Outbox, shop: Shop, subscriber: _Subscriber, proce
     """Shows the counts until all is delivered, or nothing has moved for so long that only the checks can tell why."""
     began = moved = time.monotonic()
     last: Counts | None = None
-    pause = threading.Event()
     with display.counting():
         while True:
             counts = _count(goal, outbox, shop, subscriber)
@@ -223,7 +222,7 @@ def _watch(goal: int, outbox: Outbox, shop: Shop, subscriber: _Subscriber, proce
             elif now - moved > _STALL_SECONDS:
                 display.console.print(f"nothing has moved for {_STALL_SECONDS:g} s", style="red")
                 return
-            pause.wait(_POLL_SECONDS)
+            SystemClock().wait(_POLL_SECONDS)
 
 
 def _count(goal: int, outbox: Outbox, shop: Shop, subscriber: _Subscriber) -> Counts:
@@ -241,11 +240,10 @@ def _count(goal: int, outbox: Outbox, shop: Shop, subscriber: _Subscriber) -> Co
 
 def _keep(stage: Stage, process: _Relay, display: Display) -> None:
     display.console.print(_commands_to_look(stage), markup=False, highlight=False, soft_wrap=True)
-    pause = threading.Event()
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             process.check()
-            pause.wait(_POLL_SECONDS)
+            SystemClock().wait(_POLL_SECONDS)
 
 
 def _commands_to_look(stage: Stage) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import pytest
 from bson.datetime_ms import DatetimeMS
@@ -47,12 +47,3 @@ def test_both_ways_of_writing_a_date_agree(value: datetime) -> None:
 @pytest.mark.parametrize(("value", "text"), EDGES)
 def test_the_terminal_and_a_schema_s_choices_write_a_date_in_the_same_way(value: datetime, text: str) -> None:
     assert dates.text(value) == terminal.text(value) == JSON.value(value) == text
-
-
-@pytest.mark.parametrize(("value", "text"), EDGES)
-def test_a_choice_without_a_zone_is_utc(value: datetime, text: str) -> None:
-    assert JSON.value(value.replace(tzinfo=None)) == text
-
-
-def test_a_choice_of_another_zone_is_written_in_utc() -> None:
-    assert JSON.value(datetime(2025, 1, 1, 1, 30, tzinfo=timezone(timedelta(hours=2)))) == "2024-12-31T23:30:00.000Z"

@@ -8,14 +8,11 @@ from typing import Any
 import bson
 import pytest
 from bson import Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
-from bson.binary import Binary
-from bson.raw_bson import RawBSONDocument
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outbox.mongo.codec import decoded
 from outbox.mongo.elements import Element, document, elements
-from tests.doubles.unreadable import DATA, UNREADABLE
+from tests.doubles.unreadable import UNREADABLE
 
 ONE_OF_EACH: dict[str, Any] = {
     "double": 1.5, "string": "é\x00", "object": {"a": 1}, "array": [1, [2]], "binData": b"\x00", "objectId": ObjectId(),
@@ -50,17 +47,3 @@ def test_any_document_is_put_together_again_as_it_was(fields: dict[str, Any]) ->
     whole = bson.encode(fields)
 
     assert document(each.named(name.encode()) for name, each in elements(whole)) == whole
-
-
-@pytest.mark.parametrize("name", DATA)
-def test_what_cannot_be_decoded_stays_as_it_is_and_all_else_is_decoded(name: str) -> None:
-    whole = document([bson.encode({"n": 7})[4:-1], Element(0x03, DATA[name]).named(b"data")])
-
-    assert decoded(whole) == {"n": 7, "data": RawBSONDocument(DATA[name])}
-
-
-def test_a_value_that_is_no_document_stays_one_of_its_own() -> None:
-    uuid = Binary(b"short", 4)
-    whole = document([UNREADABLE.named(b"old"), bson.encode({"id": uuid})[4:-1]])
-
-    assert decoded(whole) == {"old": RawBSONDocument(document([UNREADABLE.named(b"old")])), "id": uuid}

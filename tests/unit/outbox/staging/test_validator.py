@@ -7,13 +7,9 @@ from typing import Any
 
 import pytest
 from bson import Decimal128
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from mongoengine import EmbeddedDocument, fields
 
 from outbox.errors import IncompatibleOutbox
-from outbox.messages.compatibility import differences
 from outbox.messages.fields import bson_schema
 from outbox.staging.validator import max_message_bytes_of, merge, schemas_of, staging_validator
 from tests.integration.outbox.messages.field_cases import ParityCircle, ParityShape
@@ -118,98 +114,6 @@ def test_a_validator_gives_back_what_it_was_made_of() -> None:
 def test_a_foreign_validator_has_no_schemas(foreign: dict[str, Any]) -> None:
     assert schemas_of(foreign) == {}
     assert max_message_bytes_of(foreign) is None
-
-
-numbers = st.integers(0, 3)
-scalars = st.one_of(
-    st.fixed_dictionaries({"bsonType": st.just("int")}, optional={"minimum": numbers, "maximum": numbers}),
-    st.fixed_dictionaries({"bsonType": st.just("string")}, optional={"minLength": numbers, "maxLength": numbers}),
-    st.fixed_dictionaries({"bsonType": st.just(["int", "null"])}),
-    st.fixed_dictionaries({"enum": st.lists(st.sampled_from([0, 1, "a", None]), min_size=1)}),
-    st.just({"not": {"bsonType": "null"}}),
-    st.just({}),
-)
-
-
-def composite(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    names = st.sampled_from(["a", "b"])
-    return st.one_of(
-        st.fixed_dictionaries({"bsonType": st.just("array")}, optional={"items": inner, "minItems": numbers}),
-        st.fixed_dictionaries(
-            {"bsonType": st.just("object"), "properties": st.dictionaries(names, inner)},
-            optional={
-                "required": st.lists(names, min_size=1, unique=True),
-                "additionalProperties": st.just(False) | inner,
-                "minProperties": numbers,
-            },
-        ),
-        st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=2)}),
-    )
-
-
-schemas = st.recursive(scalars, composite, max_leaves=4)
-values: st.SearchStrategy[Any] = st.recursive(
-    st.sampled_from([None, 0, 1, 2, 4, "", "a", "aaa"]),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b", "c"]), inner, max_size=2),
-    max_leaves=4,
-)
-
-
-def checks(schema: Any) -> Draft202012Validator:
-    def translate(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {"type" if key == "bsonType" else key: translate(value) for key, value in part.items()}
-        if isinstance(part, list):
-            return [translate(item) for item in part]
-        return "integer" if part == "int" else part
-
-    return Draft202012Validator(translate(schema))
-
-
-@st.composite
-def relatives(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A schema, and it again with something dropped or replaced: two independent ones are seldom comparable."""
-
-    def changed(schema: dict[str, Any]) -> dict[str, Any]:
-        fate = draw(st.integers(0, 9))
-        if fate == 0:
-            return draw(schemas)
-        dropped = draw(st.sampled_from(sorted(schema))) if schema and fate < 4 else None
-        return {key: inside(key, value) for key, value in schema.items() if key != dropped}
-
-    def inside(keyword: str, value: Any) -> Any:
-        match keyword, value:
-            case "properties", _:
-                return {name: changed(part) for name, part in value.items()}
-            case (("items" | "additionalProperties"), dict()):
-                return changed(value)
-            case "anyOf", _:
-                return [changed(part) for part in value]
-            case _, int() if not isinstance(value, bool):
-                return draw(numbers)
-        return value
-
-    one = draw(schemas)
-    return one, changed(one)
-
-
-@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-@given(relatives(), st.lists(values, min_size=5))
-def test_a_schema_without_differences_accepts_all_the_other_does(
-    pair: tuple[dict[str, Any], dict[str, Any]], documents: list[Any]
-) -> None:
-    narrow, wide = pair
-    assume(not differences(wide, narrow))
-
-    narrow_checks, wide_checks = checks(narrow), checks(wide)
-
-    for document in documents:
-        assert wide_checks.is_valid(document) or not narrow_checks.is_valid(document)
-
-
-@given(schemas)
-def test_a_schema_has_no_differences_from_itself(schema: dict[str, Any]) -> None:
-    assert differences(schema, schema) == []
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class LogReader:
         batches = self.read_batches()
         try:
             return [record for batch in batches for record in batch.records(self._decode)]
-        except Exception:
+        except BaseException:  # KeyboardInterrupt too: whoever goes on after it must not miss them
             self.move(position)
             raise
 

@@ -118,9 +118,9 @@ class ChangeStreamListener:
                     self._follow(stream, since, stop)
             except Exception as error:
                 self._lose(since)
-                if stop.is_set() or is_closed(error):  # whoever sequences says so
-                    return
                 unforeseen = None if isinstance(error, PyMongoError) else error
+                if unforeseen is None and (stop.is_set() or is_closed(error)):  # whoever sequences says so
+                    return
                 said = "the change stream on %s failed, sweeping by the clock: %s"
                 logger.warning(said, self._name, short_message(error), exc_info=unforeseen)
                 stop.wait(_AGAIN_SECONDS)

@@ -51,7 +51,7 @@ def kill(ledger: Ledger, relay: Process) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(120 + 10 * KILLS)
+@pytest.mark.timeout(120 + 40 * KILLS)
 @pytest.mark.parametrize("seed", [SEED])
 def test_a_relay_killed_at_random_delivers_each_message_once_to_who_reads_committed(
     ledger: Ledger, mongo_uri: str, ledger_topic: Topic, start: Start, seed: int
@@ -65,7 +65,9 @@ def test_a_relay_killed_at_random_delivers_each_message_once_to_who_reads_commit
     chance = random.Random(seed)
 
     relays = [start(*relay)]
-    for _ in range(KILLS):
+    for kills in range(4 * KILLS):
+        if kills >= KILLS and duplicates(ledger_topic.records("read_uncommitted")) > 0:
+            break  # else chance has met none in the middle of a transaction, as on a busy machine, where few are
         relays.append(start(*relay))
         running = wait_until(lambda: at_work(ledger, relays), 60, "one of them to have the lease")
         moment = time.monotonic() + chance.uniform(0, LONGEST_SECONDS)

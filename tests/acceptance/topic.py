@@ -69,14 +69,23 @@ class Topic:
                 found.append(Seen(headers["id"], data["account"], data["number"], int(headers["seq"])))
 
     def _end(self, partition: TopicPartition) -> int:
-        return wait_until(lambda: self._watermarks(partition), 180, f"a leader of {partition}")[1]
+        last: list[str] = []
+        try:
+            return wait_until(lambda: self._watermarks(partition, last), 180, f"a leader of {partition}")[1]
+        except AssertionError as error:
+            found = self._consumer.list_topics(self.name, timeout=30).topics[self.name]
+            leaders = {number: (each.leader, each.isrs, each.error) for number, each in found.partitions.items()}
+            raise AssertionError(f"{error}; last {last}; leaders and replicas in sync: {leaders}") from None
 
-    def _watermarks(self, partition: TopicPartition) -> tuple[int, int] | None:
+    def _watermarks(self, partition: TopicPartition, last: list[str]) -> tuple[int, int] | None:
         try:
             return self._consumer.get_watermark_offsets(partition, timeout=30)
         except KafkaException as error:
-            if error.args[0].name() not in NOT_YET:
+            last[:] = [error.args[0].name()]
+            if last[0] not in NOT_YET:
                 raise
+            self._consumer.close()  # one that has been told of no leader may go on believing it
+            self._consumer = self._new_consumer("read_committed")
             return None
 
     def close(self) -> None:

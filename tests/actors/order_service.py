@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from pymongo.database import Database
 from outbox import Outbox, Record, message
 
 Document = dict[str, Any]
+
+DAY = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @message("order.placed", key="order_id")
@@ -66,6 +69,13 @@ def foreign(total: int = 0, **fields: Any) -> Document:
         "data": {"order_id": "42", "total": total},
         **fields,
     }
+
+
+def put_at(orders: Outbox, *minutes: int) -> None:
+    """Puts one batch into the log, of messages put at these minutes of DAY, which are their totals too."""
+    for minute in minutes:
+        orders.collections.staging.insert_one(foreign(minute, created=DAY + timedelta(minutes=minute)))
+    orders.sequence()
 
 
 def unchecked(orders: Outbox, *documents: Any) -> None:

@@ -95,7 +95,8 @@ def kill_cursors(orders: Outbox, collection: str) -> None:
     orders.collections.database.command("killCursors", collection, cursors=ids)
 
 
-def roll(orders: Outbox) -> None:
-    for n in range(14):
+def roll(orders: Outbox, messages: int = 14) -> None:
+    """Rolls over what was there, in a log of 8 MiB, with messages of 0.9 MB, each a batch of its own."""
+    for n in range(messages):
         orders.put(placed(1000 + n, note="x" * 900_000), standalone=True)
         orders.sequence()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -15,7 +14,7 @@ from outbox.log.retention import Hold
 from outbox.mongo.lease import Lease
 from outbox.monitoring.hold_report import OVER_SECONDS, SAY_SECONDS, WRITE_SECONDS, HoldReport
 from outbox.testing import FakeClock
-from tests.actors.order_service import Document, placed, warnings_of
+from tests.actors.order_service import Document, warnings_of
 from tests.actors.small_log import put_large, register, small_outbox
 from tests.waiting import wait_until
 
@@ -207,41 +206,7 @@ def test_a_write_that_fails_disturbs_nothing_and_is_made_good(
     assert left(outbox)["reader"] == "relay:kafka"
 
 
-# ---- in the status
-
-
-def test_status_names_the_holder_of_a_living_sequencer(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
-    register(outbox, "relay:kafka", 0)
-    outbox.put([placed(number, note="x" * 2000) for number in range(20)], standalone=True)
-    with caplog.at_level(logging.CRITICAL), outbox.running():
-        held = wait_until(lambda: outbox.status().held, 20, "the sequencer to be held")
-        status = outbox.status()
-
-    assert (held.reader, held.seq) == ("relay:kafka", 1)
-    assert 0 <= held.seconds < 60
-    assert status.staging + status.head == 20
-    assert status.staging_bytes > status.staging * 2000
-    assert status.staging_seconds is not None
-    assert 0 <= status.staging_seconds < 60
-    [cursor] = status.cursors
-    assert cursor.lag == status.head
-    assert cursor.headroom is not None
-    assert 0 <= cursor.headroom.bytes < status.capacity / 4
-    assert status.size <= status.capacity
-    wait_until(lambda: outbox.status().held is None, 20, "the lease given back: nobody sequences any more")
-
-
-def test_status_forgets_a_hold_once_the_reader_has_gone_on(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outbox.monitoring.hold_report.OVER_SECONDS", 0.1)
-    monkeypatch.setattr("outbox.monitoring.hold_report.WRITE_SECONDS", 0.1)
-    register(outbox, "relay:kafka", 0)
-    outbox.put([placed(number, note="x" * 2000) for number in range(12)], standalone=True)
-    with outbox.running():
-        wait_until(lambda: outbox.status().held, 20, "the sequencer to be held")
-        register(outbox, "relay:kafka", outbox.log.head())
-        wait_until(lambda: outbox.status().held is None, 20, "the hold to be over")
-
-        assert outbox.status().holder is not None
+# ---- by hand
 
 
 def test_a_sweep_by_hand_says_who_holds_it(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
@@ -250,18 +215,3 @@ def test_a_sweep_by_hand_says_who_holds_it(outbox: Outbox, caplog: pytest.LogCap
     put_large(outbox, 12)
 
     assert "the sequencer waits for it" in warnings_of(caplog)[0]
-
-
-def test_status_of_an_idle_outbox_has_nothing_waiting(outbox: Outbox) -> None:
-    status = outbox.status()
-
-    assert (status.staging, status.staging_bytes, status.staging_seconds) == (0, 0, None)
-    assert (status.held, status.dead, status.parked, status.cursors) == (None, 0, 0, ())
-
-
-def test_status_counts_the_dead_letters_by_their_state(outbox: Outbox) -> None:
-    outbox.collections.dead.insert_many([{"state": "dead"}, {"state": "parked"}, {"state": "parked"}])
-
-    status = outbox.status()
-
-    assert (status.dead, status.parked) == (1, 2)

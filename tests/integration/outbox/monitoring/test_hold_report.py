@@ -15,7 +15,7 @@ from outbox.mongo.lease import Lease
 from outbox.monitoring.hold_report import OVER_SECONDS, SAY_SECONDS, WRITE_SECONDS, HoldReport
 from outbox.testing import FakeClock
 from tests.actors.order_service import Document, warnings_of
-from tests.actors.small_log import put_large, register, small_outbox
+from tests.actors.small_log import small_outbox
 from tests.waiting import wait_until
 
 KAFKA = Hold("relay:kafka", 7)
@@ -204,14 +204,3 @@ def test_a_write_that_fails_disturbs_nothing_and_is_made_good(
     holding.update(KAFKA, lease.fence)
 
     assert left(outbox)["reader"] == "relay:kafka"
-
-
-# ---- by hand
-
-
-def test_a_sweep_by_hand_says_who_holds_it(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
-    register(outbox, "relay:kafka", 0)
-
-    put_large(outbox, 12)
-
-    assert "the sequencer waits for it" in warnings_of(caplog)[0]

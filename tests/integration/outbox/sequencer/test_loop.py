@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+from pymongo.errors import AutoReconnect, BulkWriteError
 
 from outbox import Outbox, Record
-from outbox.mongo.lease import read_lease
 from outbox.readers.tail import Tail
-from outbox.sequencer import snapshot
 from outbox.sequencer.change_stream import ChangeStreamListener
 from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
-from outbox.sequencer.snapshot import Snapshot
 from tests.actors.order_service import placed, totals, warnings_of
 from tests.waiting import wait_until
 
@@ -190,27 +187,3 @@ def test_errors_without_anything_done_in_between_come_ever_more_slowly(
         wait_until(lambda: len(warnings_of(caplog)) == 3, 30, "all of the errors")
 
     assert [each.rpartition(" s: ")[0][-4:] for each in warnings_of(caplog)] == ["0.05", "0.10", "0.20"]
-
-
-@pytest.mark.parametrize("code", [239, 246])
-def test_a_snapshot_that_is_too_old_is_followed_by_a_new_one_without_a_takeover(
-    orders: Outbox, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    """Goes red when SnapshotTooOld is an error like others: with minSnapshotHistoryWindowInSeconds=0 each one is."""
-    monkeypatch.setattr(snapshot, "FIRST_PAGE_RECORDS", 10)
-    monkeypatch.setattr(snapshot, "PAGE_RECORDS", 10)
-    fetch: Callable[[Snapshot], list[bytes]] = Snapshot._fetch
-
-    def too_old(self: Snapshot) -> list[bytes]:
-        if self._edge is not None:
-            raise OperationFailure("Read timestamp is older than the oldest available timestamp", code)
-        return fetch(self)
-
-    monkeypatch.setattr(Snapshot, "_fetch", too_old)
-    orders.put([placed(n) for n in range(95)], standalone=True)
-
-    assert orders.sequence() == 95
-    assert totals(orders.read()) == list(range(95))
-    lease = read_lease(orders.collections.leases, "sequencer")
-    assert lease is not None
-    assert lease["fence"] == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bson
@@ -17,11 +16,10 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from outbox import Outbox, Record
-from outbox.mongo.collections import Collections
 from outbox.sequencer import cleanup, snapshot
 from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
-from tests.actors.order_service import foreign, new_outbox, placed, totals, unchecked, warnings_of
+from tests.actors.order_service import foreign, placed, totals, unchecked, warnings_of
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.oldest_server
@@ -36,21 +34,6 @@ def test_messages_are_numbered_from_1_and_leave_staging(orders: Outbox, raw_stag
     assert [(each.seq, each.id) for each in orders.read()] == list(zip([1, 2, 3], ids, strict=True))
     assert raw_staging.count_documents({}) == 0
     assert orders.sequence() == 0
-
-
-def test_sequencing_by_hand_stands_back_while_another_works(database: Database[Document], orders: Outbox) -> None:
-    other = Sequencer(Collections(database, "outbox"))
-    assert other.take_over()
-    orders.put(placed(1), standalone=True)
-
-    with ThreadPoolExecutor(1) as threads:
-        count = threads.submit(orders.sequence)
-        while not count.done():
-            other.sweep()
-    assert count.result() == 0
-    other.release()
-    orders.put(placed(2), standalone=True)
-    assert orders.sequence() == 1
 
 
 # The order of things
@@ -151,26 +134,6 @@ def test_a_sweep_takes_no_more_than_its_records(orders: Outbox, monkeypatch: pyt
     swept = [worker.sweep() for _ in range(4)]
     assert [each.messages for each in swept] == [10, 10, 5, 0]
     assert [each.is_last for each in swept] == [False, False, True, True]
-
-
-def test_a_sweep_appends_no_more_than_a_quarter_of_the_cap_at_once_but_at_least_one(
-    database: Database[Document], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else what is needed to recover from a death would have rolled away before it was deleted from staging."""
-    insert_many, at_once = Collection.insert_many, []
-
-    def insert(self: Collection[Any], documents: list[RawBSONDocument], **options: Any) -> Any:
-        at_once.append(sum(each["last"] - each["_id"] + 1 for each in documents))
-        return insert_many(self, documents, **options)
-
-    with new_outbox(database, capacity="8 MiB") as orders:
-        orders.put([placed(n, note="x" * 900_000) for n in range(5)], standalone=True)
-        worker = Sequencer(orders.collections)
-        worker.take_over()
-        monkeypatch.setattr(Collection, "insert_many", insert)
-
-        assert worker.sweep().messages == 5
-        assert at_once == [2, 2, 1]
 
 
 def test_at_a_low_rate_a_batch_is_one_record_and_a_backlog_is_packed(orders: Outbox) -> None:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from contextlib import closing
+from datetime import timedelta
+from typing import Any, NoReturn
 
 import pytest
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
-from outbox import HistoryLost, Outbox
+from outbox import HistoryLost, InvalidStart, Outbox
 from outbox.log.log import Log
-from tests.actors.order_service import Document, OrderCancelled, OrderPlaced, StockCounted, new_outbox, placed
+from outbox.readers.query import Query, next_batches, open_reader, pinned
+from outbox.readers.start import Start
+from tests.actors.order_service import (
+    DAY,
+    Document,
+    OrderCancelled,
+    OrderPlaced,
+    StockCounted,
+    new_outbox,
+    placed,
+    put_at,
+    warnings_of,
+)
 from tests.actors.subscriber import roll
 
 pytestmark = pytest.mark.oldest_server
@@ -61,3 +76,81 @@ def test_types_and_key_filter(orders: Outbox) -> None:
     assert [each.seq for each in orders.read(key="a")] == [1, 2]
     assert [each.seq for each in orders.read(types=[OrderPlaced], key="b")] == [3]
     assert [each.seq for each in orders.read(types=[])] == []
+
+
+def decode(_: str, data: Any) -> Any:
+    return data
+
+
+def opened(orders: Outbox, query: Query) -> list[int]:
+    """The seqs that a reader gives that was opened for the query."""
+    with closing(open_reader(orders.collections, query, decode, None)) as reader:
+        return [record.seq for record in reader.read()]
+
+
+def test_latest_is_pinned_to_the_next_seq(orders: Outbox) -> None:
+    put_at(orders, 1, 2)
+
+    assert pinned(orders.collections, Query("latest", None, None)).pinned == 3
+
+
+@pytest.mark.parametrize("start", ["earliest", 1, DAY])
+def test_any_other_start_is_resolved_when_it_is_read(orders: Outbox, start: Start) -> None:
+    query = Query(start, None, None)
+
+    assert pinned(orders.collections, query) is query
+
+
+def test_latest_of_a_server_that_cannot_tell_stays_what_it_is(orders: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> NoReturn:
+        raise OperationFailure("not authorized", 13)
+
+    monkeypatch.setattr(Log, "head", refuse)
+
+    assert pinned(orders.collections, Query("latest", None, None)).pinned is None
+
+
+def test_latest_of_an_outbox_that_was_never_created_stays_what_it_is(database: Database[Document]) -> None:
+    assert pinned(Outbox(database, "other").collections, Query("latest", None, None)).pinned is None
+
+
+def test_a_reader_begins_at_the_pinned_seq_and_not_at_what_is_latest_by_now(orders: Outbox) -> None:
+    query = pinned(orders.collections, Query("latest", None, None))
+    put_at(orders, 1, 2)
+
+    assert opened(orders, query) == [1, 2]
+    assert opened(orders, Query("latest", None, None)) == []
+
+
+def test_a_reader_begins_where_the_start_says(orders: Outbox) -> None:
+    put_at(orders, 0, 10, 20)
+
+    assert opened(orders, Query("earliest", None, None)) == [1, 2, 3]
+    assert opened(orders, Query(2, None, None)) == [2, 3]
+    assert opened(orders, Query(DAY + timedelta(minutes=11), None, None)) == [3]
+
+
+def test_a_start_beyond_the_log_opens_nothing(orders: Outbox) -> None:
+    with pytest.raises(InvalidStart, match="beyond"):
+        opened(orders, Query(2, None, None))
+
+
+def test_a_start_that_was_rolled_over_opens_nothing_unless_the_gap_is_to_be_told(orders: Outbox) -> None:
+    roll(orders)
+    told: list[HistoryLost] = []
+    query = Query(1, None, None, told.append)
+
+    with pytest.raises(HistoryLost):
+        opened(orders, Query(1, None, None))
+    with closing(open_reader(orders.collections, query, decode, None)) as reader:
+        found = next_batches(reader, query, delivered=False)
+    assert found[0].first == orders.log.earliest()
+    assert [(each.expected, each.oldest) for each in told] == [(1, orders.log.earliest())]
+
+
+def test_types_that_nobody_declared_are_warned_of_when_it_is_opened(
+    orders: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened(orders, Query("earliest", frozenset({"order.placd"}), None, unknown=frozenset({"order.placd"})))
+
+    assert "did you mean 'order.placed'" in warnings_of(caplog)[0]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,10 +17,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from outbox import (
-    Outbox,
-    OutboxClosed,
-)
+from outbox import Outbox
 from tests.actors.command_listener import watched
 from tests.actors.order_service import MESSAGES, new_outbox, placed, totals
 
@@ -279,41 +274,6 @@ def test_transactions_of_such_clients_work(mongo_uri: str, orders: Outbox, optio
         service.put([placed(2), placed(3)], standalone=True)
 
     assert _staged(orders) == [1, 2, 3]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore")  # pymongo and Python both warn of what is done here on purpose
-def test_a_forked_process_must_make_its_own(orders: Outbox) -> None:
-    answers: Any = multiprocessing.get_context("fork").SimpleQueue()
-
-    def child() -> None:
-        for use in (
-            lambda: orders.put(placed(1), standalone=True),
-            orders.sequence,
-            orders.read,
-            orders.observe,
-            orders.status,
-        ):
-            try:
-                use()
-            except OutboxClosed as error:
-                answers.put("fork" in str(error))
-        orders.close()
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    process.join(30)
-
-    assert process.exitcode == 0
-    assert [answers.get() for _ in range(5)] == [True] * 5
-
-
-def test_a_closed_outbox_puts_no_more(orders: Outbox) -> None:
-    orders.close()
-    orders.close()
-
-    with pytest.raises(OutboxClosed, match="closed"):
-        orders.put(placed(1), standalone=True)
 
 
 def test_threads_may_share_one_outbox(orders: Outbox) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from pymongo import MongoClient
 import outbox.embedded.mongo
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
+from tests.actors.processes import runs
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
@@ -80,15 +80,5 @@ def test_it_dies_with_a_process_that_is_killed_and_leaves_no_data_behind() -> No
         pid, path = process.stdout.readline().split()
         process.send_signal(signal.SIGKILL)
 
-    wait_until(lambda: not _runs(int(pid)), 30, "the mongod to end")
+    wait_until(lambda: not runs(int(pid)), 30, "the mongod to end")
     wait_until(lambda: not Path(path).exists(), 30, "its folder to go")
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # An ended process that nobody has waited for still has its id.
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")

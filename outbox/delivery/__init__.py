@@ -1,1 +1,1 @@
-"""A durable reader at work: from the log to a sink, over ports, and the cursor after what was delivered."""
+"""Durable readers at work: they send the log's records to a sink, and save the cursor behind what was delivered."""

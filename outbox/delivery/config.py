@@ -1,4 +1,4 @@
-"""What a durable reader is told to do, however many processes and threads share it."""
+"""Holds what a durable reader is to do, however many processes and threads share the work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from outbox.shares.share import Share
 
 @dataclass(frozen=True)
 class DeliveryConfig(ABC):
-    """The arguments of a durable reader, and what depends on where it delivers to. Thread-safe.
+    """Holds the arguments of a durable reader, and what depends on the kind of sink. Thread-safe.
 
     outbox, name, start, on_poison: see relay.relay.Relay. chance: floats in [0, 1) for the jitter of retries.
     """
@@ -29,21 +29,21 @@ class DeliveryConfig(ABC):
     on_poison: OnPoison
     chance: Callable[[], float]
     has_begun: threading.Event = field(default_factory=threading.Event, kw_only=True)
-    """Set as soon as this process has seen or made a cursor of the reader: from then on `start` counts no more, and a
-    cursor that is missing is one that was removed. Shared by all threads."""
+    """Set as soon as this process has seen or made a cursor of the reader. From then on `start` is not used, and a
+    missing cursor means that somebody removed it. Shared by all threads."""
 
     @abstractmethod
     def encoder(self, sink: Sink, log: str) -> Encoder:
-        """Makes an encoder for what goes to `sink` of the log with this identity."""
+        """Makes the encoder for `sink`; `log` is the identity of the log that the records come from."""
 
     @property
     @abstractmethod
     def encoder_kind(self) -> str:
-        """Which encoder it is, in the log output."""
+        """Names the kind of encoder, for the log output."""
 
     @abstractmethod
     def delivery(self, sink: Sink, share: Share) -> AtLeastOnce:
-        """Chooses how the cursor of a share goes with its records to `sink`."""
+        """Chooses how a share's cursor is kept when its records go to `sink`."""
 
     @abstractmethod
     def hint(self, error: PoisonMessage) -> str:
@@ -51,16 +51,17 @@ class DeliveryConfig(ABC):
 
     @property
     def where(self) -> str:
-        """The outbox, for people."""
+        """Names the outbox, for people."""
         return str(self.outbox.collections.log.full_name)
 
     def begin(self, save: Callable[[Position], None]) -> Position:
-        """Chooses where to begin without a cursor, has `save` make one, and returns it when the next record is safe.
+        """Chooses where to begin without a cursor, has `save` make one, and returns it.
 
-        From then on the sequencer waits for this reader. Until then a busy log goes on rolling over.
+        The record after it is safe then: from the save on the sequencer waits for this reader. Until then a busy log
+        goes on rolling over.
 
-        Raises CursorMismatch when there was a cursor before, InvalidStart, and HistoryLost when a seq was asked for, or
-        the beginning, that has gone.
+        Raises CursorMismatch when there was a cursor before, InvalidStart, and HistoryLost when `start` is a seq, or
+        the beginning, that the log no longer holds.
         """
         if self.has_begun.is_set():  # `start` is for a reader that has delivered nothing yet
             raise CursorMismatch(
@@ -80,7 +81,7 @@ class DeliveryConfig(ABC):
 
     @property
     def _first(self) -> Start:
-        """`start`, in the outbox's words for a position."""
+        """Returns `start` in the words that an outbox knows."""
         if self.start == "beginning":
             return 1
         return "earliest" if self.start == "oldest" else self.start

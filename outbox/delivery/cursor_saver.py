@@ -1,4 +1,4 @@
-"""Saves the cursor beside the pump: a save costs a majority write, and the pump must not stand still for it."""
+"""Saves the cursor on a thread beside the pump: a save is a majority write, and the pump must not wait for it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ EVERY_RECORDS = 500
 
 
 class CursorSaver:
-    """One save at a time, of the newest position, on a thread of its own. To be used from one thread; close it.
+    """Saves the newest position, one save at a time, on a thread of its own. Use it from one thread; close it.
 
-    every: how many records of the log make a save due; so does a tenth of a second.
+    every: a save is due after so many records of the log, or a tenth of a second.
 
-    `save` is called on that thread; what it raises is raised by the call of `save_if_due` that finds it out.
+    `save` is called on the saver's own thread. What it raises is raised again by the next `save_if_due` or `finish`.
     """
 
     def __init__(
         self, save: Callable[[Position], None], saved: Position, clock: Clock, every: int = EVERY_RECORDS
     ) -> None:
         self.saved = saved
-        """The position known to be saved."""
+        """The position that is certainly saved."""
         self.failing = False
-        """True from a failed save to the next that succeeds: meanwhile nothing more should be produced."""
+        """True after a failed save, until one succeeds: meanwhile nothing more should be sent."""
         self._save = save
         self._clock = clock
         self._every = every
@@ -39,7 +39,7 @@ class CursorSaver:
         self._started = clock.monotonic()
 
     def save_if_due(self, position: Position, *, now: bool = False) -> None:
-        """Takes note of what a save came to, and begins the next when it is due (`now`: whenever there is one)."""
+        """Checks the save under way, and begins the next when it is due; with `now`, whenever there is one to do."""
         if self._saving is not None:
             if not self._saving.done():
                 return
@@ -51,13 +51,15 @@ class CursorSaver:
             self._begin(position)
 
     def wait(self, seconds: float) -> None:
-        """Until the save under way is done; `seconds` at most."""
+        """Waits until the save under way is done; `seconds` at most."""
         if self._saving is not None:
             wait_for([self._saving], seconds)
 
     def finish(self, position: Position, seconds: float) -> None:
-        """Saves now and waits for it, `seconds` at most. Raises what saving raises, and TimeoutError: then a save is
-        left to itself, which does no harm however late it comes, for it is fenced."""
+        """Saves now and waits for it, `seconds` at most. Raises what saving raises, and TimeoutError.
+
+        After a TimeoutError the save goes on alone. That does no harm, however late it ends: it is fenced.
+        """
         deadline = self._clock.monotonic() + seconds
         if self._saving is not None:
             self._finish(self._saving, seconds)

@@ -1,4 +1,4 @@
-"""Whether everything that is committed has been delivered."""
+"""Tells whether everything that is committed has been delivered."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from outbox.mongo.server_errors import is_transient
 
 
 def is_drained(outbox: OpenOutbox, position: Position | None) -> bool:
-    """Whether all that is committed is delivered, if a relay is at `position`. Raises errors that do not pass."""
-    # Staging first: a message is in the log before it leaves staging, so an empty staging means that the head, read
-    # after it, counts everything that was committed. A primary that was just elected may not know for a moment what is
-    # committed: hence a read that has it make sure, and another that is no older.
+    """Tells whether all that is committed is delivered, for a reader at `position`. Raises errors that do not pass."""
+    # Staging first: a message is in the log before it leaves staging. So when staging is empty, the head that is read
+    # after it counts everything that was committed. A primary that was just elected may not know for a moment what is
+    # committed: hence a linearizable read of staging, and a read of the head in the same causal session.
     staging = outbox.collections.staging.with_options(read_concern=ReadConcern("linearizable"))
     try:
         with outbox.collections.client.start_session(causal_consistency=True) as session:

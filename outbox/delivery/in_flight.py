@@ -1,4 +1,4 @@
-"""What was sent and not yet acknowledged, and how far everything before has been."""
+"""Keeps what was sent and not yet acknowledged, and up to where everything is delivered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from outbox.log.record import moment
 
 
 class InFlight:
-    """Turns acknowledgements in any order into the contiguous prefix: the position that everything up to is delivered.
+    """Turns acknowledgements in any order into the contiguous prefix: the position up to which all is delivered.
 
     Not thread-safe.
     """
@@ -22,11 +22,10 @@ class InFlight:
         self._sent: deque[Mark] = deque()
         self._acknowledged: set[int] = set()
         self.acknowledged = self._acknowledged.add
-        """Call with the seq of each record that was delivered. A bound method of the set itself: it is called once a
-        record."""
+        """Call it with the seq of each record that was delivered. The set's own method, for speed."""
 
     def __len__(self) -> int:
-        """Records sent and not yet part of the prefix."""
+        """Counts the records that were sent and are not yet in the prefix."""
         return len(self._sent)
 
     def sent(self, marks: Iterable[Mark]) -> None:

@@ -1,4 +1,4 @@
-"""The intake: what is sent next, read from the log and encoded, up to the first that cannot go out."""
+"""Reads from the log what is sent next, and encodes it, up to the first record that cannot be sent."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from outbox.log.record import Record
 from outbox.shares.share import ALL, Share
 
 CHUNK = 500
-"""Records between two looks at the acknowledgements, a batch's most: some 5 ms of work, and what a crash may repeat
-grows with it."""
+"""The most records between two looks at the acknowledgements, and in a batch: about 5 ms of work. With more, a crash
+would repeat more."""
 _READ_SECONDS = 1.0
 
 
 class Portion(NamedTuple):
-    """What goes out next, up to CHUNK records."""
+    """Holds what is sent next: up to CHUNK records, and their marks."""
 
     outgoing: list[Outgoing]
     marks: list[Mark]
-    """Also those of what was parked, and of the last record if it belongs to another share: `passed`, by their seqs."""
+    """The marks of all records that are passed: the sent ones, the parked ones, and the last one if another share sends
+    it. `passed` has the seqs of those that are not sent."""
     passed: Collection[int] = ()
 
 
 class Intake:
-    """Reads, leaves out what other shares send, holds back what must not be sent, and encodes the rest.
+    """Reads records, leaves out those of other shares, parks those that must wait, and encodes the rest.
 
     Not thread-safe.
     """
@@ -39,7 +40,7 @@ class Intake:
         self, reader: BatchReader, encoder: Encoder, parking: Parking, clock: Clock, share: Share = ALL
     ) -> None:
         self.halt: Exception | None = None
-        """Why nothing comes after what was taken last; None while all is well."""
+        """Why there is nothing more to take; None while all is well."""
         self._reader = reader
         self._encoder = encoder
         self._parking = parking
@@ -48,21 +49,21 @@ class Intake:
         self._refused: dict[int, DeliveryFailed] = {}
         self._batches: deque[RecordBatch] = deque()
         self._records: list[Record[Any]] = []  # of a batch that had to be decoded
-        self._foreign: Mark | None = None  # its last record, if another share sends that
+        self._foreign: Mark | None = None  # the last record of that batch, if another share sends it
         self._read_at: float | None = None
 
     def take(self) -> Portion | None:
-        """The next records; None when there are none to read, or something halts it (see `halt`).
+        """Takes the next records; None when there are none to read, or when something halts it (see `halt`).
 
-        Raises pymongo's errors, and Unreachable when no broker answers for a new topic: take it again then. At once:
-        LeaseLost, LetterTaken.
+        Raises pymongo's errors, and Unreachable when no broker answers for a new topic: then call it again. Raises at
+        once, whatever came before: LeaseLost, LetterTaken.
         """
         if not (self._records or self._foreign or self._batches or self._read()):
             return None
         return self._plain() or self._chosen()
 
     def _read(self) -> bool:
-        """Reads if there may be something: the tail said so, the last read found some, or a second has passed."""
+        """Reads if there may be something: the tail said so, the last read had some, or a second has passed."""
         now = self._clock.monotonic()
         if self._read_at is not None and now - self._read_at < _READ_SECONDS:
             return False
@@ -70,14 +71,14 @@ class Intake:
             self._batches.extend(self._reader.read_batches())
         except LeaseLost:
             raise
-        except OutboxError as error:  # HistoryLost, LogReplaced: what came before is to be delivered and saved first
+        except OutboxError as error:  # HistoryLost, LogReplaced: what came before is delivered and saved first
             self.halt = error
             return False
         self._read_at = None if self._batches else now
         return bool(self._batches)
 
     def _plain(self) -> Portion | None:
-        """A whole batch, not decoded, if nothing may have to be held back and all in it is plain."""
+        """Takes a whole batch without decoding it, if nothing in it may have to wait and all of it is plain."""
         if self._records or self._foreign or self._refused or not self._parking.is_idle:
             return None
         batch = self._batches[0]
@@ -90,10 +91,10 @@ class Intake:
         return Portion(outgoing, marks, () if outgoing and outgoing[-1][0] == last else (last,))
 
     def _decode(self) -> bool:
-        """Makes records of the next batch; False if that cannot be."""
+        """Decodes the next batch into records; False if it cannot be decoded."""
         try:
             records = list(self._batches[0].records())
-        except OutboxError as corrupt:  # as when reading raises
+        except OutboxError as corrupt:  # halts as in `_read`
             self.halt = corrupt
             return False
         self._batches.popleft()
@@ -119,7 +120,7 @@ class Intake:
         outgoing, marks, error = self._encoder.encode(sendable)
         if isinstance(error, Unreachable):
             if not outgoing:
-                raise error  # else it comes again, when its turn has come
+                raise error  # else it is raised when its record comes first
         elif error is not None:
             self.halt = error
         elif refused is not None:
@@ -137,12 +138,12 @@ class Intake:
         return Portion(outgoing, marks, passed)
 
     def refuse(self, failed: DeliveryFailed) -> None:
-        """Halts at the record that failed for good, when its turn has come again."""
+        """Makes the intake halt at a record that failed for good, when it comes to that record again."""
         if failed.seq is not None and failed.verdict is not Verdict.RETRY:
             self._refused[failed.seq] = failed
 
     def restart(self, position: int) -> None:
-        """Begins again at this seq."""
+        """Goes on from the seq `position`."""
         self._reader.move(position)
         self._batches.clear()
         self._records.clear()
@@ -152,18 +153,18 @@ class Intake:
 
     @property
     def offender(self) -> Record[Any]:
-        """The record that halts it, while `halt` is a PoisonMessage."""
+        """Returns the record that halts it. Only while `halt` is a PoisonMessage."""
         return self._records[0]
 
     def skip(self) -> Record[Any]:
-        """Leaves the offender out, and goes on with the next."""
+        """Leaves the offender out, goes on with the next record, and returns the offender."""
         record = self._records.pop(0)
         self._refused.pop(record.seq, None)
         self.halt = None
         return record
 
     def wait(self, seconds: float) -> None:
-        """Up to `seconds`; until there is more to read."""
+        """Waits until there is more to read; `seconds` at most."""
         if self._reader.wait(seconds):
             self._read_at = None
 

@@ -1,4 +1,4 @@
-"""What one step of the pump came to; the pump loop decides by it what to do next."""
+"""Results of one step of the pump: the pump loop chooses by them what to do next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing can be sent before something is acknowledged or saved."""
+    """Nothing can be sent until something is acknowledged or saved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class Unsaved:
-    """Records were delivered, but the cursor could not be saved. Nothing more is sent until it is: step again."""
+    """Records were delivered, but the cursor could not be saved. Nothing more is sent until it is saved: step again."""
 
     error: PyMongoError
 
@@ -51,7 +51,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Poisoned:
-    """The next record will never be delivered; everything before it is, and saved. `Pump.skip` goes on behind it."""
+    """The next record will never be delivered; all before it is delivered and saved. `Pump.skip` goes on after it."""
 
     record: Record[Any]
     error: PoisonMessage

@@ -1,6 +1,6 @@
-"""The ports of delivery: where records come from and go to, and who keeps what of it; each adapter passes its contract.
+"""The ports of delivery: where records come from, where they go, and who keeps those that wait.
 
-relay.kafka and relay.testing have the sinks, tests/contract the suites.
+relay.kafka and relay.testing have the sinks; tests/contract has the suites that every sink passes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from outbox.shares.share import Share
 
 Headers = list[tuple[str, str]]
 Outgoing = tuple[int, str, str | None, bytes | None, Headers]
-"""`(seq, topic, key, value, headers)`. A plain tuple, for it is made once a record on the hot path."""
+"""`(seq, topic, key, value, headers)`. A plain tuple, for speed: one is made for each record."""
 
 
 class Sink(Protocol):
@@ -32,32 +32,33 @@ class Sink(Protocol):
     Threads: every method is called by one thread at a time. Acknowledgements come on the calling thread, inside
     `poll` only.
 
-    Several: the shares of a relay have one each, made by `another`; they know nothing of each other.
+    Several: each share of a reader has a sink of its own, made by `another`; they know nothing of each other.
 
-    Life: `open`, then `send` and `poll` as often as one likes, then `close`; and `open` again, as often as needed.
+    Life: `open`, then `send` and `poll` any number of times, then `close`; then perhaps `open` again.
     """
 
     def another(self) -> Sink:
-        """One more with the same settings, not open."""
+        """Makes one more sink with the same settings, not open."""
 
     def check(self, topics: Collection[str]) -> None:
-        """Raises TopicMissing if one of them cannot be written to, Unreachable if no broker answers.
+        """Checks that these topics can be written to, or creates them if the sink was told to.
 
-        May create them, if the sink was told to. Works whether the sink is open or not. Blocks at most about 15 s.
+        Works whether the sink is open or not. Blocks at most about 15 s. Raises TopicMissing if one cannot be written
+        to, Unreachable if no broker answers.
         """
 
     def open(self, acknowledged: Callable[[int], object]) -> None:
         """Gets ready. `acknowledged(seq)` will be called for every record that is durably delivered, in any order."""
 
     def send(self, batch: Sequence[Outgoing]) -> int:
-        """Accepts records, the first ones first, and says how many: fewer than given when it is full (then `poll`).
+        """Accepts records from the first on, and returns how many: fewer than given when it is full (then `poll`).
 
-        Never blocks. What it holds is bounded in records and bytes. Raises DeliveryFailed for a record that it can
-        tell will never be delivered; the ones before it were accepted.
+        Never blocks. What it holds is bounded in records and bytes. Raises DeliveryFailed for a record that can
+        certainly never be delivered; the ones before it were accepted.
         """
 
     def poll(self, seconds: float) -> None:
-        """Waits up to `seconds` for acknowledgements and hands them out; returns sooner when there are some.
+        """Waits up to `seconds` for acknowledgements and passes them on; returns sooner when there are some.
 
         Raises DeliveryFailed when an accepted record was not delivered and will not be. The sink must then be closed.
         A broker that is away is no failure: the records are kept and sent when it is back.
@@ -72,58 +73,60 @@ class Sink(Protocol):
 
 @runtime_checkable
 class TransactionalSink(Sink, Protocol):
-    """A sink whose records become readable together with a cursor, a text that is stored beside them: both or neither.
+    """Delivers records in transactions, each with a cursor (a text) that is stored beside them: both or neither.
 
-    Atomicity: a reader that asks for what is committed sees the records of a transaction, and the cursor stored by it,
-    or none of both. `acknowledged` is called for a record when it is committed, no sooner.
+    Atomicity: whoever reads only what is committed sees the records of a transaction and its cursor, or neither.
+    `acknowledged` is called for a record when it is committed, no sooner.
 
-    Fencing: of those who took over under one name only the last can commit. What an earlier one had not committed by
+    Fencing: of all that took over under one name only the last can commit. What an earlier one had not committed by
     then is never committed.
 
     Life: `take_over`, then `store` if wanted, then `open`, `send` and `poll`, and `close`; then `take_over` again.
-    `poll` commits when enough has been sent, or nothing since the last `poll`, and may take a second for it beyond
-    its time. After DeliveryFailed it may be unknown whether the last transaction was committed: `take_over` tells.
+    `poll` commits when enough has been sent, or when nothing was sent since the last `poll`; it may then take a second
+    longer than asked. After DeliveryFailed the last transaction may be committed or not: `take_over` tells which.
     """
 
     def another(self) -> TransactionalSink:
         """See Sink.another."""
 
     def take_over(self, name: str, cursor: Callable[[Outgoing], str]) -> str | None:
-        """Ends what others have under way as `name`, then reads the cursor committed last; None: there is none.
+        """Ends what others have under way as `name`, then returns the cursor committed last; None if there is none.
 
-        `cursor` gives the cursor to be stored with a transaction, from the last of its records. Blocks up to about
-        10 s. Raises DeliveryFailed when no broker answers, DeliveryRefused for a missing right.
+        `cursor` makes the cursor that is stored with a transaction, from the transaction's last record. Blocks up to
+        about 10 s. Raises DeliveryFailed when no broker answers, DeliveryRefused for a missing right.
         """
 
     def stored(self, name: str) -> Mapping[str, str]:
-        """The cursors committed last of `name` itself and of its shares, which are `name/1` and so on, by their names.
+        """Returns by their names the cursors committed last, of `name` itself and of its shares `name/1` and so on.
 
         Called after `take_over`, before `open`. Blocks and raises as `take_over`.
         """
 
     def store(self, cursor: str) -> None:
-        """Commits a cursor alone, before `open`. Blocks up to about 5 s. Raises DeliveryFailed."""
+        """Commits a cursor without records, before `open`. Blocks up to about 5 s. Raises DeliveryFailed."""
 
 
 class Encoder(Protocol):
-    """Makes of the log's records what a sink sends. Not thread-safe."""
+    """Makes what a sink sends out of the log's records. Not thread-safe."""
 
     def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Outgoing], list[Mark]] | None:
-        """Encodes those of a batch's records that the share takes, without decoding them, and gives their marks, with
-        always that of the last record. None when something in it needs `encode` to decide."""
+        """Encodes the share's records of a batch without decoding them; returns them, and their marks.
+
+        The batch's last record always has a mark. None when something in the batch needs `encode`.
+        """
 
     def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Mark], OutboxError | None]:
-        """Encodes the records up to the first that cannot go out; gives their marks, and that one's error."""
+        """Encodes the records up to the first that cannot be sent; returns them, their marks, and its error."""
 
 
 class RecordBatch(Protocol):
-    """Some records in order, such as an outbox.log.batch.Batch; decoded when they are asked for."""
+    """Holds some records in order, decoded when they are asked for; outbox.log.batch.Batch is one."""
 
     def records(self) -> Sequence[Record[Any]]: ...
 
 
 class BatchReader(Protocol):
-    """Gives the records in order, from a position on; the contract is outbox.readers.reader.LogReader's."""
+    """Reads records in order, from a position on; the contract is outbox.readers.reader.LogReader's."""
 
     def read_batches(self) -> Sequence[RecordBatch]: ...
     def wait(self, seconds: float) -> bool: ...
@@ -131,7 +134,7 @@ class BatchReader(Protocol):
 
 
 class LogBatchReader(BatchReader, Protocol):
-    """Gives whole batches of one log; the contract is outbox.readers.reader.LogReader's."""
+    """Reads whole batches of one log; the contract is outbox.readers.reader.LogReader's."""
 
     @property
     def identity(self) -> str: ...
@@ -140,14 +143,14 @@ class LogBatchReader(BatchReader, Protocol):
 
 
 class Parking(Protocol):
-    """Where records wait behind a dead letter of their key."""
+    """Keeps records that wait behind a dead letter of their key."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is certain that no record has to wait, so that `park` need not be asked."""
+        """Tells whether it is certain that no record has to wait; then `park` need not be called."""
 
     def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
-        """Puts aside those of the records that must wait, and says which, by seq: they count as delivered.
+        """Puts aside the records that must wait, and returns their seqs: they count as delivered.
 
         Called with up to CHUNK records, again with the same ones after a failure.
         """

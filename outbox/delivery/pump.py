@@ -1,4 +1,4 @@
-"""The pump: from the log to the sink, and the cursor after what was delivered. One step at a time."""
+"""Takes records from the log to the sink, and saves the cursor behind what was delivered, one step at a time."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def _there(position: Position) -> Position:
 
 
 class Pump:
-    """Relays from `start`, the position of what was delivered last, what `share` takes. Not thread-safe; close it.
+    """Delivers the records of `share` after `start`, the position delivered last. Not thread-safe; close it.
 
-    `save` saves a position under the lease's fence; it is called on another thread, once at a time.
-    `restart` is called after a failure, when the sink is closed, with the position of what was acknowledged last, and
-    says from where to go on; what it raises as DeliveryFailed is tried again.
+    `save` saves a position under the lease's fence. It is called on another thread, never twice at the same time.
+    `restart` is called after a failure, when the sink is closed, with the position of what was acknowledged last; it
+    returns the position to go on from. When it raises DeliveryFailed, it is called again.
     """
 
     def __init__(
@@ -53,7 +53,9 @@ class Pump:
         self._lease = lease
         self._clock = clock
         self._restart = restart
-        self._saver = CursorSaver(save, start, clock, EVERY_RECORDS * share.total)  # about so many of its own
+        self._saver = CursorSaver(
+            save, start, clock, EVERY_RECORDS * share.total
+        )  # of the log, so about EVERY_RECORDS of the share
         self._begin(start)
 
     def _begin(self, start: Position) -> None:
@@ -65,19 +67,19 @@ class Pump:
 
     @property
     def position(self) -> Position:
-        """What was delivered last, with everything before it."""
+        """Returns the position up to which everything is delivered."""
         return self._inflight.prefix
 
     @property
     def pending(self) -> int:
-        """Records sent and not yet acknowledged."""
+        """Counts the records sent and not yet acknowledged."""
         return len(self._inflight)
 
     def step(self) -> Outcome:
-        """Looks at acknowledgements, sees to the cursor, reads and sends up to CHUNK records.
+        """Takes acknowledgements, saves the cursor if that is due, reads and sends up to CHUNK records.
 
-        Raises what must stop the relay, when all before it is delivered and saved: DeliveryRefused, TopicMissing,
-        HistoryLost, LogReplaced; at once: LeaseLost, and errors of the server that do not pass.
+        Raises what must stop the reader. DeliveryRefused, TopicMissing, HistoryLost and LogReplaced are raised when all
+        before them is delivered and saved; LeaseLost, and the server's errors that do not pass, at once.
         """
         self._lease.check()
         self._acknowledge(0)
@@ -119,14 +121,14 @@ class Pump:
             self._failed = error
             return Failed(error)
         del self._outgoing[:taken]
-        # There may be more marks: those of records that are not sent.
+        # There may be more marks than records: those of records that are not sent.
         end = bisect_left(self._marks, self._outgoing[0][0], key=_seq) if self._outgoing else len(self._marks)
         self._inflight.sent(self._marks[:end])
         del self._marks[:end]
         return Waiting() if self._outgoing or not end else Moved()
 
     def _acknowledge(self, seconds: float) -> None:
-        if self._failed is not None:  # a sink that has failed is not asked again: its next answer would be another
+        if self._failed is not None:  # a failed sink is not asked again: the next answer would be another
             return
         try:
             self._sink.poll(seconds)
@@ -134,10 +136,10 @@ class Pump:
             self._failed = error
 
     def rebuild(self) -> None:
-        """After Failed: gives up what is in flight and begins again after the contiguous prefix, with a new producer.
+        """Gives up what is in flight, and begins again after the contiguous prefix with the sink opened anew.
 
-        A record that was refused for good stops the pump when its turn comes again: so everything before it is
-        delivered first, also what had to be given up with it.
+        Call it after Failed. A record that was refused for good stops the pump when it comes again: so everything
+        before it is delivered first, also what is given up here.
         """
         if self._failed is not None:
             self._intake.refuse(self._failed)
@@ -151,24 +153,24 @@ class Pump:
         self._begin(prefix)
 
     def skip(self) -> None:
-        """After Poisoned, when the message was put aside and the cursor saved behind it: goes on with the next."""
+        """Goes on with the next record. Call it after Poisoned, when the message is put aside."""
         record = self._intake.skip()
         self._inflight.prefix = self._saver.saved = record.seq, record.created, record.id
 
     def wait(self) -> None:
-        """After Waiting: until something is acknowledged, or for a moment."""
+        """Waits until something is acknowledged, for a moment at most. Call it after Waiting."""
         if self._inflight:
             self._acknowledge(_BUSY_SECONDS)
         else:
             self._saver.wait(_BUSY_SECONDS)
 
     def rest(self) -> None:
-        """After Idle: until the log grows; for a moment only while acknowledgements or a save are to come."""
+        """Waits until the log grows; only for a moment if not all is acknowledged and saved. Call it after Idle."""
         unsettled = self._inflight or self._saver.saved[0] != self._inflight.prefix[0]
         self._intake.wait(_BUSY_SECONDS if unsettled else _REST_SECONDS)
 
     def drain(self, seconds: float, save_seconds: float) -> None:
-        """Waits up to `seconds` for what is in flight, sends nothing more, and saves within `save_seconds`.
+        """Sends nothing more, waits up to `seconds` for what is in flight, and saves within `save_seconds`.
 
         Raises what saving raises, and TimeoutError.
         """

@@ -1,4 +1,4 @@
-"""The loop of a pump: steps it, and waits by what each step came to."""
+"""Steps a pump in a loop, and waits as the outcome of each step asks."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ logger = logging.getLogger("relay")
 DRAIN_SECONDS = 10.0
 _SAVE_SECONDS = 3.0
 _LITTLE_SECONDS = 0.5
-"""For the last save, when the database has just failed: whoever waits for the end kills a process that takes long."""
+"""For the last save when the database has just failed: a process that takes long to end is killed."""
 
 
 class PumpLoop:
-    """Steps pumps, one at a time, until the stop of `retry` is set; all of them count their failures there. Not
-    thread-safe."""
+    """Steps pumps, one after another, until the stop of `retry` is set; `retry` counts the failures of all of them.
+
+    Not thread-safe.
+    """
 
     def __init__(self, retry: Retry) -> None:
         self._retry = retry
 
     def run(self, pump: Pump, poisoned: Callable[[Poisoned], None], ended: Callable[[Position, bool], bool]) -> None:
-        """Steps until `ended(position, settled)`, or `stop`; then delivers what is in flight, 10 s at most, and saves.
+        """Steps until `ended(position, settled)` or the stop; then drains, 10 s at most, and saves.
 
         `settled`: the last step found nothing more to read, and all is delivered and saved. `poisoned` puts a message
         aside, or raises. Raises what the pump's steps raise.
@@ -60,7 +62,7 @@ class PumpLoop:
                     case Poisoned():
                         poisoned(outcome)
                         pump.skip()
-            except PyMongoError as error:  # of `ended` or `poisoned`: the next step comes to the same again
+            except PyMongoError as error:  # of `ended` or `poisoned`: the next step calls it again
                 self._retry.wait(error)
         self._drain(pump)
 

@@ -1,4 +1,4 @@
-"""Reading ahead: while one read of the log is encoded and sent, the next is under way on a thread of its own."""
+"""Reads ahead: while one read of the log is encoded and sent, the next is under way on a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from outbox.threads.workers import Workers
 
 _MACHINE = SystemClock()
 BACKLOG = 100
-"""Records of a read from which on there is likely more. At the head a second thread would only get in the way."""
+"""A read with so many records is followed by one ahead. Near the head a second thread would only cost time."""
 
 
 class ReadAhead:
-    """A reader that is one read of `source` ahead, never more. To be used from one thread; close it.
+    """Reads from `source`, one read ahead, never more. Use it from one thread; close it.
 
-    What the read under way raises is raised by the `read_batches` whose turn it is.
+    What a read ahead raises is raised by the `read_batches` that would return its records.
     """
 
     def __init__(self, source: LogBatchReader) -> None:
@@ -34,23 +34,23 @@ class ReadAhead:
     def read_batches(self) -> Sequence[Batch]:
         """See LogReader.read_batches."""
         ahead, self._ahead = self._ahead, None
-        found = self._source.read_batches() if ahead is None else ahead.result()
-        if found and found[-1].last - found[0].first >= BACKLOG:
+        batches = self._source.read_batches() if ahead is None else ahead.result()
+        if batches and batches[-1].last - batches[0].first >= BACKLOG:
             self._ahead = self._thread.submit(self._source.read_batches)
-        return found
+        return batches
 
     def wait(self, seconds: float) -> bool:
         """See LogReader.wait."""
         if self._ahead is None:
             return self._source.wait(seconds)
-        _MACHINE.wait(seconds)  # the source is being read; whoever waits now waits for something else
+        _MACHINE.wait(seconds)  # the source is being read, so the caller waits for something else
         return True
 
     def move(self, position: int) -> None:
-        """Goes on from another seq; what was read ahead is dropped."""
+        """Goes on from the seq `position`; drops what was read ahead."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
-            ahead.exception()  # waits; an error of what is not wanted any more is nobody's
+            ahead.exception()  # waits; an error of a read that is dropped concerns nobody
         self._source.move(position)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Trying again: waits the longer the more failures came in a row, and says what failed once a minute."""
+"""Waits between tries, longer after each failure in a row, and logs an error that lasts once a minute."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from outbox.mongo.server_errors import is_transient, short_message
 logger = logging.getLogger("relay")
 
 AGAIN_SECONDS = 60.0
-"""So long an error that comes again and again is not said again."""
+"""An error that comes again within this time is not logged again."""
 _MACHINE = SystemClock()
 
 
 class Retry:
     """Waits before the next try, until `stop` is set. Not thread-safe.
 
-    It counts the failures in a row, over all that it is used for: any progress begins the count anew, so that errors
-    which are rare, and many in a process's life, cost no growing pauses.
+    It counts the failures in a row, of all that it is used for. Any progress sets the count to 0, so errors that are
+    rare do not make the pauses longer, however many there are in a process's life.
 
-    label: of the reader, for the log output. chance: floats in [0, 1) for the jitter. An error that lasts is said once,
-    and every minute after.
+    label: names the reader in the log output. chance: floats in [0, 1) for the jitter.
     """
 
     def __init__(self, label: str, stop: threading.Event, chance: Callable[[], float], clock: Clock = _MACHINE) -> None:
@@ -40,15 +39,15 @@ class Retry:
 
     @property
     def failing(self) -> bool:
-        """Whether nothing has gone on since the last failure."""
+        """Tells whether there was no progress since the last failure."""
         return self._failures > 0
 
     def progressed(self) -> None:
-        """Notes that what failed before goes on."""
+        """Notes progress: the next failure counts as the first."""
         self._failures = 0
 
     def wait(self, error: Exception) -> None:
-        """Waits, the longer the more failures came before it in a row. Raises an error that does not pass."""
+        """Logs the error and waits, longer after each failure in a row. Raises an error that does not pass."""
         if isinstance(error, PyMongoError) and not is_transient(error):
             raise error
         self._failures += 1

@@ -1,4 +1,4 @@
-"""A worker: delivers one share of the log, or all of it, under its lease, and the dead letters that were requeued."""
+"""Delivers one share of the log, or all of it, under a lease, and sends the dead letters that were requeued."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from outbox.shares.share import ALL, Share, still_needed
 logger = logging.getLogger("relay")
 
 LOOK_SECONDS = 5.0
-"""Between two looks for requeued dead letters."""
+"""The time between two looks for requeued dead letters."""
 
 
 class Worker:
-    """Delivers one share, or all there is, to one sink. Not thread-safe."""
+    """Delivers one share of a durable reader, or the whole log, to one sink. Not thread-safe."""
 
     def __init__(self, config: DeliveryConfig, sink: Sink, share: Share = ALL) -> None:
         self._config = config
@@ -45,8 +45,8 @@ class Worker:
         self._cursors = self._delivery.cursors
 
     def reached(self, lease: Lease) -> Position | None:
-        """Tells how far it was delivered, and takes over: under `lease`, nobody else delivers from here on. None before
-        the first start. Raises CursorMismatch, HistoryLost, LeaseLost, DeliveryFailed, DeliveryRefused."""
+        """Takes over, so that nobody else delivers from here on, and returns how far was delivered; None before the
+        first start. `lease` is held. Raises CursorMismatch, HistoryLost, LeaseLost, DeliveryFailed, DeliveryRefused."""
         return self._delivery.position(lease, self._letters(lease))
 
     def _letters(self, lease: Lease) -> DeadLetterStore:
@@ -55,30 +55,30 @@ class Worker:
         )
 
     def work(self, lease: Lease, stop: threading.Event) -> None:
-        """See `run`: until `stop` is set, with the failures counted from here on."""
+        """Runs until `stop` is set, with a new count of failures. See `run`."""
         self.run(lease, Retry(self._label, stop, self._config.chance), once=False)
 
     def run(self, lease: Lease, retry: Retry, once: bool) -> None:
-        """Relays until the stop of `retry` is set, or `lease` says that another number of shares is wanted, or with
-        `once` all is delivered; then drains and saves. `lease` stays held.
+        """Delivers until the stop of `retry` is set, until the lease says that another number of shares is wanted, or,
+        with `once`, until all is delivered; then drains and saves. `lease` stays held.
 
         Raises what relay.relay.Relay.run names, and LeaseLost.
         """
-        if self._share.total > 1:  # the cursors of several shares are made before any of them works
+        if self._share.total > 1:  # the cursors of several shares are made before any worker runs
             self._config.has_begun.set()
         self._cursors.claim(lease.fence)
         letters = self._letters(lease)
         while not (retry.stop.is_set() and retry.failing):
             try:
-                self._relay_requeued(letters, retry, lease)
-                if not self._relay_log(letters, retry, lease, once):
+                self._send_requeued(letters, retry, lease)
+                if not self._deliver_log(letters, retry, lease, once):
                     return
                 retry.progressed()
-            except DeliveryFailed as error:  # of taking over: a pump sees to its own
+            except DeliveryFailed as error:  # of taking over; a pump handles its own
                 retry.wait(error)
 
-    def _relay_log(self, letters: DeadLetterStore, retry: Retry, lease: Lease, once: bool) -> bool:
-        """Delivers what comes in the log. True: it has stopped only because somebody has requeued dead letters."""
+    def _deliver_log(self, letters: DeadLetterStore, retry: Retry, lease: Lease, once: bool) -> bool:
+        """Delivers what comes in the log. True: it stopped only because somebody requeued dead letters."""
         waiting, looked = False, self._clock.monotonic()
 
         def ended(position: Position, settled: bool) -> bool:
@@ -122,22 +122,22 @@ class Worker:
                     logger.info("relay %s: delivered %d message(s) in %.1f s", self._label, sent, seconds)
         return waiting
 
-    def _relay_requeued(self, letters: DeadLetterStore, retry: Retry, lease: Lease) -> None:
-        """Sends the dead letters that were requeued, and nothing of the log: those of a parked key come first."""
+    def _send_requeued(self, letters: DeadLetterStore, retry: Retry, lease: Lease) -> None:
+        """Sends the dead letters that were requeued, and nothing of the log: they go before newer ones of a key."""
         while not retry.stop.is_set() and letters.requeued():
-            if not self._delivery.rest(lease, letters) or (found := letters.next_requeued(self._outbox.log)) is None:
+            if not self._delivery.rest(lease, letters) or (batch := letters.next_requeued(self._outbox.log)) is None:
                 return
-            released = RequeuedLetters(letters, found.records)
-            encoder = self._config.encoder(self._sink, found.log)
-            restart = self._delivery.restart_letters(lease, released)
+            requeued = RequeuedLetters(letters, batch.records)
+            encoder = self._config.encoder(self._sink, batch.log)
+            restart = self._delivery.restart_letters(lease, requeued)
 
-            def poisoned(outcome: Poisoned, released: RequeuedLetters = released) -> None:
-                released.put_back(outcome.record, outcome.error)
+            def poisoned(outcome: Poisoned, requeued: RequeuedLetters = requeued) -> None:
+                requeued.put_back(outcome.record, outcome.error)
                 logger.warning("relay %s: refused again: %s", self._label, outcome.error.finding)
 
-            start, save = released.start, released.save
-            with closing(self._pump(released, encoder, lease, start, released, save, restart, ALL)) as pump:
-                logger.info("relay %s: sending %d requeued message(s)", self._label, len(found.records))
+            start, save = requeued.start, requeued.save
+            with closing(self._pump(requeued, encoder, lease, start, requeued, save, restart, ALL)) as pump:
+                logger.info("relay %s: sending %d requeued message(s)", self._label, len(batch.records))
                 PumpLoop(retry).run(pump, poisoned, lambda _, settled: settled)
 
     def _pump(
@@ -161,7 +161,7 @@ class Worker:
         return lambda position: self._cursors.save(position, fence)
 
     def _resume(self, lease: Lease, letters: DeadLetterStore) -> tuple[Position, ReadAhead]:
-        """Finds the position to go on from, which is saved before the first read, and opens a reader just after it."""
+        """Finds the position to go on from, saves it before the first read, and opens a reader just after it."""
         cursor = self._delivery.position(lease, letters)
         if cursor is None:
             cursor = self._config.begin(lambda position: self._cursors.register(position, lease))

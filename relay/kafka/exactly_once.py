@@ -160,14 +160,14 @@ class ExactlyOnce(AtLeastOnce):
         # it is, the cursor passes it by, for its key is parked.
         return not letters.any_after(position[0], self._outbox.log)
 
-    def restart_letters(self, lease: Lease, released: RequeuedLetters) -> Restart:
+    def restart_letters(self, lease: Lease, requeued: RequeuedLetters) -> Restart:
         """See AtLeastOnce. From here on transactions store which letters they delivered, and leave the position."""
         position = self._resting
-        self._cursor = lambda last: stored_at(position, released.delivered_up_to(last[0]))
+        self._cursor = lambda last: stored_at(position, requeued.delivered_up_to(last[0]))
 
         def restart(prefix: Position) -> Position:
             self._stored = self._parsed(self._take_over(lease), position)
-            return released.further(self._stored.requeued, prefix)
+            return requeued.further(self._stored.requeued, prefix)
 
         return restart
 

@@ -1,4 +1,4 @@
-"""What is put: message classes, and the schemas that are made from one definition."""
+"""Message classes, and both schemas that are made from one declaration."""
 
 from outbox.messages.declaration import message
 

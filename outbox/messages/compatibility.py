@@ -1,4 +1,4 @@
-"""Whether one schema accepts everything another does: a structural check, conservative where it cannot tell."""
+"""Compares schemas: whether one accepts all that another does. It says no where the structure does not show it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ANYTHING: Schema = {}
 
 
 def differences(wide: Schema, narrow: Schema) -> list[str]:
-    """Where `narrow` may accept what `wide` refuses, as `path: why`; empty when `wide` surely accepts it all.
+    """Lists where `narrow` may accept what `wide` refuses, as `path: why`; empty when `wide` surely accepts it all.
 
-    Knows the keywords this package writes; any other must be equal in both.
+    It knows the keywords that this package writes; any other must be equal in both.
     """
     return list(_differences(wide, narrow, "data"))
 
@@ -52,7 +52,7 @@ def _object_differences(wide: Schema, narrow: Schema, path: str) -> Iterator[str
 
 
 def _field_differences(wide: Schema | bool, narrow: Schema | bool, path: str) -> Iterator[str]:
-    """Of one field, where False stands for a field that must not be there, and True for any value."""
+    """Compares the schemas of one field. False: the field must not be there; True: any value."""
     if narrow is False or wide is True or wide == _ANYTHING:
         return
     if wide is False:
@@ -74,7 +74,7 @@ def _types(value: Any) -> set[str]:
 
 
 def _enum_holds(wide: list[Any], narrow: list[Any]) -> bool:
-    # To Python True is 1, to the server it is not.
+    # In Python True == 1; to the server they differ.
     return all(any(type(one) is type(other) and one == other for one in wide) for other in narrow)
 
 

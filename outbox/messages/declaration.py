@@ -25,7 +25,7 @@ KEY_FIELDS = (fields.StringField, fields.IntField, fields.ObjectIdField, fields.
 
 @dataclass(frozen=True)
 class Declaration:
-    """What `@message` was given."""
+    """Holds the arguments of `@message`."""
 
     type: str
     key: str | None
@@ -39,7 +39,7 @@ def message(
 
     `type` is the name readers know it by, `[A-Za-z0-9._-]{1,249}` and neither `.` nor `..`; `key` names the field
     (text, int, ObjectId or UUID) that orders and partitions the messages, None for messages that need no order.
-    `strict=False` lets mongoengine convert what it likes, 2.9 into 2; else `put` refuses a value that would change.
+    `strict=False` lets mongoengine convert values, such as 2.9 to 2; else `put` refuses a value that would change.
     Raises InvalidMessageClass at once for anything that could not be stored or enforced.
     """
     if not isinstance(type, str) or not TYPE_NAME.fullmatch(type):
@@ -47,12 +47,12 @@ def message(
             f"{type!r} is not a type name: 1 to 249 letters, digits, '.', '_' or '-', and not '.' or '..'"
         )
 
-    declaration = Declaration(str.__str__(type), key, strict)  # of an enum's member its value, which is what is stored
+    declaration = Declaration(str.__str__(type), key, strict)  # for a member of a text enum, its value
 
     def declare(cls: builtins.type[D]) -> builtins.type[D]:
         _check(cls, key)
         if strict:
-            # A class named by text may be defined further down: MessageTypes looks again.
+            # A class that is named by text may be defined later: MessageTypes checks again.
             with contextlib.suppress(NotRegistered):
                 keep_in_all(cls)
         cls._outbox_declaration = declaration
@@ -71,7 +71,7 @@ def _check(cls: Any, key: str | None) -> None:
         raise InvalidMessageClass(f"{cls.__name__} is abstract: decorate the classes derived from it")
     if key is not None:
         _check_key(cls, key)
-    # A class named by text may be defined further down: MessageTypes looks again.
+    # A class that is named by text may be defined later: MessageTypes checks again.
     with contextlib.suppress(NotRegistered):
         bson_schema(cls)
 
@@ -81,7 +81,7 @@ def _is_document_class(cls: object) -> bool:
 
 
 def declaration_of(cls: object) -> Declaration | None:
-    """Returns how a message class was declared; None for what is no message class, also a class derived from one."""
+    """Returns how a class was declared; None if it is no message class. A class derived from one is none."""
     declaration: Declaration | None = vars(cls).get("_outbox_declaration") if _is_document_class(cls) else None
     return declaration
 

@@ -1,7 +1,7 @@
-"""From a record's data to an instance of its message class: nothing is queried, and no Python name is trusted for it.
+"""Decodes a record's data into its message class, with no query, and with no trust in the class name that is stored.
 
-mongoengine's own way follows references to today's documents, by queries behind the reader's back, and takes the class
-from the name in `_cls`. Here the message's type says the class, and a reference stays what is stored: the id.
+mongoengine's own way follows references to today's documents, with queries that the reader does not see, and takes the
+class from the name in `_cls`. Here the message's type names the class, and a reference stays what is stored: the id.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _AS_STORED = (fields.ReferenceField, fields.GenericReferenceField)
 
 
 class Decoder:
-    """Builds message instances. Thread-safe: what two threads make of one class is alike."""
+    """Builds message instances. Thread-safe."""
 
     def __init__(self) -> None:
         self._fields: dict[type[Any], dict[str, Any]] = {}
 
     def build(self, cls: type[Any], data: Mapping[str, Any]) -> Any:
-        """An instance of the class. Fields that it does not know are left out: a newer writer may have added them.
+        """Builds an instance of the class. Leaves out fields that it does not know: a newer writer may have added them.
 
-        Raises NotRegistered and whatever mongoengine raises for data of another shape.
+        Raises NotRegistered, and whatever mongoengine raises for data of another shape.
         """
         own = self._fields.get(cls)
         if own is None:
@@ -66,7 +66,7 @@ class Decoder:
         return self.build(declared if name == declared._class_name else document_class(name), value)
 
     def _dynamic(self, value: Any) -> Any:
-        """A document comes back as one, if its class is at hand; a reference is never followed."""
+        """Builds a document if its class is known; never follows a reference."""
         if not isinstance(value, dict) or "_cls" not in value or "_ref" in value:
             return value
         try:
@@ -77,7 +77,7 @@ class Decoder:
 
 
 def _quiet(cls: type[Any]) -> dict[str, Any]:
-    """The class's fields, which follow no reference: copies, because the class may be part of the user's documents."""
+    """Copies the class's fields so that they follow no reference; the user's documents may use the originals."""
     own: dict[str, Any] = copy.deepcopy(cls._fields)
     for field in own.values():
         inner = field

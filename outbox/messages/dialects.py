@@ -1,4 +1,4 @@
-"""The two vocabularies a message class is written down in: MongoDB's `$jsonSchema`, and JSON Schema 2020-12."""
+"""Two schema dialects for message classes: MongoDB's `$jsonSchema`, and JSON Schema 2020-12."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Dialect:
-    """One vocabulary. Structure (`properties`, `items`, `anyOf`, …) is common to both, only the leaves differ."""
+    """Describes one dialect. Structure (`properties`, `items`, `anyOf`, …) is the same in both; leaves differ."""
 
     keyword: str
-    """What names a value's type: `bsonType` or `type`."""
+    """The keyword of a value's type: `bsonType` or `type`."""
     scalars: Mapping[str, Schema]
     """The schema of each kind of leaf."""
     value: Callable[[Any], Any]
-    """A BSON value as it stands in documents of this vocabulary, for `enum`."""
+    """Converts a BSON value into one of this dialect, for `enum`."""
     bounded: frozenset[str]
     """The kinds that `minimum` and `maximum` can bound."""
     people: bool
     """Whether people read it: titles and descriptions are kept."""
 
     def scalar(self, kind: str) -> Schema:
-        """A fresh schema of one kind of leaf."""
+        """Makes the schema of one kind of leaf."""
         return dict(self.scalars[kind])
 
     def nullable(self, schema: Schema) -> Schema:
-        """The same schema, which takes null as well."""
+        """Makes a copy of the schema that takes null as well."""
         wider = {key: value for key, value in schema.items() if key != "not"}
         if "anyOf" in wider:
             wider["anyOf"] = [*wider["anyOf"], {self.keyword: "null"}]
@@ -50,7 +50,7 @@ class Dialect:
 
 
 def _json_value(value: Any) -> Any:
-    """A BSON value by the rules of the Kafka value: what a reader of the topic sees."""
+    """Converts a BSON value as the Kafka value has it: what a reader of the topic sees."""
     match value:
         case datetime():
             return dates.text(value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))

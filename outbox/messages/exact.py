@@ -1,4 +1,4 @@
-"""Whether a value is stored as it was given: mongoengine makes 2 of 2.9, and True of "false", before anybody looks."""
+"""Checks that values are stored as they were given: mongoengine by itself makes 2 of 2.9, and True of "false"."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mongoengine import Document, EmbeddedDocument, fields  # type: ignore[impor
 from outbox.messages.mongoengine_internals import INTEGERS, document_class
 
 _CHARACTERS = 60
-_DIGITS, _EXPONENTS = 34, range(-6176, 6112)  # what every Decimal128 holds as it is
+_DIGITS, _EXPONENTS = 34, range(-6176, 6112)  # what a Decimal128 can hold exactly
 
 
 def changes(document: Any) -> Iterator[str]:
-    """Each value in a document that would be stored as another one, as `path: why`; none when all are exact."""
+    """Yields each value in a document that would be stored as another one, as `path: why`."""
     data = document._data
     for name, field, plain in _fields_of(type(document)):
         value = data.get(name)
@@ -29,27 +29,27 @@ def changes(document: Any) -> Iterator[str]:
 
 
 def _fields_of(cls: type[Any]) -> tuple[tuple[str, Any, frozenset[type]], ...]:
-    found = _FIELDS.get(cls)  # asked for each document in each message that is put
-    if found is None:
-        found = _FIELDS[cls] = tuple((name, field, _rule(type(field)).plain) for name, field in cls._fields.items())
-    return found
+    known = _FIELDS.get(cls)  # a cache, for it is called for each document in each message that is put
+    if known is None:
+        known = _FIELDS[cls] = tuple((name, field, _rule(type(field)).plain) for name, field in cls._fields.items())
+    return known
 
 
 def is_exact(field: Any, value: Any) -> bool:
-    """Whether the field keeps the value. What it cannot convert at all is for mongoengine to refuse."""
+    """Tells whether the field keeps the value. What it cannot convert at all is left to mongoengine to refuse."""
     return next(_changes(field, value, ""), None) is None
 
 
 def keep_what_is_given(cls: type[Any]) -> None:
-    """Makes instances of the class keep a value that a conversion would change, for `put` to refuse it by.
+    """Makes instances of the class keep a value that a conversion would change, so that `put` can refuse it.
 
-    Without this, mongoengine converts it in the constructor, and what was given is gone. Idempotent.
+    Without this, mongoengine converts it in the constructor, and the given value is gone. Idempotent.
     """
     construct = cls.__init__
     if hasattr(construct, "_keeps_what_is_given"):
         return
 
-    own = not construct.__module__.startswith("mongoengine.")  # a class's own may have parameters of its own
+    own = not construct.__module__.startswith("mongoengine.")  # the class's own may have other parameters
 
     @functools.wraps(construct)
     def constructed(self: Any, *args: Any, **values: Any) -> None:
@@ -74,16 +74,16 @@ def keep_what_is_given(cls: type[Any]) -> None:
 
 
 def keep_in_all(cls: type[Any]) -> None:
-    """The same for the class and for each that its declaration has inside. Raises NotRegistered for one yet to come."""
+    """Does the same for the class and all classes inside it. Raises NotRegistered for one that is not defined yet."""
     seen: set[type[Any]] = set()
     waiting = [cls]
     while waiting:
-        each = waiting.pop()
-        if each in seen:
+        current = waiting.pop()
+        if current in seen:
             continue
-        seen.add(each)
-        keep_what_is_given(each)
-        for field in each._fields.values():
+        seen.add(current)
+        keep_what_is_given(current)
+        for field in current._fields.values():
             waiting.extend(_classes_in(field))
 
 
@@ -94,9 +94,9 @@ def _classes_in(field: Any) -> Iterator[type[Any]]:
     declared = (field.document_type,) if isinstance(field, fields.EmbeddedDocumentField) else ()
     if isinstance(field, fields.GenericEmbeddedDocumentField):
         declared = tuple(field.choices or ())
-    for each in declared:
-        yield each
-        yield from each.__subclasses__()
+    for inside in declared:
+        yield inside
+        yield from inside.__subclasses__()
 
 
 def _changes(field: Any, value: Any, path: str) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _changes(field: Any, value: Any, path: str) -> Iterator[str]:
 
 
 def _in_document(cls: type[Any], value: Mapping[Any, Any], path: str) -> Iterator[str]:
-    """A dict given for a document: by the fields' stored names, as mongoengine takes it."""
+    """Checks a dict given in place of a document: by the fields' stored names, as mongoengine takes it."""
     stored = {field.db_field: field for field in cls._fields.values()}
     for name, item in value.items():
         field = stored.get(name) or cls._fields.get(name)
@@ -137,24 +137,24 @@ def _in_list(field: Any, value: Any, path: str) -> Iterator[str]:
 
 
 class _Rule(NamedTuple):
-    """Of a field class. `plain`: the types of Python that it stores as they are, which most values are of."""
+    """The rule of a field class. `plain`: the types that it stores as they are; most values are of these."""
 
     plain: frozenset[type]
     why: Callable[[Any, Any], str | None]
-    """Why a field would store another value than this one; None when it stores this one, or refuses it."""
+    """Says why a field would store another value; None when it stores this one, or refuses it."""
 
 
 def _rule(field_class: type) -> _Rule:
-    found = _FOUND.get(field_class)
-    if found is None:
-        found = next((_RULES[base] for base in field_class.__mro__ if base in _RULES), _NONE)
-        _FOUND[field_class] = found
-    return found
+    rule = _KNOWN.get(field_class)
+    if rule is None:
+        rule = next((_RULES[base] for base in field_class.__mro__ if base in _RULES), _NONE)
+        _KNOWN[field_class] = rule
+    return rule
 
 
 def _integer(field: Any, value: Any) -> str | None:
     if isinstance(value, (str, bytes)):
-        return None  # int() takes whole numbers only, and all of their digits
+        return None  # int() takes text of whole numbers only, and keeps all digits
     if isinstance(value, float) and not math.isfinite(value):
         return "is no whole number"
     try:
@@ -175,7 +175,7 @@ def _float(field: Any, value: Any) -> str | None:
         kept = float(given)
     except ValueError:  # a signalling NaN
         return "is no number"
-    # A double is exact, or the one that a decimal text such as "9.90" is written as.
+    # A double is kept if it is exact, or if it is the one that a decimal text such as "9.90" stands for.
     if Decimal(kept) == given or Decimal(repr(kept)) == given:
         return None
     return f"has more digits than a double keeps ({kept!r}): use a Decimal128Field or an IntField"
@@ -204,7 +204,7 @@ def _decimal128(field: Any, value: Any) -> str | None:
         return "is no number that can be compared or sent as JSON"
     _, digits, exponent = given.as_tuple()
     if len(digits) <= _DIGITS and exponent in _EXPONENTS:
-        return None  # as nearly all are, and several times as fast as to convert it
+        return None  # nearly all are, and this is several times as fast as a conversion
     try:
         return None if Decimal128(given).to_decimal() == given else "has more digits than a Decimal128 keeps"
     except ArithmeticError:
@@ -212,7 +212,7 @@ def _decimal128(field: Any, value: Any) -> str | None:
 
 
 def _number(value: Any) -> Decimal | None:
-    """A number, or the text of one, as a Decimal of all its digits; None when it is none."""
+    """Reads a number, or the text of one, as a Decimal with all digits; None when it is no number."""
     if isinstance(value, Decimal128):
         return value.to_decimal()
     try:
@@ -245,7 +245,7 @@ def _short(value: object) -> str:
 
 
 def _instant(value: Any) -> Any:
-    """A naive time is UTC, as pymongo has it."""
+    """Takes a naive time for UTC, as pymongo does."""
     if not isinstance(value, datetime):
         return value
     offset = value.utcoffset()
@@ -280,7 +280,7 @@ def _reference(field: Any, value: Any) -> str | None:
 
 
 _NONE = _Rule(frozenset(), lambda field, value: None)
-_FOUND: dict[type, _Rule] = {}
+_KNOWN: dict[type, _Rule] = {}
 _FIELDS: dict[type, tuple[tuple[str, Any, frozenset[type]], ...]] = {}
 _RULES: dict[type, _Rule] = {
     fields.ComplexDateTimeField: _Rule(frozenset(), _zoneless),
@@ -297,4 +297,4 @@ _RULES: dict[type, _Rule] = {
     fields.ReferenceField: _Rule(frozenset(), _reference),
     fields.LazyReferenceField: _Rule(frozenset(), _reference),
 }
-"""By field class, what changes a value. Those that are not here keep it, or mongoengine refuses it."""
+"""By field class, when a value would change. Other field classes keep it, or mongoengine refuses it."""

@@ -1,4 +1,4 @@
-"""mongoengine's field classes: which a message cannot have, and what choices mean on the others."""
+"""Lists mongoengine's field classes: those that a message cannot have, and what choices mean on the others."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ CHOOSING = (
     *(fields.EnumField, fields.EmbeddedDocumentField, fields.GenericEmbeddedDocumentField),
     *(fields.GenericReferenceField, fields.GenericLazyReferenceField),
 )
-"""Those whose choices are classes or enum members, which their schema has in it already."""
+"""Field classes whose choices are classes or enum members: their schema has these already."""

@@ -1,4 +1,4 @@
-"""Where a walk through a message class stands, for schemas and for errors that name the field."""
+"""Keeps the place in a message class while its schema is made, so that errors can name the field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outbox.messages.dialects import Dialect
 
 @dataclass(frozen=True)
 class FieldPath:
-    """A field's path (`OrderPlaced.lines[].sku`), the dialect its schema is written in, the classes around it."""
+    """Holds a field's path (`OrderPlaced.lines[].sku`), the dialect of its schema, and the classes around it."""
 
     dialect: Dialect
     path: str

@@ -1,4 +1,4 @@
-"""From a message class to the schema of its data: for the server to enforce, and for people to read."""
+"""Makes the schemas of a message class's data: one for the server to enforce, one for people to read."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LEAST = bson.Decimal128(f"-{_MOST}")
 
 
 def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
-    """MongoDB's `$jsonSchema` for the `data` of one message class, as the server would give it back.
+    """Makes MongoDB's `$jsonSchema` for the `data` of one message class, as the server would give it back.
 
     Raises InvalidMessageClass: a field that cannot be stored, or a class that contains itself.
-    mongoengine's NotRegistered passes through: a class named by text is not defined yet.
+    Raises mongoengine's NotRegistered while a class that is named by text is not defined yet.
     """
     path = FieldPath(BSON, cls.__name__)
     try:
@@ -36,7 +36,7 @@ def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
 
 
 def json_schema(cls: type[EmbeddedDocument]) -> Schema:
-    """JSON Schema 2020-12, for people, of the JSON value of one message class on Kafka. Raises as `bson_schema`."""
+    """Makes the JSON Schema 2020-12 of one message class's value on Kafka, for people. Raises as `bson_schema`."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__}
     return {**head, **_document(cls, FieldPath(JSON, cls.__name__))}
 
@@ -53,10 +53,10 @@ def _document(cls: type[EmbeddedDocument], path: FieldPath) -> Schema:
     properties: Schema = {}
     required = []
     if cls._meta.get("allow_inheritance"):
-        if path.within:  # one of several classes, perhaps, which this name tells apart
+        if path.within:  # inside a message: readers may tell several classes apart by this name
             properties["_cls"] = {"enum": [cls._class_name]}
             required.append("_cls")
-        else:  # the message itself is known by its type; older versions put the name too
+        else:  # the type names the message itself; older versions stored `_cls` too
             properties["_cls"] = {}
     for name in (name for name in cls._fields_ordered if name != "_cls"):
         field = cls._fields[name]
@@ -78,7 +78,7 @@ def _property(field: Any, path: FieldPath) -> Schema:
 
 
 def _value(field: Any, path: FieldPath) -> Schema:
-    """The schema of a value that is there: null is only for whole attributes, never for an item of a list."""
+    """Makes the schema of a value that is not null: only a whole attribute may be null, never an item of a list."""
     for base in type(field).__mro__:
         if base in REFUSED:
             raise path.error(f"a {type(field).__name__} cannot be in a message: it {REFUSED[base]}")
@@ -98,7 +98,7 @@ def _value(field: Any, path: FieldPath) -> Schema:
 
 
 def _chosen(field: Any, schema: Schema, path: FieldPath) -> Schema:
-    """Narrowed to the field's choices; those of a list are for its items, as mongoengine has it."""
+    """Narrows a schema to the field's choices; those of a list are for its items, as in mongoengine."""
     choices = list(field.choices)
     if isinstance(choices[0], (list, tuple)):
         choices = [value for value, _label in choices]
@@ -155,7 +155,7 @@ def _decimal(field: Any, path: FieldPath) -> Schema:
 def _decimal128(field: Any, path: FieldPath) -> Schema:
     schema = _number("decimal", lambda bound: bson.Decimal128(str(bound)))(field, path)
     if "decimal" in path.dialect.bounded:
-        # NaN and the infinities are beyond these, and no number in JSON.
+        # These leave out NaN and the infinities, which JSON does not have.
         schema = {**schema, "minimum": schema.get("minimum", _LEAST), "maximum": schema.get("maximum", _MOST)}
     return schema
 
@@ -223,7 +223,7 @@ def _any_of(members: list[type[EmbeddedDocument]], path: FieldPath, *, add_name:
 
 
 def _named(cls: type[EmbeddedDocument], path: FieldPath, *, add_name: bool) -> Schema:
-    """One of several classes a field takes: readers tell them apart by `_cls`."""
+    """Makes the schema of one of several classes that a field takes: readers tell them apart by `_cls`."""
     schema = _document(cls, path)
     if document_class(cls._class_name) is not cls:
         raise path.error(f"two classes are called {cls._class_name}, so a reader could not tell them apart: rename")
@@ -241,7 +241,7 @@ def _named(cls: type[EmbeddedDocument], path: FieldPath, *, add_name: bool) -> S
 def _reference(field: Any, path: FieldPath) -> Schema:
     target = field.document_type
     if target._meta.get("abstract"):
-        # It is stored with its class, and each class has an id of its own kind.
+        # It is stored with its class, and the ids of two classes may be of two types.
         return dbref(path.dialect, path.dialect.scalar("any"))
     identity = _value(target._fields[target._meta["id_field"]], path.child(".pk"))
     return dbref(path.dialect, identity) if field.dbref else identity

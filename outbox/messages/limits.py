@@ -1,4 +1,4 @@
-"""Limits on what stands around a message: its key and its headers. Checked at `put`, and by staging's validator."""
+"""Limits a message's key and headers. `put` checks them, and staging's validator."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from outbox.errors import InvalidHeaders, InvalidMessage
 
 RESERVED_HEADERS = ("id", "seq", "log", "created", "type")
-"""Header names that the Kafka record fills itself."""
+"""Header names that the relay sets itself."""
 
 KEY_CHARACTERS = 1024
 """The longest key: every consumer that goes by key keeps each of them, and so do the dead letters' index."""
 HEADERS = 64
-"""The most headers of one message. Brokers and clients set no limit of their own, and read all of them each time."""
+"""The most headers of one message. Brokers and clients have no limit, and read all headers each time."""
 HEADER_CHARACTERS = 8192
 """The longest header value, as long as HTTP servers and W3C's `baggage` allow."""
 
-# Of names no more than what every broker, shell, log and HTTP bridge takes as it is. Read alike by Python and PCRE.
+# Header names that every broker, shell, log and HTTP bridge takes as they are. Python and PCRE read it alike.
 _NAME = r"[A-Za-z0-9._:-]{1,128}"
 _CLEAN = r"[^\x00-\x1f\x7f]*"
 _header_name, _clean_text = re.compile(_NAME), re.compile(_CLEAN)
@@ -43,7 +43,7 @@ HEADERS_SCHEMA: dict[str, Any] = {
 
 
 def check_key(type: str, key: str | None) -> None:
-    """Raises InvalidMessage."""
+    """Raises InvalidMessage for a key that is too long or holds a control character."""
     if key is None:
         return
     if len(key) > KEY_CHARACTERS:
@@ -53,7 +53,7 @@ def check_key(type: str, key: str | None) -> None:
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers as they can be put. Raises InvalidHeaders, which names a header and never shows its value."""
+    """Checks headers and returns them as a dict. Raises InvalidHeaders, which never shows a header's value."""
     untyped: object = headers
     if not isinstance(untyped, Mapping):
         raise InvalidHeaders(f"headers are a {type(untyped).__name__}: give a mapping of text to text")

@@ -1,4 +1,4 @@
-"""Encodes and decodes messages: by the set of message classes that an outbox was given."""
+"""Encodes and decodes the messages of the classes that an outbox was given."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from outbox.messages.not_json import not_json
 from outbox.mongo.codec import DECODED
 
 Key = str | int | ObjectId | UUID
-"""What a key is the text of."""
+"""A key is the text of one of these."""
 KEY_TYPES = (str, int, ObjectId, UUID)
 
 _MOST_CHANGES = 5
-# mongoengine raises the first for what it checks, and lets the others escape for what it did not think of.
-# RecursionError is a value nested deeper than Python can follow.
+# mongoengine raises the first for what it checks; the others come out of it for values that it does not expect.
+# RecursionError: a value nested deeper than Python can follow.
 _REFUSALS = (
     ValidationError,
     bson.errors.BSONError,
@@ -47,7 +47,7 @@ _REFUSALS = (
 
 
 class MessageTypes:
-    """The message classes an outbox was given. Immutable and thread-safe."""
+    """Holds the message classes of an outbox, and encodes and decodes by them. Immutable and thread-safe."""
 
     def __init__(self, classes: Iterable[type[EmbeddedDocument]]) -> None:
         """Raises InvalidMessageClass: a class without `@message`, two of one type, or one that cannot be stored."""
@@ -76,7 +76,7 @@ class MessageTypes:
         """The type names, in the order given."""
 
     def encode(self, message: object) -> tuple[str, str | None, RawBSONDocument]:
-        """The message's type, key and data, checked by mongoengine's `validate()`.
+        """Returns the message's type, key and data, checked by mongoengine's `validate()`.
 
         Raises UnknownMessage for a class not given here, InvalidMessage for values that cannot be stored.
         """
@@ -89,14 +89,14 @@ class MessageTypes:
         try:
             message.validate()  # type: ignore[attr-defined]  # mongoengine's
             data = message.to_mongo()  # type: ignore[attr-defined]  # as above
-            data.pop("_cls", None)  # the type says which class it is, and outlives the class's name
+            data.pop("_cls", None)  # the type says which class it is, also after the class is renamed
             encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
             changed = self._changed(declaration, message)
             missing = None if changed else not_json(data)
         except OverflowError as error:
             raise InvalidMessage(f"{declaration.type}: {error} (integers are 64 bits wide)") from error
         except _REFUSALS as error:
-            # Some say nothing, or only numbers: the kind of error tells more, what would be changed the most.
+            # Some errors say nothing, or only numbers. Best is to say what would be changed, else the kind of error.
             why = self._changed(declaration, message) or f"{type(error).__name__}: {error}"
             raise InvalidMessage(f"{declaration.type}: {why}") from error
         if changed:
@@ -106,7 +106,7 @@ class MessageTypes:
         return declaration.type, self._key(declaration, message, data), encoded
 
     def _changed(self, declaration: Declaration, message: Any) -> str:
-        """What would be stored as another value than was given; nothing for a class that is not strict."""
+        """Says which values would be stored as other ones; "" for a class that is not strict."""
         changed = list(itertools.islice(changes(message), _MOST_CHANGES)) if declaration.strict else []
         return f"{'; '.join(changed)}. Convert it yourself, or declare the message with strict=False" if changed else ""
 
@@ -122,9 +122,9 @@ class MessageTypes:
         return key_text(key)
 
     def decode(self, type: str, data: dict[str, Any] | None) -> EmbeddedDocument | None:
-        """The message as an instance of its class; None for a type not given here, and for no data.
+        """Decodes data into an instance of its class; None for a type not given here, and for no data.
 
-        Fields its class does not know are left out: a newer writer may have added them. Dates come back aware, UTC.
+        Leaves out fields that the class does not know: a newer writer may have added them. Dates are aware, in UTC.
         Raises InvalidMessage when the data does not fit the class (another writer's, or a class that changed since).
         """
         cls = self._classes.get(type)
@@ -138,7 +138,7 @@ class MessageTypes:
             ) from error
 
     def name_of(self, type: str | builtins.type[EmbeddedDocument]) -> str:
-        """The type name of a message class; a name is returned as it is. Raises UnknownMessage."""
+        """Returns the type name of a message class; a name as it is. Raises UnknownMessage."""
         if isinstance(type, str):
             return type
         declaration = self._declarations.get(type)
@@ -147,16 +147,16 @@ class MessageTypes:
         return declaration.type
 
     def schemas(self) -> dict[str, dict[str, Any]]:
-        """By type name, the `$jsonSchema` of its data."""
+        """Returns, by type name, the `$jsonSchema` of the data."""
         return dict(self._schemas)
 
     def json_schemas(self) -> dict[str, dict[str, Any]]:
-        """By type name, the JSON Schema of its value on Kafka."""
+        """Returns, by type name, the JSON Schema of the value on Kafka."""
         return {type: json_schema(cls) for type, cls in self._classes.items()}
 
 
 def key_text(value: Any) -> str:
-    """The text of a key: of what is stored, so that an enum's member is its value, as it is in the data."""
+    """Returns the text of a key as it is stored: of an enum's member, the text of its value."""
     if type(value) is not str and not isinstance(value, (ObjectId, UUID)):
         value = bson.decode(bson.encode({"": value}), DECODED)[""]
     return str(value)

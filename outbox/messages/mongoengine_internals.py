@@ -1,4 +1,4 @@
-"""Private names of mongoengine: all that this package uses of them stands here, and is looked for at import.
+"""Finds the private names of mongoengine that this package uses, all of them here and at import.
 
 Seen in mongoengine 0.29 and in its master of June 2026, which becomes the release after 0.29.3.
 """
@@ -37,7 +37,7 @@ INTEGERS: tuple[type, ...] = tuple(getattr(fields, name) for name in ("IntField"
 
 
 def mongoengine_session() -> ClientSession | None:
-    """Returns the session of mongoengine's `run_in_transaction`: it is in a thread-local, where pymongo never looks.
+    """Returns the session of mongoengine's `run_in_transaction`: it is in a thread-local that pymongo does not know.
 
     Raises ImportError when mongoengine has such transactions and its session cannot be found.
     """

@@ -1,4 +1,4 @@
-"""What JSON does not have: BSON values that MongoDB stores and no relay could deliver."""
+"""Finds BSON values that MongoDB stores, but that JSON does not have, so that no relay could deliver them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def not_json(data: Mapping[str, Any]) -> str | None:
 
     data: as it is to be stored, by the fields' stored names. None when JSON has them all.
     """
-    found = _first(data.items(), ".{}")
-    return None if found is None else found.removeprefix(".")
+    finding = _first(data.items(), ".{}")
+    return None if finding is None else finding.removeprefix(".")
 
 
 def _first(items: Iterable[tuple[Any, Any]], step: str) -> str | None:
@@ -29,8 +29,8 @@ def _first(items: Iterable[tuple[Any, Any]], step: str) -> str | None:
         kind = type(value)
         if kind in _PLAIN or (kind is float and math.isfinite(value)):
             continue
-        if (found := _finding(value)) is not None:
-            return step.format(name) + found
+        if (finding := _finding(value)) is not None:
+            return step.format(name) + finding
     return None
 
 
@@ -48,5 +48,5 @@ def _finding(value: Any) -> str | None:
 
 
 def _is_finite(value: Any) -> bool:
-    """Told by the bits: `to_decimal` signals at a signalling NaN."""
+    """Tells by the bits whether it is finite: `to_decimal` raises for a signalling NaN."""
     return not isinstance(value, Decimal128) or value.bid[-1] & 0x78 != 0x78

@@ -1,4 +1,4 @@
-"""Regular expressions that Python, PCRE (the server) and ECMAScript (JSON Schema) read alike."""
+"""Recognises regular expressions that Python, PCRE (the server) and ECMAScript (JSON Schema) read alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PORTABLE = re.compile(
 
 
 def portable_pattern(pattern: re.Pattern[str]) -> str | None:
-    """The pattern as `re.match` reads it (anchored at the start), or None when only Python can be trusted with it."""
+    """Returns the pattern as `re.match` reads it (anchored at the start); None when others may read it otherwise."""
     if pattern.flags & ~(re.UNICODE | re.ASCII) or not _PORTABLE.fullmatch(pattern.pattern):
         return None
     return f"^(?:{pattern.pattern})"

@@ -1,1 +1,1 @@
-"""What of MongoDB every other room stands on."""
+"""MongoDB, as all other rooms use it: collections, calls with a time limit, leases, the server's errors."""

@@ -1,4 +1,4 @@
-"""Calls of the driver: bounded in time, outside the caller's session, and in transactions of our own."""
+"""Makes calls of the driver bounded in time, free of the caller's session, and transactions of our own."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _API_STRICT = 323
 def time_limit(seconds: float | None = None) -> Iterator[None]:
     """Bounds every driver call inside: a client with default settings hung 29 s on a frozen primary (measured).
 
-    By 5 s, or by more while the majority of the servers is slow, see outbox.mongo.patience. Raises UnsupportedServer
-    when the client's server API refuses one.
+    The limit is 5 s by default, and more while the majority of the servers is slow, see outbox.mongo.patience.
+    Raises UnsupportedServer when the client's server API refuses one.
     """
     try:
         with pymongo.timeout(patience.seconds() if seconds is None else seconds):
@@ -43,7 +43,7 @@ def time_limit(seconds: float | None = None) -> Iterator[None]:
 
 
 def outside_bound_session(function: Callable[P, T]) -> Callable[P, T]:
-    """Runs a function outside the caller's context, so that its calls never join a session the caller has bound."""
+    """Makes a function run outside the caller's context, so that its calls never join a session bound by the caller."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -54,7 +54,7 @@ def outside_bound_session(function: Callable[P, T]) -> Callable[P, T]:
 
 @outside_bound_session
 def transaction(client: MongoClient[Any], work: Callable[[ClientSession], T], seconds: float = 15.0) -> T:
-    """Does `work`, all or nothing, pinned as the collections are; again after what passes by itself.
+    """Does `work` in a transaction with the collections' settings; does it again after errors that pass by themselves.
 
     Raises what `work` raises, and pymongo's errors.
     """

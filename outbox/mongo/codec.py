@@ -1,4 +1,4 @@
-"""How documents are decoded: the same for all collections of an outbox, and forgiving of what only the server reads."""
+"""Decodes documents: in one way for all collections of an outbox, also what only the server can read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from outbox.mongo.elements import document as compose
 Document = dict[str, Any]
 
 # The server accepts dates that Python's datetime cannot hold; AUTO decodes those to DatetimeMS instead of raising.
-# Text that is not UTF-8 breaks BSON's contract, but the server stores it: U+FFFD, as MongoDB's Java driver decodes it.
+# Text that is not UTF-8 breaks BSON's contract, but the server stores it: U+FFFD, as in MongoDB's Java driver.
 DECODED: CodecOptions[Document] = CodecOptions(
     document_class=dict,
     tz_aware=True,
@@ -30,10 +30,10 @@ _UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.U
 
 
 def decoded(document: bytes) -> Document:
-    """A document as `DECODED` has it; all its UUIDs as binary when one is not of 16 bytes, which the server stores.
+    """Decodes a document with `DECODED`; with all UUIDs as binary when one of them has not 16 bytes.
 
-    A field that cannot be decoded, for the server stores more than pymongo reads, is left as a RawBSONDocument: the
-    field's own, or one of this field alone.
+    The server stores more than pymongo reads. A field that cannot be decoded is left as a RawBSONDocument: the field's
+    own, or a document with this field alone.
     """
     for options in (DECODED, _UUIDS_AS_BINARY):
         with contextlib.suppress(InvalidBSON):

@@ -1,4 +1,4 @@
-"""The five collections of an outbox, pinned to settings of our own, whatever the user's client says."""
+"""Gives the five collections of an outbox, with our own settings whatever the user's client says."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ READERS: Document = {
         "$type": ["int", "long", "double"],
         "$gte": 0,
         "$lte": Int64(HIGHEST_SEQ),
-        "$not": {"$type": "array"},  # which matches if one of its numbers does
+        "$not": {"$type": "array"},  # a query matches an array if one of its items does
     }
 }
-"""Finds the cursors among the documents of `NAME.cursors`; of a relay with several shares, one document has none.
+"""Finds the cursors among the documents of `NAME.cursors`; for a relay with several shares, one document is no cursor.
 
-What somebody has written there by hand and is no seq holds nobody; its relay says what is wrong with it.
+A value written by hand that is no seq does not hold the sequencer back; the relay says what is wrong with it.
 """
 
 
 class CollectionInfo(NamedTuple):
-    """What the server says of a collection, or of a view."""
+    """Holds what the server says of a collection, or of a view."""
 
     type: str
     """`collection`, `view` or `timeseries`."""
     options: Document
     uuid: Binary | None
-    """None of a view."""
+    """None for a view."""
 
 
 class Collections:
-    """The collections of the outbox `name` in `database`: primary, majority reads, majority writes.
+    """Gives the collections of the outbox `name` in `database`: primary, majority reads, majority writes.
 
     Thread-safe, as pymongo's are. Raises InvalidDatabase and InvalidName.
     """
@@ -76,8 +76,8 @@ class Collections:
     def info(self, name: str) -> CollectionInfo | None:
         """Returns what the server says of the collection `name`; None when there is none. Raises pymongo's errors."""
         with time_limit():
-            for found in self.database.list_collections(filter={"name": name}):
-                return CollectionInfo(found.get("type", "collection"), found["options"], found["info"].get("uuid"))
+            for listed in self.database.list_collections(filter={"name": name}):
+                return CollectionInfo(listed.get("type", "collection"), listed["options"], listed["info"].get("uuid"))
         return None
 
     def options(self, name: str) -> Document | None:
@@ -87,11 +87,11 @@ class Collections:
 
 
 def _check_database(database: object) -> None:
-    """Raises InvalidDatabase, with what to give instead."""
+    """Raises InvalidDatabase, which says what to give instead."""
     if isinstance(database, Database):
         return
     kind = type(database)
-    names = [f"{each.__module__}.{each.__qualname__}" for each in kind.__mro__]
+    names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
     if any(word in name.lower() for name in names for word in _ASYNCHRONOUS):
         what = (
             "an asynchronous client's; make a pymongo.MongoClient with the same settings, give its database, and put "
@@ -109,7 +109,7 @@ def _check_database(database: object) -> None:
 
 
 def options_of_collection(collections: Collections, name: str) -> Document | None:
-    """As `Collections.options`, for create(). Raises IncompatibleOutbox for a view of that name."""
+    """Returns the options as `Collections.options`, for create(). Raises IncompatibleOutbox for a view of that name."""
     info = collections.info(name)
     if info is not None and info.type != "collection":
         raise IncompatibleOutbox(f"{collections.database.name}.{name} is a {info.type}; give the outbox another name")
@@ -117,7 +117,7 @@ def options_of_collection(collections: Collections, name: str) -> Document | Non
 
 
 def create_collection(collections: Collections, name: str, **options: Any) -> None:
-    """Creates a collection unless it is there, also when another process creates it now. Raises pymongo's errors."""
+    """Creates a collection unless it exists; another process may be creating it too. Raises pymongo's errors."""
     try:
         with time_limit(30):
             if name not in collections.database.list_collection_names(filter={"name": name}):

@@ -1,4 +1,4 @@
-"""A BSON document's fields as bytes, cut out and put together again, with no value decoded."""
+"""Cuts a BSON document's fields out as bytes, and puts documents together from them, with no value decoded."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _NAMES = {
 }  # fmt: skip
 _FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
 _PREFIXED = {TEXT: 4, DOCUMENT: 0, ARRAY: 0, 0x05: 5, 0x0C: 16, 0x0D: 4, 0x0E: 4, 0x0F: 0}
-"""What a value has beside as many bytes as its first four say."""
+"""How many bytes a value has beside those that its first four bytes count."""
 
 
 class Element(NamedTuple):
-    """One field."""
+    """One field: its type and its value's bytes."""
 
     type: int
     value: bytes
 
     @property
     def kind(self) -> str:
-        """The type as the server's `$type` calls it."""
+        """Names the type as the server's `$type` does."""
         return _NAMES[self.type]
 
     def named(self, name: bytes) -> bytes:
-        """The field under this name, as it stands in a document."""
+        """Encodes the field under this name, as it stands in a document."""
         return b"%c%b\0%b" % (self.type, name, self.value)
 
 
 def elements(document: bytes) -> Iterator[tuple[str, Element]]:
-    """The fields of a document that a server has taken, which has then looked at all lengths."""
+    """Yields the fields of a document from a server, which has checked all lengths."""
     at, end = 4, len(document) - 1
     while at < end:
         type = document[at]
@@ -54,6 +54,6 @@ def _size(type: int, document: bytes, at: int) -> int:
 
 
 def document(fields: Iterable[bytes]) -> bytes:
-    """A document of fields as `Element.named` gives them."""
+    """Makes a document of fields, each as `Element.named` returns it."""
     body = b"".join(fields)
     return b"%b%b\0" % ((len(body) + 5).to_bytes(4, "little"), body)

@@ -1,8 +1,8 @@
-"""Patience: how long a call may take, while a majority of the servers is slow to confirm what is written.
+"""Knows how long a call may take, while a majority of the servers is slow to confirm writes.
 
-A secondary that lags, with another one down, delays each majority write by as much as it lags. The server answers all
-the same, so it is slow and not gone: it is waited for longer, and so that nobody takes a lease over meanwhile, longer
-than a primary that does not answer.
+A secondary that lags, with another one down, delays each majority write by as much as it lags. The primary still
+answers, so it is slow and not gone. Calls then wait longer than for a primary that does not answer, so that nobody
+takes a lease over meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 CALL_SECONDS = 5.0
 MOST_SECONDS = 60.0
 _WRITES = 6
-"""How many times as long as the last confirmed write a call may take: it may hold two, and the next may be slower."""
+"""A call may take so many times as long as the last confirmed write: it may hold two, and the next may be slower."""
 _KEPT_SECONDS = 60.0
 
 _lock = threading.Lock()
@@ -22,18 +22,18 @@ _since = 0.0
 
 
 def seconds() -> float:
-    """How long a call may take now. Thread-safe."""
+    """Returns how long a call may take now. Thread-safe."""
     return _seconds
 
 
 def took(write: float) -> None:
-    """Notes how long a write took until a majority had it. Thread-safe; one for all clients of the process, so a quick
-    write takes back only what is a minute old."""
+    """Notes how long a write took until a majority had it. Thread-safe. All clients of the process share it, so a quick
+    write lowers it only after a minute."""
     _set(_WRITES * write)
 
 
 def double() -> bool:
-    """Notes that a write was not confirmed within `seconds`, by a server that answers; False when that is all."""
+    """Notes that a server that answers has not confirmed a write within `seconds`; False when the most is reached."""
     if _seconds >= MOST_SECONDS:
         return False
     _set(2 * _seconds)

@@ -1,4 +1,4 @@
-"""The client's pool of connections: each outbox that is read keeps one of them for itself."""
+"""Counts the connections of a client's pool that are kept: one for each outbox that is read."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from outbox.errors import PoolTooSmall
 
 _lock = threading.Lock()
 _held: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
-"""By the client's options, as two clients of the same servers count as equal."""
+"""By the client's options: two clients of the same servers compare as equal."""
 
 
 @contextmanager
 def connection_held(client: MongoClient[Any], name: str) -> Iterator[None]:
-    """Inside, one connection of the client's is held for the outbox `name`: its tail waits in it for the log to grow.
+    """Keeps one connection of the client for the outbox `name` inside the `with`: its tail waits for the log on it.
 
-    Raises PoolTooSmall when none would be left for all else: that would wait for ever, an error every 5 s.
+    Raises PoolTooSmall when no connection would be left: all else would wait for ever, with an error every 5 s.
     """
     options = client.options
-    most = options.pool_options.max_pool_size  # None: as many as are needed
+    most = options.pool_options.max_pool_size  # None: no limit
     with _lock:
         held = _held.get(options, 0) + 1
         if most is not None and held >= most:

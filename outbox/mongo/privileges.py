@@ -1,4 +1,4 @@
-"""Privileges: what MongoDB must allow the user of a relay, and which of it a user lacks."""
+"""Checks the privileges of a MongoDB user, and names those that it lacks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import PAGE
 
 Privileges = Mapping[str, tuple[str, ...]]
-"""Actions by collection: what follows the outbox's name, such as `.staging`; `*` is the database itself."""
+"""Actions by collection: the part behind the outbox's name, such as `.staging`; `*` is the database itself."""
 
 
 def check_privileges(collections: Collections, needed: Privileges) -> None:
-    """Raises MissingPrivilege, which names all that the client's user lacks; and pymongo's errors.
+    """Checks that the client's user has all these privileges. Raises MissingPrivilege, and pymongo's errors.
 
-    It believes what the server says of the user, so it is quick and changes nothing. Without a user it says nothing:
-    access control may be off, and where it is not, the first call will be refused.
+    It asks the server for the user's privileges, and changes nothing. Without a user it checks nothing: access control
+    may be off, and if it is on, the first call is refused.
     """
     with time_limit():
         status = collections.client.admin.command({"connectionStatus": 1, "showPrivileges": True})
@@ -27,7 +27,7 @@ def check_privileges(collections: Collections, needed: Privileges) -> None:
     lacking = [
         f"{', '.join(actions)} on {_place(collections, part)}"
         for part, wanted in needed.items()
-        if (actions := [each for each in wanted if not _is_granted(each, collections, part, granted)])
+        if (actions := [action for action in wanted if not _is_granted(action, collections, part, granted)])
     ]
     if users and lacking:
         raise MissingPrivilege(
@@ -39,15 +39,15 @@ def check_privileges(collections: Collections, needed: Privileges) -> None:
 def _is_granted(action: str, collections: Collections, part: str, granted: list[dict[str, Any]]) -> bool:
     collection = "" if part == "*" else collections.name + part
     return any(
-        action in each["actions"]
+        action in privilege["actions"]
         and (
-            "anyResource" in each["resource"]
+            "anyResource" in privilege["resource"]
             or (
-                each["resource"].get("db") in ("", collections.database.name)
-                and each["resource"].get("collection") in ("", collection)
+                privilege["resource"].get("db") in ("", collections.database.name)
+                and privilege["resource"].get("collection") in ("", collection)
             )
         )
-        for each in granted
+        for privilege in granted
     )
 
 

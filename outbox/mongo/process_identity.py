@@ -1,4 +1,4 @@
-"""Which process this is, so that another one of the same host can see that it is gone."""
+"""Identifies a process, so that another one on the same host can see when it is gone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DEAD = frozenset("ZXx")
 
 
 def this_process() -> Document | None:
-    """What tells this process from all others, of any host and time; None where Linux's /proc does not say it."""
+    """Returns what tells this process from all others, on any host and at any time; None without Linux's /proc."""
     try:
         pid = os.getpid()
         if str((_PROC / "self").readlink()) != str(pid):  # another namespace's /proc
@@ -24,10 +24,10 @@ def this_process() -> Document | None:
 
 
 def is_gone(process: Any) -> bool:
-    """Whether the process that `this_process` gave this is one of this host, and no more.
+    """Tells whether a process, as `this_process` described it, was one of this host and has ended.
 
-    False whenever that cannot be known: it runs on another host or in another container, it may not be looked at, or
-    what is given is no such thing. A zombie, of which only the exit code is left, is gone.
+    False whenever that cannot be known: it runs on another host or in another container, this process has no right to
+    look at it, or `process` is no such description. A zombie, of which only the exit code is left, has ended.
     """
     try:
         if any(process[name] != value for name, value in _place().items()):
@@ -48,15 +48,15 @@ def _has_ended(pid: int, started: int) -> bool:
     except PermissionError:
         pass
     state, began = _stat(pid)
-    if began != started:  # its number was given to another
+    if began != started:  # another process has its number now
         return True
     # The main thread may be a zombie while others go on.
     return state in _DEAD and len(list((_PROC / str(pid) / "task").iterdir())) <= 1
 
 
 def _place() -> Document:
-    """Where a process id and a start time mean the same: one boot of one machine, one view of its processes and of
-    its time."""
+    """Names the scope in which a process id and a start time are unique: one boot of one machine, one namespace of
+    processes and of time."""
     return {
         "boot": (_PROC / "sys/kernel/random/boot_id").read_text().strip(),
         "pids": str((_PROC / "self/ns/pid").readlink()),
@@ -65,8 +65,8 @@ def _place() -> Document:
 
 
 def _stat(pid: int) -> tuple[str, int]:
-    """The state of a process, and when it started, in ticks of its host."""
+    """Reads the state of a process, and when it started, in ticks of the host."""
     fields = (
         (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
-    )  # its name may hold anything
+    )  # the name in between may hold anything
     return fields[0], int(fields[19])

@@ -1,4 +1,4 @@
-"""Private names of pymongo: all that this package uses of them stands here, and is looked for at import.
+"""Finds the private names of pymongo that this package uses, all of them here and at import.
 
 Seen in pymongo 4.20.
 """
@@ -55,7 +55,7 @@ def bound_session() -> ClientSession | None:
 
 
 def unbound(function: Callable[P, T]) -> Callable[P, T]:
-    """Makes a function one that no bound session joins; all else of the caller's context holds: `pymongo.timeout`."""
+    """Makes a function ignore a bound session; the rest of the caller's context holds, such as `pymongo.timeout`."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:

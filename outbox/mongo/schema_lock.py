@@ -1,4 +1,4 @@
-"""The lock of create(): one process at a time changes the collections of an outbox."""
+"""Locks create(): one process at a time changes the collections of an outbox."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 60.0
 
 
 class SchemaLock:
-    """What the holder of the lock is given: how to keep it, and how to wait for what is in the way."""
+    """Lets the holder of the lock keep it, and wait for what is in the way."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
@@ -37,8 +37,8 @@ class SchemaLock:
 def lock_schema(lease: Lease) -> Iterator[SchemaLock]:
     """Holds the `schema` lease inside the `with`: two deploys at once must not lose each other's types.
 
-    It waits for another holder; that, and all that `pause` waits, take PATIENCE_SECONDS together at most. Raises
-    IncompatibleOutbox then, and pymongo's errors.
+    It waits for another holder. This wait and those of `pause` take PATIENCE_SECONDS together at most; then it raises
+    IncompatibleOutbox. Raises pymongo's errors.
     """
     lock = SchemaLock(lease)
     while not lease.acquire():

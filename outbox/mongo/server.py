@@ -1,4 +1,4 @@
-"""Which servers can hold an outbox: a replica set of MongoDB 5.0 or newer, and none that only speaks its protocol."""
+"""Checks that a server can hold an outbox: a replica set of MongoDB 5.0 or newer, not a service with its protocol."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _OTHERS = {
     ".oraclecloudapps.com": "Oracle's database API for MongoDB",
 }
 # BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported, NotImplemented, DocumentDB's "feature
-# not supported", Atlas' refusals, and two for a field that is unknown: what a server says that has no such thing.
+# not supported", Atlas' refusals, and two for an unknown field: codes of a server that has not what was asked for.
 _REFUSALS = frozenset({2, 9, 59, 72, 115, 238, 303, 8000, 40414, 40415})
 
 
 def check_hosts(hosts: Iterable[str]) -> None:
-    """Raises UnsupportedServer for a host of a service that is no MongoDB, by its name; asks nobody."""
+    """Raises UnsupportedServer for a host whose name is of a service that is no MongoDB; asks no server."""
     for host in hosts:
         for suffix, name in _OTHERS.items():
             if host.lower().rstrip(".").endswith(suffix):
@@ -73,7 +73,7 @@ def _check_answer(hello: Document) -> None:
 
 
 def no_capped_collections(error: OperationFailure) -> UnsupportedServer | None:
-    """What a refusal to make a capped collection means; None when it says nothing about the server."""
+    """Returns the error for a refusal to make a capped collection; None when it says nothing about the server."""
     if error.code not in _REFUSALS:
         return None
     return UnsupportedServer(

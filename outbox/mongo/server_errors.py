@@ -1,7 +1,7 @@
-"""The server's errors: which pass by themselves, trying again until they have, and their words without the appendix.
+"""Sorts the server's errors into those that pass by themselves and others, tries again, and shortens their text.
 
-What passes is ridden out by whoever goes on for long (a relay, a subscriber), and tried again for a few seconds by what
-is asked once (`read`, `status`, a command). What does not pass ends them, with the server's words.
+What runs for long (a relay, a subscriber) waits until an error has passed; what is called once (`read`, `status`, a
+command) tries again for a few seconds. An error that does not pass ends both, with the server's words.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _COMMAND = re.compile(r'(?s)command \{ (\w+): (?:"([^"]*)"|.).*')
 # module has a copy.
 _BY_CATEGORY = {
     "NetworkError": {6, 7, 89, 317, 384, 9001},
-    "CloseConnectionError": {303, 372, 398},  # but for 354: this is no load balancer, and never will be
+    "CloseConnectionError": {303, 372, 398},  # not 354: this is no load balancer, and never will be
     "NotPrimaryError": {189, 10107, 11602, 13435, 13436},
     "ShutdownError": {91, 333, 11600},
     "Interruption": {  # also by an administrator's killOp, killSessions, killCursors
@@ -49,7 +49,7 @@ _BY_CATEGORY = {
     },
     "CancellationError": {90, 91, 310, 312, 333, 355, 11600, 46841},
     "ExceededTimeLimitError": {50, 202, 262, 290, 407},
-    "CursorInvalidatedError": {43, 175, 237, 314},  # but for 96, which says nothing but that something failed
+    "CursorInvalidatedError": {43, 175, 237, 314},  # not 96, which says only that something failed
     "SnapshotError": {239, 246, 250, 272},
     "StaleShardVersionError": {150, 13388},
     "SystemOverloadedError": {433, 449, 450, 462},
@@ -62,9 +62,9 @@ _BY_HAND = {
     112, 206, 217, 225, 251, 256, 267, 363,  # a transaction or session that has ended: what is tried again has its own
     136, 143,  # a cursor that was overrun or is in use: the next read is a new query
     261, 264, 365, 404,  # too much at once; LDAP's server is away
-    371, 14031,  # writes are blocked, or the disk is full: somebody sees to the server, and then it goes on
+    371, 14031,  # writes are blocked, or the disk is full: an operator mends that, and then it goes on
     391,  # the driver authenticates anew
-    10058,  # not primary, in the words of old
+    10058,  # not primary, of old servers
 }  # fmt: skip
 _CODES = frozenset[int](_BY_HAND).union(*_BY_CATEGORY.values())
 _LABELS = (
@@ -81,7 +81,7 @@ _NO_SESSIONS = "Sessions are not supported by this MongoDB deployment"
 
 
 def is_transient(error: PyMongoError) -> bool:
-    """Tells whether the same call may well succeed in a moment, or when whoever sees to the server has done so."""
+    """Tells whether the same call may succeed in a moment, or after an operator has mended the server."""
     if isinstance(error, ConfigurationError):
         return _NO_SESSIONS in str(error)
     if any(error.has_error_label(label) for label in _LABELS):
@@ -97,14 +97,14 @@ def is_transient(error: PyMongoError) -> bool:
 def _inner_codes(error: BulkWriteError) -> Iterator[int | None]:
     details: Any = error.details or {}
     for kind in ("writeErrors", "writeConcernErrors"):
-        for each in details.get(kind, ()):
-            yield each.get("code")
+        for inner in details.get(kind, ()):
+            yield inner.get("code")
 
 
 class Tries:
-    """Trying again after errors that pass, for 5 s by default. Not thread-safe.
+    """Tries again after errors that pass, for 5 s by default. Not thread-safe.
 
-    A call that waits as long for a server that is away is not made once more.
+    A call that itself waits that long for a server is not tried again.
     """
 
     def __init__(self, seconds: float = TRY_SECONDS) -> None:
@@ -125,9 +125,9 @@ class Tries:
 
 
 def patiently(call: Callable[[], T], seconds: float = TRY_SECONDS) -> T:
-    """Calls again while errors come that pass, for so long; then raises the last one.
+    """Calls again while errors come that pass, for so many seconds; then raises the last one.
 
-    For what is asked once, and may be asked twice.
+    For calls that may be made twice.
     """
     tries = Tries(seconds)
     while True:
@@ -160,7 +160,7 @@ def is_unauthorized(error: Exception) -> bool:
 def short_message(error: Exception) -> str:
     """The error's text up to what pymongo appends to it; other errors' texts as they are.
 
-    A want of privileges is said with what to do about it, and without the refused command's values.
+    A missing privilege is said with what to do about it, and without the refused command's values.
     """
     said = _APPENDIX.split(str(error), maxsplit=1)[0]
     if isinstance(error, BulkWriteError):  # which itself says only that there were errors
@@ -171,9 +171,10 @@ def short_message(error: Exception) -> str:
 
 
 def _reasons(details: Mapping[str, Any]) -> list[str]:
-    """What the server said of a bulk write, each thing once: never the values of what it refused."""
-    found = (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()))
-    return list(dict.fromkeys(f"{each.get('errmsg') or 'no reason given'} ({each.get('code')})" for each in found))[:3]
+    """Lists what the server said of a bulk write, without repetition; never the values of what it refused."""
+    inner = (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()))
+    said = (f"{error.get('errmsg') or 'no reason given'} ({error.get('code')})" for error in inner)
+    return list(dict.fromkeys(said))[:3]
 
 
 def _named(command: re.Match[str]) -> str:

@@ -1,1 +1,1 @@
-"""Where a put lands: its document, its validator, and the insert."""
+"""Staging, where a put lands: the document, its validator, and the insert."""

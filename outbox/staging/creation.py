@@ -1,4 +1,4 @@
-"""Creates the staging collection, and widens the validator of one into which services are putting."""
+"""Creates the staging collection, and widens its validator while services are putting into it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def staging_causes(collections: Collections, declared: Mapping[str, Document], m
     if options is None:
         if not declared:
             yield "a new outbox needs at least one message class: Outbox(…, messages=[OrderPlaced])"
-        merge({}, declared)  # raises for names that only differ in what Kafka takes for the same
+        merge({}, declared)  # raises for names that Kafka takes for the same
         return
     wanted = _wanted_validator(options, declared, max_message_bytes)
     if schemas_of(options.get("validator", {})):
         return
-    # A put of an older version into a dropped outbox left it, or a restore: taken over when all are messages.
+    # It has no validator of ours: a restore left it, or an old version's put into a dropped outbox. It is taken over if
+    # all it holds are messages.
     with time_limit(_SCAN_SECONDS):
         foreign = staging.find_one({"$nor": [wanted]}, {"type": 1})
     if foreign is not None:
@@ -46,7 +47,7 @@ def staging_causes(collections: Collections, declared: Mapping[str, Document], m
 def create_staging(
     collections: Collections, declared: Mapping[str, Document], max_message_bytes: int, lock: SchemaLock
 ) -> None:
-    """Creates staging if it is missing, or has it accept what is declared as well, and makes its index.
+    """Creates staging if it is missing, else widens its validator for what is declared; and makes its index.
 
     Raises IncompatibleOutbox when transactions that stay open are in the way, LeaseLost, and pymongo's errors.
     """
@@ -66,20 +67,20 @@ def create_staging(
 
 
 def _wanted_validator(options: Document, declared: Mapping[str, Document], max_message_bytes: int) -> Document:
-    """What staging accepts now, and what is declared. Raises IncompatibleOutbox."""
+    """Makes the validator for what staging accepts now and what is declared. Raises IncompatibleOutbox."""
     live = options.get("validator", {})
     size = max(max_message_bytes, max_message_bytes_of(live) or 0)
     return staging_validator(merge(schemas_of(live), declared), size)
 
 
 def _change_validator(collections: Collections, wanted: Document, lock: SchemaLock) -> None:
-    """Tries for a short time, again and again: while a collMod waits for an open transaction, all puts wait for it."""
+    """Changes the validator in short tries: while a collMod waits for an open transaction, all puts wait behind it."""
     tried = False
     while True:
         lock.renew()
         live = collections.options(collections.staging.name) or {}
         try:
-            # Nothing is in the way of what is there already: a majority is to confirm it.
+            # An earlier try has done it: this one waits until a majority confirms it.
             with time_limit(None if live.get("validator") == wanted and tried else _TRY_SECONDS):
                 collections.database.command(
                     "collMod",

@@ -1,4 +1,4 @@
-"""The staging document: the public contract that any language can put by, written and read here as raw BSON."""
+"""Writes and reads staging documents as raw BSON; they are the public contract for putting from any language."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from outbox.mongo.elements import document as compose
 ENCODED: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
 _UNSTAMPED = Timestamp(0, 0)
 
-# length, `_id`, 12 bytes, `at`, increment, seconds, `created`, milliseconds: as this library's own documents begin.
+# How this library's own documents begin: length, `_id`, 12 bytes, `at`, increment, seconds, `created`, milliseconds.
 _HEAD = struct.Struct("<i5s12s4sII9sq")
 _FRONT = re.compile(
     rb"\x02type\0.{4}[^\0]*\0(?:\x02key\0.{4}[^\0]*\0|\x0akey\0)\x03headers\0",
@@ -41,7 +41,7 @@ _TOO_LARGE = 10334  # BSONObjectTooLarge
 def encode(
     id: ObjectId, created: int, type: str, key: str | None, headers: Mapping[str, str], data: Mapping[str, Any]
 ) -> bytes:
-    """One staging document. `created` is in milliseconds since the epoch; the server fills in `at`."""
+    """Encodes one staging document. `created` is in milliseconds since the epoch; the server fills in `at`."""
     return bson.encode(
         {
             "_id": id,
@@ -62,11 +62,11 @@ class Malformed(ValueError):
     def __init__(self, reason: str, code: int) -> None:
         super().__init__(reason)
         self.code = code
-        """The server's, of what it would have refused it for."""
+        """The server's error code, as if the server had refused the document."""
 
 
 class Staged(NamedTuple):
-    """A staging document taken apart for the log: nothing of the message itself is decoded."""
+    """Holds a staging document taken apart for the log; the message itself is not decoded."""
 
     id: bytes
     at: int
@@ -78,9 +78,9 @@ class Staged(NamedTuple):
 
 
 def parse(document: bytes) -> Staged:
-    """Takes a staging document apart by its fixed offsets, or field by field when another language ordered it so.
+    """Takes a staging document apart: at fixed offsets, or field by field when another language ordered them otherwise.
 
-    Raises Malformed, also when no dead letter could hold it: no validator of ours lets that in.
+    Raises Malformed, also for a document too large for a dead letter: no validator of ours lets that in.
     """
     if len(document) > LARGEST_MESSAGE:
         raise Malformed(f"{len(document)} bytes are more than the largest message has", _TOO_LARGE)
@@ -94,7 +94,7 @@ def parse(document: bytes) -> Staged:
 
 
 def stamp(document: bytes) -> Timestamp | None:
-    """The server's stamp `at` of a staging document; None when something else is there."""
+    """Returns the server's stamp `at` of a staging document; None when `at` is no stamp."""
     if len(document) > _HEAD.size:
         _, id_name, _, at_name, increment, seconds, created_name, _ = _HEAD.unpack_from(document)
         if (id_name, at_name, created_name) == _NAMES:
@@ -104,7 +104,7 @@ def stamp(document: bytes) -> Timestamp | None:
 
 
 def _is_whole(rest: bytes) -> bool:
-    """Whether these are the four fields that every reader of the log relies on, in our order and of the right types."""
+    """Tells whether these are the four fields of a record, in our order and of the right types."""
     front = _FRONT.match(rest)
     if front is None:
         return False
@@ -119,17 +119,17 @@ def _size(rest: bytes, at: int) -> int:
 
 
 def _reordered(document: bytes) -> Staged:
-    found = dict(elements(document))
-    if any(name not in found or found[name].type not in types for name, types in _TYPES.items()):
-        names = ", ".join(f"{name}: {each.kind}" for name, each in found.items())
+    fields = dict(elements(document))
+    if any(name not in fields or fields[name].type not in types for name, types in _TYPES.items()):
+        names = ", ".join(f"{name}: {field.kind}" for name, field in fields.items())
         raise Malformed(f"not a staging document ({names[:500]})", _INVALID)
-    _, at = _STAMP.unpack(found["at"].value)
-    (created,) = _CREATED.unpack(found["created"].value)
-    rest = b"".join(found[name].named(name.encode()) for name in _RECORD)
-    return Staged(found["_id"].value, at, created, rest + b"\0")
+    _, at = _STAMP.unpack(fields["at"].value)
+    (created,) = _CREATED.unpack(fields["created"].value)
+    rest = b"".join(fields[name].named(name.encode()) for name in _RECORD)
+    return Staged(fields["_id"].value, at, created, rest + b"\0")
 
 
 def document(staged: Staged) -> bytes:
-    """A staging document again, without its stamp."""
+    """Puts a staging document together again, without its stamp."""
     id, created = Element(OBJECT_ID, staged.id), Element(DATE, _CREATED.pack(staged.created))
     return compose([id.named(b"_id"), created.named(b"created"), staged.rest[:-1]])

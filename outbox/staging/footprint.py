@@ -1,4 +1,4 @@
-"""The footprint: how many bytes a message takes on Kafka, known when it is put and not only when it is relayed."""
+"""Checks at `put` how many bytes a message will take on Kafka, so that not only the relay finds out."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from outbox.errors import MessageTooLarge
 from outbox.mongo.codec import decoded
 
 TOPIC_BYTES = 1_048_588
-"""What a topic takes at most unless it was changed: Kafka's default `max.message.bytes`."""
+"""The largest record batch that a topic takes by default: Kafka's `max.message.bytes`."""
 ROOM = TOPIC_BYTES - 1_000_000
-"""What a record may take beyond `max_message_bytes`."""
+"""How much larger than `max_message_bytes` a message may be on Kafka."""
 GROWTH = 6
-"""JSON takes at most so many bytes for each byte of BSON: a control character becomes \\u001f, all else takes less."""
+"""The most bytes of JSON for one byte of BSON: a control character becomes \\u001f, all else takes less."""
 _ENVELOPE = 1024
-"""More than the record batch around one record takes, with the relay's own headers and all lengths."""
+"""An upper limit for what a record batch takes around one record, with the relay's own headers and all lengths."""
 _HEADER = 8  # the lengths of a name and a value, and more
 
 
 def largest(max_message_bytes: int) -> int:
-    """The most bytes that a message may take on Kafka, as a record batch of its own that is not compressed."""
+    """Returns the most bytes that a message may take on Kafka, alone in a record batch that is not compressed."""
     return max(TOPIC_BYTES, max_message_bytes + ROOM)
 
 
 def check_footprint(
     type: str, key: str | None, headers: Mapping[str, str], document: bytes, max_message_bytes: int
 ) -> None:
-    """Raises MessageTooLarge for a staging document that would be too large on Kafka, though it is not in MongoDB.
+    """Raises MessageTooLarge for a message that MongoDB takes, but that would be too large on Kafka.
 
-    Only what may be is decoded and measured: by far most messages are small.
+    Only a document large enough to be so is decoded and measured: most messages are small.
     """
     most = largest(max_message_bytes)
     if GROWTH * len(document) + _ENVELOPE <= most:
@@ -52,17 +52,17 @@ def check_footprint(
 
 
 def json_bytes(value: Any) -> int:
-    """The bytes of a value as the relay's JSON has it; a few more of some doubles. 0 of what JSON does not have.
+    """Counts the bytes of a value in the relay's JSON, some doubles a little too large; 0 for what JSON does not have.
 
-    value: as outbox.mongo.codec.DECODED has it.
+    value: decoded with outbox.mongo.codec.DECODED.
     """
     match value:
         case str():
             return _text(value)
         case dict():
-            return 2 + sum(_text(name) + 2 + json_bytes(each) for name, each in value.items())
+            return 2 + sum(_text(name) + 2 + json_bytes(item) for name, item in value.items())
         case list():
-            return 2 + sum(1 + json_bytes(each) for each in value)
+            return 2 + sum(1 + json_bytes(item) for item in value)
         case bool() | None:
             return 5
         case int():

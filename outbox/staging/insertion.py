@@ -1,8 +1,8 @@
-"""Inserting into the very staging collection that was looked at, and into none that a put would bring into being.
+"""Inserts into the same staging collection that was looked at, and never into one that the insert itself makes.
 
-An insert into a collection that is not there makes a plain one: no validator, no index, and messages that no
-sequencer was told of. From 6.0 on the server itself compares the collection's UUID. Before that a transaction asks for
-the index that only create() makes, which an outbox made by the insert itself lacks, and is aborted.
+An insert into a missing collection makes a plain one: with no validator and no index, and no sequencer knows of it.
+From 6.0 on the server itself compares the collection's UUID. Before that, the transaction asks for the index that only
+create() makes: in a collection that the insert has made, that fails and aborts the transaction.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from outbox.staging.validator import schemas_of
 
 _MAJORITY = WriteConcern("majority")
 _BAD_HINT = 2  # BadValue: the index that is hinted at does not exist
-_GONE = (361, 40415)  # CollectionUUIDMismatch; an unknown field, told by a server older than the one that was asked
+_GONE = (361, 40415)  # CollectionUUIDMismatch; unknown field: this server is older than the one that was asked
 _COMPARES_UUIDS = 17  # the wire version of 6.0
 _COMMAND_BYTES = 12_000_000
 _TRANSACTION_SECONDS = 30.0
@@ -38,7 +38,7 @@ class Gone(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """A staging collection as create() made it."""
+    """Inserts into one staging collection, known by its UUID, that create() made."""
 
     collections: Collections
     uuid: Binary
@@ -46,7 +46,7 @@ class Place:
     """Whether the server compares UUIDs."""
 
     def insert(self, documents: list[RawBSONDocument], session: ClientSession) -> None:
-        """In the session's transaction. Raises Gone and pymongo's errors, each of which has aborted it."""
+        """Inserts in the session's transaction. Raises Gone and pymongo's errors; each aborts the transaction."""
         if not self.compares:
             self.collections.staging.insert_many(documents, session=session)
             self._look(session)
@@ -58,7 +58,7 @@ class Place:
                 raise (Gone() if error.code in _GONE else error) from error
 
     def insert_alone(self, document: RawBSONDocument, seconds: float | None) -> None:
-        """One insert, which the driver repeats as it does its own. Raises Gone and pymongo's errors."""
+        """Inserts one document; the driver repeats it as it does its own inserts. Raises Gone and pymongo's errors."""
         if not self.compares:
             self.insert_together([document], CALL_SECONDS if seconds is None else seconds)
             return
@@ -69,7 +69,7 @@ class Place:
             raise (Gone() if error.code in _GONE else error) from error
 
     def insert_together(self, documents: list[RawBSONDocument], seconds: float | None) -> None:
-        """In a transaction of its own. Raises Gone and pymongo's errors."""
+        """Inserts in a transaction of its own. Raises Gone and pymongo's errors."""
         limit = _TRANSACTION_SECONDS if seconds is None else seconds
         transaction(self.collections.client, lambda session: self.insert(documents, session), limit)
 
@@ -84,12 +84,12 @@ class Place:
             raise (Gone() if error.code == _BAD_HINT else error) from error
 
     def _run(self, command: Document, session: ClientSession) -> Document:
-        # A command takes its read preference from the transaction, which may have the client's.
+        # Without it, the command would take the transaction's read preference, which may be the client's.
         return self.collections.database.command(command, session=session, read_preference=ReadPreference.PRIMARY)
 
 
 def _parts(documents: list[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
-    """As much as fits into a command each."""
+    """Divides documents into lists that each fit into one command."""
     part: list[RawBSONDocument] = []
     size = 0
     for document in documents:
@@ -102,7 +102,7 @@ def _parts(documents: list[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
 
 
 def look(collections: Collections, types: tuple[str, ...]) -> Place:
-    """Where to insert messages of these types. Raises OutboxNotCreated and pymongo's errors."""
+    """Looks at staging, and returns where to insert these types. Raises OutboxNotCreated and pymongo's errors."""
     with time_limit():
         info = collections.info(collections.staging.name)
         wire = collections.client.admin.command("hello")["maxWireVersion"]

@@ -1,4 +1,4 @@
-"""Putting: messages into staging, in the caller's transaction or in one of their own."""
+"""Puts messages into staging, in the caller's transaction or in one of their own."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from outbox.staging.transaction import check_client, joined
 
 
 class Message(Protocol):
-    """An instance of a message class, to the eyes of a type checker: mongoengine's documents come without types."""
+    """An instance of a message class, for type checkers: mongoengine's documents have no types."""
 
     def to_mongo(self) -> Any: ...
 
 
 def as_sequence(message: Message | Sequence[Message]) -> Sequence[object]:
-    """One message or several, as several. Raises UnknownMessage for text, which Python takes for a sequence."""
+    """Returns one message or several as a sequence. Raises UnknownMessage for text, which is a sequence to Python."""
     if isinstance(message, (str, bytes)):
         raise UnknownMessage(f"{type(message).__name__} is not a message: put an instance of a message class")
     return message if isinstance(message, Sequence) else [message]
@@ -44,7 +44,7 @@ def as_sequence(message: Message | Sequence[Message]) -> Sequence[object]:
 def encode(
     messages: Sequence[object], headers: Mapping[str, str] | None, types: MessageTypes, max_message_bytes: int
 ) -> dict[ObjectId, bytes]:
-    """The staging document of each message, by its new id. Raises what `Outbox.put` raises before asking the server."""
+    """Encodes the staging document of each message, by its new id. Raises what `Outbox.put` raises without a server."""
     checked = {} if headers is None else checked_headers(headers)
     created = time.time_ns() // 1_000_000
     documents = {}
@@ -64,7 +64,7 @@ def encode(
 
 
 class Putter:
-    """Writes staging documents. Thread-safe."""
+    """Writes messages into staging. Thread-safe."""
 
     def __init__(self, collections: Collections, types: MessageTypes, max_message_bytes: int) -> None:
         self._collections = collections
@@ -80,7 +80,7 @@ class Putter:
         *,
         standalone: bool,
     ) -> list[ObjectId]:
-        """All of them or none. Raises as `Outbox.put` says."""
+        """Puts all of the messages or none, and returns their ids. Raises as `Outbox.put` says."""
         session = joined(session, standalone=standalone)
         if session is not None:
             check_client(session, self._collections.client)
@@ -103,7 +103,7 @@ class Putter:
         return list(encoded)
 
     def forget(self) -> None:
-        """The next put looks at staging again: create() and drop() of this process have changed it."""
+        """Makes the next put look at staging again: create() or drop() of this process has changed it."""
         self._place = None
 
     def _insert(self, documents: list[RawBSONDocument], session: ClientSession) -> None:
@@ -121,7 +121,7 @@ class Putter:
         try:
             self._try_apart(documents)
         except Gone:
-            self.forget()  # a second look finds what was made anew, or that nothing was
+            self.forget()  # a second look sees whether staging was made anew
             try:
                 self._try_apart(documents)
             except Gone as gone:

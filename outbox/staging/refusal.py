@@ -1,4 +1,4 @@
-"""Why the server's validator refused a document, in few words, the field first: its own answer is a tree of 2 kB."""
+"""Says in few words why the server's validator refused a document: the server's own answer is a tree of 2 kB."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _CHARACTERS = 1000
 
 
 def is_invalid(error: OperationFailure) -> bool:
-    """Whether a document did not fit its collection's validator."""
-    return error.code == _INVALID or any(each.get("code") == _INVALID for each in _write_errors(error))
+    """Tells whether a collection's validator refused a document."""
+    return error.code == _INVALID or any(refused.get("code") == _INVALID for refused in _write_errors(error))
 
 
 def reason(error: OperationFailure) -> str:
-    """Each field that was refused, and by which rule. Never the message's values: those may be secrets."""
+    """Names each field that was refused, and by which rule. Never the message's values: those may be secrets."""
     details: Any = _write_errors(error)[0] if _write_errors(error) else error.details
     rules = (details or {}).get("errInfo", {}).get("details", {})
-    found = list(dict.fromkeys(_reasons(rules, "")))
-    return ("; ".join(found) if found else "the server does not say which field")[:_CHARACTERS]
+    reasons = list(dict.fromkeys(_reasons(rules, "")))
+    return ("; ".join(reasons) if reasons else "the server does not say which field")[:_CHARACTERS]
 
 
 def _write_errors(error: OperationFailure) -> list[dict[str, Any]]:
@@ -36,13 +36,13 @@ def _reasons(rule: Mapping[str, Any], path: str) -> Iterator[str]:
                 if not _is_of_another_type(clause["details"]):
                     yield from _reasons(clause["details"], path)
         case {"schemaRulesNotSatisfied": [*rules]}:
-            for each in rules:
-                yield from _reasons(each, path)
+            for broken in rules:
+                yield from _reasons(broken, path)
         case {"propertiesNotSatisfied": [*properties]}:
-            for each in properties:
-                for detail in each["details"]:
-                    yield from _reasons(detail, _joined(path, each["propertyName"]))
-        case {"details": [*details]}:  # of an item of a list, or of a field that has no name of its own
+            for field in properties:
+                for detail in field["details"]:
+                    yield from _reasons(detail, _joined(path, field["propertyName"]))
+        case {"details": [*details]}:  # of an item of a list, or of a field that is not declared by name
             for detail in details:
                 yield from _reasons(detail, f"{path}[{rule['itemIndex']}]" if "itemIndex" in rule else path)
         case {"missingProperties": [*names]}:
@@ -66,7 +66,7 @@ def _joined(path: str, name: str) -> str:
 
 
 def _is_of_another_type(rule: Mapping[str, Any]) -> bool:
-    """The branch of another message type: that it does not fit says nothing."""
+    """Tells whether this is the branch of another message type: that it does not fit says nothing."""
     return any(
         clause["details"].get("operatorName") == "$eq" and "type" in clause["details"].get("specifiedAs", {})
         for clause in rule.get("clausesNotSatisfied", [])

@@ -1,4 +1,4 @@
-"""Which transaction a put belongs to: the one that is given, bound by pymongo, or current in mongoengine."""
+"""Finds the transaction that a put joins: the one that is given, bound by pymongo, or current in mongoengine."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _MISSING = (
 
 
 def joined(session: ClientSession | None, *, standalone: bool) -> ClientSession | None:
-    """The session whose transaction a put joins: the current one, else the one given. None for a standalone put.
+    """Returns the session whose transaction a put joins: the current one, else the given one; None if standalone.
 
-    Raises TransactionRequired where no transaction is, and where one is that `standalone` contradicts.
+    Raises TransactionRequired when there is no transaction, or when there is one and `standalone` is True.
     """
     current = _current(session)
     if standalone:
@@ -40,7 +40,7 @@ def joined(session: ClientSession | None, *, standalone: bool) -> ClientSession 
 
 
 def check_client(session: ClientSession, client: MongoClient[Any]) -> None:
-    """Raises TransactionRequired when the session is another client's, whose transaction cannot be joined."""
+    """Raises TransactionRequired when the session is another client's: its transaction cannot be joined."""
     untyped: object = session
     if not isinstance(untyped, ClientSession):
         raise TransactionRequired(
@@ -54,7 +54,7 @@ def check_client(session: ClientSession, client: MongoClient[Any]) -> None:
 
 
 def _current(given: ClientSession | None) -> ClientSession | None:
-    """What pymongo and mongoengine each take for current; where both do, it must be one and the same."""
+    """Returns the session that pymongo or mongoengine has as current. If both have one, it must be the same."""
     bound, engine = bound_session(), mongoengine_session()
     if engine is None:
         return bound

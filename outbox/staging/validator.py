@@ -1,4 +1,4 @@
-"""The validator of the staging collection: what the server refuses (code 121), whoever wrote it."""
+"""Makes the validator of the staging collection: the server refuses what does not fit it (error 121)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _FORBIDDEN: dict[str, Any] = {"not": {}}
 
 
 def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: int) -> dict[str, Any]:
-    """The whole validator of staging: the envelope's seven fields, each type's data, and the document's size in bytes.
+    """Makes the whole validator: the envelope's seven fields, each type's data, and the document's size in bytes.
 
-    `schemas` maps type names to the `$jsonSchema` of their data; with none of them, nothing is accepted.
+    `schemas` maps type names to the `$jsonSchema` of their data; when it is empty, nothing is accepted.
     """
     envelope: dict[str, Any] = {
         "bsonType": "object",
@@ -36,12 +36,12 @@ def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: 
     validator: dict[str, Any] = {
         "$jsonSchema": envelope,
         "$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, max_message_bytes]},
-        # The server stamps inserts; an upsert by $set, findAndModify or $merge stays unstamped, and has no order.
+        # The server stamps inserts. An upsert by $set, findAndModify or $merge has no stamp, and so no order.
         "at": {"$ne": Timestamp(0, 0)},
     }
     if schemas:
-        # Not `anyOf` inside the envelope: the server passes over another type's branch faster here (50k puts/s
-        # against 62k with 20 types, 118k without a validator; 71k, 79k and 120k with one).
+        # Not `anyOf` inside the envelope: here the server passes other types' branches faster. Puts a second with
+        # `anyOf`, like this, and without a validator: 50k, 62k and 118k with 20 types; 71k, 79k and 120k with one.
         validator["$or"] = [
             {"type": name, "$jsonSchema": {"properties": {"data": schema}}} for name, schema in schemas.items()
         ]
@@ -49,19 +49,19 @@ def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: 
 
 
 def schemas_of(validator: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By type name, the data schemas that a live validator holds; {} when it is none of ours."""
-    found: dict[str, dict[str, Any]] = {}
+    """Reads the data schemas of a live validator, by type name; {} when it is none of ours."""
+    schemas: dict[str, dict[str, Any]] = {}
     for branch in validator.get("$or", []):
         match branch:
             case {"type": str(name), "$jsonSchema": {"properties": {"data": dict(schema)}}}:
-                found[name] = schema
+                schemas[name] = schema
             case _:
                 return {}
-    return found
+    return schemas
 
 
 def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
-    """The size, in bytes, that a live validator allows a staged document; None when it is none of ours."""
+    """Reads the largest size in bytes that a live validator allows a document; None when it is none of ours."""
     match validator:
         case {"$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, int(size)]}}:
             return size
@@ -69,10 +69,10 @@ def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
 
 
 def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The schemas that serve the running deploys and this one: no type is lost, none narrowed.
+    """Merges the schemas of the running deploys and of this one: no type is lost, none narrowed.
 
-    Of two schemas of a type the wider one is taken. Raises IncompatibleOutbox, naming each type of which neither schema
-    accepts all of the other, and each new one whose name is another's but for '.' and '_'.
+    Of two schemas of a type it takes the wider one. Raises IncompatibleOutbox, which names each type of which neither
+    schema is wider, and each new type whose name differs from another's only in '.' and '_'.
     """
     merged = dict(live)
     causes: list[str] = []
@@ -96,10 +96,10 @@ def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, A
 
 
 def _twins(name: str, others: Iterable[str]) -> Iterator[str]:
-    """Kafka makes no two such topics, which a topic a type would need: better told now than when a relay meets it."""
-    for each in others:
-        if each.replace(".", "_") == name.replace(".", "_"):
+    """Yields why names clash: Kafka cannot have both topics. Better said now than when a relay needs the topic."""
+    for other in others:
+        if other.replace(".", "_") == name.replace(".", "_"):
             yield (
-                f"the message type {name!r} is {each!r} to Kafka, which takes '.' and '_' in a topic's name for the "
+                f"the message type {name!r} is {other!r} to Kafka, which takes '.' and '_' in a topic's name for the "
                 "same: give the new class another name"
             )

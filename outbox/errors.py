@@ -1,4 +1,4 @@
-"""Every error of the outbox, under one root. Each message says what was wrong, where, and what to do."""
+"""Defines every error of the outbox, under one root. Each message says what was wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from enum import Enum
 from typing import Literal
 
 PoisonCode = Literal["undecodable", "unencodable", "refused"]
-"""Who refuses a poison message: the driver, the encoding of its value, or what it is delivered to."""
+"""Who refuses a poison message: the driver, the encoder of the value, or the sink."""
 
 
 class OutboxError(Exception):
-    """The root of this package's errors: `except OutboxError` catches them all, and nothing of the driver's."""
+    """The root of this package's errors: `except OutboxError` catches all of them, and none of the driver's."""
 
 
 class InvalidName(OutboxError):
@@ -18,7 +18,7 @@ class InvalidName(OutboxError):
 
 
 class InvalidDatabase(OutboxError):
-    """An outbox was given something else than a database of a synchronous `pymongo.MongoClient`."""
+    """An outbox was given something other than a database of a synchronous `pymongo.MongoClient`."""
 
 
 class InvalidMessageClass(OutboxError):
@@ -42,7 +42,7 @@ class InvalidHeaders(InvalidMessage):
 
 
 class TransactionRequired(OutboxError):
-    """A put outside a transaction without `standalone=True`, inside one with it, or in another client's."""
+    """A put was outside a transaction without `standalone=True`, inside one with it, or in another client's."""
 
 
 class OutboxNotCreated(OutboxError):
@@ -62,17 +62,17 @@ class MissingPrivilege(OutboxError):
 
 
 class InvalidSelector(OutboxError):
-    """A `types` or `key` that no record can have, or none that is readable: text for a list, an empty list, a float."""
+    """A `types` or `key` cannot be used, or no record can have it: text in place of a list, an empty list, a float."""
 
 
 class InvalidStart(OutboxError):
-    """A start position that is none: a wrong type, below 1, or beyond the head of the log."""
+    """A start is no position: a wrong type, below 1, or beyond the head of the log."""
 
 
 class HistoryLost(OutboxError):
-    """The log has rolled over records this reader had not read yet.
+    """The log has rolled over records that this reader had not read yet.
 
-    `expected` is the seq it wanted next, `oldest` the oldest the log still holds.
+    `expected` is the seq that it wanted next, `oldest` the oldest that the log still holds.
     """
 
     def __init__(self, expected: int, oldest: int) -> None:
@@ -85,7 +85,7 @@ class HistoryLost(OutboxError):
 
 
 class LogReplaced(OutboxError):
-    """The log was dropped and made anew, or restored from a backup, under a reader or behind its saved position."""
+    """The log was dropped and made anew, or restored from a backup, while a reader was reading or stopped."""
 
 
 class LogCorrupt(OutboxError):
@@ -93,9 +93,9 @@ class LogCorrupt(OutboxError):
 
 
 class UndecodableRecord(OutboxError):
-    """A field of a record cannot be decoded: the server stores what the driver does not read.
+    """A field of a record cannot be decoded: the server stores values that the driver cannot read.
 
-    `seq` and `id` are the record's, `field` what was asked for.
+    `seq` and `id` are the record's, `field` the name of the field.
     """
 
     def __init__(self, seq: int, id: object, field: str) -> None:
@@ -113,7 +113,7 @@ class LeaseLost(OutboxError):
 
 
 class PoolTooSmall(OutboxError):
-    """The client's `maxPoolSize` leaves no connection beside those that reading keeps."""
+    """The client's `maxPoolSize` leaves no connection free beside those that readers keep."""
 
 
 class OutboxClosed(OutboxError):
@@ -125,7 +125,7 @@ class EmbeddedUnavailable(OutboxError):
 
 
 class DeliveryError(OutboxError):
-    """The root of what only delivering raises: what a relay or another durable reader of the log does."""
+    """The root of the errors that only delivery raises, by a relay or another durable reader."""
 
 
 class Unreachable(DeliveryError):
@@ -133,23 +133,23 @@ class Unreachable(DeliveryError):
 
 
 class DeliveryRefused(DeliveryError):
-    """The broker refuses records for a reason that somebody must remove first: rights, or its own settings."""
+    """The broker refuses records until somebody changes something: rights, or the broker's settings."""
 
 
 class CursorMismatch(DeliveryError):
-    """The saved cursor points at another message than the log holds at that seq, or beyond the log's head; or it is
-    gone though the relay is running."""
+    """The saved cursor does not fit the log: the log has another message at that seq, or ends before it; or the cursor
+    was removed while the relay was running."""
 
 
 class CursorInUse(DeliveryError):
-    """The cursor cannot be moved: a relay is working with it."""
+    """The cursor cannot be moved: a relay is using it."""
 
 
 class PoisonMessage(DeliveryError):
     """A message that will never be delivered, however often it is tried.
 
-    `seq` is its number, `id` its message id (24 hex digits), `code` who refuses it, `reason` why; `finding` is all of
-    that in a sentence.
+    `seq` is its number, `id` its message id (24 hex digits), `code` who refuses it, `reason` why; `finding` says all
+    of this in a sentence.
     """
 
     def __init__(self, seq: int, id: str, type: str, key: str | None, code: PoisonCode, reason: str) -> None:
@@ -166,22 +166,22 @@ class LetterTaken(DeliveryError):
 
 
 class LetterCorrupt(DeliveryError):
-    """A dead letter that is to be sent is none that a relay has written."""
+    """A dead letter cannot be sent: no relay has written it in this form."""
 
 
 class Verdict(Enum):
     """What a failed delivery means for the relay."""
 
     POISON = "poison"
-    """This one record will never be taken; others of the same topic may be."""
+    """This one record will never be accepted; others of the same topic may be."""
     CONFIG = "config"
-    """No record will be taken until somebody changes something: rights, topics, the broker's settings."""
+    """No record will be accepted until somebody changes something: rights, topics, the broker's settings."""
     RETRY = "retry"
-    """Worth doing again, with a producer built anew and from the cursor on."""
+    """Trying again may succeed, with a new producer, from the cursor on."""
 
 
 class DeliveryFailed(DeliveryError):
-    """A sink could not deliver a record it had accepted. `seq` is None when no single record is to blame."""
+    """A sink could not deliver a record it had accepted. `seq` is None when it is not because of one record."""
 
     def __init__(self, seq: int | None, verdict: Verdict, reason: str) -> None:
         super().__init__(reason if seq is None else f"seq {seq}: {reason}")

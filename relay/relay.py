@@ -202,7 +202,7 @@ class Relay:
             if plan.wanted is not None or plan.total > 1:
                 return False
             self._worker.run(lease, retry, once)
-            return "wanted" not in lease.found
+            return "wanted" not in lease.document
 
     def _in_company(self, count: int, retry: Retry, once: bool) -> bool:
         """Relays some of several shares. True: nothing is left to do; False: there is another number of them by now."""

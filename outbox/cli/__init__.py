@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """The script `outbox`."""
-    from outbox.cli.app import main as run  # here: what other modules of this room need, they name
+    """Runs the script `outbox`."""
+    from outbox.cli.app import main as run  # here, so that to import one module of this room does not load all commands
 
     run()

@@ -47,7 +47,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    rich_markup_mode=None,  # as markup, brackets in a help text would vanish
+    rich_markup_mode=None,  # as markup, a help text would lose its brackets
 )
 
 CONNECT_SECONDS = 5.0
@@ -67,7 +67,7 @@ App = Annotated[
 
 
 def main() -> None:
-    """The script `outbox`."""
+    """Runs the script `outbox`."""
     escape_the_unprintable()
     app(prog_name="outbox")
 
@@ -97,11 +97,11 @@ def status(
 ) -> None:
     """Show what is in it, who numbers, and how far readers are."""
     with _opened(app) as outbox:
-        found = outbox.status()
+        shown = outbox.status()
         if as_json:
-            print(json.dumps(asdict(found), default=text))
+            print(json.dumps(asdict(shown), default=text))
         else:
-            print_status(_full_name(outbox), found)
+            print_status(_full_name(outbox), shown)
 
 
 @app.command()
@@ -126,7 +126,7 @@ def tail(
     It only reads: what staging holds gets its numbers from a relay, a service, or `outbox sequence`.
     """
     with _opened(app) as application, _reading(application) as outbox:
-        patiently(outbox.log.describe)  # whether create() was run
+        patiently(outbox.log.describe)  # raises if create() was never run
         _check_types(type or [], outbox)
         show = print_json if as_json else RecordPrinter()
         if no_follow:
@@ -144,7 +144,7 @@ def tail(
         try:
             ended.wait()
         except KeyboardInterrupt:
-            pass  # how one ends it
+            pass  # Ctrl-C is how people end it
         finally:
             subscription.dispose()
             signal.signal(signal.SIGTERM, previous)
@@ -152,7 +152,7 @@ def tail(
 
 
 def _reading(application: Outbox) -> Outbox:
-    """The same outbox, but it never sequences, and shows data as they are stored."""
+    """Makes an outbox over the same collections that never sequences, and shows data as stored."""
     return Outbox(application.collections.database, application.name, sequence=False)
 
 
@@ -166,7 +166,7 @@ def _print_all(records: Iterator[Record[Any]], show: Callable[[Record[Any]], Non
 
 def _raise_first(failures: list[Exception]) -> None:
     if failures and isinstance(failures[0], BrokenPipeError):
-        # Whoever read this has enough (`| head`). Python must not complain of it once more when it flushes at exit.
+        # The reader of the output has ended (`| head`). Python must not complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif failures:
         raise failures[0]
@@ -174,15 +174,15 @@ def _raise_first(failures: list[Exception]) -> None:
 
 def _check_types(types: list[str], outbox: Outbox) -> None:
     known = outbox.types()
-    for each in types:
-        if each not in known:
-            near = difflib.get_close_matches(each, known, n=1)
-            told = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known) or 'none yet'}"
-            raise errors.UnknownMessage(f"{_full_name(outbox)} has no message type {each!r}; {told}")
+    for type in types:
+        if type not in known:
+            close = difflib.get_close_matches(type, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'none yet'}"
+            raise errors.UnknownMessage(f"{_full_name(outbox)} has no message type {type!r}; {hint}")
 
 
 def start_of(where: str) -> Start:
-    """What `--start` says. Raises InvalidStart."""
+    """Reads the value of `--start`. Raises InvalidStart."""
     try:
         return read_start(where, WORDS)
     except ValueError:
@@ -200,9 +200,9 @@ def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", 
     with exit_codes("outbox", _OWN_CODES), load(app, Path.cwd()) as outbox:
         schemas = outbox.json_schemas()
         if type is not None and type not in schemas:
-            near = difflib.get_close_matches(type, schemas, n=1)
-            told = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(schemas) or 'none'}"
-            raise errors.UnknownMessage(f"{app} has no message class for {type!r}; {told}")
+            close = difflib.get_close_matches(type, schemas, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(schemas) or 'none'}"
+            raise errors.UnknownMessage(f"{app} has no message class for {type!r}; {hint}")
         Console().print_json(data=schemas if type is None else schemas[type], ensure_ascii=True)
 
 
@@ -223,8 +223,8 @@ def sequence(
             print(outbox.sequence())
             return
         stop = threading.Event()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, lambda *_: stop.set())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("outbox").setLevel(logging.INFO)
         with connection_held(outbox.collections.client, _full_name(outbox)):
@@ -233,7 +233,7 @@ def sequence(
 
 @contextlib.contextmanager
 def _opened(app: str) -> Iterator[Outbox]:
-    """The Outbox that APP names, with a server that answers; ends the command with the code of an error."""
+    """Opens the Outbox that APP names, once its server answers; ends the command with the code of an error."""
     with exit_codes("outbox", _OWN_CODES), load(app, Path.cwd()) as outbox:
         try:
             with pymongo.timeout(CONNECT_SECONDS):

@@ -1,4 +1,4 @@
-"""APP on the command line: `module:attribute`, as web servers have it, and the Outbox it names."""
+"""Loads the Outbox that APP on the command line names, as `module:attribute`; web servers have the same form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class InvalidApplication(OutboxError):
 
 
 def load(app: str, folder: Path) -> Outbox:
-    """The Outbox that APP names, its module looked for in `folder` first.
+    """Loads the Outbox that APP names, and looks for its module in `folder` first.
 
     The attribute may be an Outbox, or be callable without arguments and return one. Raises InvalidApplication.
     """
@@ -36,48 +36,49 @@ def load(app: str, folder: Path) -> Outbox:
     module = _import(app, name, folder)
     if not hasattr(module, attribute):
         raise InvalidApplication(
-            f"{app}: the module {name!r} has no {attribute!r}{_near(attribute, _outboxes(module) or vars(module))}"
+            f"{app}: the module {name!r} has no {attribute!r}"
+            f"{_suggestion(attribute, _outboxes(module) or vars(module))}"
         )
-    found = getattr(module, attribute)
-    if callable(found) and not isinstance(found, Outbox):
-        found = _call(app, found)
-    if not isinstance(found, Outbox):
+    value = getattr(module, attribute)
+    if callable(value) and not isinstance(value, Outbox):
+        value = _call(app, value)
+    if not isinstance(value, Outbox):
         raise InvalidApplication(
-            f"{app} is {_described(found)}, not an Outbox nor a function without arguments that returns one"
+            f"{app} is {_described(value)}, not an Outbox nor a function without arguments that returns one"
         )
-    return found
+    return value
 
 
 def _import(app: str, name: str, folder: Path) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        # Only when it is the named one that is missing, or a package it lies in; a module may also miss one it imports.
+        # Only if the named module is missing, or a package around it: the module may also import one that is missing.
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-            raise InvalidApplication(f"{app}: importing {name!r} failed: {_told(error)}") from error
-        known = [each.name for each in pkgutil.iter_modules([str(folder)])]
+            raise InvalidApplication(f"{app}: importing {name!r} failed: {_with_place(error)}") from error
+        known = [module.name for module in pkgutil.iter_modules([str(folder)])]
         raise InvalidApplication(
             f"{app}: there is no module {error.name!r} in {folder} or among the installed packages"
-            f"{_near(error.name, known)}"
+            f"{_suggestion(error.name, known)}"
         ) from error
-    except (Exception, SystemExit) as error:  # a module of somebody else's may raise anything
-        raise InvalidApplication(f"{app}: importing {name!r} failed: {_told(error)}") from error
+    except (Exception, SystemExit) as error:  # the user's module may raise anything
+        raise InvalidApplication(f"{app}: importing {name!r} failed: {_with_place(error)}") from error
 
 
 def _call(app: str, factory: Any) -> Any:
     try:
         return factory()
     except (Exception, SystemExit) as error:  # as above
-        raise InvalidApplication(f"{app}: calling it without arguments failed: {_told(error)}") from error
+        raise InvalidApplication(f"{app}: calling it without arguments failed: {_with_place(error)}") from error
 
 
-def _told(error: BaseException) -> str:
-    """The error and where in the user's code it came from: a whole traceback would mostly show ours."""
+def _with_place(error: BaseException) -> str:
+    """Says the error and its place in the user's code: a whole traceback would mostly show ours."""
     what = "".join(traceback.format_exception_only(error)).strip()
     frames = traceback.extract_tb(error.__traceback__)
     own = str(Path(__file__).parent)
-    theirs = [each for each in frames if not each.filename.startswith((own, "<frozen"))]
-    theirs = [each for each in theirs if "importlib" not in Path(each.filename).parts]
+    theirs = [frame for frame in frames if not frame.filename.startswith((own, "<frozen"))]
+    theirs = [frame for frame in theirs if "importlib" not in Path(frame.filename).parts]
     return f"{what} ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else what
 
 
@@ -85,10 +86,10 @@ def _outboxes(module: ModuleType) -> list[str]:
     return [name for name, value in vars(module).items() if isinstance(value, Outbox)]
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    names = sorted(each for each in known if not each.startswith("_"))
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    public = sorted(other for other in known if not other.startswith("_"))
+    close = difflib.get_close_matches(name, public, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _described(value: object) -> str:

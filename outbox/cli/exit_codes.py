@@ -1,4 +1,4 @@
-"""The exit codes of a command, and which error ends it with which."""
+"""Maps the errors that end a command to exit codes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from outbox import errors
 from outbox.mongo.server_errors import is_unauthorized, short_message
 
 UNEXPECTED = 1
-"""Also a failed check, such as `relay health`'s."""
+"""A defect; also a failed check, such as that of `relay health`."""
 USAGE = 2
 UNREACHABLE = 3
 PROTECTED = 4
-"""Stopped rather than lose or reorder messages; somebody must decide."""
+"""The command stopped so as not to lose or reorder messages; an operator must decide."""
 
 Table = tuple[tuple[tuple[type[Exception], ...], int], ...]
 """Codes by classes of errors; the first row to which an error belongs counts."""
@@ -38,9 +38,9 @@ def exit_code(error: errors.OutboxError | PyMongoError, own: Table) -> int:
 
 @contextlib.contextmanager
 def exit_codes(command: str, own: Table) -> Iterator[None]:
-    """Ends `command` with an error's sentence, its notes, and its code.
+    """Ends `command` at an error with the error's text, notes and exit code.
 
-    What is neither this project's error nor the driver's is a defect, and shows its traceback.
+    An error that is neither this project's nor the driver's is a defect, and shows its traceback.
     """
     try:
         yield

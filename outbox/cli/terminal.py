@@ -1,4 +1,4 @@
-"""How statuses and records look on a terminal, and as JSON."""
+"""Prints statuses and records, for a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -24,54 +24,54 @@ _JSON = json_util.RELAXED_JSON_OPTIONS
 
 
 def escape_the_unprintable() -> None:
-    """Has stdout and stderr escape what their encodings lack: a record, or a path in an error, may have anything."""
+    """Makes stdout and stderr escape characters that their encodings lack; a record or a path may hold any."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def print_status(name: str, found: Status) -> None:
-    """The status of the outbox `name`, as tables."""
-    inside = f"seq {found.oldest:,} to {found.head:,}" if found.oldest <= found.head else "no record"
+def print_status(name: str, status: Status) -> None:
+    """Prints the status of the outbox `name`, as tables."""
+    inside = f"seq {status.oldest:,} to {status.head:,}" if status.oldest <= status.head else "no record"
     waiting = (
         ""
-        if found.staging_seconds is None
-        else f", {format_bytes(found.staging_bytes)}, for {format_duration(found.staging_seconds)}"
+        if status.staging_seconds is None
+        else f", {format_bytes(status.staging_bytes)}, for {format_duration(status.staging_seconds)}"
     )
     summary = Table(box=None, show_header=False, pad_edge=False)
-    summary.add_row("log", f"{inside}, {format_bytes(found.size)} of at most {format_bytes(found.capacity)}")
-    summary.add_row("staging", f"{found.staging:,} waiting for their number{waiting}")
-    summary.add_row("sequencer", f"{found.holder or 'nobody'} (fence {found.fence})")
-    if found.held is not None:
-        reader, since = found.held.reader, format_duration(found.held.seconds)
-        summary.add_row("", Text(f"waits for {reader} to read seq {found.held.seq:,}, for {since}", style="bold red"))
-    if found.unsequenced:
+    summary.add_row("log", f"{inside}, {format_bytes(status.size)} of at most {format_bytes(status.capacity)}")
+    summary.add_row("staging", f"{status.staging:,} waiting for their number{waiting}")
+    summary.add_row("sequencer", f"{status.holder or 'nobody'} (fence {status.fence})")
+    if status.held is not None:
+        reader, since = status.held.reader, format_duration(status.held.seconds)
+        summary.add_row("", Text(f"waits for {reader} to read seq {status.held.seq:,}, for {since}", style="bold red"))
+    if status.unsequenced:
         summary.add_row("", Text("messages wait, and no process numbers them: see its log output", style="bold red"))
-    summary.add_row("dead letters", f"{found.dead:,} dead, {found.parked:,} parked")
+    summary.add_row("dead letters", f"{status.dead:,} dead, {status.parked:,} parked")
     console = Console()
     console.print(Text(name, style="bold"))
     console.print(summary)
     console.print()
-    console.print(_readers(found) if found.cursors else "no durable reader, such as a relay, has started yet")
+    console.print(_readers(status) if status.cursors else "no durable reader, such as a relay, has started yet")
 
 
-def _readers(found: Status) -> Table:
+def _readers(status: Status) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("reader", "seq", "behind", "headroom", "created (UTC)", "saved (UTC)"):
         table.add_column(title, justify="right" if title in ("seq", "behind") else "left", overflow="fold")
-    for cursor in found.cursors:
+    for cursor in status.cursors:
         moments = [_short(date) for date in (cursor.created, cursor.updated)]
         left = headroom(cursor.headroom, cursor.lag)
         table.add_row(cursor.reader, f"{cursor.seq:,}", f"{cursor.lag:,}", left, *moments)
     return table
 
 
-def headroom(found: Headroom | None, lag: int) -> str:
-    """The headroom of a reader that is `lag` records behind, in two short lines."""
-    if found is None:
+def headroom(left: Headroom | None, lag: int) -> str:
+    """Writes the headroom of a reader that is `lag` records behind, in two short lines."""
+    if left is None:
         return "none: its next record is gone" if lag else "none: it is beyond this log's end"
-    time = "" if found.seconds is None else f", {format_duration(found.seconds)}"
-    return format_bytes(found.bytes) + time + ("" if found.records is None else f"\n{found.records:,} records")
+    time = "" if left.seconds is None else f", {format_duration(left.seconds)}"
+    return format_bytes(left.bytes) + time + ("" if left.records is None else f"\n{left.records:,} records")
 
 
 def _short(date: datetime | None) -> str:
@@ -79,7 +79,7 @@ def _short(date: datetime | None) -> str:
 
 
 def print_json(record: Record[Any]) -> None:
-    """A record as one line of JSON, its data as MongoDB's relaxed Extended JSON."""
+    """Prints a record as one line of JSON, its data as MongoDB's relaxed Extended JSON."""
     data, headers = _data(record), record.stored["headers"]
     fields = {
         "seq": record.seq,
@@ -104,7 +104,7 @@ class _Console(Console):
 
 
 class RecordPrinter:
-    """Prints records for people, a line each."""
+    """Prints records for people, one line for each."""
 
     def __init__(self) -> None:
         self._console = _Console()

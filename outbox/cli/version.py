@@ -1,4 +1,4 @@
-"""The option `--version` of a command."""
+"""Makes the option `--version` of a command."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Worker:
 
         def ended(position: Position, settled: bool) -> bool:
             nonlocal waiting, looked
-            if "wanted" in lease.found:
+            if "wanted" in lease.document:
                 return True
             drained = once and settled and is_drained(self._outbox, position)
             now = self._clock.monotonic()

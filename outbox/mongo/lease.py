@@ -1,4 +1,4 @@
-"""A lease: which process holds a role. No two clocks are ever compared."""
+"""Holds leases: which process has a role. No two clocks are ever compared."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ logger = logging.getLogger("outbox")
 
 SECONDS = 10.0
 _LOOK_SECONDS = 0.1
-_MOST_SECONDS = 120.0  # that slow beats can bring a lease to
+_MOST_SECONDS = 120.0  # the longest lease time that slow beats can lead to
 _SANE_SECONDS = 86_400.0
-_BEATS = 6  # so long beats take a sixth of the lease time; by itself a beat of a third and 0.46 of it would do
+_BEATS = 6  # a slow beat takes at most a sixth of the lease time; by calculation 0.46 of it, after a third, would do
 _ANSWER_SECONDS = 2.0
 _LATE = "a majority of the servers is slow to confirm what is written (is one down, and another far behind?)"
 RELEASE_SECONDS = 1.0
@@ -41,12 +41,12 @@ _SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock ma
 class Lease:
     """A role of one outbox (`sequencer`, `relay:kafka`, `schema`), held by at most one process at a time.
 
-    The holder adds 1 to `beat` every third of the lease time, which it writes down with it (`seconds`); a waiter that
-    has seen the same `{fence, beat}` for as long, on its own monotonic clock, takes it over with `fence` + 1. So a
-    wrong clock can neither block a takeover nor hasten one. A holder of the same host whose process is gone is
-    succeeded at once. Passive (no thread of its own) and not thread-safe.
+    The holder adds 1 to `beat` every third of the lease time, and writes the lease time (`seconds`) with it. A waiter
+    that has seen the same `{fence, beat}` for that time, on its own monotonic clock, takes the lease over with `fence`
+    + 1. So a wrong clock can neither block a takeover nor hasten one. When the holder's process ran on the same host
+    and is gone, a waiter takes over at once. It has no thread of its own, and is not thread-safe.
 
-    seconds: the lease time. While the majority of the servers is slow to confirm a beat, the holder takes more.
+    seconds: the lease time. While the majority of the servers is slow to confirm a beat, the holder takes a longer one.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ class Lease:
         self.role = role
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}" if owner is None else owner
         self.seconds = seconds
-        """The lease time that this holder asks for; what it has is written in the document."""
+        """The lease time that this holder asks for; the one it has is in the document."""
         self.fence = 0
-        """The fence of the present holding; 0 when not held. Only grows from one holder to the next."""
-        self.found: Document = {}
-        """The document as it was when the lease was taken or renewed last, with what others have added to it."""
+        """The fence while the lease is held, else 0. It grows with each holding."""
+        self.document: Document = {}
+        """The document as it was when the lease was last taken or renewed, with what others have added to it."""
         self._leases = leases
         self._clock: Clock = SystemClock() if clock is None else clock
         self._pid = os.getpid()
         self._beat = 0
         self._sent = 0.0
-        self._took = 0.0  # the last beat, until it was confirmed
+        self._took = 0.0  # how long the last beat took until it was confirmed
         self._granted = float(seconds)
         self._process = this_process()
         self._seen: tuple[int, int] | None = None
@@ -79,10 +79,10 @@ class Lease:
 
     @outside_bound_session
     def acquire(self) -> bool:
-        """Tries once, without waiting. True means held, with a new fence, also when it was one's own before.
+        """Tries once to take the lease, without waiting. True: held, with a new fence, also if it was held here before.
 
-        Call it again every second or so: a holder that has died is recognised by standing still between the calls.
-        Raises pymongo's errors, but for a majority that is slow: that is waited for, up to two minutes.
+        Call it again every second or so: between the calls it sees that the beats of a dead holder stand still. Raises
+        pymongo's errors, except while the majority is slow: it waits for that up to two minutes.
         """
         while True:
             try:
@@ -100,15 +100,15 @@ class Lease:
                 lease = self._found()
             if lease is None or not self.observe(lease):
                 return False
-            # Whoever has removed the document, or restored an older one, has not undone what was written under it.
+            # The document may have been removed or restored, but not what was written under a higher fence.
             if not self._swap(lease, max(lease["fence"], self._known_fence()) + 1):
                 return False
-        if self._wanted() > self._granted:  # a majority is slow to confirm: then only a longer lease is of any use
+        if self._wanted() > self._granted:  # a majority is slow to confirm, so only a longer lease helps
             self.renew()
         return True
 
     def _answers(self) -> bool:
-        """Whether the primary answers, so that it is the majority that was waited for in vain."""
+        """Tells whether the primary answers: then it was the majority that did not confirm in time."""
         try:
             with time_limit(_ANSWER_SECONDS):
                 return bool(self._leases.database.client.admin.command("hello").get("isWritablePrimary"))
@@ -116,8 +116,10 @@ class Lease:
             return False
 
     def acquire_if_idle(self) -> bool:
-        """Takes it, at once if nobody has it, after the lease time if its holder has died; False as soon as the holder
-        is seen at work, within a third of the lease time. For who tries only once. Blocks; raises as `acquire`."""
+        """Takes the lease: at once if nobody holds it, after the lease time if the holder has died. Blocks.
+
+        False as soon as the holder is seen at work, within a third of the lease time. Raises as `acquire`.
+        """
         first = None
         while not self.acquire():
             first = first or self._seen
@@ -135,7 +137,7 @@ class Lease:
         return lease
 
     def _known_fence(self) -> int:
-        """The highest fence of this role that is known without its lease: 0, or what was written under it."""
+        """Returns the highest fence that was written under this lease elsewhere; 0 when there is none."""
         name, database = self._leases.name.removesuffix(".leases"), self._leases.database
         if self.role == "schema":
             return 0
@@ -150,7 +152,7 @@ class Lease:
         return known
 
     def observe(self, lease: Document) -> bool:
-        """Takes note of the document, which somebody has just read; whether it could be taken now. No I/O."""
+        """Notes the lease's document, just read, and tells whether the lease could be taken now. No I/O."""
         return lease["owner"] in (None, self.owner) or is_gone(lease.get("process")) or self._stands_still(lease)
 
     def _stands_still(self, lease: Document) -> bool:
@@ -161,7 +163,7 @@ class Lease:
         return now - self._seen_at >= seconds_of(lease, self.seconds)
 
     def _swap(self, old: Document, fence: int) -> bool:
-        """Compare-and-set on all that identifies a holding; `renewed` is the server's time, for people only."""
+        """Takes or renews the lease, if nobody else did since `old` was read. `renewed` is only for people."""
         sent = self._clock.monotonic()
         seconds = self._wanted()
         terms = {"seconds": seconds, "process": {"$literal": self._process}}
@@ -172,7 +174,7 @@ class Lease:
         )
         if new is None:
             return False
-        self.fence, self.found, self._beat, self._sent = fence, new, new["beat"], sent
+        self.fence, self.document, self._beat, self._sent = fence, new, new["beat"], sent
         if seconds > self._granted:
             logger.warning(
                 "the lease %r is %g s now, for a beat took %.1f s: %s", self.role, seconds, self._took, _LATE
@@ -186,7 +188,7 @@ class Lease:
         return max(self.seconds, min(_MOST_SECONDS, float(math.ceil(_BEATS * self._took))))
 
     def renew_if_due(self) -> bool:
-        """Beats when a third of the lease time has passed since the last beat: True then. Raises as `renew`."""
+        """Beats when a third of the lease time has passed since the last beat: then returns True. Raises as `renew`."""
         if self.fence and self._clock.monotonic() - self._sent < self._granted / 3 and self._is_sure():
             return False
         self.renew()
@@ -194,16 +196,16 @@ class Lease:
 
     @outside_bound_session
     def renew(self) -> None:
-        """Beats now. Raises LeaseLost when another process has it; pymongo's errors leave the outcome open."""
+        """Beats now. Raises LeaseLost when another process has it, and pymongo's errors: it may have beaten then."""
         with time_limit():
             if not self.fence or not self._swap(_held(self.owner, self._beat, self.fence), self.fence):
                 self.fence = 0
                 raise LeaseLost(f"the lease {self.role!r} is held by another process now")
 
     def hold(self, session: ClientSession) -> None:
-        """Makes the session's transaction one that can be committed only while this holding lasts. Raises LeaseLost.
+        """Makes the session's transaction fail unless this holding lasts until the commit. Raises LeaseLost.
 
-        The count makes it a write: who takes the lease over meanwhile, and this, cannot both be.
+        It writes to the lease's document: so this transaction and a takeover meanwhile cannot both be committed.
         """
         with time_limit():
             held = self._leases.update_one(
@@ -215,7 +217,7 @@ class Lease:
             raise LeaseLost(f"the lease {self.role!r} is held by another process now")
 
     def check(self) -> None:
-        """Raises LeaseLost once the last confirmed beat is too old to be sure of the lease. No I/O."""
+        """Raises LeaseLost when the last confirmed beat is so old that another process may have the lease. No I/O."""
         if not self.fence or not self._is_sure():
             raise LeaseLost(f"the lease {self.role!r} could not be confirmed in time")
 
@@ -226,11 +228,11 @@ class Lease:
     def release(self) -> None:
         """Gives the lease back, so that a waiter has it at once. Raises pymongo's errors.
 
-        Whoever does this is about to end, and may be killed if that takes long. So a majority is not waited for longer
-        than a second: if there is none now, the lease is free as soon as there is one.
+        A process that releases is about to end, and may be killed if that takes long. So it waits for a majority only
+        for a second: if there is none now, the lease is free as soon as there is one.
         """
         fence, self.fence = self.fence, 0
-        if fence and self._pid == os.getpid():  # a forked process has a copy of it, and its parent the lease
+        if fence and self._pid == os.getpid():  # a forked process has only a copy: the lease is its parent's
             own = {"_id": self.role, "owner": self.owner, "fence": Int64(fence)}
             free = {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}}
             with time_limit(RELEASE_SECONDS):
@@ -238,7 +240,7 @@ class Lease:
 
     @contextmanager
     def held(self, holder: str, log: logging.Logger = logger) -> Iterator[None]:
-        """Gives the lease back at the end of the `with`, whatever has happened; one that cannot be runs out by itself.
+        """Gives the lease back at the end of the `with`, whatever happened; if that fails, it runs out by itself.
 
         holder: what the log calls it, such as "relay 'kafka'". log: where it says that the lease is not given back.
         """
@@ -248,7 +250,9 @@ class Lease:
             try:
                 self.release()
             except PyMongoError as error:
-                level = logging.INFO if is_closed(error) else logging.WARNING  # a program that ends has closed it
+                level = (
+                    logging.INFO if is_closed(error) else logging.WARNING
+                )  # the program ends, and has closed its client
                 log.log(level, "%s: the lease could not be given back: %s", holder, short_message(error))
 
 
@@ -256,19 +260,19 @@ def _held(owner: str | None, beat: int, fence: int) -> Document:
     return {"owner": owner, "beat": Int64(beat), "fence": Int64(fence)}
 
 
-def _whole(found: Document | None) -> int:
-    """Its fence; 0 without one."""
-    fence = None if found is None else found.get("fence")
+def _whole(lease: Document | None) -> int:
+    """Returns the fence of a lease's document; 0 without one."""
+    fence = None if lease is None else lease.get("fence")
     return fence if isinstance(fence, int) else 0
 
 
 def seconds_of(lease: Document, otherwise: float) -> float:
-    """The lease time that a lease's holder goes by: what its document says, else `otherwise`."""
+    """Returns the lease time that the holder goes by: the document's, else `otherwise`."""
     seconds = lease.get("seconds")
     return float(seconds) if isinstance(seconds, (int, float)) and 0 < seconds <= _SANE_SECONDS else otherwise
 
 
 def read_lease(leases: Collection[Document], role: str) -> dict[str, Any] | None:
-    """The lease's document, for status; None when the role was never held."""
+    """Reads the lease's document, for status; None when the role was never held."""
     with time_limit():
         return leases.find_one({"_id": role})

@@ -107,7 +107,7 @@ class Appender:
         """
         self.next = next_seq
         self.retention, self.held_bytes = Retention(self._collections, self._lease.fence), 0
-        self.retention.begin(self._lease.found)
+        self.retention.begin(self._lease.document)
         self._floor = 0 if newest is None else newest.heads()[-1][2]
         self._listener.began(self._lease.fence, next_seq)
 

@@ -43,8 +43,8 @@ def list_(
     """List the relay's dead and parked messages, and what the log itself refused (reader `sequencer`)."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
-            found = DeadLetterAdmin(outbox.collections, settings.name).letters(Selection(key=key, type=type))
-            letters = map(document.as_json, found)
+            selected = DeadLetterAdmin(outbox.collections, settings.name).letters(Selection(key=key, type=type))
+            letters = map(document.as_json, selected)
             if as_json:
                 for letter in letters:
                     print(json.dumps(letter))
@@ -84,7 +84,7 @@ def show(
         if letter is None:
             print(f"{settings.full_name}: no dead letter {id} of relay {settings.name!r}", file=sys.stderr)
             raise typer.Exit(1)
-        # On a terminal that has not all letters, JSON's own escapes.
+        # On a terminal that cannot show all characters, JSON's own escapes.
         plain = not sys.stdout.encoding.lower().startswith("utf")
         print(json.dumps(document.as_json(letter), indent=2, ensure_ascii=plain))
 

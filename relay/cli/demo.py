@@ -53,7 +53,9 @@ def demo(
     try:
         report, checks = play(messages, mongo, kafka, Display(Console(stderr=as_json)), keep=keep)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more could only meet Python's own end, and look like a crash
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # one more would only interrupt Python's own shutdown, and look like a crash
         raise _failed("interrupted; all that was started has been stopped", _INTERRUPTED) from None
     except RelayEnded as error:
         raise _failed(error, error.code if error.code in (USAGE, UNREACHABLE, PROTECTED) else UNEXPECTED) from None

@@ -1,4 +1,4 @@
-"""The exit codes of the command `relay`: the rows that it has beside those of all commands."""
+"""Maps the relay's errors to exit codes: the rows that `relay` has beside those of all commands."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ def exit_code(error: OutboxError | PyMongoError) -> int:
 
 
 def exit_codes() -> AbstractContextManager[None]:
-    """Ends the command with an error's sentence, its notes, and its code."""
+    """Ends the command at an error with the error's text, notes and exit code."""
     return of_any_command.exit_codes("relay", _OWN)

@@ -1,4 +1,4 @@
-"""What the commands have in common: their options, the outboxes that these name, and their way with arguments."""
+"""Holds what the commands share: their options, opening the outboxes, and how arguments are read."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Opened = list[tuple[OutboxSettings, Outbox]]
 
 
 class Command(TyperCommand):
-    """A command without arguments beyond its own; `--set sasl.password=two words` has one too many.
+    """Refuses an argument too many, such as `words` in `--set sasl.password=two words`, without repeating it.
 
-    It never repeats such an argument, which may be a part of a secret.
+    It may be a part of a secret.
     """
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
@@ -54,7 +54,7 @@ def outboxes(
 
 
 def only(opened: Opened) -> tuple[OutboxSettings, Outbox]:
-    """The one outbox that a changing command works on. Raises InvalidSettings when several are named."""
+    """Returns the one outbox that a command changes. Raises InvalidSettings when several are named."""
     if len(opened) > 1:
         raise InvalidSettings("the file has several outboxes: choose one with --outbox")
     return opened[0]

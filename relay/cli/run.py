@@ -1,4 +1,4 @@
-"""The command `relay run`: the relays that the settings name, each with its sink and its thread, in this process."""
+"""The command `relay run`: runs the relays that the settings name, each with its own sink and thread."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RELAYING: Privileges = {
     ".leases": ("find", "insert", "update"),
     ".dead": ("find", "insert", "remove", "update"),
 }
-"""What `relay run` needs, which also sequences, and what `relay status` reads."""
+"""The privileges that `relay run` needs, also to sequence, and those for what `relay status` reads."""
 
 _CHECK_SECONDS = 0.2
 
@@ -104,7 +104,7 @@ def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
 
     def on_signal(number: int, _: object) -> None:
-        if stop.is_set():  # the second time: somebody does not want to wait for the draining
+        if stop.is_set():  # the second signal: the user does not want to wait for draining
             os._exit(128 + number)
         stop.set()
 
@@ -120,7 +120,7 @@ def _log_to_terminal(level: str) -> None:
         from rich.logging import RichHandler
 
         handler = RichHandler(console=Console(stderr=True), show_path=False)
-    else:  # a file or a container's log: one line an event, whatever its length
+    else:  # a file or a container's log: one line for each event, however long
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for channel in ("relay", "outbox"):
@@ -135,7 +135,7 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
             f"--kafka is {'missing' if settings.kafka is None else 'empty'}; or give RELAY_KAFKA, or "
             "`bootstrap.servers` under [kafka] in the file"
         )
-    from relay.encoding.topics import Topics  # here: these load a Kafka client, which `relay health` does without
+    from relay.encoding.topics import Topics  # here: these load a Kafka client, which `relay health` does not need
     from relay.kafka.settings import check_files
     from relay.relay import Relay
 
@@ -175,7 +175,7 @@ def _sink(bootstrap: str, kafka_settings: dict[str, str], settings: OutboxSettin
 
 
 def _log_ignored_start(settings: OutboxSettings, outbox: Outbox) -> None:
-    """Says that `start` has no effect on a relay with a cursor: else a wrong one would go unnoticed."""
+    """Logs that `start` has no effect on a relay with a cursor: else nobody would notice a wrong one."""
     from outbox.shares import layout
 
     cursor = patiently(lambda: layout.load(outbox.collections, settings.name)).slowest
@@ -189,10 +189,10 @@ def _log_ignored_start(settings: OutboxSettings, outbox: Outbox) -> None:
 def run_together(relays: Sequence[Relay], stop: threading.Event, *, once: bool, show: Show = lambda _: None) -> None:
     """Runs all relays, each on a thread, until `stop`, or with `once` until all have drained.
 
-    One that fails says so in the log, with what can be done, and the others go on. When all have ended, raises the
+    When a relay fails, the log says why and what can be done, and the others go on. When all have ended, raises the
     error of the first that failed. `show` is called some times a second with the pulses of the relays at work.
 
-    The threads are daemons, so that the calling one, the main thread, stays free for signals.
+    The relays run on daemon threads, so that the calling thread, the main one, stays free for signals.
     """
     clock = SystemClock()
     at_work = [_RelayThread(relay, Pulse(clock), once) for relay in relays]
@@ -217,7 +217,7 @@ def run_together(relays: Sequence[Relay], stop: threading.Event, *, once: bool, 
 
 
 class _RelayThread:
-    """A relay on its thread."""
+    """Runs a relay on a thread."""
 
     def __init__(self, relay: Relay, pulse: Pulse, once: bool) -> None:
         self.relay = relay

@@ -18,7 +18,7 @@ from relay.cli.settings_sources import read_environment, read_file
 from relay.encoding.topics import DEFAULT_TOPIC
 from relay.errors import InvalidSettings
 
-# Whatever is wrong with a value, it is not shown: it may be an address with a password in it.
+# A wrong value is never shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -50,7 +50,7 @@ def _from_text(value: object) -> object:
 
 
 class TopicLayout(BaseModel):
-    """How missing topics are created; as text `partitions=3,replication=1`."""
+    """Holds how missing topics are created; as text `partitions=3,replication=1`."""
 
     model_config = _CLOSED
 
@@ -82,7 +82,7 @@ class OutboxSettings(BaseModel):
 
 
 class _Given(BaseModel):
-    """What flags and environment say. They win over the file, and each outbox is checked as a whole later."""
+    """Holds what flags and environment say. They win over the file; each outbox is checked as a whole later."""
 
     model_config = _CLOSED
 

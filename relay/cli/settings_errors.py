@@ -21,7 +21,7 @@ _HINTS = {
 
 
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Names the known name that was probably meant, as the end of a sentence; "" when none is close."""
+    """Suggests the known name that was probably meant, as the end of a sentence; "" when none is close."""
     closest = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {prefix}{closest[0]}?" if closest else ""
 

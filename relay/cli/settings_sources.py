@@ -1,4 +1,4 @@
-"""Where settings come from beside the flags: the file named by --config, and the variables RELAY_…."""
+"""Reads settings from the file named by --config, and from the variables RELAY_…."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from relay.errors import InvalidSettings
 
 _OTHER_ENCODINGS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _PREFIX = "RELAY_"
-# Kubernetes gives these to every container beside a service that is called relay, or relay-something; so does Docker
-# to a container that is linked to one.
+# Kubernetes sets these in every container beside a service called relay, or relay-something; Docker does so in a
+# container that is linked to one.
 _OF_A_SERVICE = re.compile(
     r"RELAY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
@@ -31,7 +31,7 @@ def read_file(path: Path) -> dict[str, Any]:
         if content.startswith(mark):
             raise InvalidSettings(f"--config {path}: it is written in {encoding}: save it as UTF-8")
     try:
-        # As text files are read everywhere: TOML itself would refuse the line ends of old editors.
+        # Line ends as in any text file: TOML itself would refuse those of old editors.
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
         return tomllib.loads(text)
     except UnicodeDecodeError as error:

@@ -88,6 +88,13 @@ def test_what_is_put_is_numbered_and_the_readers_are_woken(orders: Outbox, backg
         wait_until(lambda: head.rings > rings and head.seq == 1, 30, "the readers to be woken")
 
 
+def test_what_this_process_numbers_its_readers_need_not_ask_for(orders: Outbox, background: BackgroundThreads) -> None:
+    with background.running() as head:
+        wait_until(lambda: head.append_cache.since(1, 1 << 20) == [], 30, "the sequencer to begin")
+        orders.put(placed(1), standalone=True)
+        wait_until(lambda: head.append_cache.since(1, 1 << 20), 30, "what it has appended")
+
+
 def test_a_process_that_does_not_sequence_has_a_tail_alone(orders: Outbox) -> None:
     with BackgroundThreads(orders.collections, sequencing=False).running() as head:
         assert threads() == ["outbox-tail-outbox"]
@@ -111,6 +118,7 @@ def test_every_turn_of_a_process_has_the_same_owner_of_the_lease(orders: Outbox,
     for _ in range(2):
         with background.running():
             owners.append(wait_until(lambda: owner(orders), 30, "the lease"))
+        wait_until(lambda: owner(orders) is None, 30, "the lease to be free")
 
     assert owners[0] == owners[1]
 

@@ -137,6 +137,24 @@ def test_what_was_begun_with_is_in_the_log_and_all_else_is_forgotten(scene: Scen
     assert (scene.untaken.is_fresh(before), scene.untaken.is_fresh(found)) == (True, False)
 
 
+def test_what_was_taken_before_it_was_begun_anew_is_forgotten_in_an_open_snapshot_too(scene: Scene) -> None:
+    [before] = scene.stage(1)
+    scene.untaken.took([before], None)
+    scene.shown()
+    scene.untaken.begin((), None)
+
+    assert scene.untaken.is_fresh(before)
+
+
+def test_a_snapshot_that_is_left_half_way_was_not_given_whole(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when its end is taken for the end of staging: what is behind it would wait."""
+    monkeypatch.setattr(snapshot, "RECORDS", 500)
+    ids = scene.stage(1200)
+
+    assert scene.whole() == ids[:500]
+    assert not scene.untaken.is_whole
+
+
 @pytest.mark.parametrize(
     "learn",
     [
@@ -197,6 +215,7 @@ def test_a_page_that_is_refused_for_another_reason_is_an_error(scene: Scene, mon
     scene.shown()
 
     def refuse(_: Snapshot) -> NoReturn:
+        monkeypatch.undo()
         raise OperationFailure("not authorized", 13)
 
     monkeypatch.setattr(Snapshot, "page", refuse)

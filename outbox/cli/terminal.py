@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from bson import json_util
+from bson.datetime_ms import DatetimeMS
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -74,8 +75,8 @@ def headroom(left: Headroom | None, lag: int) -> str:
     return format_bytes(left.bytes) + time + ("" if left.records is None else f"\n{left.records:,} records")
 
 
-def _short(date: datetime | None) -> str:
-    return "" if date is None else text(date)[:19].replace("T", " ")
+def _short(date: datetime | DatetimeMS | None) -> str:
+    return "" if date is None else text(date).partition(".")[0].replace("T", " ")
 
 
 def print_json(record: Record[Any]) -> None:
@@ -124,4 +125,4 @@ class RecordPrinter:
 
 def text(value: object) -> str:
     """Returns a date as `outbox.dates` writes it, and anything else as Python does."""
-    return dates.text(value) if isinstance(value, datetime) else str(value)
+    return dates.text(value) if isinstance(value, datetime | DatetimeMS) else str(value)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bson import Binary, Decimal128, ObjectId
+from bson.datetime_ms import DatetimeMS
 
 from outbox import dates
 
@@ -54,6 +55,8 @@ def _json_value(value: Any) -> Any:
     match value:
         case datetime():
             return dates.text(value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
+        case DatetimeMS():
+            return dates.text(value)
         case ObjectId() | Decimal128() | Decimal() | uuid.UUID():
             return str(value)
         case Binary() | bytes():

@@ -21,18 +21,16 @@ EDGES = [
     (datetime(2024, 2, 29, 12, 30, 0, 400, UTC), "2024-02-29T12:30:00.000Z"),
     (datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC), "9999-12-31T23:59:59.999Z"),
 ]
+BEYOND = [
+    (8640000000000000, "+275760-09-13T00:00:00.000Z"),  # the last date JavaScript has
+    (-62167219200001, "-000001-12-31T23:59:59.999Z"),
+    (-62167219200000, "0000-01-01T00:00:00.000Z"),
+    (-8640000000000000, "-271821-04-20T00:00:00.000Z"),
+    (253402300799999, "9999-12-31T23:59:59.999Z"),
+]
 
 
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [
-        (8640000000000000, "+275760-09-13T00:00:00.000Z"),  # the last date JavaScript has
-        (-62167219200001, "-000001-12-31T23:59:59.999Z"),
-        (-62167219200000, "0000-01-01T00:00:00.000Z"),
-        (-8640000000000000, "-271821-04-20T00:00:00.000Z"),
-        (253402300799999, "9999-12-31T23:59:59.999Z"),
-    ],
-)
+@pytest.mark.parametrize(("milliseconds", "text"), BEYOND)
 def test_years_beyond_four_digits_are_written_as_javascript_does(milliseconds: int, text: str) -> None:
     assert dates.text(DatetimeMS(milliseconds)) == text
 
@@ -47,3 +45,10 @@ def test_both_ways_of_writing_a_date_agree(value: datetime) -> None:
 @pytest.mark.parametrize(("value", "text"), EDGES)
 def test_the_terminal_and_a_schema_s_choices_write_a_date_in_the_same_way(value: datetime, text: str) -> None:
     assert dates.text(value) == terminal.text(value) == JSON.value(value) == text
+
+
+@pytest.mark.parametrize(("milliseconds", "text"), BEYOND)
+def test_so_they_do_a_date_that_python_cannot_hold(milliseconds: int, text: str) -> None:
+    value = DatetimeMS(milliseconds)
+
+    assert (terminal.text(value), JSON.value(value)) == (text, text)

@@ -132,6 +132,21 @@ def test_a_reader_is_told_in_a_line_of_its_own(told: Told) -> None:
     assert "no durable reader" not in table
 
 
+@pytest.mark.parametrize(
+    ("date", "said"),
+    [
+        (datetime(2025, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), "2025-01-02 03:04:05"),
+        (DatetimeMS(253_402_300_800_000), "+010000-01-01 00:00:00"),
+        (DatetimeMS(-62_167_219_200_001), "-000001-12-31 23:59:59"),
+    ],
+    ids=str,
+)
+def test_a_reader_s_dates_are_told_to_the_second_whatever_the_year(told: Told, date: Any, said: str) -> None:
+    *_, line = told(cursors=(replace(CURSOR, headroom=None, created=date, updated=date),)).splitlines()
+
+    assert line.rstrip().endswith(f" {said}  {said}")
+
+
 def test_a_long_name_of_a_reader_is_told_in_full_on_a_narrow_terminal(
     told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +232,16 @@ def test_text_in_brackets_is_shown_as_it_is_and_no_style(capsys: pytest.CaptureF
 
     assert '{"text": "[bold]é[/bold]"}' in out
     assert "[red]k" in out
+
+
+def test_a_date_that_python_cannot_hold_is_shown_as_kafka_has_it(
+    printed: Callable[[Record[Any]], dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = record(ms=253_402_300_800_000)
+
+    assert printed(far)["created"] == "+010000-01-01T00:00:00.000Z"
+    RecordPrinter()(far)
+    assert capsys.readouterr().out.split()[1] == "+010000-01-01T00:00:00.000Z"
 
 
 def test_a_reader_of_the_output_that_has_gone_is_an_error_of_whoever_prints(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 PoisonCode = Literal["undecodable", "unencodable", "refused"]
 """Who refuses a poison message: the driver, the encoder of the value, or the sink."""
@@ -11,6 +11,14 @@ PoisonCode = Literal["undecodable", "unencodable", "refused"]
 
 class OutboxError(Exception):
     """The root of this package's errors: `except OutboxError` catches all of them, and none of the driver's."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would make it anew of its text, which is not what some are made of; so a pool of processes broke.
+        return _made_anew, (type(self), self.args), self.__dict__
+
+
+def _made_anew(cls: type[OutboxError], args: tuple[object, ...]) -> OutboxError:
+    return cls.__new__(cls, *args)
 
 
 class InvalidName(OutboxError):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
+from collections.abc import Callable
 
 import pytest
 
@@ -88,3 +91,25 @@ def test_a_failed_delivery_names_the_record_if_one_is_to_blame() -> None:
     assert (FAILED.seq, FAILED.verdict, FAILED.reason) == (7, Verdict.RETRY, "the broker is away")
     assert str(FAILED) == "seq 7: the broker is away"
     assert str(DeliveryFailed(None, Verdict.RETRY, "the broker is away")) == "the broker is away"
+
+
+def copied(error: OutboxError) -> OutboxError:
+    return copy.copy(error)
+
+
+def sent(error: OutboxError) -> OutboxError:
+    """As a pool of processes sends it to whoever waits for the result."""
+    received: OutboxError = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+    return received
+
+
+@pytest.mark.parametrize("way", [copied, sent])
+@pytest.mark.parametrize("error", [HISTORY, UNDECODABLE, POISON, FAILED, OutboxError("a", 1)], ids=repr)
+def test_an_error_that_is_sent_to_another_process_arrives_whole(
+    error: OutboxError, way: Callable[[OutboxError], OutboxError]
+) -> None:
+    error.add_note("what can be done")
+
+    found = way(error)
+
+    assert (type(found), str(found), found.args, vars(found)) == (type(error), str(error), error.args, vars(error))

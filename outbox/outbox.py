@@ -192,7 +192,7 @@ class Outbox:
     def running(self, await_seconds: float = AWAIT_SECONDS) -> AbstractContextManager[Head]:
         """Keeps this process's tail and its turn at sequencing alive inside the `with`, as a subscription does.
 
-        await_seconds: how long one question to the server for news may last. The longer, the fewer there are while
+        await_seconds: how long the server waits for a change before it answers. The longer, the fewer are asked while
         nothing happens; a thread that asked may live on as long after the `with`.
         """
         self._usable()

@@ -1,1 +1,1 @@
-"""What was put aside instead of being lost."""
+"""Messages that were put aside instead of being lost."""

@@ -1,4 +1,4 @@
-"""What an operator does with dead letters: sends them again, or gives them up."""
+"""Does what an operator asks for with dead letters: lists them, has them sent again, or deletes them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STAGED = ("created", "type", "key", "headers", "data")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters are meant: those that have all that is given; all of them when nothing is."""
+    """Selects the letters that match all that is given; every letter when nothing is."""
 
     id: ObjectId | None = None
     key: str | None = None
@@ -40,18 +40,18 @@ class Selection:
 
 
 class Requeued(NamedTuple):
-    """What `DeadLetterOffice.requeue` came to."""
+    """The result of `DeadLetterAdmin.requeue`."""
 
     letters: int
-    """How many letters the relay will send, or were put into staging again."""
+    """How many letters the relay will send, and how many were put into staging again, together."""
     refused: list[tuple[ObjectId, str]]
-    """Messages of the sequencer's that cannot be put again, each with the reason."""
+    """Messages that the log refused and that cannot be put again, each with the reason."""
 
 
 class DeadLetterAdmin:
-    """The dead letters of relay `name`, and of the sequencer. Thread-safe; beside a running relay or without one.
+    """Shows and changes the dead letters of relay `name`, and of the sequencer. Thread-safe.
 
-    Every method raises pymongo's errors; whatever it raises, calling it again is safe.
+    It works beside a running relay or without one. Every method raises pymongo's errors; calling it again is safe.
     """
 
     def __init__(self, collections: Collections, name: str) -> None:
@@ -64,15 +64,15 @@ class DeadLetterAdmin:
 
     @outside_bound_session
     def letters(self, selection: Selection) -> Iterator[Document]:
-        """The letters of one log after the other, in order of seq (those that have none first), without their data."""
+        """Yields the letters without their data: log after log, in order of seq, those without a seq first."""
         query, order = {**self._readers, **selection.query()}, [("log", 1), ("seq", 1), ("_id", 1)]
         shown, tries = 0, Tries()
         while True:  # with a new cursor, if one is lost on the way
             try:
                 with time_limit(_SECONDS):
-                    for each in self._raw.find(query, {"data": 0}, sort=order, skip=shown, allow_disk_use=True):
+                    for letter in self._raw.find(query, {"data": 0}, sort=order, skip=shown, allow_disk_use=True):
                         shown += 1
-                        yield decoded(bytes(each.raw))
+                        yield decoded(bytes(letter.raw))
                 return
             except PyMongoError as error:
                 tries.wait(error)
@@ -80,40 +80,40 @@ class DeadLetterAdmin:
     @outside_bound_session
     @patient
     def letter(self, id: ObjectId) -> Document | None:
-        """One whole letter."""
+        """Returns one whole letter; None when there is none of this id."""
         with time_limit():
-            found = self._raw.find_one({"_id": id, **self._readers})
-        return None if found is None else decoded(bytes(found.raw))
+            letter = self._raw.find_one({"_id": id, **self._readers})
+        return None if letter is None else decoded(bytes(letter.raw))
 
     @outside_bound_session
     @patient
     def count(self, state: State) -> int:
-        """How many letters are dead, or parked."""
+        """Counts the letters in this state."""
         with time_limit(_SECONDS):
             return self._dead.count_documents({**self._readers, "state": state})
 
     @outside_bound_session
     def requeue(self, selection: Selection) -> Requeued:
-        """Asks the relay to send letters again, with their own id and seq; it does so when it next looks, or starts.
+        """Asks the relay to send letters again, with their own id and seq: at its next look, or when it starts.
 
-        A parked key goes as a whole, in its order, whichever of its letters are selected. A letter stays until its
-        message is delivered. The sequencer's go back to staging, if its validator accepts them by now.
+        A parked key is sent as a whole, in its order, whichever of its letters are selected. A letter stays until its
+        message is delivered. Letters of the sequencer go back to staging, if staging's validator accepts them now.
         """
         own = {**selection.query(), "reader": self._reader}
         marked = 0
         for keys in self._parked_keys(own):
-            # The dead first: as soon as one that is parked is marked, the relay takes all of its key for released.
+            # The dead ones first: once a parked one is marked, the relay takes its whole key for released.
             for state in ("dead", "parked"):
                 marked += self._mark({"reader": self._reader, "key": {"$in": keys}, "state": state})
         marked += self._mark(own)
-        buried = self._buried({**own, "reader": SEQUENCER})
-        refused = [(id, reason) for id in buried if (reason := self._stage(id)) is not None]
-        return Requeued(marked + len(buried) - len(refused), refused)
+        unlogged = self._ids({**own, "reader": SEQUENCER})
+        refused = [(id, reason) for id in unlogged if (reason := self._stage(id)) is not None]
+        return Requeued(marked + len(unlogged) - len(refused), refused)
 
     @patient
-    def _buried(self, query: Document) -> list[ObjectId]:
+    def _ids(self, query: Document) -> list[ObjectId]:
         with time_limit(_SECONDS):
-            return [each["_id"] for each in self._dead.find(query, {"_id": 1})]
+            return [letter["_id"] for letter in self._dead.find(query, {"_id": 1})]
 
     @patient
     def _mark(self, query: Document) -> int:
@@ -121,7 +121,7 @@ class DeadLetterAdmin:
             return self._dead.update_many({**query, **UNMARKED}, MARK).modified_count
 
     def _parked_keys(self, own: Document) -> Iterator[list[str]]:
-        """Of the selected letters' keys those that are parked, some at a time."""
+        """Yields those keys of the selected letters that are parked, some at a time."""
         keys = self._keys(own)
         for start in range(0, len(keys), _MANY):
             yield self._parked(keys[start : start + _MANY])
@@ -129,10 +129,10 @@ class DeadLetterAdmin:
     @patient
     def _keys(self, own: Document) -> list[str]:
         with time_limit(_SECONDS):
-            found = self._dead.aggregate(
+            groups = self._dead.aggregate(
                 [{"$match": {"key": {"$ne": None}, **own}}, {"$group": {"_id": "$key"}}], allowDiskUse=True
             )
-            return [each["_id"] for each in found]
+            return [group["_id"] for group in groups]
 
     @patient
     def _parked(self, keys: list[str]) -> list[str]:
@@ -140,13 +140,13 @@ class DeadLetterAdmin:
             return self._dead.distinct("key", {"reader": self._reader, "key": {"$in": keys}, "state": "parked"})
 
     def _stage(self, id: ObjectId) -> str | None:
-        """Puts a message of the sequencer's again, under its own id; why not, if it cannot be. All or nothing."""
+        """Puts a message that the log refused into staging again, under its own id. Returns why if it cannot be."""
 
         def work(session: ClientSession) -> str | None:
-            found = self._raw.find_one_and_delete({"_id": id, "reader": SEQUENCER}, session=session)
-            if found is None:  # somebody else was first
+            deleted = self._raw.find_one_and_delete({"_id": id, "reader": SEQUENCER}, session=session)
+            if deleted is None:  # another command was first
                 return None
-            letter = decoded(bytes(found.raw))
+            letter = decoded(bytes(deleted.raw))
             if letter["error"]["code"] != _INVALID:
                 session.abort_transaction()
                 return f"the log cannot hold it, whatever is done: {letter['error']['reason']}"
@@ -163,8 +163,10 @@ class DeadLetterAdmin:
 
     @outside_bound_session
     def discard(self, selection: Selection) -> int:
-        """Deletes letters for good, and says how many. A parked key that loses its dead letter is released: what is
-        parked behind is sent, in order."""
+        """Deletes letters for good, and returns how many.
+
+        A key that loses its last dead letter is released: what is parked behind it is sent, in order.
+        """
         discarded, tries = 0, Tries()
         while True:  # with a new cursor, if one is lost on the way
             try:
@@ -176,26 +178,27 @@ class DeadLetterAdmin:
                 tries.wait(error)
 
     def _from_behind(self, query: Document) -> Iterator[list[Document]]:
-        """Some at a time. So what is to be discarded of a parked key is gone before the key is released."""
+        """Yields the letters some at a time, newest first: so those of a parked key are gone before it is released."""
         order = [(name, -1) for name, _ in BY_AGE]
-        found = self._raw.find(query, {"key": 1}, sort=order, allow_disk_use=True)
+        cursor = self._raw.find(query, {"key": 1}, sort=order, allow_disk_use=True)
         while True:
             with time_limit(_SECONDS):
-                letters = [decoded(bytes(each.raw)) for each in islice(found, _MANY)]
+                letters = [decoded(bytes(letter.raw)) for letter in islice(cursor, _MANY)]
             if not letters:
                 return
             yield letters
 
     def _discard(self, letters: list[Document], session: ClientSession) -> int:
-        # As a relay does before it parks: of the two, the one that commits later has to look again.
+        # As a relay does before it parks a message: so of the two, the one that commits later has to look again.
         self._collections.cursors.update_many(self._cursors, {"$inc": {"letters": Int64(1)}}, session=session)
-        ids = [each["_id"] for each in letters]
+        ids = [letter["_id"] for letter in letters]
         gone = self._dead.delete_many({"_id": {"$in": ids}, **self._readers}, session=session).deleted_count
         own = {"reader": self._reader}
-        keys = list({each["key"] for each in letters if isinstance(each["key"], str)})  # others only the log refused
+        # A key that is no text is only in letters of what the log refused, and parks nothing.
+        keys = list({letter["key"] for letter in letters if isinstance(letter["key"], str)})
         parked = self._dead.distinct("key", {**own, "key": {"$in": keys}, "state": "parked"}, session=session)
         held = self._dead.distinct("key", {**own, "key": {"$in": parked}, "state": "dead"}, session=session)
         for key in set(parked) - set(held):
-            # One mark is enough, for the relay takes it for its whole key; a million may be behind.
+            # One mark stands for the whole key: a million letters may be parked behind it.
             self._dead.update_one({**own, "key": key, "state": "parked"}, MARK, session=session)
         return gone

@@ -1,4 +1,4 @@
-"""A dead letter: a message put aside, whole, with the reason. A document of `NAME.dead`."""
+"""Makes and reads dead letters: documents of `NAME.dead`, each a whole message with the reason it was put aside."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from outbox.shares.share import Share, key_hash
 LONGEST_REASON = 2000  # characters; a broker's words go into it
 
 State = Literal["dead", "parked"]
-"""Refused itself, or waiting behind one of its key that was."""
+"""`dead`: the message itself was refused. `parked`: it waits behind a dead one of its key."""
 
 SEQUENCER = "sequencer"
 """The reader whose letters are messages that the log itself refused."""
@@ -35,7 +35,7 @@ MESSAGE_FIELDS = ("created", "type", "key", "headers", "data")
 """What a letter keeps of the message, under the same names."""
 
 UNKNOWN_LOG = "0" * IDENTITY_DIGITS
-"""In place of a log's digits, for a letter of before letters said which log they are of, and that this log has not."""
+"""In place of a log's digits, for an old letter that does not say its log and whose message this log does not have."""
 
 
 def dead(record: Record[Any], log: str | None, reader: str, poison: PoisonMessage) -> Document:
@@ -44,7 +44,7 @@ def dead(record: Record[Any], log: str | None, reader: str, poison: PoisonMessag
 
 
 def parked(record: Record[Any], log: str | None, reader: str) -> Document:
-    """Makes the letter of a record that was never tried: one of its key before it is dead."""
+    """Makes the letter of a record that was never sent, because an earlier one of its key is dead."""
     waits = {"code": "parked", "reason": "an earlier message of its key is dead"}
     return _letter_of(record, log, reader, waits, 0, "parked")
 
@@ -80,7 +80,7 @@ def _letter(
     attempts: int,
     state: State,
 ) -> Document:
-    """The one shape of a letter, whoever puts it aside."""
+    """Makes a letter: one shape, whoever puts the message aside."""
     now = datetime.now(UTC)
     return {
         "_id": id,
@@ -98,7 +98,8 @@ def _letter(
 
 
 def letters_of_share(reader: str, share: Share) -> Document:
-    """Finds the letters of a relay whose messages belong to this share; how many there are may change in between."""
+    """Makes the query for the letters of a relay that belong to this share. The number of shares may have changed since
+    they were put aside."""
     if share.total == 1:
         return {"reader": reader}
     return {"reader": reader, "hash": {"$mod": [share.total, share.number - 1]}}
@@ -114,8 +115,8 @@ def _error(code: int | str, reason: str) -> Document:
 
 
 def record(letter: Document) -> Record[Any]:
-    """The message of a letter as it was read from the log: same seq, same id, same data. Raises LetterCorrupt."""
-    _check({"log": None, **letter})  # those of before it was in them
+    """Reads the message of a letter as it stood in the log: same seq, same id, same data. Raises LetterCorrupt."""
+    _check({"log": None, **letter})  # older letters have no `log`
     seq, id = int(letter["seq"]), letter["_id"].binary
     fields = {name: letter[name] for name in ("type", "key", "headers", "data")}
     return Record(
@@ -124,7 +125,7 @@ def record(letter: Document) -> Record[Any]:
 
 
 def _check(letter: Document) -> None:
-    """Raises LetterCorrupt for what no relay has written."""
+    """Raises LetterCorrupt for a letter that no relay has written."""
     for name, is_right in _RIGHT.items():
         if name not in letter or not is_right(letter[name]):
             what = f"is {letter[name]!r:.100}" if name in letter else "is missing"
@@ -140,18 +141,20 @@ _RIGHT: dict[str, Callable[[Any], bool]] = {
     "created": lambda value: isinstance(value, (datetime, DatetimeMS)),
     "type": lambda value: isinstance(value, str),
     "key": lambda value: value is None or isinstance(value, str),
-    "headers": lambda _: True,  # these two the encoder looks at, as it does at those of the log
+    "headers": lambda _: True,  # the encoder checks these two, as it does for the log
     "data": lambda _: True,
     "log": lambda value: value is None or isinstance(value, str),
 }
 
 
 def as_json(letter: Document) -> dict[str, Any]:
-    """A letter as `relay dead` prints it: ids and dates as text; data, if there, as MongoDB's relaxed Extended JSON.
-    What cannot be decoded is `{"undecodable": base64 of the BSON}`."""
-    found = {"id": str(letter["_id"]), **{name: shown(value) for name, value in letter.items() if name != "_id"}}
+    """Returns a letter as `relay dead` prints it: ids and dates as text, data (if there) as relaxed Extended JSON.
+
+    A value that cannot be decoded is `{"undecodable": base64 of the BSON}`.
+    """
+    fields = {"id": str(letter["_id"]), **{name: shown(value) for name, value in letter.items() if name != "_id"}}
     for name in ("created", "first", "last", "requeued"):
-        date = found.get(name)
+        date = fields.get(name)
         if isinstance(date, datetime | DatetimeMS):
-            found[name] = dates.text(date)
-    return dict(json.loads(json_util.dumps(found, json_options=json_util.RELAXED_JSON_OPTIONS)))
+            fields[name] = dates.text(date)
+    return dict(json.loads(json_util.dumps(fields, json_options=json_util.RELAXED_JSON_OPTIONS)))

@@ -26,7 +26,7 @@ _NULL = Element(NULL, b"")
 def dead_letter(collections: Collections, staged: bytes, code: int, reason: str) -> None:
     """Moves a staged document to NAME.dead, as far as a letter can hold it. Raises pymongo's errors.
 
-    Nothing of it is decoded, for it may be anything. Again with the same, after an error: no harm.
+    Decodes nothing of it, for it may be anything. After an error, calling it again with the same document is safe.
     """
     dead = collections.dead
     fields = dict(elements(staged))
@@ -41,14 +41,14 @@ def dead_letter(collections: Collections, staged: bytes, code: int, reason: str)
     logger.error("the log refuses message %s for good (%d: %s); it goes to %s", name, code, reason, dead.full_name)
     letter = letter_of(letter_id, kept, code, reason)
     with time_limit():
-        # A pipeline, for pymongo looks into what replaces a document.
+        # A pipeline, because pymongo decodes a replacement document, and a pipeline it sends as it is.
         dead.update_one(_the_one(letter_id), [{"$replaceWith": {"$literal": RawBSONDocument(letter)}}], upsert=True)
     with time_limit():
         collections.staging.delete_one(_the_one(id))
 
 
 def _kept(fields: dict[str, Element]) -> tuple[dict[str, Element], list[str]]:
-    """Chooses what of the fields a letter can hold, the largest left out, and says what was left out."""
+    """Chooses the fields that a letter can hold, leaves out the largest until they fit, and says which."""
     kept, said = {name: fields.get(name, _NULL) for name in MESSAGE_FIELDS}, []
     while sum(len(value.value) for value in kept.values()) > batch.LARGEST_MESSAGE:
         largest = max(MESSAGE_FIELDS, key=lambda name: len(kept[name].value))
@@ -58,7 +58,7 @@ def _kept(fields: dict[str, Element]) -> tuple[dict[str, Element], list[str]]:
 
 
 def _the_one(id: Element) -> RawBSONDocument:
-    """Finds the document of this `_id`, whatever it is."""
+    """Makes the query for the document with this `_id`, of whatever type it is."""
     equal = Element(DOCUMENT, document([id.named(b"$eq")]))
     return RawBSONDocument(document([equal.named(b"_id")]))
 

@@ -1,4 +1,4 @@
-"""Dead letters that were requeued, as a pump takes them: in the place of the log, and of the cursor."""
+"""Gives requeued dead letters to a pump, in place of the log and its cursor; delivery/worker.py runs that pump."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MACHINE = SystemClock()
 
 
 class DecodedBatch(NamedTuple):
-    """Records that have been decoded already."""
+    """Holds records that are decoded already."""
 
     decoded: Sequence[Record[Any]]
 
@@ -27,10 +27,10 @@ class DecodedBatch(NamedTuple):
 
 
 class RequeuedLetters:
-    """Reads the records once, in order of seq; what the pump saves as delivered is no dead letter any more.
+    """Gives the letters' records once, in order of seq, and removes the letters that the pump saves as delivered.
 
-    A record that is refused again is kept, and with it the later ones of its key. `save` may be called on another
-    thread than the rest.
+    The reader's worker (outbox/delivery/worker.py) sends them, between two runs over the log. A record that is refused
+    again is kept, and with it the later ones of its key. `save` may be called on another thread than the rest.
     """
 
     def __init__(self, letters: DeadLetterStore, records: Sequence[Record[Any]]) -> None:
@@ -44,15 +44,15 @@ class RequeuedLetters:
 
     @property
     def start(self) -> Position:
-        """The position before the first."""
+        """Returns the position just before the first record."""
         return self._seqs[0] - 1, None, None
 
     def read_batches(self) -> list[DecodedBatch]:
-        found, self._read = self._records[self._read :], len(self._records)
-        return [DecodedBatch(found)] if found else []
+        unread, self._read = self._records[self._read :], len(self._records)
+        return [DecodedBatch(unread)] if unread else []
 
     def wait(self, seconds: float) -> bool:
-        """Nothing will come: only lets the time pass."""
+        """Lets the time pass: nothing more will come."""
         return _MACHINE.wait(seconds)
 
     def move(self, position: int) -> None:
@@ -63,28 +63,30 @@ class RequeuedLetters:
         return not self._stuck
 
     def delivered_up_to(self, seq: int) -> list[ObjectId]:
-        """The ids of those with a seq up to `seq`, but for the kept ones."""
-        return [each.id for each in self._records[: bisect_right(self._seqs, seq)] if each.seq not in self._kept]
+        """Returns the ids of the records up to `seq` that are not kept."""
+        records = self._records[: bisect_right(self._seqs, seq)]
+        return [record.id for record in records if record.seq not in self._kept]
 
     def further(self, delivered: Collection[str], position: Position) -> Position:
-        """`position`, or that of the last record among the ids `delivered` if it is behind it."""
-        seqs = [each.seq for each in self._records if str(each.id) in delivered]
+        """Returns the later one of `position` and the position of the last record whose id is in `delivered`."""
+        seqs = [record.seq for record in self._records if str(record.id) in delivered]
         return (max(seqs), None, None) if seqs and max(seqs) > position[0] else position
 
     def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
-        """The ones behind a record that was refused again stay dead letters."""
+        """Keeps, as dead letters, the records behind one of their key that was refused again; returns their seqs."""
         stuck = [record.seq for record in records if record.key in self._stuck]
         self._kept.update(stuck)
         return stuck
 
     def save(self, position: Position) -> None:
-        """Removes the letters up to `position`. Raises pymongo's errors."""
+        """Removes the letters up to `position` that are not kept. Raises pymongo's errors."""
         end = bisect_right(self._seqs, position[0])
-        self._letters.remove([each.id for each in self._records[self._removed : end] if each.seq not in self._kept])
+        records = self._records[self._removed : end]
+        self._letters.remove([record.id for record in records if record.seq not in self._kept])
         self._removed = end
 
     def put_back(self, record: Record[Any], poison: PoisonMessage) -> None:
-        """After the pump found one of them poisoned. Raises pymongo's errors."""
+        """Keeps a record that was refused again, and the later ones of its key. Raises pymongo's errors."""
         self._letters.put_back(record, poison)
         self._kept.add(record.seq)
         if record.key is not None:

@@ -1,4 +1,4 @@
-"""A relay's dead letters: the messages it has put aside, in `NAME.dead`, and the keys that wait behind them."""
+"""Stores the messages that a relay puts aside, in `NAME.dead`, and knows which keys wait behind them."""
 
 from __future__ import annotations
 
@@ -26,33 +26,32 @@ OnPoison = Literal["stop", "dead-letter", "park-key"]
 """What a relay does with a message that can never be delivered; see docs/poison.md."""
 
 BATCH = 500
-"""Released letters that are sent at a time; fewer when they take more than 16 MiB."""
+"""How many requeued letters are sent at a time; fewer when they take more than 16 MiB."""
 _SECONDS = 15.0
 REQUEUED: Document = {"requeued": {"$exists": True}}
 UNMARKED: Document = {"requeued": {"$exists": False}}
 MARK: list[Document] = [{"$set": {"requeued": "$$NOW"}}]
-"""How an operator's wish to have a letter sent stands in it, beside the fields of the contract."""
-
+"""Marks a letter that an operator wants to have sent; this field stands beside those of the contract."""
 
 BY_AGE = [("created", 1), ("first", 1), ("seq", 1)]
-"""Their order, where it must be told without knowing of which log each is."""
+"""The order of letters that may be of several logs, whose seqs cannot be compared."""
 
 
 class Letters(NamedTuple):
-    """Some letters of one log, in order of seq, each of another one."""
+    """Holds some letters of one log, in order of seq, no two with the same seq."""
 
     log: str
     records: Sequence[Record[Any]]
 
 
 class DeadLetterStore:
-    """What one relay puts aside, or one share of it, while it holds its lease under `fence`. Not thread-safe. Raises
-    pymongo's errors.
+    """Keeps what one relay, or one share of it, puts aside while it holds its lease under `fence`.
 
-    The collection is the only truth: which keys are parked is asked of it for each chunk, so nothing is remembered
-    that a crash could lose, that an operator's command could make wrong, or that could outgrow the memory. Only the
-    relay adds letters of its keys, one at a time by its lease, so "there are none" is safe to remember until it adds
-    one.
+    Not thread-safe. Every method raises pymongo's errors.
+
+    Which keys are parked is asked of the collection for each chunk. So nothing is remembered that a crash could lose,
+    that an operator's command could make wrong, or that could outgrow the memory. Only the holder of the lease adds
+    letters of its keys, so "there are none" may be remembered until it adds one.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class DeadLetterStore:
     ) -> None:
         self._client = collections.client
         self._dead = collections.dead
-        # A primary that was just elected may not know for a moment what is committed, and would show no letters.
+        # A primary that was just elected may not know for a moment what is committed, and would then show no letters.
         self._surely = collections.dead.with_options(read_concern=ReadConcern("linearizable"))
         self._cursors = cursors
         self._fence = fence
@@ -70,13 +69,13 @@ class DeadLetterStore:
         self._parking = self._own if on_poison == "park-key" else {**self._own, "state": "parked"}
         self._some = True  # until a look says otherwise
         self.log: str | None = None
-        """Which log the records are of that are put aside, as outbox.log.log.identity has it."""
+        """The log that the records come from, as outbox.log.log.identity names it."""
 
     @outside_bound_session
     def add(self, record: Record[Any], poison: PoisonMessage) -> None:
-        """Keeps a poison message and moves the cursor behind it, both or neither, so a crash loses nothing.
+        """Puts a poison message aside and moves the cursor past it: both or neither, so a crash loses nothing.
 
-        Raises LeaseLost when another relay has worked since, LetterTaken.
+        Raises LeaseLost when another process has taken over, and LetterTaken.
         """
 
         def work(session: ClientSession) -> None:
@@ -89,14 +88,14 @@ class DeadLetterStore:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is certain that there are none, and so no key is parked."""
+        """Tells whether it is certain that there are no letters, and so no parked key."""
         return not self._some
 
     @outside_bound_session
     def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
-        """Keeps those of the records whose key is parked, and returns their seqs. Again with the same: no change.
+        """Puts aside the records whose key is parked, and returns their seqs. Doing it twice changes nothing.
 
-        Raises LeaseLost when another relay has worked since, LetterTaken.
+        Raises LeaseLost when another process has taken over, and LetterTaken.
         """
         if not self._some:
             return ()
@@ -105,7 +104,7 @@ class DeadLetterStore:
             return ()
 
         def work(session: ClientSession) -> Collection[int]:
-            parked = self._parked(keys, session)  # an operator may have released some since
+            parked = self._parked(keys, session)  # an operator may have released some meanwhile
             behind = [record for record in records if record.key in parked]
             self._add([document.parked(record, self.log, self._reader) for record in behind], session)
             return frozenset(record.seq for record in behind)
@@ -118,21 +117,21 @@ class DeadLetterStore:
             return set(dead.distinct("key", {**self._parking, "key": {"$in": keys}}, session=session))
 
     def _add(self, letters: Sequence[Document], session: ClientSession) -> None:
-        ids = [each["_id"] for each in letters]
-        found = self._dead.find({"_id": {"$in": ids}}, {"reader": 1}, session=session)
-        known = {each["_id"]: each.get("reader") for each in found}
+        ids = [letter["_id"] for letter in letters]
+        stored = self._dead.find({"_id": {"$in": ids}}, {"reader": 1}, session=session)
+        known = {letter["_id"]: letter.get("reader") for letter in stored}
         for id, reader in known.items():
             if reader != self._reader:
                 raise LetterTaken(
                     f"message {id} cannot be put aside for {self._reader!r}: {self._dead.full_name} has it for "
                     f"{reader!r}. Requeue or discard it there first: relay dead requeue {id}"
                 )
-        new = [each for each in letters if each["_id"] not in known]
+        new = [letter for letter in letters if letter["_id"] not in known]
         if new:
             self._dead.insert_many(new, session=session)
 
     def _refused_again(self, id: ObjectId, poison: PoisonMessage, session: ClientSession | None) -> bool:
-        """Notes one more failed attempt of a letter; False when there is none."""
+        """Notes one more failed attempt in the letter; False when there is no such letter."""
         change: list[Document] = [
             {
                 "$set": {
@@ -147,8 +146,11 @@ class DeadLetterStore:
         return self._dead.update_one({"_id": id, **self._own}, change, session=session).matched_count > 0
 
     def _fenced(self, work: Callable[[ClientSession], T]) -> T:
-        """A transaction that also writes the cursor: no relay of an older fence can commit one, and of two that decide
-        by the same letters, this one and an operator's, the later one has to look again."""
+        """Does `work` in a transaction that also writes the cursor.
+
+        So no relay of an older fence can commit it. And when an operator's command decides by the same letters, the one
+        that commits later has to look again.
+        """
 
         def fenced(session: ClientSession) -> T:
             self._cursors.conflict_with_others(self._fence, session)
@@ -158,7 +160,7 @@ class DeadLetterStore:
 
     @outside_bound_session
     def requeued(self) -> bool:
-        """Whether an operator wants some of them sent."""
+        """Tells whether an operator wants letters sent."""
         if not self._some:
             return False
         with time_limit():
@@ -169,7 +171,7 @@ class DeadLetterStore:
 
     @outside_bound_session
     def count_between(self, after: int, last: int) -> int:
-        """How many of the log's messages with a seq above `after`, up to `last`, are among them."""
+        """Counts the letters whose messages have a seq above `after`, up to `last`, in this log."""
         if not self._some:
             return 0
         with time_limit():
@@ -178,23 +180,24 @@ class DeadLetterStore:
 
     @outside_bound_session
     def any_after(self, seq: int, log: Log) -> bool:
-        """Whether some are of messages of this log behind `seq`, as those parked just before a crash are behind the
-        cursor. Those of another log may have any seq."""
+        """Tells whether there are letters of this log with a seq above `seq`; those of another log may have any seq.
+
+        Messages that were parked just before a crash have such a seq: the cursor was not saved after them.
+        """
         identity = log.identity()
         wanted = {**self._own, "seq": {"$gt": Int64(seq)}, "log": {"$in": [identity, None]}}
         with time_limit(_SECONDS):
-            found = self._dead.find(wanted, {"seq": 1, "log": 1})
-            its = (each for each in found if whole_number(each["seq"], 1, HIGHEST_SEQ))  # `released` tells of others
+            letters = self._dead.find(wanted, {"seq": 1, "log": 1})
+            its = (each for each in letters if whole_number(each["seq"], 1, HIGHEST_SEQ))
             return any(_log_of(each, log, identity) == identity for each in its)
 
     @outside_bound_session
     def next_requeued(self, log: Log) -> Letters | None:
-        """The requeued ones that come next, a parked key's all or none; None if there are none. Call it while none is
-        parked. Raises LetterCorrupt.
+        """Reads the requeued letters that come next, of a parked key all or none; None if there are none.
 
-        Those of logs that were before this one come first, one log after the other, each in order of seq; and no more
-        than are of one log: so a seq stands for one of them. What was parked between an operator's command and now
-        belongs to its key, and is requeued here.
+        All of them are of one log, so that no two have the same seq: those of earlier logs come first, one log after
+        the other, each in order of seq. Letters that were parked after the operator's command go with their key, and
+        are requeued here. Call it while nothing is being parked. Raises LetterCorrupt.
         """
         identity = log.identity()
         whole: set[str] = set()
@@ -204,10 +207,11 @@ class DeadLetterStore:
                 raw = self._dead.with_options(codec_options=RAW).find(
                     query, sort=order, limit=-BATCH, allow_disk_use=True
                 )
-                found = _of_one_log([decoded(bytes(each.raw)) for each in raw], log, identity)
-                keys = set() if found is None else {record.key for record in found.records if record.key is not None}
+                letters = _of_one_log([decoded(bytes(letter.raw)) for letter in raw], log, identity)
+                records = () if letters is None else letters.records
+                keys = {record.key for record in records if record.key is not None}
                 if keys <= whole:
-                    return found
+                    return letters
                 self._dead.update_many(
                     {**self._own, "key": {"$in": list(keys)}, "state": "parked", **UNMARKED},
                     MARK,
@@ -215,7 +219,7 @@ class DeadLetterStore:
             whole = keys
 
     def _next(self, identity: str) -> tuple[Document, list[tuple[str, int]]]:
-        """Finds the letters of the oldest log; those that do not say of which they are, by age: they may be of any."""
+        """Makes the query and order for the letters of the oldest log; for those that do not say their log, by age."""
         requeued = {**self._own, **REQUEUED}
         oldest = self._dead.find_one(
             {**requeued, "log": {"$ne": identity}}, {"log": 1}, sort=BY_AGE, allow_disk_use=True
@@ -232,22 +236,22 @@ class DeadLetterStore:
 
     @outside_bound_session
     def put_back(self, record: Record[Any], poison: PoisonMessage) -> None:
-        """Keeps a requeued letter that was refused once more, and what is parked behind it."""
+        """Takes back from sending a requeued letter that was refused again, and what is parked behind it."""
         behind = {**self._own, "key": record.key, "state": "parked"}
         with time_limit(_SECONDS):
-            # The ones behind first: after a crash in between, the dead one's mark still speaks for the whole key.
+            # The parked ones first: after a crash in between, the mark of the dead one still stands for the whole key.
             if record.key is not None:
                 self._dead.update_many({**behind, **REQUEUED}, {"$unset": {"requeued": 1}})
             if not self._refused_again(record.id, poison, None) and record.key is not None:
-                self._dead.update_many(behind, MARK)  # it was discarded meanwhile
+                self._dead.update_many(behind, MARK)  # the dead letter was discarded meanwhile
 
 
-def _of_one_log(found: Sequence[Document], log: Log, identity: str) -> Letters | None:
-    """As many from the first on as are of the same log, in its order."""
+def _of_one_log(letters: Sequence[Document], log: Log, identity: str) -> Letters | None:
+    """Takes letters from the first on, as long as they are of the same log and in its order."""
     chosen: list[Record[Any]] = []
     its = ""
-    for each in found:
-        record, of = document.record(each), _log_of(each, log, identity)
+    for letter in letters:
+        record, of = document.record(letter), _log_of(letter, log, identity)
         if chosen and (of != its or record.seq <= chosen[-1].seq):
             break
         its = of
@@ -255,11 +259,11 @@ def _of_one_log(found: Sequence[Document], log: Log, identity: str) -> Letters |
     return Letters(its, chosen) if chosen else None
 
 
-def _log_of(found: Document, log: Log, identity: str) -> str:
-    """Which log a letter is of. One from before letters said so is of this log if it has that message."""
-    of = found.get("log")
+def _log_of(letter: Document, log: Log, identity: str) -> str:
+    """Names the log of a letter. An old letter does not say: it is of this log if the log has its message."""
+    of = letter.get("log")
     if of is not None:
         return str(of)
-    record = log.record_at(int(found["seq"]))
-    is_here = record is not None and record.id == found["_id"]
+    record = log.record_at(int(letter["seq"]))
+    is_here = record is not None and record.id == letter["_id"]
     return identity if is_here else f"{identity.rpartition('/')[0]}/{document.UNKNOWN_LOG}"

@@ -40,7 +40,7 @@ class BackgroundThreads:
     @contextmanager
     def running(self, await_seconds: float = AWAIT_SECONDS) -> Iterator[Head]:
         """Keeps the threads alive inside; gives the head. They end by themselves soon after the last reader: the one
-        that waits for news of staging within `await_seconds` of the reader that started it, the others within 0.2 s.
+        that waits for changes of staging within `await_seconds` of the reader that started it, the others within 0.2 s.
         Raises PoolTooSmall.
         """
         with self._lock:

@@ -91,7 +91,7 @@ class Tail:
             self._head.grown(grown["last"], session)
 
     def _rest(self, stop: threading.Event) -> None:
-        """The cursor has nobody to wake, but must not be lost: with it goes the news that the log is another one."""
+        """The cursor has nobody to wake, but must not be lost: without it nobody learns that the log is another one."""
         until = time.monotonic() + _REST_SECONDS
         while self._head.append_cache.fence and time.monotonic() < until and not stop.wait(_STOP_SECONDS):
             pass

@@ -1,4 +1,4 @@
-"""The change stream on staging: it brings what is committed, as long as it misses nothing."""
+"""Follows the change stream on staging: brings what is committed, as long as it misses nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("outbox")
 AWAIT_SECONDS = 0.2
 _LOOK_SECONDS = 0.2
 _AGAIN_SECONDS = 1.0
-_MOST = 500  # messages; a sweep finds more of them sooner
+_MOST = 500  # messages; more of them are quicker found by a sweep
 _LARGE_BYTES = 16 << 10  # what is larger is left to a sweep: a reply has 1.6 MiB at most, what waits here 8 MiB
 _REPLY = 100
 _PIPELINE: list[Document] = [
@@ -42,7 +42,7 @@ _PIPELINE: list[Document] = [
 
 
 class Changes(NamedTuple):
-    """What was committed to staging after all that was taken before, in the order of the commits."""
+    """Holds what was committed to staging after all that was taken before, in the order of the commits."""
 
     documents: list[bytes]
     time: Timestamp
@@ -50,13 +50,13 @@ class Changes(NamedTuple):
 
 
 class ChangeStreamListener:
-    """Follows what is committed to staging. `run` is one thread's work, all else another's.
+    """Follows what is committed to staging. `run` is called on a thread of its own, all else on one other thread.
 
     It brings all that came after the last sweep, without a gap, or says that a sweep must find it: staging holds every
     message until the log does. So losing the stream costs a second, never a message.
 
-    seconds: how long the server lets one question for news wait. That cannot be interrupted, so it is also how long
-    `run` may take to end.
+    seconds: how long the server waits for a change before it answers. That cannot be interrupted, so it is also how
+    long `run` may take to end.
     """
 
     def __init__(self, staging: Collection[Document], seconds: float = AWAIT_SECONDS) -> None:
@@ -69,16 +69,16 @@ class ChangeStreamListener:
         self._swept = Timestamp(0, 0)
         """What was committed up to here has been taken by a sweep."""
         self._news: list[tuple[Timestamp, bytes]] = []
-        """When each was committed, and the document."""
+        """The changes not taken yet: when each was committed, and the document."""
         self._missed = False
-        """There is more than the news."""
+        """True when something was committed that is not in `_news`: only a sweep can find it."""
         self._shown = 0
-        """How many messages the stream has shown since somebody last cared."""
+        """How many messages the stream has shown since the last `next_changes`, or since those that a sweep left."""
         self._passed = Timestamp(0, 0)
-        """What was committed up to here may have left the news."""
+        """What was committed up to here may have been taken from `_news`."""
 
     def follow_from(self, swept: Timestamp) -> None:
-        """A sweep has taken all that was committed up to `swept`: what came later is news."""
+        """Brings from here on what was committed after `swept`: a sweep has taken all up to there."""
         with self._changed:
             if self._since is None or self._passed > swept:
                 self._since = self._passed = swept
@@ -89,9 +89,9 @@ class ChangeStreamListener:
             self._changed.notify_all()
 
     def next_changes(self, seconds: float, stop: threading.Event) -> Changes | None:
-        """Until there is news, `stop` is set (within 0.2 s), or `seconds` have passed.
+        """Waits for changes and takes them; takes none when `stop` is set (within 0.2 s) or `seconds` have passed.
 
-        None: there is some that only a sweep can find.
+        None: something was committed that only a sweep can find.
         """
         until = time.monotonic() + seconds
         with self._changed:
@@ -101,9 +101,9 @@ class ChangeStreamListener:
                 return None
             if self._news:
                 self._passed = _committed(self._news[-1])
-            news, self._shown = Changes([document for _, document in self._news], self._passed), 0
+            changes, self._shown = Changes([document for _, document in self._news], self._passed), 0
             self._news = []
-            return news
+            return changes
 
     def run(self, stop: threading.Event) -> None:
         """Follows the stream until `stop` is set; opens it anew whatever happens. Blocks."""
@@ -131,7 +131,7 @@ class ChangeStreamListener:
             return self._since
 
     def _opened(self) -> CollectionChangeStream[Any]:
-        # Just after what was swept: nothing committed since can be missed, and a backlog is not replayed.
+        # From just after what was swept: so nothing committed since is missed, and nothing older comes again.
         swept = self._swept
         return self._staging.watch(
             _PIPELINE,
@@ -155,7 +155,7 @@ class ChangeStreamListener:
                 return
             self._shown += 1
             if self._shown > _MOST:
-                self._since = None  # further than it is worth to follow
+                self._since = None  # so many are quicker found by a sweep
             if self._since is None or document is None:
                 self._missed, self._passed = True, put
                 self._news = []
@@ -170,9 +170,9 @@ class ChangeStreamListener:
                 self._news = []
 
     def _bounded(self) -> contextlib.AbstractContextManager[None]:
-        # A frozen primary must not silence it for ever.
+        # So that a frozen primary cannot stop it for ever.
         return time_limit(CALL_SECONDS + self._seconds)
 
 
-def _committed(news: tuple[Timestamp, bytes]) -> Timestamp:
-    return news[0]
+def _committed(change: tuple[Timestamp, bytes]) -> Timestamp:
+    return change[0]

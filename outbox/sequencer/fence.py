@@ -20,10 +20,12 @@ _MOST_SECONDS = 2.0
 
 
 def raise_fence(collections: Collections, lease: Lease, session: ClientSession) -> None:
-    """From here on the server refuses (121) whoever held the lease before, however long it slept.
+    """Makes the server refuse, with error 121, whoever held the lease before, however long it slept.
 
-    A waiting collMod makes every reader of the log wait behind it, and an open transaction on the log makes it wait: so
-    it is tried for a short time, and again. Raises LeaseLost and pymongo's errors.
+    The validator stands in outbox/log/log.py; error 121 is met in outbox/sequencer/appender.py.
+
+    An open transaction on the log makes the collMod wait, and every reader of the log then waits behind it. So it is
+    tried for a short time only, and again. Raises LeaseLost and pymongo's errors.
     """
     patience: float | None = _FIRST_SECONDS
     while True:
@@ -41,7 +43,7 @@ def raise_fence(collections: Collections, lease: Lease, session: ClientSession) 
             if not error.timeout or patience is None:
                 raise
             lease.renew_if_due()
-            if Log(collections).describe().fence == lease.fence:  # nothing is in its way, a majority is to confirm it
+            if Log(collections).describe().fence == lease.fence:  # it is done; now a majority must confirm it
                 patience = None
                 continue
             logger.warning(

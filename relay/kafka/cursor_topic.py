@@ -37,7 +37,9 @@ _AGAINST_SETTINGS = {"POLICY_VIOLATION", "INVALID_CONFIG"}
 
 
 class CursorTopic:
-    """The compacted topic `name`, with one record a relay.
+    """Creates, checks and reads the compacted topic `name`: one record for each relay, and one for each share.
+
+    relay/kafka/transactional_sink.py writes it, in the same transaction as the records.
 
     client: makes a client of a class of confluent_kafka, with settings.
     """

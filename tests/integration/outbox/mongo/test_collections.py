@@ -176,7 +176,7 @@ def test_a_short_time_limit_of_the_address_costs_no_cursor(mongo_uri: str, datab
         Outbox(client[database.name], sequence=False) as reading,
     ):
         reading.observe("earliest").subscribe(subscriber)
-        wait_until(lambda: len(commands.of("getMore")) >= 8, 30, "the tail to wait for news")
+        wait_until(lambda: len(commands.of("getMore")) >= 8, 30, "the tail to wait for more")
         opened = [each for each in commands.of("find") if each.get("tailable")]
 
     assert len(opened) == 1

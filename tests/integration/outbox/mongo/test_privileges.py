@@ -100,15 +100,15 @@ def number(admin: Database[Document], user: Database[Document]) -> None:
     orders = new_outbox(admin)
     orders.collections.cursors.insert_one({"_id": "relay:kafka", "seq": Int64(0)})
     sequencer = Sequencer(Outbox(user).collections)
-    bell = ChangeStreamListener(Outbox(user).collections.staging)
+    listener = ChangeStreamListener(Outbox(user).collections.staging)
     try:
         for total in range(2):
             assert sequencer.take_over()
             swept = sequencer.sweep()
             orders.put(placed(total), standalone=True)
-            bell.follow_from(swept.time)
-            with contextlib.closing(bell._opened()) as rings:
-                assert wait_until(rings.try_next, 20, "the bell")
+            listener.follow_from(swept.time)
+            with contextlib.closing(listener._opened()) as changes:
+                assert wait_until(changes.try_next, 20, "the change")
         unchecked(orders, foreign(headers=7))
         assert sequencer.take_over()  # a new one measures what the durable reader has left
         while sequencer.sweep().messages:

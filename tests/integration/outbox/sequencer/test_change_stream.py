@@ -1,4 +1,4 @@
-"""The bell: it brings all that is committed, in order and without a gap, or says that a sweep must find it."""
+"""The listener brings all that is committed, in order and without a gap, or says that a sweep must find it."""
 
 from __future__ import annotations
 
@@ -25,52 +25,52 @@ pytestmark = pytest.mark.oldest_server
 Document = dict[str, Any]
 
 
-class Hung:
-    """A bell whose thread runs."""
+class Listening:
+    """A change stream listener whose thread runs."""
 
     def __init__(self, orders: Outbox) -> None:
         self._orders = orders
-        self.bell, self.stop = ChangeStreamListener(orders.collections.staging), threading.Event()
-        self._thread = threading.Thread(target=self.bell.run, args=(self.stop,), name="outbox-bell-test")
+        self.listener, self.stop = ChangeStreamListener(orders.collections.staging), threading.Event()
+        self._thread = threading.Thread(target=self.listener.run, args=(self.stop,), name="outbox-changes-test")
         self._thread.start()
 
     def sweep(self) -> Timestamp:
-        """The time of a snapshot: what a sweep would take is not news any more."""
+        """The time of a snapshot: what a sweep would take is not brought any more."""
         reply = self._orders.collections.database.command(
             {"find": "outbox.staging", "readConcern": {"level": "snapshot"}}
         )
         time: Timestamp = reply["cursor"]["atClusterTime"]
-        self.bell.follow_from(time)
+        self.listener.follow_from(time)
         return time
 
     def brings(self, count: int) -> list[int]:
         """The totals of the next messages, at least so many; none instead if a sweep must find them."""
         brought: list[int] = []
         while len(brought) < count:
-            news = self.bell.next_changes(30, self.stop)
-            if news is None:
+            changes = self.listener.next_changes(30, self.stop)
+            if changes is None:
                 return []
-            assert news.documents, "it was silent for 30 s"
-            brought += [bson.decode(each)["data"]["total"] for each in news.documents]
+            assert changes.documents, "it was silent for 30 s"
+            brought += [bson.decode(each)["data"]["total"] for each in changes.documents]
         return brought
 
     def is_silent(self) -> bool:
-        news = self.bell.next_changes(0.5, self.stop)
-        return news is not None and not news.documents
+        changes = self.listener.next_changes(0.5, self.stop)
+        return changes is not None and not changes.documents
 
-    def take_down(self) -> None:
+    def end(self) -> None:
         self.stop.set()
         self._thread.join(30)
         assert not self._thread.is_alive()
 
 
 @contextmanager
-def _hung(orders: Outbox) -> Iterator[Hung]:
-    hung = Hung(orders)
+def _listening(orders: Outbox) -> Iterator[Listening]:
+    listening = Listening(orders)
     try:
-        yield hung
+        yield listening
     finally:
-        hung.take_down()
+        listening.end()
 
 
 @pytest.fixture
@@ -79,18 +79,18 @@ def orders(database: Database[Document]) -> Outbox:
 
 
 @pytest.fixture
-def hung(orders: Outbox) -> Iterator[Hung]:
-    with _hung(orders) as hung:
-        yield hung
+def listening(orders: Outbox) -> Iterator[Listening]:
+    with _listening(orders) as listening:
+        yield listening
 
 
 @pytest.fixture
-def watched_and_hung(mongo_uri: str, orders: Outbox) -> Iterator[tuple[Hung, Commands]]:
+def watched_and_listening(mongo_uri: str, orders: Outbox) -> Iterator[tuple[Listening, Commands]]:
     with (
         watched(mongo_uri, orders.collections.database) as (database, commands),
-        _hung(Outbox(database, messages=MESSAGES, sequence=False)) as hung,
+        _listening(Outbox(database, messages=MESSAGES, sequence=False)) as listening,
     ):
-        yield hung, commands
+        yield listening, commands
 
 
 def _opened(commands: Commands) -> list[Timestamp]:
@@ -99,146 +99,148 @@ def _opened(commands: Commands) -> list[Timestamp]:
     return [stage["$changeStream"]["startAtOperationTime"] for stage in stages if "$changeStream" in stage]
 
 
-def test_it_brings_what_was_committed_since_the_sweep(orders: Outbox, hung: Hung) -> None:
+def test_it_brings_what_was_committed_since_the_sweep(orders: Outbox, listening: Listening) -> None:
     orders.put(placed(0), standalone=True)
-    hung.sweep()
+    listening.sweep()
     orders.put(placed(1), standalone=True)
     orders.put(placed(2), standalone=True)
 
-    assert hung.brings(2) == [1, 2]
+    assert listening.brings(2) == [1, 2]
 
 
-def test_it_brings_what_is_committed_while_it_is_waited_for(orders: Outbox, hung: Hung) -> None:
-    hung.sweep()
-    assert hung.is_silent()
+def test_it_brings_what_is_committed_while_it_is_waited_for(orders: Outbox, listening: Listening) -> None:
+    listening.sweep()
+    assert listening.is_silent()
     orders.put(placed(1), standalone=True)
 
-    assert hung.brings(1) == [1]
+    assert listening.brings(1) == [1]
 
 
-def test_it_brings_one_message_after_another(orders: Outbox, hung: Hung) -> None:
-    hung.sweep()
+def test_it_brings_one_message_after_another(orders: Outbox, listening: Listening) -> None:
+    listening.sweep()
     for n in range(20):
         orders.put(placed(n), standalone=True)
-        assert hung.brings(1) == [n]
+        assert listening.brings(1) == [n]
 
 
-def test_it_brings_transactions_as_they_are_committed_each_in_the_order_of_its_puts(orders: Outbox, hung: Hung) -> None:
-    hung.sweep()
+def test_it_brings_transactions_as_they_are_committed_each_in_the_order_of_its_puts(
+    orders: Outbox, listening: Listening
+) -> None:
+    listening.sweep()
     with orders.collections.client.start_session() as late, late.start_transaction():
         orders.put(placed(3), session=late)
         orders.put([placed(1), placed(2)], standalone=True)
         orders.put([placed(4), placed(5)], session=late)
 
-    assert hung.brings(5) == [1, 2, 3, 4, 5]
+    assert listening.brings(5) == [1, 2, 3, 4, 5]
 
 
-def test_it_brings_nothing_of_an_aborted_transaction(orders: Outbox, hung: Hung) -> None:
-    hung.sweep()
+def test_it_brings_nothing_of_an_aborted_transaction(orders: Outbox, listening: Listening) -> None:
+    listening.sweep()
     with orders.collections.client.start_session() as session:
         session.start_transaction()
         orders.put(placed(1), session=session)
         session.abort_transaction()
     orders.put(placed(2), standalone=True)
 
-    assert hung.brings(1) == [2]
+    assert listening.brings(1) == [2]
 
 
-def test_it_does_not_bring_what_a_sweep_took_meanwhile(orders: Outbox, hung: Hung) -> None:
+def test_it_does_not_bring_what_a_sweep_took_meanwhile(orders: Outbox, listening: Listening) -> None:
     """Goes red when `follow_from` leaves what was shown as it is: it would be brought, and appended, a second time."""
-    hung.sweep()
+    listening.sweep()
     for n in range(3):
         orders.put(placed(n), standalone=True)
-    assert hung.brings(1)[0] == 0
+    assert listening.brings(1)[0] == 0
     orders.put(placed(3), standalone=True)
-    wait_until(lambda: hung.bell._news, 30, "the stream to show what the sweep will take")
-    hung.sweep()
+    wait_until(lambda: listening.listener._news, 30, "the stream to show what the sweep will take")
+    listening.sweep()
 
-    assert hung.is_silent()
+    assert listening.is_silent()
 
 
-def test_what_it_brought_is_brought_again_if_an_earlier_sweep_counts(orders: Outbox, hung: Hung) -> None:
+def test_what_it_brought_is_brought_again_if_an_earlier_sweep_counts(orders: Outbox, listening: Listening) -> None:
     """As after a failover, whose first snapshot may be older than what the stream has shown."""
-    swept = hung.sweep()
+    swept = listening.sweep()
     orders.put(placed(1), standalone=True)
-    assert hung.brings(1) == [1]
+    assert listening.brings(1) == [1]
     orders.put(placed(2), standalone=True)
-    assert hung.brings(1) == [2]
-    hung.bell.follow_from(Timestamp(swept.time, swept.inc))
+    assert listening.brings(1) == [2]
+    listening.listener.follow_from(Timestamp(swept.time, swept.inc))
 
-    assert hung.brings(2) == [1, 2]
+    assert listening.brings(2) == [1, 2]
 
 
 def test_it_leaves_a_large_message_to_a_sweep_and_goes_on_after_it(
-    orders: Outbox, watched_and_hung: tuple[Hung, Commands]
+    orders: Outbox, watched_and_listening: tuple[Listening, Commands]
 ) -> None:
     """Goes red when it brings what came after the large one: that is to come first."""
-    hung, commands = watched_and_hung
-    hung.sweep()
+    listening, commands = watched_and_listening
+    listening.sweep()
     orders.put(placed(1, note="x" * (16 << 10)), standalone=True)
     orders.put(placed(2), standalone=True)
-    assert hung.brings(1) == []
-    assert hung.brings(1) == [], "it forgot the large one without a sweep"
-    wait_until(lambda: hung.bell._shown == 2, 30, "the stream to show the second message, too")
-    hung.sweep()
+    assert listening.brings(1) == []
+    assert listening.brings(1) == [], "it forgot the large one without a sweep"
+    wait_until(lambda: listening.listener._shown == 2, 30, "the stream to show the second message, too")
+    listening.sweep()
     orders.put(placed(3), standalone=True)
 
-    assert hung.brings(1) == [3]
+    assert listening.brings(1) == [3]
     assert len(_opened(commands)) == 1
 
 
 def test_too_many_messages_are_left_to_a_sweep_and_the_stream_alone(
-    orders: Outbox, watched_and_hung: tuple[Hung, Commands], monkeypatch: pytest.MonkeyPatch
+    orders: Outbox, watched_and_listening: tuple[Listening, Commands], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Goes red when the stream is followed all the time: under load that costs more than the sweeps themselves."""
     monkeypatch.setattr("outbox.sequencer.change_stream._MOST", 10)
-    hung, commands = watched_and_hung
-    hung.sweep()
+    listening, commands = watched_and_listening
+    listening.sweep()
     orders.put(placed(0), standalone=True)
-    assert hung.brings(1) == [0]
+    assert listening.brings(1) == [0]
     orders.put([placed(n) for n in range(100)], standalone=True)
-    wait_until(lambda: hung.bell.next_changes(0, hung.stop) is None, 30, "it to give up")
+    wait_until(lambda: listening.listener.next_changes(0, listening.stop) is None, 30, "it to give up")
     commands.clear()
     orders.put([placed(n) for n in range(100)], standalone=True)
-    hung.stop.wait(0.5)
+    listening.stop.wait(0.5)
     assert len(commands.of("getMore")) <= 1
 
-    swept = hung.sweep()
+    swept = listening.sweep()
     orders.put(placed(1), standalone=True)
-    assert hung.brings(1) == [1]
+    assert listening.brings(1) == [1]
     (anew,) = _opened(commands)
     assert (anew.time, anew.inc) == (swept.time, swept.inc + 1)
 
 
-def test_news_that_nobody_takes_are_not_kept_for_ever(
-    orders: Outbox, hung: Hung, monkeypatch: pytest.MonkeyPatch
+def test_changes_that_nobody_takes_are_not_kept_for_ever(
+    orders: Outbox, listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("outbox.sequencer.change_stream._MOST", 10)
-    hung.sweep()
+    listening.sweep()
     for n in range(12):
         orders.put(placed(n), standalone=True)
-    wait_until(lambda: hung.bell._since is None, 30, "it to give up")
+    wait_until(lambda: listening.listener._since is None, 30, "it to give up")
 
-    assert hung.bell._news == []
-    assert hung.brings(1) == []
+    assert listening.listener._news == []
+    assert listening.brings(1) == []
 
 
-def test_a_stop_ends_a_wait_at_once(hung: Hung) -> None:
-    hung.sweep()
-    threading.Timer(0.1, hung.stop.set).start()
-    news = hung.bell.next_changes(600, hung.stop)
+def test_a_stop_ends_a_wait_at_once(listening: Listening) -> None:
+    listening.sweep()
+    threading.Timer(0.1, listening.stop.set).start()
+    changes = listening.listener.next_changes(600, listening.stop)
 
-    assert news is not None
-    assert news.documents == []
+    assert changes is not None
+    assert changes.documents == []
 
 
 def test_a_broken_stream_is_opened_anew_at_the_next_sweep(
-    orders: Outbox, hung: Hung, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    orders: Outbox, listening: Listening, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Goes red when it goes on with what it has: what was committed while it was broken would come later, or never."""
-    hung.sweep()
+    listening.sweep()
     orders.put(placed(0), standalone=True)
-    assert hung.brings(1) == [0]
+    assert listening.brings(1) == [0]
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AutoReconnect("no change stream today")
@@ -247,20 +249,22 @@ def test_a_broken_stream_is_opened_anew_at_the_next_sweep(
         patch.setattr(CollectionChangeStream, "try_next", refuse)
         wait_until(lambda: "sweeping by the clock" in caplog.text, 30, "the stream to break")
         orders.put(placed(1), standalone=True)
-        assert hung.is_silent()
+        assert listening.is_silent()
     orders.put(placed(2), standalone=True)
-    assert hung.is_silent()
-    hung.sweep()
+    assert listening.is_silent()
+    listening.sweep()
     orders.put(placed(3), standalone=True)
 
-    assert hung.brings(1) == [3]
+    assert listening.brings(1) == [3]
 
 
-def test_when_staging_is_made_anew_it_begins_anew(orders: Outbox, hung: Hung, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_staging_is_made_anew_it_begins_anew(
+    orders: Outbox, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Goes red when the stream that the drop has ended is asked on and on: that took a whole core, and for nothing."""
-    hung.sweep()
+    listening.sweep()
     orders.put(placed(0), standalone=True)
-    assert hung.brings(1) == [0]
+    assert listening.brings(1) == [0]
     asked, following = [], CollectionChangeStream.try_next
 
     def counted(stream: CollectionChangeStream[Any]) -> Any:
@@ -269,10 +273,10 @@ def test_when_staging_is_made_anew_it_begins_anew(orders: Outbox, hung: Hung, mo
 
     monkeypatch.setattr(CollectionChangeStream, "try_next", counted)
     orders.collections.staging.drop()
-    wait_until(lambda: hung.bell._since is None, 30, "the end of the stream")
+    wait_until(lambda: listening.listener._since is None, 30, "the end of the stream")
     assert len(asked) < 100
     orders.create()
-    hung.sweep()
+    listening.sweep()
     orders.put(placed(1), standalone=True)
 
-    assert hung.brings(1) == [1]
+    assert listening.brings(1) == [1]

@@ -44,21 +44,21 @@ def worker(orders: Outbox) -> Iterator[Sequencer]:
     worker.release()
 
 
-def _news(orders: Outbox) -> Changes:
+def _changes(orders: Outbox) -> Changes:
     """All that is in staging, in the order of the puts, as if each had been committed at once."""
     shown = Snapshot(orders.collections, Now())
     return Changes(shown.page(), shown.time)
 
 
-def test_news_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox) -> None:
+def test_changes_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox) -> None:
     with watched(mongo_uri, orders.collections.database) as (database, commands):
         worker = Sequencer(Collections(database, "outbox"), threads=Now())
         worker.take_over()
         assert worker.sweep().is_last
         orders.put([placed(1), placed(2)], standalone=True)
-        news = _news(orders)
+        changes = _changes(orders)
         commands.clear()
-        taken = worker.take(news)
+        taken = worker.take(changes)
         assert (taken.messages, taken.is_last) == (2, True)
         assert [find for find in commands.of("find") if find["find"] == "outbox.staging"] == []
         worker.release()
@@ -70,9 +70,9 @@ def test_news_are_appended_without_asking_staging(mongo_uri: str, orders: Outbox
 def test_changes_that_come_twice_are_appended_once(orders: Outbox, worker: Sequencer) -> None:
     """Goes red when `take` relies on the stream never to repeat itself."""
     orders.put(placed(1), standalone=True)
-    news = _news(orders)
-    assert worker.take(news).messages == 1
-    worker.take(news)
+    changes = _changes(orders)
+    assert worker.take(changes).messages == 1
+    worker.take(changes)
 
     assert totals(orders.read()) == [1]
 
@@ -80,18 +80,18 @@ def test_changes_that_come_twice_are_appended_once(orders: Outbox, worker: Seque
 def test_changes_that_a_sweep_has_passed_are_appended_once(orders: Outbox, worker: Sequencer) -> None:
     """Goes red when `take` looks only at what came since the last sweep: a new primary's stream may go back further."""
     orders.put(placed(1), standalone=True)
-    news = _news(orders)
-    assert worker.take(news).messages == 1
+    changes = _changes(orders)
+    assert worker.take(changes).messages == 1
     assert worker.sweep().is_last
-    worker.take(news)
+    worker.take(changes)
 
     assert totals(orders.read()) == [1]
 
 
-def test_a_sweep_after_news_leaves_out_what_is_not_deleted_yet(orders: Outbox, worker: Sequencer) -> None:
+def test_a_sweep_after_changes_leaves_out_what_is_not_deleted_yet(orders: Outbox, worker: Sequencer) -> None:
     """Goes red when what `take` appended is not remembered until it is gone from staging."""
     orders.put(placed(1), standalone=True)
-    assert worker.take(_news(orders)).messages == 1
+    assert worker.take(_changes(orders)).messages == 1
     assert orders.status().staging == 1
     orders.put(placed(2), standalone=True)
     assert worker.sweep().messages == 1
@@ -101,24 +101,24 @@ def test_a_sweep_after_news_leaves_out_what_is_not_deleted_yet(orders: Outbox, w
 
 def test_a_malformed_change_is_dead_lettered_and_the_rest_goes_on(orders: Outbox, worker: Sequencer) -> None:
     unchecked(orders, foreign(1, headers=7), foreign(2))
-    worker.take(_news(orders))
+    worker.take(_changes(orders))
 
     assert totals(orders.read()) == [2]
     assert orders.collections.dead.count_documents({}) == 1
 
 
 def test_a_clock_ahead_does_not_move_what_comes_after_it(orders: Outbox, worker: Sequencer) -> None:
-    """Goes red when news are dated by their writers alone, or by a time the sequencer swept at long ago."""
+    """Goes red when changes are dated by their writers alone, or by a time the sequencer swept at long ago."""
     far = 4_000_000_000
     orders.collections.staging.insert_one(foreign(1, created=DatetimeMS(far * 1000), at=Timestamp(far, 1)))
-    news = _news(orders)
-    worker.take(news)
+    changes = _changes(orders)
+    worker.take(changes)
     (record,) = orders.read()
 
-    assert record.created.timestamp() == news.time.time + 1
+    assert record.created.timestamp() == changes.time.time + 1
 
 
-def test_news_held_back_for_a_reader_are_taken_by_a_sweep(database: Database[Document]) -> None:
+def test_changes_held_back_for_a_reader_are_taken_by_a_sweep(database: Database[Document]) -> None:
     with new_outbox(database, capacity="5 MiB", max_message_bytes=100 << 10, sequence=False) as orders:
         worker = Sequencer(orders.collections, threads=Now())
         worker.take_over()
@@ -126,7 +126,7 @@ def test_news_held_back_for_a_reader_are_taken_by_a_sweep(database: Database[Doc
         appended, hold = 0, None
         while hold is None:
             orders.put([placed(appended + n, note="x" * 90_000) for n in range(5)], standalone=True)
-            taken = worker.take(_news(orders))
+            taken = worker.take(_changes(orders))
             appended, hold = appended + taken.messages, taken.hold
         assert not taken.is_last
         assert worker.sweep().hold == hold
@@ -138,16 +138,16 @@ def test_news_held_back_for_a_reader_are_taken_by_a_sweep(database: Database[Doc
         assert orders.collections.staging.count_documents({}) == 0
 
 
-def test_another_fence_stops_news_as_it_stops_a_sweep(orders: Outbox, worker: Sequencer) -> None:
+def test_another_fence_stops_changes_as_it_stops_a_sweep(orders: Outbox, worker: Sequencer) -> None:
     orders.put(placed(1), standalone=True)
-    news = _news(orders)
+    changes = _changes(orders)
     orders.collections.leases.update_one({"_id": "sequencer"}, {"$set": {"owner": None}})
     other = Sequencer(orders.collections)
     assert other.take_over()
     assert other.sweep().messages == 1
 
     with pytest.raises((LeaseLost, TakeoverRequired)):
-        worker.take(news)
+        worker.take(changes)
     assert totals(orders.read()) == [1]
     other.release()
 
@@ -155,13 +155,13 @@ def test_another_fence_stops_news_as_it_stops_a_sweep(orders: Outbox, worker: Se
 def test_at_a_steady_rate_staging_is_still_swept_every_second(
     mongo_uri: str, orders: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Goes red when the bell is trusted for as long as it rings: here it never brings the first message."""
+    """Goes red when the change stream is trusted as long as it brings something: here the first message never comes."""
     heed = ChangeStreamListener._heed
     hidden: list[Any] = []
 
-    def forgetful(bell: ChangeStreamListener, since: Timestamp, put: Timestamp, document: Any) -> None:
+    def forgetful(listener: ChangeStreamListener, since: Timestamp, put: Timestamp, document: Any) -> None:
         if hidden:
-            heed(bell, since, put, document)
+            heed(listener, since, put, document)
         else:
             hidden.append(document)
 
@@ -178,7 +178,7 @@ def test_at_a_steady_rate_staging_is_still_swept_every_second(
             orders.put(placed(next(numbers)), standalone=True)
             return 0 in totals(orders.read())
 
-        wait_until(seen, 30, "the message that the bell forgot")
+        wait_until(seen, 30, "the message that the change stream forgot")
     finally:
         stop.set()
         thread.join(30)

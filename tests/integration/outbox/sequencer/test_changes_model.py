@@ -1,4 +1,4 @@
-"""Sweeps and news in any order, with transactions that overlap: each message once, in the order of its key."""
+"""Sweeps and changes in any order, with transactions that overlap: each message once, in the order of its key."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class Putting(RuleBasedStateMachine):
         database.client.drop_database(database.name)
         self._orders = new_outbox(database, sequence=False)
         self._broken = broken
-        self._bell, self._stop = ChangeStreamListener(self._orders.collections.staging, 0.05), threading.Event()
-        self._listener = threading.Thread(target=self._bell.run, args=(self._stop,), name="outbox-bell-test")
-        self._listener.start()
+        self._listener, self._stop = ChangeStreamListener(self._orders.collections.staging, 0.05), threading.Event()
+        self._thread = threading.Thread(target=self._listener.run, args=(self._stop,), name="outbox-changes-test")
+        self._thread.start()
         self._sequencer = Sequencer(self._orders.collections)
         assert self._sequencer.take_over()
         self._caught_up = False
@@ -116,16 +116,16 @@ class Putting(RuleBasedStateMachine):
         swept = self._sequencer.sweep()
         self._caught_up = swept.is_last
         if swept.is_last:
-            self._bell.follow_from(swept.time)
+            self._listener.follow_from(swept.time)
 
     @precondition(lambda self: self._caught_up)
     @rule(seconds=st.sampled_from([0.0, 0.05, 0.2]))
     def take(self, seconds: float) -> None:
-        news = self._bell.next_changes(seconds, self._stop)
-        if news is None:
+        changes = self._listener.next_changes(seconds, self._stop)
+        if changes is None:
             self._caught_up = False
-        elif news.documents:
-            assert self._sequencer.take(news).is_last
+        elif changes.documents:
+            assert self._sequencer.take(changes).is_last
 
     @rule()
     def lose_the_stream(self) -> None:
@@ -150,7 +150,7 @@ class Putting(RuleBasedStateMachine):
             assert appended == self._committed
         finally:
             self._stop.set()
-            self._listener.join(30)
+            self._thread.join(30)
             self._orders.close()
 
 

@@ -83,7 +83,7 @@ def test_an_unforeseen_error_is_told_whole_and_sequencing_goes_on(
 def test_a_thread_that_cannot_be_had_for_a_moment_is_asked_for_again(
     orders: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Goes red when the bell's thread is begun once, before the loop that mends everything."""
+    """Goes red when the change stream's thread is begun once, before the loop that mends everything."""
     start, refused = threading.Thread.start, list[str]()
 
     def refuse(thread: threading.Thread) -> None:

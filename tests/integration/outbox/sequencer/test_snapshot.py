@@ -33,7 +33,7 @@ def stage(orders: Outbox, *stamps: Timestamp) -> None:
 @pytest.mark.parametrize("before", [0, 4, 10])
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 20, 21, 55])
 def test_it_gives_none_of_those_with_one_stamp_twice(orders: Outbox, before: int, count: int) -> None:
-    """Goes red when only the last bite is left out of the next: 1,300 messages became 50,000 records."""
+    """Goes red when only the last page is left out of the next: 1,300 messages became 50,000 records."""
     stage(orders, *(Timestamp(1_700_000_000, 1 + n) for n in range(before)), *[FORGED] * count)
     shown = Snapshot(orders.collections, Now(), 10)
     given: list[bytes] = []

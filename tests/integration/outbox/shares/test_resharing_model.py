@@ -209,7 +209,7 @@ def test_nothing_is_lost_or_out_of_order_whoever_ends_in_the_middle_of_a_change(
     """Goes red when a change does not carry where each share stood, and when it is no transaction; with transactions,
     also when it does not fence those of before. Where people interfere: when a relay begins anew without a cursor."""
     life = _life(monkeypatch)
-    monkeypatch.setattr(intake, "_READ_SECONDS", 0.0)  # nobody rings a bell here
+    monkeypatch.setattr(intake, "_READ_SECONDS", 0.0)  # no tail wakes it here
     monkeypatch.setattr(pump, "_REST_SECONDS", 0.01)
 
     run_state_machine_as_test(

@@ -48,6 +48,14 @@ def test_a_room_has_at_most_13_modules_and_says_in_a_sentence_what_it_is(room: P
     assert said.partition("\n")[0].endswith(".")
 
 
+@pytest.mark.parametrize("source", [file for file in SOURCES if lines(file) > 40 and file.stem[:2] != "__"], ids=name)
+def test_a_module_over_40_lines_has_its_test_file_in_the_mirrored_place(source: Path) -> None:
+    room = Path(name(source)).parent
+    places = [TESTS / "unit" / room, TESTS / "integration" / room, TESTS / "contract"]
+
+    assert [file for place in places for file in place.glob(f"test_{source.stem}*.py")]
+
+
 def test_no_room_is_a_drawer() -> None:
     assert [name(path) for path in [*ROOMS, *SOURCES] if path.stem in NO_NAMES] == []
 

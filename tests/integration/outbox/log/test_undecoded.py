@@ -17,8 +17,7 @@ from outbox.cli.terminal import RecordPrinter, print_json
 from outbox.dead_letters.admin import Selection
 from outbox.dead_letters.document import as_json
 from outbox.dead_letters.store import OnPoison
-from outbox.log import batch
-from outbox.mongo.elements import DOCUMENT, TEXT, Element, document
+from outbox.mongo.elements import DOCUMENT, Element, document
 from outbox.sequencer.sequencer import Sequencer
 from relay.errors import PoisonMessage
 from relay.testing import MemorySink
@@ -182,28 +181,6 @@ def test_any_field_may_be_unreadable(orders: Outbox) -> None:
     assert orders.collections.staging.count_documents({}) == 0
     assert len(list(dead_letter_admin(orders).letters(Selection()))) == 7
     assert dead_letter_admin(orders).discard(Selection()) == 7
-
-
-@pytest.mark.parametrize("name", ["_id", "created", "type", "key", "headers", "data"])
-def test_a_field_of_16_mib_leaves_a_letter_without_it_and_stalls_nobody(orders: Outbox, name: str) -> None:
-    """Goes red when a letter is made of all there is: larger than a document can be, it stalled the outbox."""
-    whole = {**foreign(), "_id": ObjectId(), name: b""}
-    raw = {each: bson.encode({each: value})[4:-1] for each, value in whole.items()}
-    # No server takes a document whose `_id` is as large as that.
-    room = 100_000 if name == "_id" else batch.MAX_DOCUMENT - sum(map(len, raw.values())) - 32
-    text = (room - 7).to_bytes(4, "little") + b"x" * (room - 8) + b"\0"
-    huge = Element(TEXT, text)
-    if name in ("headers", "data"):
-        huge = Element(DOCUMENT, document([huge.named(b"h")]))
-    unchecked(orders, RawBSONDocument(document({**raw, name: huge.named(name.encode())}.values())))
-    orders.put(placed(1), standalone=True)
-
-    assert orders.sequence() == 1
-    assert totals(orders.read()) == [1]
-    assert orders.collections.staging.count_documents({}) == 0
-    [dead] = orders.collections.dead.find()
-    assert "to keep" in dead["error"]["reason"]
-    assert dead["state"] == "dead"
 
 
 def test_a_sequencer_that_meets_it_in_the_change_stream_dead_letters_it_as_well(orders: Outbox) -> None:

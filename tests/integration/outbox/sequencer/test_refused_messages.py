@@ -13,10 +13,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, WriteError
 
 from outbox import Outbox, Record
-from outbox.dead_letters.document import dead as dead_letter
-from outbox.errors import PoisonMessage
 from outbox.log import batch
-from outbox.shares.share import key_hash
 from outbox.staging import document as staging
 from tests.actors.order_service import MESSAGES, TreeGrown, foreign, new_outbox, placed, totals, unchecked, warnings_of
 from tests.waiting import wait_until
@@ -29,10 +26,6 @@ def _nested(levels: int) -> Document:
     for _ in range(levels):
         tree = {"n": tree}
     return tree
-
-
-def poison(record: Record[Any]) -> PoisonMessage:
-    return PoisonMessage(record.seq, str(record.id), record.type, record.key, "refused", "it is too large")
 
 
 def _deepest(orders: Outbox) -> int:
@@ -70,21 +63,6 @@ def test_a_message_nested_too_deep_for_the_log_goes_to_the_dead_letters_and_the_
     )  # fmt: skip
     assert dead[0]["error"]["code"] == 15
     assert str(dead[0]["_id"]) in " ".join(warnings_of(caplog))
-
-
-def test_a_letter_of_the_sequencer_has_the_fields_of_any_letter(orders: Outbox) -> None:
-    """Goes red when what the log refuses is written by other code than what a relay puts aside."""
-    refused, numbered = orders.put([TreeGrown(tree=_nested(_deepest(orders))), placed(1)], standalone=True)
-    orders.sequence()
-    [record] = orders.read()
-
-    letter = orders.collections.dead.find_one({"_id": refused})
-
-    of_a_relay = dead_letter(record, orders.log.identity(), "relay:kafka", poison(record))
-    assert record.id == numbered
-    assert letter is not None
-    assert list(letter) == list(of_a_relay)
-    assert (letter["log"], letter["hash"]) == (None, key_hash(letter["key"], refused.binary))
 
 
 def test_the_background_sequencer_gets_over_it_too(database: Database[Document], orders: Outbox) -> None:
@@ -167,16 +145,3 @@ def test_messages_near_16_mib_pass_when_the_limit_allows_them(database: Database
         large = next(orders.read(2))
         assert large.data is not None
         assert large.data["note"] == note
-
-
-def test_a_document_too_large_even_for_the_dead_letters_loses_its_data_but_stalls_nobody(orders: Outbox) -> None:
-    """Only past the validator: its limit leaves room for every envelope."""
-    document = foreign(data={"note": ""})
-    document["data"]["note"] = "x" * (batch.MAX_DOCUMENT - len(bson.encode(document)))
-    unchecked(orders, RawBSONDocument(bson.encode(document)))
-    orders.put(placed(1), standalone=True)
-
-    assert orders.sequence() == 1
-    [letter] = orders.collections.dead.find()
-    assert (letter["_id"], letter["data"]) == (document["_id"], None)
-    assert "too many to keep" in letter["error"]["reason"]

@@ -53,12 +53,12 @@ def orders(database: Database[dict[str, Any]]) -> Iterator[Outbox]:
         yield orders
 
 
-def create(bootstrap: str, name: str, **settings: str) -> None:
-    """A topic with two replicas that takes nothing while fewer are in sync."""
-    admin = admin_client(bootstrap)
+def create(brokers: list[KafkaBroker], name: str, **settings: str) -> None:
+    """A topic with two replicas that takes nothing while fewer are in sync; each of the brokers knows it."""
     new = NewTopic(name, 2, 2, config={"min.insync.replicas": "2", **settings})
-    admin.create_topics([new])[name].result(30)
-    wait_until(lambda: in_sync(bootstrap, name) == 2, 60, f"two replicas of {name}")
+    admin_client(brokers[0].bootstrap).create_topics([new])[name].result(30)
+    for broker in brokers:  # a client that has just begun asks the one it was told of
+        wait_until(lambda: in_sync(broker.bootstrap, name) == 2, 60, f"replicas of {name}")  # noqa: B023  # called at once
 
 
 def in_sync(bootstrap: str, name: str) -> int:
@@ -87,15 +87,16 @@ def test_a_relay_waits_while_too_few_replicas_are_in_sync_and_loses_nothing(
 ) -> None:
     """Goes red when NOT_ENOUGH_REPLICAS is taken for an error that does not pass, or for an acknowledgement."""
     both = f"{first.bootstrap},{second.bootstrap}"
-    create(first.bootstrap, topic_name)
+    create([first, second], topic_name)
     sink = KafkaSink(both)
     if exactly_once:
-        create(first.bootstrap, f"{topic_name}.cursors", **{"cleanup.policy": "compact"})
+        create([first, second], f"{topic_name}.cursors", **{"cleanup.policy": "compact"})
         sink = KafkaTransactions(both, cursors=f"{topic_name}.cursors")
     relay = Relay(orders, sink, topics=Topics(topic_name), chance=lambda: 0.0)
     with Relaying(relay) as relaying:
         head = put(orders, 20)
         wait_until(lambda: relaying.ended or saved_seq(orders) == head, PATIENCE_SECONDS, "the first to be delivered")
+        assert not relaying.ended, relaying.error
         end(second)
         wait_until(lambda: in_sync(first.bootstrap, topic_name) == 1, PATIENCE_SECONDS, "one replica to be left")
         waiting = put(orders, 20)

@@ -50,7 +50,7 @@ def dead_letter(collections: Collections, staged: bytes, code: int, reason: str)
 def _kept(fields: dict[str, Element]) -> tuple[dict[str, Element], list[str]]:
     """Chooses the fields that a letter can hold, leaves out the largest until they fit, and says which."""
     kept, said = {name: fields.get(name, _NULL) for name in MESSAGE_FIELDS}, []
-    while sum(len(value.value) for value in kept.values()) > batch.LARGEST_MESSAGE:
+    while sum(len(field.value) for field in kept.values()) > batch.LARGEST_MESSAGE:
         largest = max(MESSAGE_FIELDS, key=lambda name: len(kept[name].value))
         said.append(f"{len(kept[largest].value)} bytes of {largest} were too many to keep")
         kept[largest] = _NULL

@@ -188,8 +188,8 @@ class DeadLetterStore:
         wanted = {**self._own, "seq": {"$gt": Int64(seq)}, "log": {"$in": [identity, None]}}
         with time_limit(_SECONDS):
             letters = self._dead.find(wanted, {"seq": 1, "log": 1})
-            its = (each for each in letters if whole_number(each["seq"], 1, HIGHEST_SEQ))
-            return any(_log_of(each, log, identity) == identity for each in its)
+            valid = (letter for letter in letters if whole_number(letter["seq"], 1, HIGHEST_SEQ))
+            return any(_log_of(letter, log, identity) == identity for letter in valid)
 
     @outside_bound_session
     def next_requeued(self, log: Log) -> Letters | None:
@@ -249,14 +249,14 @@ class DeadLetterStore:
 def _of_one_log(letters: Sequence[Document], log: Log, identity: str) -> Letters | None:
     """Takes letters from the first on, as long as they are of the same log and in its order."""
     chosen: list[Record[Any]] = []
-    its = ""
+    first_log = ""
     for letter in letters:
         record, of = document.record(letter), _log_of(letter, log, identity)
-        if chosen and (of != its or record.seq <= chosen[-1].seq):
+        if chosen and (of != first_log or record.seq <= chosen[-1].seq):
             break
-        its = of
+        first_log = of
         chosen.append(record)
-    return Letters(its, chosen) if chosen else None
+    return Letters(first_log, chosen) if chosen else None
 
 
 def _log_of(letter: Document, log: Log, identity: str) -> str:

@@ -17,8 +17,8 @@ from outbox.errors import LogCorrupt, OutboxNotCreated
 from outbox.log import batch
 from outbox.log.batch import Batch, Head
 from outbox.log.edge import Edge
-from outbox.log.overtaken import overtaken
 from outbox.log.record import Record, moment
+from outbox.log.retry_overtaken import retry_overtaken
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import RAW, Document
 from outbox.mongo.collections import Collections
@@ -93,7 +93,7 @@ class Log:
         """As `outbox.log.log.identity` has it. Raises OutboxNotCreated."""
         return identity(self._log.full_name, self.describe().uuid)
 
-    @overtaken
+    @retry_overtaken
     def newest(self, session: ClientSession | None = None) -> Newest:
         """The newest batch's envelope. Raises OutboxNotCreated when the log has not even its genesis."""
         with time_limit():
@@ -121,7 +121,7 @@ class Log:
         edge = self._edge.read(session)  # first: what an append has rolled over is gone before its edge is taken back
         return max(edge, self.earliest(session))
 
-    @overtaken
+    @retry_overtaken
     def earliest(self, session: ClientSession | None = None) -> int:
         """The oldest seq the log holds at this moment; 1 when nothing was ever appended. Raises OutboxNotCreated.
 
@@ -134,7 +134,7 @@ class Log:
             return 1
         return int(found["_id"])
 
-    @overtaken
+    @retry_overtaken
     def ids_since(self, seq: int, session: ClientSession | None = None) -> list[ObjectId]:
         """The message ids of every record from the batch at `seq` to the newest."""
         with time_limit():
@@ -152,20 +152,20 @@ class Log:
         """The newest batch that begins at or before `seq`; None when there is none, genesis not counted."""
         return self._one({"_id": {"$gt": 0, "$lte": seq}}, session)
 
-    @overtaken
+    @retry_overtaken
     def batch_start(self, seq: int) -> int:
         """The `_id` of the batch that holds `seq`; `seq` itself when none does, which is where the next may begin."""
         with time_limit():
             found = self._log.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"last": 1}, sort=[("_id", -1)])
         return int(found["_id"]) if found is not None and found["last"] >= seq else seq
 
-    @overtaken
+    @retry_overtaken
     def _one(self, query: Document, session: ClientSession | None) -> Batch | None:
         with time_limit():
             found = self._raw.find_one(query, sort=[("_id", -1)], session=session)
         return None if found is None else batch.parse(bytes(found.raw))
 
-    @overtaken
+    @retry_overtaken
     def batches_from(self, first: int, limit: int, session: ClientSession | None = None) -> list[Batch]:
         """Up to `limit` batches from `_id` >= `first`, in order: one reply, so at most 16 MiB of them."""
         with time_limit():

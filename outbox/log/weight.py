@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from outbox.log.overtaken import overtaken
+from outbox.log.retry_overtaken import retry_overtaken
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
@@ -39,7 +39,7 @@ class LogWeight:
             stats = self._database.command("collStats", self._batches.name)
         return int(stats["size"]), int(stats["count"])
 
-    @overtaken
+    @retry_overtaken
     def exact(self, start: int, end: int | None, limit: int) -> Weight:
         """Weighs the first `limit` batches of a part; `end` None: up to the newest."""
         with time_limit():
@@ -71,7 +71,7 @@ class LogWeight:
                 return weighed
             limit *= 2
 
-    @overtaken
+    @retry_overtaken
     def estimated(self, start: int, end: int) -> int:
         """The bytes of a part, with a bounded number of reads: exact up to 64 batches, else estimated."""
         few: Document = {"_id": {"$gte": start, "$lt": end}}
@@ -81,7 +81,7 @@ class LogWeight:
                 return sum(each["bytes"] for each in self._batches.aggregate([{"$match": few}, total]))
             return self._sampled(max(start, 1), end)
 
-    @overtaken
+    @retry_overtaken
     def _sampled(self, start: int, end: int) -> int:
         """Estimates it from 64 evenly spaced samples."""
         width = (end - start) / _SAMPLES

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from outbox.log.log import Log
-from outbox.log.overtaken import overtaken
+from outbox.log.retry_overtaken import retry_overtaken
 from outbox.log.weight import LogWeight, start_of
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
@@ -92,7 +92,7 @@ class HeadroomGauge:
         # Endless when a record was rolled over meanwhile.
         return (self.head - first) * 1000 / span if _LEAST_MS <= span < float("inf") else None
 
-    @overtaken
+    @retry_overtaken
     def _created(self, seq: int) -> float:
         """A record's date, in ms; what was rolled over meanwhile counts as too old. It never decreases along `seq`."""
         created: Document = {"$arrayElemAt": ["$records.created", {"$subtract": [seq, "$_id"]}]}

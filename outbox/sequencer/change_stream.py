@@ -68,24 +68,24 @@ class ChangeStreamListener:
         """Every insert committed after this time has been delivered; None while the stream is not followed."""
         self._swept = Timestamp(0, 0)
         """What was committed up to here has been taken by a sweep."""
-        self._news: list[tuple[Timestamp, bytes]] = []
+        self._pending: list[tuple[Timestamp, bytes]] = []
         """The changes not taken yet: when each was committed, and the document."""
         self._missed = False
-        """True when something was committed that is not in `_news`: only a sweep can find it."""
+        """True when something was committed that is not in `_pending`: only a sweep can find it."""
         self._shown = 0
         """How many messages the stream has shown since the last `next_changes`, or since those that a sweep left."""
         self._passed = Timestamp(0, 0)
-        """What was committed up to here may have been taken from `_news`."""
+        """What was committed up to here may have been taken from `_pending`."""
 
     def follow_from(self, swept: Timestamp) -> None:
         """Brings from here on what was committed after `swept`: a sweep has taken all up to there."""
         with self._changed:
             if self._since is None or self._passed > swept:
                 self._since = self._passed = swept
-                self._news = []
+                self._pending = []
             self._swept, self._missed = swept, False
-            del self._news[: bisect.bisect_right(self._news, swept, key=_committed)]
-            self._shown = len(self._news)
+            del self._pending[: bisect.bisect_right(self._pending, swept, key=_committed)]
+            self._shown = len(self._pending)
             self._changed.notify_all()
 
     def next_changes(self, seconds: float, stop: threading.Event) -> Changes | None:
@@ -95,14 +95,14 @@ class ChangeStreamListener:
         """
         until = time.monotonic() + seconds
         with self._changed:
-            while not (self._news or self._missed or stop.is_set()) and (left := until - time.monotonic()) > 0:
+            while not (self._pending or self._missed or stop.is_set()) and (left := until - time.monotonic()) > 0:
                 self._changed.wait(min(left, _LOOK_SECONDS))
             if self._missed:
                 return None
-            if self._news:
-                self._passed = _committed(self._news[-1])
-            changes, self._shown = Changes([document for _, document in self._news], self._passed), 0
-            self._news = []
+            if self._pending:
+                self._passed = _committed(self._pending[-1])
+            changes, self._shown = Changes([document for _, document in self._pending], self._passed), 0
+            self._pending = []
             return changes
 
     def run(self, stop: threading.Event) -> None:
@@ -158,16 +158,16 @@ class ChangeStreamListener:
                 self._since = None  # so many are quicker found by a sweep
             if self._since is None or document is None:
                 self._missed, self._passed = True, put
-                self._news = []
+                self._pending = []
             else:
-                self._news.append((put, bytes(document.raw)))
+                self._pending.append((put, bytes(document.raw)))
             self._changed.notify_all()
 
     def _lose(self, since: Timestamp) -> None:
         with self._changed:
             if self._since is since:
                 self._since = None
-                self._news = []
+                self._pending = []
 
     def _bounded(self) -> contextlib.AbstractContextManager[None]:
         # So that a frozen primary cannot stop it for ever.

@@ -153,7 +153,7 @@ def test_it_does_not_bring_what_a_sweep_took_meanwhile(orders: Outbox, listening
         orders.put(placed(n), standalone=True)
     assert listening.brings(1)[0] == 0
     orders.put(placed(3), standalone=True)
-    wait_until(lambda: listening.listener._news, 30, "the stream to show what the sweep will take")
+    wait_until(lambda: listening.listener._pending, 30, "the stream to show what the sweep will take")
     listening.sweep()
 
     assert listening.is_silent()
@@ -221,7 +221,7 @@ def test_changes_that_nobody_takes_are_not_kept_for_ever(
         orders.put(placed(n), standalone=True)
     wait_until(lambda: listening.listener._since is None, 30, "it to give up")
 
-    assert listening.listener._news == []
+    assert listening.listener._pending == []
     assert listening.brings(1) == []
 
 

@@ -13,8 +13,8 @@ from pymongo.errors import OperationFailure
 
 from outbox import Outbox
 from outbox.clock import SystemClock
-from outbox.log.overtaken import overtaken
 from outbox.log.retention import Retention
+from outbox.log.retry_overtaken import retry_overtaken
 from outbox.shares.cursor_admin import move
 from relay.monitoring.status import relay_status
 from tests.actors.order_service import Document
@@ -68,7 +68,7 @@ def test_each_is_answered(full: Outbox, ask: str) -> None:
 def test_any_other_error_is_raised_at_once() -> None:
     calls: list[int] = []
 
-    @overtaken
+    @retry_overtaken
     def read() -> None:
         calls.append(1)
         raise OperationFailure("no", 13)

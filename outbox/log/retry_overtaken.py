@@ -1,4 +1,4 @@
-"""A read of the log that the log's oldest end has overtaken is made again."""
+"""Repeats a read of the log that the log's oldest end has overtaken."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ T = TypeVar("T")
 _CAPPED_POSITION_LOST = 136
 
 
-def overtaken(function: Callable[P, T]) -> Callable[P, T]:
+def retry_overtaken(function: Callable[P, T]) -> Callable[P, T]:
     """Repeats a function that reads the log, and does nothing else, while the server says CappedPositionLost.
 
-    On a full log that is written to, what a scan stands on is rolled over under it: that says nothing of what was
-    asked for, and the next try begins further on. It is tried for 5 s.
+    While a full log is written to, the document that a scan stands on may be rolled over. That says nothing about what
+    was asked for, and the next try begins further on. Tries for 5 s, then raises the server's error.
     """
 
     @functools.wraps(function)

@@ -56,7 +56,8 @@ def orders(database: Database[dict[str, Any]]) -> Iterator[Outbox]:
 def create(brokers: list[KafkaBroker], name: str, **settings: str) -> None:
     """A topic with two replicas that takes nothing while fewer are in sync; each of the brokers knows it."""
     new = NewTopic(name, 2, 2, config={"min.insync.replicas": "2", **settings})
-    admin_client(brokers[0].bootstrap).create_topics([new])[name].result(30)
+    admin = admin_client(brokers[0].bootstrap)
+    admin.create_topics([new])[name].result(30)
     for broker in brokers:  # a client that has just begun asks the one it was told of
         wait_until(lambda: in_sync(broker.bootstrap, name) == 2, 60, f"replicas of {name}")  # noqa: B023  # called at once
 

@@ -151,13 +151,13 @@ class Relay:
 
     def _turn(self, retry: Retry, once: bool) -> bool:
         """What the number of shares asks for, until that changes. True: nothing is left to do."""
-        plan = self._load()
-        if plan.wanted is not None or (plan.shares is None and self._shares not in (None, 1)):
+        layout = self._load()
+        if layout.wanted is not None or (layout.shares is None and self._shares not in (None, 1)):
             self._reshare(retry.stop)
             return False
-        if plan.total == 1:
+        if layout.total == 1:
             return self._alone(retry, once)
-        return self._in_company(plan.total, retry, once)
+        return self._in_company(layout.total, retry, once)
 
     def _reshare(self, stop: threading.Event) -> None:
         resharing = Resharing(
@@ -173,16 +173,16 @@ class Relay:
             self._sink.close()
 
     def _load(self) -> ShareLayout:
-        """The plan. When it is first seen, it must have the number of shares that this relay was started with."""
-        plan = load(self._outbox.collections, self.name)
-        if plan.shares is not None and not self._config.has_begun.is_set():
-            if self._shares not in (None, plan.shares, plan.wanted):
+        """The layout. When it is first seen, it must have the number of shares that this relay was started with."""
+        layout = load(self._outbox.collections, self.name)
+        if layout.shares is not None and not self._config.has_begun.is_set():
+            if self._shares not in (None, layout.shares, layout.wanted):
                 raise InvalidSettings(
-                    f"relay {self.name!r} has {plan.shares} share(s), not {self._shares}. Start it without --shares; "
+                    f"relay {self.name!r} has {layout.shares} share(s), not {self._shares}. Start it without --shares; "
                     f"`relay shares set {self._shares}` changes the number"
                 )
             self._config.has_begun.set()
-        return plan
+        return layout
 
     def _alone(self, retry: Retry, once: bool) -> bool:
         """Relays everything if the lease can be had, else stands by. True: nothing is left to do."""
@@ -198,8 +198,8 @@ class Relay:
                 if once and self._all_drained():
                     return True
         with lease.held(f"relay {self.name!r}", logger):
-            plan = self._load()
-            if plan.wanted is not None or plan.total > 1:
+            layout = self._load()
+            if layout.wanted is not None or layout.total > 1:
                 return False
             self._worker.run(lease, retry, once)
             return "wanted" not in lease.document
@@ -215,8 +215,8 @@ class Relay:
             while not retry.stop.is_set():
                 try:
                     if members.beat():
-                        plan = self._load()
-                        if plan.shares != count or plan.wanted is not None:
+                        layout = self._load()
+                        if layout.shares != count or layout.wanted is not None:
                             return False
                     workers.balance(members.quota(count), STANDBY_SECONDS)
                     if once and self._all_drained():
@@ -237,8 +237,8 @@ class Relay:
         )
 
     def _all_drained(self) -> bool:
-        plan, collections = self._load(), self._outbox.collections
+        layout, collections = self._load(), self._outbox.collections
         cursors = share_cursor(collections.cursors, self.name)
         letters = DeadLetterStore(collections, cursors, 0, self._config.on_poison)
-        waits = None in plan.positions or letters.requeued()
-        return not waits and is_drained(self._outbox, plan.slowest)
+        waits = None in layout.positions or letters.requeued()
+        return not waits and is_drained(self._outbox, layout.slowest)

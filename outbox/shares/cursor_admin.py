@@ -26,21 +26,21 @@ def move(collections: Collections, name: str, to: int | datetime, clock: Clock) 
     log = Log(collections)
     relay_lock = RelayLock(collections, name)
     try:
-        plan = relay_lock.acquire_if_idle(clock)
+        layout = relay_lock.acquire_if_idle(clock)
         seq = to if isinstance(to, int) else log.seq_at(to) - 1
         there = position_at(seq, log)
         oldest, head = log.oldest(), log.head()
         is_there = there[2] is not None or seq == oldest - 1  # just before the oldest nothing is skipped or lost
         if seq + 1 < oldest or not is_there:
             raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
-        relay_lock.write(plan.total, there, ())
+        relay_lock.write(layout.total, there, ())
         if log.oldest() > seq + 1:  # after the save: see outbox.log.edge
-            before = "had none" if plan.slowest is None else f"was at seq {plan.slowest[0]}"
+            before = "had none" if layout.slowest is None else f"was at seq {layout.slowest[0]}"
             raise InvalidStart(
                 f"seq {seq + 1} was rolled over while the cursor was set to {seq} (it {before}); the log is full and "
                 f"written to. Set it again, to a later one: {log.oldest() - 1} is the earliest that can be had"
             )
-        return plan.slowest, there
+        return layout.slowest, there
     except LeaseLost as lost:  # this was frozen, say, and a relay has begun meanwhile: nothing has changed
         raise CursorInUse(f"the cursor was not moved: {lost}") from lost
     finally:

@@ -33,7 +33,7 @@ class ShareLayout(NamedTuple):
     delivered: tuple[Layer, ...]
     """See Share.delivered."""
     strays: tuple[str, ...] = ()
-    """Cursors beside the plan, by their `_id`: those of shares when the document that says how many is gone, say."""
+    """Cursors beside the layout, by their `_id`: those of shares when the document that says how many is gone, say."""
     changes: int | None = None
     """Counts what has been written of it so far, in the relay's own lease."""
     fault: CursorMismatch | None = None
@@ -81,24 +81,24 @@ def share_cursor(
 
 
 def load(collections: Collections, name: str) -> ShareLayout:
-    """The plan of the relay `name`. Raises CursorMismatch when it is none that a relay has written, pymongo's errors.
+    """The layout of the relay `name`. Raises CursorMismatch when it is none that a relay has written, pymongo's errors.
 
     With one share, the default, the document `relay:NAME` is its cursor; with more it says how many there are.
     """
-    plan = survey(collections, name)
-    if plan.fault is not None:
-        raise plan.fault
-    return plan
+    layout = survey(collections, name)
+    if layout.fault is not None:
+        raise layout.fault
+    return layout
 
 
 @outside_bound_session
 def survey(collections: Collections, name: str, session: ClientSession | None = None) -> ShareLayout:
-    """As `load`, also when something is wrong: see Plan.fault."""
+    """As `load`, also when something is wrong: see ShareLayout.fault."""
     with time_limit():
         lease = collections.leases.find_one({"_id": relay_id(name)}, {"wanted": 1, "plans": 1}, session=session) or {}
         known = collections.cursors.find(documents_of(name), batch_size=_ALL, session=session)
         found = {each["_id"]: each for each in known}
-    return _Survey(name, collections.cursors.full_name, found).plan(lease, collections.leases.full_name)
+    return _Survey(name, collections.cursors.full_name, found).layout(lease, collections.leases.full_name)
 
 
 class _Survey:
@@ -110,7 +110,7 @@ class _Survey:
         self._found = found
         self._faults: list[CursorMismatch] = []
 
-    def plan(self, lease: Document, leases: str) -> ShareLayout:
+    def layout(self, lease: Document, leases: str) -> ShareLayout:
         wanted = whole(lease.get("wanted"), 1, MOST_SHARES)
         if "wanted" in lease and wanted is None:
             self._faults.append(
@@ -165,23 +165,23 @@ def request_shares(collections: Collections, name: str, count: int) -> bool:
     Returns False when no relay of this name has begun. Raises CursorInUse when the number was changed meanwhile, by
     somebody who was quicker; pymongo's errors.
     """
-    plan = survey(collections, name)
-    if plan.shares is None:
+    layout = survey(collections, name)
+    if layout.shares is None:
         return False
-    _change(collections, name, plan, {"$set": {"wanted": Int64(count)}})
+    _change(collections, name, layout, {"$set": {"wanted": Int64(count)}})
     return True
 
 
 @outside_bound_session
-def cancel_request(collections: Collections, name: str, plan: ShareLayout) -> None:
-    """Takes back what is wanted, as `plan` was read. Raises as `wish`."""
-    _change(collections, name, plan, {"$unset": {"wanted": 1}})
+def cancel_request(collections: Collections, name: str, layout: ShareLayout) -> None:
+    """Takes back what is wanted, as `layout` was read. Raises as `request_shares`."""
+    _change(collections, name, layout, {"$unset": {"wanted": 1}})
 
 
-def _change(collections: Collections, name: str, plan: ShareLayout, change: Document) -> None:
-    """Only while the plan is what it was when it was read: each write of it counts in the lease."""
+def _change(collections: Collections, name: str, layout: ShareLayout, change: Document) -> None:
+    """Only while the layout is what it was when it was read: each write of it counts in the lease."""
     with time_limit():
-        changed = collections.leases.update_one({"_id": relay_id(name), "plans": plan.changes}, change)
+        changed = collections.leases.update_one({"_id": relay_id(name), "plans": layout.changes}, change)
     if not changed.matched_count:
         raise CursorInUse(
             f"the shares of relay {name!r} have been changed since this looked at them: see `relay shares show`"

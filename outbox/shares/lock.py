@@ -15,8 +15,7 @@ from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease, seconds_of
-from outbox.shares import layout as plan
-from outbox.shares.layout import ShareLayout, relay_id
+from outbox.shares.layout import ShareLayout, documents_of, relay_id, survey
 from outbox.shares.share import shares
 
 _LOOK_SECONDS = 0.5
@@ -40,20 +39,20 @@ class RelayLock:
     def lock(self) -> ShareLayout | None:
         """Takes the relay's own lease, if it can be had: then nobody else can change the number of shares. What is
         returned may be old; `claim` returns what is sure."""
-        return plan.survey(self._collections, self._name) if self._relay_lease.acquire() else None
+        return survey(self._collections, self._name) if self._relay_lease.acquire() else None
 
     def lease(self, reader: str) -> Lease:
         """One of those that are held."""
         return self._leases[reader]
 
-    def lock_shares(self, plan: ShareLayout, target: int = 1) -> str | None:
+    def lock_shares(self, layout: ShareLayout, target: int = 1) -> str | None:
         """Tries to take the leases that are missing, of the shares there are and of `target` shares, and renews the
         others. Returns None, or one that cannot be had.
 
         Raises LeaseLost as `renew`.
         """
         missing, own = None, self._relay_lease
-        for reader in self._needed(plan, target):
+        for reader in self._needed(layout, target):
             lease = self._leases.setdefault(
                 reader, Lease(self._collections.leases, reader, owner=own.owner, seconds=own.seconds)
             )
@@ -63,9 +62,9 @@ class RelayLock:
                 missing = reader
         return missing
 
-    def _needed(self, plan: ShareLayout, target: int) -> list[str]:
-        of_shares = [relay_id(share.name(self._name)) for share in shares(max(target, plan.total))]
-        return list(dict.fromkeys([relay_id(self._name), *of_shares, *plan.strays]))
+    def _needed(self, layout: ShareLayout, target: int) -> list[str]:
+        of_shares = [relay_id(share.name(self._name)) for share in shares(max(target, layout.total))]
+        return list(dict.fromkeys([relay_id(self._name), *of_shares, *layout.strays]))
 
     def renew(self) -> None:
         """Renews all that is due. Raises LeaseLost when one was lost meanwhile."""
@@ -76,7 +75,7 @@ class RelayLock:
     def claim(self) -> ShareLayout:
         """Refuses what others write of the cursors from here on; `write` and `remove` make sure that it was so.
 
-        Returns the plan, which can change no more. What was read of it before may have been old: a primary that was
+        Returns the layout, which can change no more. What was read of it before may have been old: a primary that was
         just elected may not know for a moment what is committed. Raises LeaseLost when not all of it was taken.
         """
         with self._collections.client.start_session(causal_consistency=True) as session:
@@ -86,7 +85,7 @@ class RelayLock:
                     self._collections.cursors.update_one(
                         {"_id": reader, "fence": {"$lte": fence}}, {"$set": {"fence": fence}}, session=session
                     )
-            found = plan.survey(self._collections, self._name, session)
+            found = survey(self._collections, self._name, session)
         if not self._leases.keys() >= set(self._needed(found, 1)):
             raise LeaseLost(f"relay {self._name!r} has {found.shares} shares, and not all of them were taken")
         self._wanted = found.wanted
@@ -128,14 +127,14 @@ class RelayLock:
 
     @outside_bound_session
     def remove(self) -> bool:
-        """Removes all cursors, and the plan with them; False when there were none. Raises LeaseLost as `write`."""
+        """Removes all cursors, and the layout with them; False when there were none. Raises LeaseLost as `write`."""
 
         def work(session: ClientSession) -> bool:
             self._hold(session)
             self._collections.leases.update_one(
                 {"_id": relay_id(self._name)}, {"$unset": {"wanted": 1}}, session=session
             )
-            removed = self._collections.cursors.delete_many(plan.documents_of(self._name), session=session)
+            removed = self._collections.cursors.delete_many(documents_of(self._name), session=session)
             return removed.deleted_count > 0
 
         return transaction(self._collections.client, work)
@@ -146,7 +145,7 @@ class RelayLock:
         began = clock.monotonic()
         first: dict[str, object] = {}
         while True:
-            found = self.lock() if not self._relay_lease.fence else plan.survey(self._collections, self._name)
+            found = self.lock() if not self._relay_lease.fence else survey(self._collections, self._name)
             missing = relay_id(self._name) if found is None else self.lock_shares(found)
             if found is not None and missing is None:
                 return self.claim()

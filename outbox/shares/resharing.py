@@ -52,15 +52,15 @@ class Resharing:
         """
         relay_lock = RelayLock(self._collections, self._name, self._relay_lease)
         try:
-            plan = relay_lock.lock()
-            if plan is None:
+            layout = relay_lock.lock()
+            if layout is None:
                 stop.wait(standby)
                 return
-            target = first if plan.target is None else plan.target
-            if target == plan.shares:
-                cancel_request(self._collections, self._name, plan)
+            target = first if layout.target is None else layout.target
+            if target == layout.shares:
+                cancel_request(self._collections, self._name, layout)
                 return
-            while (missing := relay_lock.lock_shares(plan, target)) is not None:
+            while (missing := relay_lock.lock_shares(layout, target)) is not None:
                 logger.info("relay %r: waiting for the lease %r, to have %d share(s)", self._name, missing, target)
                 if stop.wait(standby):
                     return
@@ -69,17 +69,17 @@ class Resharing:
             relay_lock.release()
 
     def _change(self, relay_lock: RelayLock, target: int) -> None:
-        plan = relay_lock.claim()
-        if plan.fault is not None:
-            raise plan.fault
-        if plan.target not in (None, target):
+        layout = relay_lock.claim()
+        if layout.fault is not None:
+            raise layout.fault
+        if layout.target not in (None, target):
             raise LeaseLost(f"another number of shares of relay {self._name!r} is wanted by now, or there is")
-        reached = self._reached(relay_lock, target if plan.shares is None else plan.shares)
+        reached = self._reached(relay_lock, target if layout.shares is None else layout.shares)
         if reached is None:
             low = self._begin(lambda position: relay_lock.write(target, position, ()))
         else:
             low = min(reached, key=lambda position: position[0])
-            layers = still_needed([tuple(seq for seq, _, _ in reached), *plan.delivered], low[0])
+            layers = still_needed([tuple(seq for seq, _, _ in reached), *layout.delivered], low[0])
             relay_lock.write(target, low, layers)
         where = self._collections.log.full_name
         logger.info("relay %r of %s: %d share(s), from seq %d on", self._name, where, target, low[0] + 1)

@@ -84,12 +84,12 @@ class RelayStatus:
 def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     """Reads the status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
-    plan = load(outbox.collections, name)
+    layout = load(outbox.collections, name)
     letters = DeadLetterAdmin(outbox.collections, name)
     headrooms = {cursor.reader: cursor.headroom for cursor in status.cursors}
     share_statuses = tuple(
         _share_status(outbox, name, share, position, status.head)
-        for share, position in zip(shares(plan.total), plan.positions or (None,), strict=True)
+        for share, position in zip(shares(layout.total), layout.positions or (None,), strict=True)
     )
     slowest = min(share_statuses, key=lambda share: -1 if share.cursor is None else share.cursor["seq"])
     share = Share(slowest.share, len(share_statuses))

@@ -37,8 +37,8 @@ def put(orders: Outbox, count: int) -> None:
 
 
 def begun(orders: Outbox, shares: int) -> bool:
-    plan = load(orders.collections, "kafka")
-    return plan.shares == shares and None not in plan.positions
+    layout = load(orders.collections, "kafka")
+    return layout.shares == shares and None not in layout.positions
 
 
 def remove(orders: Outbox, *names: str) -> None:

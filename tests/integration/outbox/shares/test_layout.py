@@ -41,8 +41,8 @@ def given_share(orders: Outbox, number: int, seq: int, shares: int = 3, **fields
 
 def given_shares(orders: Outbox, *seqs: int, **fields: Any) -> None:
     """Makes as many shares, and the document that says how many they are."""
-    plan = {"_id": "relay:kafka", "shares": Int64(len(seqs)), "fence": Int64(1)}
-    orders.collections.cursors.insert_one(plan)
+    layout = {"_id": "relay:kafka", "shares": Int64(len(seqs)), "fence": Int64(1)}
+    orders.collections.cursors.insert_one(layout)
     for number, seq in enumerate(seqs, 1):
         given_share(orders, number, seq, len(seqs), **fields)
 
@@ -58,30 +58,30 @@ def given_lease(orders: Outbox) -> None:
 
 
 def test_before_the_first_start_there_is_nothing_and_will_be_one_share(orders: Outbox) -> None:
-    plan = load(orders.collections, "kafka")
+    layout = load(orders.collections, "kafka")
 
-    assert plan == ShareLayout(None, None, (), ())
-    assert (plan.total, plan.target, plan.slowest) == (1, None, None)
+    assert layout == ShareLayout(None, None, (), ())
+    assert (layout.total, layout.target, layout.slowest) == (1, None, None)
 
 
 def test_with_one_share_the_relay_s_document_is_its_cursor(orders: Outbox) -> None:
     given_cursor(orders, 7)
 
-    plan = load(orders.collections, "kafka")
+    layout = load(orders.collections, "kafka")
 
-    assert (plan.shares, plan.total, plan.target) == (1, 1, 1)
-    assert plan.positions == ((7, None, None),)
-    assert plan.slowest == (7, None, None)
+    assert (layout.shares, layout.total, layout.target) == (1, 1, 1)
+    assert layout.positions == ((7, None, None),)
+    assert layout.slowest == (7, None, None)
 
 
 def test_with_several_each_has_a_cursor_and_the_slowest_counts(orders: Outbox) -> None:
     given_shares(orders, 9, 4, 6)
 
-    plan = load(orders.collections, "kafka")
+    layout = load(orders.collections, "kafka")
 
-    assert (plan.shares, plan.total) == (3, 3)
-    assert [each and each[0] for each in plan.positions] == [9, 4, 6]
-    assert plan.slowest == (4, None, None)
+    assert (layout.shares, layout.total) == (3, 3)
+    assert [each and each[0] for each in layout.positions] == [9, 4, 6]
+    assert layout.slowest == (4, None, None)
 
 
 def test_shares_beyond_nine_stand_in_the_order_of_their_numbers(orders: Outbox) -> None:
@@ -94,10 +94,10 @@ def test_a_share_whose_cursor_is_missing_has_no_position(orders: Outbox) -> None
     given_shares(orders, 9, 4, 6)
     orders.collections.cursors.delete_one({"_id": "relay:kafka/2"})
 
-    plan = load(orders.collections, "kafka")
+    layout = load(orders.collections, "kafka")
 
-    assert [each and each[0] for each in plan.positions] == [9, None, 6]
-    assert plan.slowest == (6, None, None)
+    assert [each and each[0] for each in layout.positions] == [9, None, 6]
+    assert layout.slowest == (6, None, None)
 
 
 def test_a_cursor_of_another_number_of_shares_is_none(orders: Outbox) -> None:
@@ -117,10 +117,10 @@ def test_cursors_beside_the_plan_are_told(orders: Outbox) -> None:
     given_shares(orders, 9, 4)
     given_share(orders, 3, 1)
 
-    plan = load(orders.collections, "kafka")
+    layout = load(orders.collections, "kafka")
 
-    assert plan.strays == ("relay:kafka/3",)
-    assert plan.slowest == (4, None, None)
+    assert layout.strays == ("relay:kafka/3",)
+    assert layout.slowest == (4, None, None)
 
 
 def test_the_fence_that_is_kept_of_a_share_there_was_once_is_no_cursor(orders: Outbox) -> None:
@@ -212,8 +212,8 @@ def test_what_is_requested_is_wanted_and_the_target(orders: Outbox, count: int) 
 
     assert request_shares(orders.collections, "kafka", count)
 
-    plan = load(orders.collections, "kafka")
-    assert (plan.shares, plan.wanted, plan.target) == (1, count, count)
+    layout = load(orders.collections, "kafka")
+    assert (layout.shares, layout.wanted, layout.target) == (1, count, count)
 
 
 def test_a_relay_that_has_not_begun_cannot_be_asked(orders: Outbox) -> None:

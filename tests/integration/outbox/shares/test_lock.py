@@ -31,9 +31,9 @@ def take(orders: Outbox) -> Iterator[Take]:
 
     def take(target: int = 1) -> RelayLock:
         locks.append(RelayLock(orders.collections, "kafka"))
-        plan = locks[-1].lock()
-        assert plan is not None
-        assert locks[-1].lock_shares(plan, target) is None
+        layout = locks[-1].lock()
+        assert layout is not None
+        assert locks[-1].lock_shares(layout, target) is None
         locks[-1].claim()
         return locks[-1]
 
@@ -103,13 +103,13 @@ def test_a_share_that_somebody_else_works_on_is_named_and_the_rest_is_kept(order
     worker = Lease(orders.collections.leases, "relay:kafka/2")
     assert worker.acquire()
     lock = RelayLock(orders.collections, "kafka")
-    plan = lock.lock()
-    assert plan is not None
+    layout = lock.lock()
+    assert layout is not None
 
-    assert lock.lock_shares(plan) == "relay:kafka/2"
+    assert lock.lock_shares(layout) == "relay:kafka/2"
     worker.release()
     fence = lock.lease("relay:kafka/1").fence
-    assert lock.lock_shares(plan) is None
+    assert lock.lock_shares(layout) is None
 
     assert lock.lease("relay:kafka/1").fence == fence
     lock.release()
@@ -140,11 +140,11 @@ def test_what_is_held_is_renewed_while_the_rest_is_waited_for(orders: Outbox, ta
     assert worker.acquire()
     clock = FakeClock()
     lock = RelayLock(orders.collections, "kafka", Lease(orders.collections.leases, "relay:kafka", clock=clock))
-    plan = lock.lock()
-    assert plan is not None
+    layout = lock.lock()
+    assert layout is not None
 
     clock.advance(5)
-    lock.lock_shares(plan)
+    lock.lock_shares(layout)
     clock.advance(5)
 
     lock.lease("relay:kafka").check()
@@ -167,8 +167,8 @@ def test_one_share_s_cursor_is_the_relay_s_document(orders: Outbox, take: Take) 
 def test_all_shares_go_on_after_the_same_position(orders: Outbox, take: Take) -> None:
     take(3).write(3, POSITION, ((5, 6),))
 
-    plan = load(orders.collections, "kafka")
-    assert (plan.shares, plan.positions, plan.delivered) == (3, (POSITION,) * 3, ((5, 6),))
+    layout = load(orders.collections, "kafka")
+    assert (layout.shares, layout.positions, layout.delivered) == (3, (POSITION,) * 3, ((5, 6),))
 
 
 def test_of_a_share_that_is_no_more_the_fence_is_kept_and_no_cursor(orders: Outbox, take: Take) -> None:
@@ -216,8 +216,8 @@ def test_what_is_wanted_stays_so_when_the_cursor_is_but_moved(orders: Outbox, ta
 
     take(1).write(1, (9, None, None), ())
 
-    plan = load(orders.collections, "kafka")
-    assert (plan.shares, plan.wanted, plan.positions) == (1, 2, ((9, None, None),))
+    layout = load(orders.collections, "kafka")
+    assert (layout.shares, layout.wanted, layout.positions) == (1, 2, ((9, None, None),))
 
 
 def test_a_number_that_is_wanted_since_is_not_overwritten(orders: Outbox, take: Take) -> None:
@@ -236,8 +236,8 @@ def test_a_claim_of_a_relay_that_has_more_shares_by_now_is_refused(orders: Outbo
     lock = RelayLock(orders.collections, "kafka")
     old = lock.lock()
     assert old is not None
-    plan = {"_id": "relay:kafka", "shares": Int64(2), "fence": Int64(0)}
-    orders.collections.cursors.insert_one(plan)
+    layout = {"_id": "relay:kafka", "shares": Int64(2), "fence": Int64(0)}
+    orders.collections.cursors.insert_one(layout)
 
     with pytest.raises(LeaseLost, match="relay 'kafka' has 2 shares, and not all of them were taken"):
         lock.claim()

@@ -123,14 +123,14 @@ class Reshared(RuleBasedStateMachine):
         for end in [*lives, None]:
             self.life.until(end, lambda: self._begin(1))
             self._expire()
-            plan = load(self.orders.collections, "kafka")
-            if (plan.shares, plan.wanted) == (number, None):
+            layout = load(self.orders.collections, "kafka")
+            if (layout.shares, layout.wanted) == (number, None):
                 break
-            assert plan.shares == before, "a part of a change was to be seen"
+            assert layout.shares == before, "a part of a change was to be seen"
             self.relay(number_of_working, None)
         else:
             pytest.fail("the change was not made")
-        assert [each for each in plan.positions if each is None] == []
+        assert [each for each in layout.positions if each is None] == []
         if number != before:
             self._check_that_the_past_is_over()
 
@@ -171,8 +171,8 @@ class Interfered(Reshared):
     @rule(what=st.sampled_from(["all", "home", "one"]), number=st.integers(1, 9))
     def remove(self, what: str, number: int) -> None:
         """Somebody removes cursors: nothing is sent any more, until an operator says where to go on."""
-        plan, before = load(self.orders.collections, "kafka"), seqs(self.sink)
-        home, count = relay_id("kafka"), plan.total
+        layout, before = load(self.orders.collections, "kafka"), seqs(self.sink)
+        home, count = relay_id("kafka"), layout.total
         names = [relay_id(share.name("kafka")) for share in shares(count)]
         gone = {"all": [home, *names], "home": [home], "one": [names[(number - 1) % count]]}[what]
         self.orders.collections.cursors.delete_many({"_id": {"$in": gone}})
@@ -181,7 +181,7 @@ class Interfered(Reshared):
             self.relay(number, None)
 
         assert seqs(self.sink) == before
-        self._set(min(0 if each is None else each[0] for each in plan.positions))
+        self._set(min(0 if each is None else each[0] for each in layout.positions))
 
 
 @pytest.fixture

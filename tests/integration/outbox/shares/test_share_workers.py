@@ -89,7 +89,7 @@ def test_the_number_of_shares_can_be_changed_under_load(
     orders.put([placed(n, f"k{n % 20}") for n in range(200)], standalone=True)
     first, *rest = numbers
     with Relaying(relay(orders, sink, first)), Relaying(relay(orders, sink.another(), first)):
-        wait_until(lambda: load(orders.collections, "kafka").shares == first, 20, "the first plan")
+        wait_until(lambda: load(orders.collections, "kafka").shares == first, 20, "the first layout")
         for number in rest:
             request_shares(orders.collections, "kafka", number)
 

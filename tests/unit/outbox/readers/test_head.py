@@ -15,7 +15,7 @@ from outbox.log.batch import Batch
 from outbox.readers.head import Head
 
 ALL = 1 << 30
-LONG = 600.0
+LONG = 30.0
 
 
 class Session:

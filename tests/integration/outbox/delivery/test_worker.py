@@ -136,6 +136,21 @@ def test_a_worker_that_was_taken_over_delivers_nothing(orders: Outbox) -> None:
     assert seqs(scene.sink) == []
 
 
+def test_a_worker_that_was_taken_over_sends_no_requeued_letter(orders: Outbox) -> None:
+    numbered(orders, 2)
+    scene = Scene(orders, "dead-letter")
+    refuse(scene.sink, 1)
+    scene.run_once()
+    dead_letter_admin(orders).requeue(Selection())
+    refuse(scene.sink)
+    orders.collections.cursors.update_one({"_id": "relay:kafka"}, {"$inc": {"fence": 1}})
+
+    with pytest.raises(LeaseLost):
+        scene.run_once()
+
+    assert (seqs(scene.sink), states(orders)) == ([2], {1: "dead"})
+
+
 def test_a_broker_that_fails_for_a_while_makes_it_send_again(orders: Outbox, caplog: pytest.LogCaptureFixture) -> None:
     numbered(orders, 1)
     scene = Scene(orders)

@@ -15,20 +15,9 @@ from outbox.delivery.pump_loop import PumpLoop
 from outbox.delivery.retry import AGAIN_SECONDS, Retry
 from outbox.testing import FakeClock
 from relay.errors import DeliveryFailed, Verdict
+from tests.doubles.waits import Waits
 
 AWAY = AutoReconnect("away")
-
-
-class Waits(threading.Event):
-    """Never set, and no time passes: it keeps how long somebody would have waited."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.seconds.append(timeout or 0.0)
-        return False
 
 
 class ScriptedPump:

@@ -12,20 +12,9 @@ from outbox.backoff import FIRST_SECONDS
 from outbox.delivery.retry import AGAIN_SECONDS, Retry
 from outbox.errors import DeliveryFailed, Verdict
 from outbox.testing import FakeClock
+from tests.doubles.waits import Waits
 
 AWAY = AutoReconnect("away")
-
-
-class Waits(threading.Event):
-    """Never set, and no time passes: it keeps how long somebody would have waited."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.seconds.append(timeout or 0.0)
-        return False
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

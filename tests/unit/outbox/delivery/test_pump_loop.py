@@ -1,20 +1,16 @@
-"""The driver of a pump: how long it waits after failures, that progress ends their row, and what it says of them."""
+"""The driver of a pump: how long it waits after failures, and that progress ends their row."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from typing import Any
 
 import pytest
-from pymongo.errors import AutoReconnect, OperationFailure
+from pymongo.errors import AutoReconnect
 
 from outbox.backoff import FIRST_SECONDS
 from outbox.delivery.outcome import Idle, Moved, Outcome, Unavailable
 from outbox.delivery.pump_loop import PumpLoop
-from outbox.delivery.retry import AGAIN_SECONDS, Retry
-from outbox.testing import FakeClock
-from relay.errors import DeliveryFailed, Verdict
+from outbox.delivery.retry import Retry
 from tests.doubles.waits import Waits
 
 AWAY = AutoReconnect("away")
@@ -76,22 +72,3 @@ def test_also_that_of_errors_outside_the_pump() -> None:
         driven(retry, Moved())
 
     assert stop.seconds == [FIRST_SECONDS] * 6
-
-
-def test_an_error_that_does_not_pass_is_raised() -> None:
-    with pytest.raises(OperationFailure, match="not authorized"):
-        Retry("of a test", Waits(), lambda: 1.0).wait(OperationFailure("not authorized", 13))
-
-
-def test_an_error_that_lasts_is_said_once_a_minute_and_another_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    stop, clock = threading.Event(), FakeClock()
-    stop.set()  # so that no retry waits
-    retry = Retry("'kafka' of shop.outbox", stop, lambda: 0.0, clock)
-
-    for _ in range(20):
-        retry.wait(DeliveryFailed(None, Verdict.RETRY, "no broker answers"))
-        clock.advance(AGAIN_SECONDS / 12)
-    retry.wait(DeliveryFailed(None, Verdict.RETRY, "fenced"))
-
-    said = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
-    assert [line.split("; ")[0].split(": ")[1] for line in said] == ["no broker answers"] * 2 + ["fenced"]

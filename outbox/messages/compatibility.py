@@ -7,6 +7,8 @@ from typing import Any
 
 from bson import Decimal128
 
+from outbox.messages.choices import identity
+
 Schema = dict[str, Any]
 
 _ANYTHING: Schema = {}
@@ -74,8 +76,7 @@ def _types(value: Any) -> set[str]:
 
 
 def _enum_holds(wide: list[Any], narrow: list[Any]) -> bool:
-    # In Python True == 1; to the server they differ.
-    return all(any(type(one) is type(other) and one == other for one in wide) for other in narrow)
+    return {identity(value) for value in wide} >= {identity(value) for value in narrow}
 
 
 _LEAVES: dict[str, Callable[[Any, Any], bool]] = {

@@ -1,10 +1,11 @@
-"""Two schema dialects for message classes: MongoDB's `$jsonSchema`, and JSON Schema 2020-12."""
+"""Two schema dialects for message classes, MongoDB's `$jsonSchema` and JSON Schema 2020-12; what both read alike."""
 
 from __future__ import annotations
 
 import base64
+import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from bson import Binary, Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from outbox import dates
+from outbox.messages.choices import distinct
 
 Schema = dict[str, Any]
 
@@ -37,13 +39,17 @@ class Dialect:
         """Makes the schema of one kind of leaf."""
         return dict(self.scalars[kind])
 
+    def enum(self, values: Iterable[Any]) -> Schema:
+        """Makes the schema of a choice between BSON values."""
+        return {"enum": distinct(self.value(value) for value in values)}
+
     def nullable(self, schema: Schema) -> Schema:
         """Makes a copy of the schema that takes null as well."""
         wider = {key: value for key, value in schema.items() if key != "not"}
         if "anyOf" in wider:
             wider["anyOf"] = [*wider["anyOf"], {self.keyword: "null"}]
         if "enum" in wider:
-            wider["enum"] = [*wider["enum"], None]
+            wider["enum"] = distinct([*wider["enum"], None])
         if self.keyword in wider:
             types = wider[self.keyword]
             wider[self.keyword] = [*([types] if isinstance(types, str) else types), "null"]
@@ -138,3 +144,25 @@ def geojson(dialect: Dialect, name: str, depth: int) -> Schema:
     for _ in range(depth):
         coordinates = {**dialect.scalar("array"), "items": coordinates, "minItems": 1}
     return closed(dialect, {"type": {"enum": [name]}, "coordinates": coordinates}, required=["type", "coordinates"])
+
+
+# Left out, because the three differ on it: \d \w \s \b (Unicode in Python, ASCII in PCRE), \Z, look-around, back
+# references, possessive quantifiers, `{,n}`, inline flags, a bracket or a caret inside a class.
+_ESCAPED = r"\\[\^$\\.*+?()\[\]{}|/-]"
+_PORTABLE = re.compile(
+    rf"""(?:
+        [^\\\[\](){{}}.*+?^$|]                                   # a literal
+      | {_ESCAPED}
+      | \[\^?(?:[^\\\[\]^]|{_ESCAPED})+\]                        # a class
+      | [.^$|)] | \(\?: | \((?!\?)
+      | (?:[*+?]|\{{[0-9]{{1,3}}(?:,[0-9]{{0,3}})?\}})\??(?![*+?{{])  # a quantifier
+    )*""",
+    re.VERBOSE,
+)
+
+
+def portable_pattern(pattern: re.Pattern[str]) -> str | None:
+    """Returns the pattern as `re.match` reads it (anchored at the start); None when others may read it otherwise."""
+    if pattern.flags & ~(re.UNICODE | re.ASCII) or not _PORTABLE.fullmatch(pattern.pattern):
+        return None
+    return f"^(?:{pattern.pattern})"

@@ -11,11 +11,11 @@ import bson
 from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # as above
 
-from outbox.messages.dialects import BSON, JSON, Schema, closed, dbref, geojson, point
+from outbox.messages.choices import identity
+from outbox.messages.dialects import BSON, JSON, Schema, closed, dbref, geojson, point, portable_pattern
 from outbox.messages.field_classes import CHOOSING, CHOSEN, REFUSED
 from outbox.messages.field_path import FieldPath
 from outbox.messages.mongoengine_internals import INTEGERS, document_class
-from outbox.messages.patterns import portable_pattern
 from outbox.mongo.codec import DECODED
 
 _MOST = bson.Decimal128("9." + "9" * 33 + "E+6144")
@@ -107,9 +107,14 @@ def _chosen(field: Any, schema: Schema, path: FieldPath) -> Schema:
         if not isinstance(field.field, (type(None), *CHOSEN)) or isinstance(field.field, fields.ListField):
             raise path.error("mongoengine cannot check choices on a list of documents or lists: drop them")
         stored = choices if field.field is None else _stored(field.field, choices, path)
-        stored = [path.dialect.value(value) for value in stored]
-        return {**schema, "items": {**items, "enum": [v for v in stored if v in items.get("enum", stored)]}}
-    return {**schema, "enum": [path.dialect.value(value) for value in _stored(field, choices, path)]}
+        chosen = path.dialect.enum(stored)
+        if "enum" in items:
+            of_items = {identity(value) for value in items["enum"]}
+            chosen = {"enum": [value for value in chosen["enum"] if identity(value) in of_items]}
+        if not chosen["enum"]:
+            raise path.error("none of the list's choices is among its items' choices, so no item could be stored")
+        return {**schema, "items": {**items, **chosen}}
+    return {**schema, **path.dialect.enum(_stored(field, choices, path))}
 
 
 def _stored(field: Any, values: list[Any], path: FieldPath) -> list[Any]:
@@ -171,7 +176,7 @@ def _uuid(field: Any, path: FieldPath) -> Schema:
 
 
 def _enum(field: Any, path: FieldPath) -> Schema:
-    return {"enum": [path.dialect.value(member.value) for member in field.choices]}
+    return path.dialect.enum(member.value for member in field.choices)
 
 
 def _list(field: Any, path: FieldPath) -> Schema:
@@ -248,7 +253,7 @@ def _reference(field: Any, path: FieldPath) -> Schema:
 
 
 def _generic_reference(field: Any, path: FieldPath) -> Schema:
-    name: Schema = {"enum": list(field.choices)} if field.choices else path.dialect.scalar("string")
+    name: Schema = path.dialect.enum(field.choices) if field.choices else path.dialect.scalar("string")
     reference = dbref(path.dialect, path.dialect.scalar("any"))
     return closed(path.dialect, {"_cls": name, "_ref": reference}, required=["_cls", "_ref"])
 

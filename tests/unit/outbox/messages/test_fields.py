@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 from mongoengine import Document, EmbeddedDocument, fields
 
 from outbox.errors import InvalidMessageClass
+from outbox.messages.dialects import portable_pattern
 from outbox.messages.fields import bson_schema, json_schema
-from outbox.messages.patterns import portable_pattern
 from tests.integration.outbox.messages.field_cases import CASES
 
 

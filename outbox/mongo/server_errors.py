@@ -160,9 +160,10 @@ def is_unauthorized(error: Exception) -> bool:
 def short_message(error: Exception) -> str:
     """The error's text up to what pymongo appends to it; other errors' texts as they are.
 
-    A missing privilege is said with what to do about it, and without the refused command's values.
+    A missing privilege is said with what to do about it, and without the refused command's values. What is no text,
+    such as a path in another encoding, is written as escapes: it goes into documents, too.
     """
-    said = _APPENDIX.split(str(error), maxsplit=1)[0]
+    said = _APPENDIX.split(str(error), maxsplit=1)[0].encode(errors="backslashreplace").decode()
     if isinstance(error, BulkWriteError):  # which itself says only that there were errors
         said = "; ".join(_reasons(error.details)) or said
     if not is_unauthorized(error):

@@ -33,6 +33,14 @@ def said(orders: Outbox) -> dict[str, Any] | None:
 
 
 @pytest.mark.usefixtures("lease")
+def test_a_reason_that_names_a_path_in_another_encoding_is_kept_too(orders: Outbox) -> None:
+    """Goes red when it is stored as it is: the driver's error of that hid the relay's own."""
+    note(orders.collections, "kafka", FileNotFoundError("no /etc/caf\udce9.pem"))
+
+    assert (said(orders) or {})["why"] == r"no /etc/caf\udce9.pem"
+
+
+@pytest.mark.usefixtures("lease")
 def test_a_relay_that_has_stopped_says_why_and_when(orders: Outbox) -> None:
     note(orders.collections, "kafka", ValueError("the topic is gone"))
 

@@ -23,7 +23,9 @@ from outbox.errors import (
     UndecodableRecord,
     UnknownMessage,
     UnsupportedServer,
+    WaitTimeout,
 )
+from outbox.location import Location
 from outbox.log.record import Record
 from outbox.messages.declaration import message
 from outbox.monitoring.headroom import Headroom
@@ -46,6 +48,7 @@ __all__ = [
     "InvalidSelector",
     "InvalidStart",
     "LeaseLost",
+    "Location",
     "LogCorrupt",
     "LogReplaced",
     "MessageTooLarge",
@@ -63,5 +66,6 @@ __all__ = [
     "UndecodableRecord",
     "UnknownMessage",
     "UnsupportedServer",
+    "WaitTimeout",
     "message",
 ]

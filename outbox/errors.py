@@ -73,6 +73,14 @@ class InvalidSelector(OutboxError):
     """A `types` or `key` cannot be used, or no record can have it: text in place of a list, an empty list, a float."""
 
 
+class WaitTimeout(OutboxError):
+    """A reader has not passed a message in time. `location` is where the message is instead."""
+
+    def __init__(self, text: str, location: Any) -> None:
+        super().__init__(text)
+        self.location = location
+
+
 class InvalidStart(OutboxError):
     """A start is no position: a wrong type, below 1, or beyond the head of the log."""
 

@@ -13,8 +13,9 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from reactivex import Observable
 
-from outbox import creation
+from outbox import creation, location
 from outbox.errors import OutboxClosed
+from outbox.location import Location
 from outbox.log.log import Log
 from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
@@ -214,6 +215,29 @@ class Outbox:
         """Where the log, the readers and the sequencer are. Raises OutboxNotCreated and pymongo's errors."""
         self._usable()
         return status(self.collections)
+
+    @outside_bound_session
+    @patient
+    def find(self, message_id: ObjectId | str) -> Location:
+        """Tells where a message is now, and which durable readers have passed it.
+
+        message_id: what `put` returned, or its 24 hex digits as on Kafka. A message that the log does not hold makes
+        the server read the whole log. Raises InvalidSelector, OutboxNotCreated and pymongo's errors.
+        """
+        self._usable()
+        return location.find(self.collections, self.log, location.message_id(message_id))
+
+    @outside_bound_session
+    def wait_for(self, message_id: ObjectId | str, reader: str, timeout: float = 5.0) -> None:
+        """Returns when a durable reader, such as `relay:kafka`, has passed a message.
+
+        For reading what one has written, once it is committed: within its transaction nobody sees it.
+
+        timeout: seconds. Raises WaitTimeout, which says where the message is instead, InvalidSelector,
+        OutboxNotCreated, and errors of the server that do not pass by themselves.
+        """
+        self._usable()
+        location.wait_for(self.collections, self.log, location.message_id(message_id), reader, timeout)
 
     @outside_bound_session
     @patient

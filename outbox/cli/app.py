@@ -18,13 +18,21 @@ from typing import Annotated, Any
 try:
     import pymongo
     import typer
+    from bson import ObjectId
     from pymongo.errors import ConnectionFailure, OperationFailure
     from rich.console import Console
 
     from outbox import errors
     from outbox.cli.app_loader import InvalidApplication, load
-    from outbox.cli.exit_codes import UNREACHABLE, USAGE, Table, exit_codes
-    from outbox.cli.terminal import RecordPrinter, escape_the_unprintable, print_json, print_status, text
+    from outbox.cli.exit_codes import UNEXPECTED, UNREACHABLE, USAGE, Table, exit_codes
+    from outbox.cli.terminal import (
+        RecordPrinter,
+        escape_the_unprintable,
+        print_json,
+        print_location,
+        print_status,
+        text,
+    )
     from outbox.cli.version import version_option
     from outbox.log.record import Record
     from outbox.mongo.pool import connection_held
@@ -52,7 +60,7 @@ app = typer.Typer(
 
 CONNECT_SECONDS = 5.0
 _OWN_CODES: Table = (
-    ((InvalidApplication, errors.UnknownMessage), USAGE),
+    ((InvalidApplication, errors.UnknownMessage, errors.InvalidSelector), USAGE),
     ((ConnectionFailure,), UNREACHABLE),
 )
 
@@ -189,6 +197,40 @@ def start_of(where: str) -> Start:
         raise errors.InvalidStart(
             f"--start {where!r} is none of: earliest, latest, a seq, a date such as 2025-01-31T12:00Z"
         ) from None
+
+
+@app.command()
+def inspect(
+    app: App,
+    message: Annotated[str, typer.Argument(metavar="ID|SEQ", help="A message's id, 24 hex digits, or its seq.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show where a message is, and which readers have passed it.
+
+    A message that the log does not hold makes the server read the whole log. Ends with 1 when it is nowhere.
+    """
+    with _opened(app) as outbox:
+        location = outbox.find(_id_of(message, outbox))
+        if as_json:
+            print(json.dumps(asdict(location), default=text))
+        else:
+            print_location(location)
+        if location.place == "unknown":
+            raise SystemExit(UNEXPECTED)
+
+
+def _id_of(message: str, outbox: Outbox) -> str | ObjectId:
+    """Returns the id of the message that the log has under a seq, or what was given. Raises InvalidStart."""
+    if not message.isdecimal() or ObjectId.is_valid(message):
+        return message
+    record = patiently(lambda: outbox.log.record_at(int(message)))
+    if record is None:
+        log = patiently(outbox.log.newest)
+        raise errors.InvalidStart(
+            f"the log does not hold seq {message}: it has {outbox.log.earliest():,} to {log.last:,}. A message that it "
+            "has no more is found by its id"
+        )
+    return record.id
 
 
 @app.command()

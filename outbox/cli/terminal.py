@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outbox import dates
+from outbox.location import Location
 from outbox.log.record import Record
 from outbox.log.undecoded import shown
 from outbox.monitoring.headroom import Headroom
@@ -54,6 +55,25 @@ def print_status(name: str, status: Status) -> None:
     console.print(summary)
     console.print()
     console.print(_readers(status) if status.cursors else "no durable reader, such as a relay, has started yet")
+
+
+def print_location(location: Location) -> None:
+    """Prints where a message is, a line a fact."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    place = {
+        "staging": "staging: committed, without a number yet",
+        "log": "log",
+        "dead": f"dead letters of {location.reader}: {location.state}",
+        "unknown": "nowhere: not committed, or rolled over, or never put",
+    }[location.place]
+    table.add_row("message", str(location.id))
+    table.add_row("is in", Text(place, style="" if location.place in ("log", "staging") else "bold red"))
+    if location.seq is not None:
+        table.add_row("seq", f"{location.seq:,}")
+    for title, readers in (("passed by", location.passed), ("not yet by", location.waiting)):
+        if readers:
+            table.add_row(title, Text(", ".join(readers)))
+    Console().print(table)
 
 
 def _readers(status: Status) -> Table:

@@ -153,6 +153,18 @@ class Log:
         return self._one({"_id": {"$gt": 0, "$lte": seq}}, session)
 
     @retry_overtaken
+    def record_of(self, id: ObjectId, since: int, seconds: float) -> Record[Any] | None:
+        """Finds a message by its id, from the newest batch back to the one that begins at `since` or holds it.
+
+        None when none of them has it. The server reads every one of them, for `seconds` at most: there is no index.
+        """
+        first = self.batch_start(since)
+        with time_limit(seconds):
+            found = self._raw.find_one({"_id": {"$gte": first, "$gt": 0}, "records.id": id}, sort=[("_id", -1)])
+        records = [] if found is None else batch.parse(bytes(found.raw)).records()
+        return next((record for record in records if record.id == id), None)
+
+    @retry_overtaken
     def batch_start(self, seq: int) -> int:
         """The `_id` of the batch that holds `seq`; `seq` itself when none does, which is where the next may begin."""
         with time_limit():

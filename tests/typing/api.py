@@ -12,7 +12,7 @@ from mongoengine import EmbeddedDocument, StringField  # type: ignore[import-unt
 from pymongo import MongoClient
 from reactivex import Observable
 
-from outbox import Headroom, Held, HistoryLost, OnGap, Outbox, OutboxError, Record, Start, Status, message
+from outbox import Headroom, Held, HistoryLost, Location, OnGap, Outbox, OutboxError, Record, Start, Status, message
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.testing import MemoryOutbox
 from relay import (
@@ -55,6 +55,16 @@ def observe_from_anywhere(orders: Outbox) -> None:
     orders.observe(on_gap="ignore")  # type: ignore[arg-type]  # nor this
     with records.subscribe(print):
         pass
+
+
+def find_and_wait(orders: Outbox, id: ObjectId) -> None:
+    found = orders.find(id)
+    assert_type(found, Location)
+    assert_type(found.seq, int | None)
+    assert_type(found.passed, tuple[str, ...])
+    orders.find(str(id))
+    orders.wait_for(id, reader="relay:kafka", timeout=2.5)
+    orders.wait_for(id)  # type: ignore[call-arg]  # a reader is to be named
 
 
 def tell(lost: HistoryLost) -> None:

@@ -18,6 +18,7 @@ from pymongo.database import Database
 import outbox
 from outbox import Outbox
 from tests.actors.order_service import MESSAGES, OrderCancelled, placed
+from tests.actors.relay_thread import given_cursor
 from tests.waiting import wait_until
 
 COMMAND = [sys.executable, "-P", "-c", "from outbox.cli import main; main()"]
@@ -289,3 +290,45 @@ def test_a_server_that_does_not_answer_ends_with_3(shell: Shell) -> None:
     assert refused.returncode == 3
     assert refused.stderr.startswith("outbox: MongoDB did not answer: 127.0.0.1:1")
     assert refused.stderr.count("\n") == 1
+
+
+def test_inspect_says_where_a_message_is_by_its_id_and_by_its_seq(shell: Shell, orders: Outbox) -> None:
+    id = orders.put(placed(1), standalone=True)
+    staged = shell.run("inspect", "shop:orders", str(id))
+    orders.sequence()
+    by_id, by_seq = shell.run("inspect", "shop:orders", str(id)), shell.run("inspect", "shop:orders", "1")
+
+    assert (staged.returncode, staged.stderr) == (0, "")
+    assert staged.stdout.splitlines()[0].split() == ["message", str(id)]
+    assert "staging: committed, without a number yet" in staged.stdout
+    assert by_id.stdout == by_seq.stdout
+    assert [line.split() for line in by_seq.stdout.splitlines()][1:] == [["is", "in", "log"], ["seq", "1"]]
+
+
+def test_inspect_as_json_names_the_readers(shell: Shell, orders: Outbox) -> None:
+    id = orders.put(placed(1), standalone=True)
+    orders.sequence()
+    given_cursor(orders, 1)
+
+    shown = shell.run("inspect", "shop:orders", str(id), "--json")
+
+    assert json.loads(shown.stdout) == {
+        "id": str(id), "place": "log", "seq": 1, "reader": None, "state": None, "passed": ["relay:kafka"], "waiting": []
+    }  # fmt: skip
+
+
+def test_inspect_of_what_is_nowhere_ends_with_1(shell: Shell, orders: Outbox) -> None:
+    shown = shell.run("inspect", "shop:orders", "0" * 24)
+
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert "nowhere: not committed, or rolled over, or never put" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("7", "the log does not hold seq 7: it has 1 to 0"), ("abc", "'abc' is no message id")]
+)
+def test_inspect_of_what_is_no_message_ends_with_2(shell: Shell, orders: Outbox, given: str, said: str) -> None:
+    shown = shell.run("inspect", "shop:orders", given)
+
+    assert shown.returncode == 2
+    assert shown.stderr.startswith(f"outbox: {said}")

@@ -1,0 +1,202 @@
+"""Where a message is now, which durable readers have passed it, and the wait until one has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+import pymongo
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from outbox.clock import Clock, SystemClock
+from outbox.errors import CursorMismatch, InvalidSelector, WaitTimeout
+from outbox.log.cursor_document import parse
+from outbox.log.log import Log
+from outbox.log.record import Record
+from outbox.mongo.calls import time_limit
+from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections
+from outbox.mongo.server_errors import is_transient
+from outbox.shares.share import Share
+
+Place = Literal["staging", "log", "dead", "unknown"]
+
+SEARCH_SECONDS = 60.0
+"""The time for one search of the whole log."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.2
+_EARLIER = timedelta(minutes=10)
+"""So much before its id's date a message may have been put, for the clocks of those who made the two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a message was found. Its parts are read one after the other, in the order that a message moves."""
+
+    id: ObjectId
+    place: Place
+    """`staging`: committed, not numbered yet. `log`: numbered. `dead`: put aside for `reader`, also if the log has it.
+    `unknown`: in none of them; not committed, or rolled over, or never put."""
+    seq: int | None = None
+    """Its number; None when nothing says it."""
+    reader: str | None = None
+    """Whose dead letter it is, such as `relay:kafka`; None when there is none."""
+    state: str | None = None
+    """`dead` when that reader, or the log itself, refused it; `parked` when it waits behind one of its key."""
+    passed: tuple[str, ...] = ()
+    """The readers that are done with it: their position is at or behind it, and it is none of their letters."""
+    waiting: tuple[str, ...] = ()
+    """The readers that are not."""
+
+    def __str__(self) -> str:
+        where = {
+            "staging": "is committed and waits in staging for its number",
+            "log": f"is in the log as seq {self.seq}",
+            "dead": f"is a dead letter of {self.reader} ({self.state})" + (f", seq {self.seq}" if self.seq else ""),
+            "unknown": "is neither in staging nor in the log nor among the dead letters: it is not committed, or was "
+            "rolled over, or never put",
+        }[self.place]
+        passed = f"; passed by {', '.join(self.passed)}" if self.passed else ""
+        waiting = f"; not yet by {', '.join(self.waiting)}" if self.waiting else ""
+        return f"message {self.id} {where}{passed}{waiting}"
+
+
+def message_id(value: object) -> ObjectId:
+    """Reads an ObjectId, or its 24 hex digits as the header `id` on Kafka has them. Raises InvalidSelector."""
+    if isinstance(value, ObjectId):
+        return value
+    if isinstance(value, str) and ObjectId.is_valid(value):
+        return ObjectId(value)
+    raise InvalidSelector(f"{value!r:.100} is no message id: give what put() returned, or its 24 hex digits")
+
+
+def find(collections: Collections, log: Log, id: ObjectId) -> Location:
+    """Finds a message. Raises OutboxNotCreated and pymongo's errors; a log that has it not is read whole, once."""
+    is_staged, record = _look(collections, log, id)
+    readers = {} if record is None else _readers(collections, record)
+    letter = _letter(collections, id, {"reader": 1, "state": 1, "seq": 1, "log": 1})
+    if letter is not None and letter.get("reader") in readers:
+        readers[letter["reader"]] = False
+    passed = tuple(reader for reader, is_passed in readers.items() if is_passed)
+    waiting = tuple(reader for reader, is_passed in readers.items() if not is_passed)
+    if letter is not None:
+        seq = _seq(record, letter, log)
+        return Location(id, "dead", seq, letter.get("reader"), letter.get("state"), passed, waiting)
+    if record is not None:
+        return Location(id, "log", record.seq, passed=passed, waiting=waiting)
+    return Location(id, "staging" if is_staged else "unknown")
+
+
+def _look(collections: Collections, log: Log, id: ObjectId) -> tuple[bool, Record[Any] | None]:
+    """Looks in staging, then in the log: a message leaves staging only after the log has it."""
+    with time_limit():
+        is_staged = collections.staging.find_one({"_id": id}, {"_id": 1}) is not None
+    since = log.newest().undeleted if is_staged else 1
+    # First where a message of this id's date would be: all of a log may be much to read.
+    likely = max(since, log.seq_at(id.generation_time - _EARLIER))
+    record = log.record_of(id, likely, SEARCH_SECONDS)
+    if record is None and likely > since:
+        record = log.record_of(id, since, SEARCH_SECONDS)
+    return is_staged, record
+
+
+def _letter(collections: Collections, id: ObjectId, fields: Document) -> Document | None:
+    """The dead letter of a message. To be asked for after the cursors: it is there before its reader's goes on."""
+    with time_limit():
+        return collections.dead.find_one({"_id": id}, fields)
+
+
+def _seq(record: Record[Any] | None, letter: Document, log: Log) -> int | None:
+    """The number of a message with a letter; None when the letter is of another log, or of no log at all."""
+    if record is not None:
+        return record.seq
+    is_of_this_log = letter.get("seq") is not None and letter.get("log") in (None, log.identity())
+    return int(letter["seq"]) if is_of_this_log else None
+
+
+def _readers(collections: Collections, record: Record[Any]) -> dict[str, bool]:
+    """Tells of each reader whether its position is at the record, or behind it."""
+    with time_limit():
+        cursors = list(collections.cursors.find(sort=[("_id", pymongo.ASCENDING)]))
+    readers: dict[str, bool] = {}
+    for cursor in cursors:
+        reader, _, number = str(cursor["_id"]).partition("/")
+        position = _position(cursor, int(number) if number.isdecimal() else 1, record, collections)
+        if position is not None:
+            readers[reader] = position >= record.seq
+    return readers
+
+
+def _position(cursor: Document, number: int, record: Record[Any], collections: Collections) -> int | None:
+    """How far a cursor is, as far as this record goes; None when it is another share's, or only says how many are."""
+    try:
+        parsed = parse(cursor, collections.cursors.full_name)
+    except CursorMismatch:  # its reader says so, when it starts
+        return None
+    if parsed.position is None:
+        return None
+    if not Share(number, parsed.shares).takes(record.key, record.id_bytes, record.seq):
+        return None
+    is_delivered = not Share(number, parsed.shares, parsed.delivered).takes(record.key, record.id_bytes, record.seq)
+    return record.seq if is_delivered else parsed.position[0]
+
+
+class PassedWait:
+    """Waits until a reader has passed a message. For one thread."""
+
+    def __init__(self, collections: Collections, log: Log, id: ObjectId, reader: str, clock: Clock) -> None:
+        self._collections = collections
+        self._log = log
+        self._id = id
+        self._reader = reader
+        self._clock = clock
+        self._record: Record[Any] | None = None
+        self._searched: int | None = None
+        """The log up to here has been searched in vain."""
+
+    def run(self, timeout: float) -> None:
+        """Raises WaitTimeout, and pymongo's errors that do not pass."""
+        until, pause = self._clock.monotonic() + timeout, FIRST_PAUSE
+        while not self._has_passed():
+            left = until - self._clock.monotonic()
+            if left <= 0:
+                raise self._timed_out(timeout)
+            self._clock.wait(min(left, pause))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _has_passed(self) -> bool:
+        try:
+            record = self._numbered()
+            if record is None:
+                return False
+            if not _readers(self._collections, record).get(self._reader, False):
+                return False
+            letter = _letter(self._collections, self._id, {"reader": 1})
+            return letter is None or letter.get("reader") != self._reader
+        except PyMongoError as error:
+            if not is_transient(error):
+                raise
+            return False
+
+    def _numbered(self) -> Record[Any] | None:
+        if self._record is None:
+            head = self._log.head()
+            if self._searched is None:
+                self._record = _look(self._collections, self._log, self._id)[1]
+            elif head > self._searched:
+                self._record = self._log.record_of(self._id, self._searched + 1, SEARCH_SECONDS)
+            self._searched = head
+        return self._record
+
+    def _timed_out(self, timeout: float) -> WaitTimeout:
+        location = find(self._collections, self._log, self._id)
+        known = "" if self._reader in (*location.passed, *location.waiting) else f"; {self._reader} has no cursor here"
+        return WaitTimeout(f"{self._reader} has not passed it within {timeout:g} s: {location}{known}", location)
+
+
+def wait_for(
+    collections: Collections, log: Log, id: ObjectId, reader: str, timeout: float, clock: Clock | None = None
+) -> None:
+    """Returns when the reader has passed the message. Raises WaitTimeout, OutboxNotCreated, and pymongo's errors."""
+    PassedWait(collections, log, id, reader, SystemClock() if clock is None else clock).run(timeout)

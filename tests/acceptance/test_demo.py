@@ -137,7 +137,9 @@ def test_ctrl_c_stops_it_tidily_at_any_moment(start: Start, moment: str, number:
 def test_nothing_outlives_it_when_it_is_killed(start: Start) -> None:
     demo = start("--messages", "100000")
     demo.read_until("committed [1-9]")
-    assert len(demo.left()) == 6, "two temporary folders; mongod and the relay, each with its watchdog"
+    wait_until(  # a process that is just being made is there twice for a moment
+        lambda: len(demo.left()) == 6, 30, "two temporary folders; mongod and the relay, each with its watchdog"
+    )
     demo.kill()
     demo.ended()
     wait_until(lambda: demo.left() == [], 30, "processes and files to go")

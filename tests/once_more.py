@@ -23,7 +23,7 @@ def failed() -> list[str]:
 def main() -> int:
     names = failed()
     if not 0 < len(names) <= MOST:
-        print(f"{len(names)} tests failed: they are not run once more")
+        sys.stderr.write(f"{len(names)} tests failed: they are not run once more\n")
         return 1
     return pytest.main(["--color=no", "-n", "0", "-m", "", *names])
 

@@ -2,9 +2,11 @@
 
 from outbox.errors import (
     HistoryLost,
+    InboxNotCreated,
     IncompatibleOutbox,
     InvalidDatabase,
     InvalidHeaders,
+    InvalidInboxEntry,
     InvalidMessage,
     InvalidMessageClass,
     InvalidName,
@@ -25,6 +27,7 @@ from outbox.errors import (
     UnsupportedServer,
     WaitTimeout,
 )
+from outbox.inbox import Inbox
 from outbox.location import Location
 from outbox.log.record import Record
 from outbox.messages.declaration import message
@@ -39,9 +42,12 @@ __all__ = [
     "Headroom",
     "Held",
     "HistoryLost",
+    "Inbox",
+    "InboxNotCreated",
     "IncompatibleOutbox",
     "InvalidDatabase",
     "InvalidHeaders",
+    "InvalidInboxEntry",
     "InvalidMessage",
     "InvalidMessageClass",
     "InvalidName",

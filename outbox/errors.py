@@ -53,6 +53,14 @@ class TransactionRequired(OutboxError):
     """A put was outside a transaction without `standalone=True`, inside one with it, or in another client's."""
 
 
+class InvalidInboxEntry(OutboxError):
+    """An inbox cannot remember this: a message id, a consumer, or for how long."""
+
+
+class InboxNotCreated(OutboxError):
+    """The inbox has no collection, or it lacks the index that forgets: `Inbox.create()` was never run."""
+
+
 class OutboxNotCreated(OutboxError):
     """The collections are missing, or staging has no validator: `create()` was never run."""
 

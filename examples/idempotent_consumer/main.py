@@ -1,6 +1,6 @@
 """A Kafka consumer whose effects happen once, though records may come twice. There are two rules, and each is enough:
 
-- by id: remember the ids of what was handled, in the transaction of the effect. Works for every effect.
+- by id: an Inbox remembers what was handled, in the transaction of the effect. Works for every effect.
 - by seq: remember the last seq of each log, topic and key, and pass over a record at or below it. One number a key, not
   one a message; for effects that set the newest state, as a view of orders does.
 
@@ -14,9 +14,10 @@ import threading
 from confluent_kafka import Consumer, Message
 from mongoengine import EmbeddedDocument, IntField, StringField
 from pymongo import MongoClient
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from outbox import Outbox, message
+from outbox import Inbox, Outbox, message
 from relay import KafkaSink, NewTopics, Relay
 
 
@@ -29,17 +30,20 @@ class OrderPaid(EmbeddedDocument):
 client: MongoClient[dict[str, object]] = MongoClient(os.environ["MONGO_URI"])
 shop = client.get_default_database("shop")
 outbox = Outbox(shop, messages=[OrderPaid])
+inbox = Inbox(shop)
 
 
 def add_to_revenue(id: str, cents: int) -> str:
     """By id: adding twice would be wrong, and the sum does not tell what it was made of."""
-    try:
-        with client.start_session() as session, session.start_transaction():
-            shop.handled.insert_one({"_id": id}, session=session)
-            shop.revenue.update_one({"_id": "total"}, {"$inc": {"cents": cents}}, upsert=True, session=session)
-    except DuplicateKeyError:
-        return "a duplicate, not added"
-    return f"{cents} cents added"
+
+    def effect(session: ClientSession) -> str:
+        if not inbox.once(id, "revenue", session=session):
+            return "a duplicate, not added"
+        shop.revenue.update_one({"_id": "total"}, {"$inc": {"cents": cents}}, upsert=True, session=session)
+        return f"{cents} cents added"
+
+    with client.start_session() as session:
+        return session.with_transaction(effect)
 
 
 def show_order(order_id: str, log: str, topic: str, seq: int, cents: int) -> str:
@@ -70,7 +74,7 @@ def text(value: object) -> str:
 
 def main() -> None:
     outbox.create()
-    shop.create_collection("handled")
+    inbox.create()
     outbox.put(
         [OrderPaid(order_id="1", cents=990), OrderPaid(order_id="2", cents=500), OrderPaid(order_id="1", cents=10)],
         standalone=True,

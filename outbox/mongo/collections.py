@@ -53,19 +53,9 @@ class Collections:
     """
 
     def __init__(self, database: Database[Any], name: str) -> None:
-        _check_database(database)
-        if not NAME.fullmatch(name) or name == "system":  # MongoDB's own collections begin with that
-            raise InvalidName(
-                f"{name!r} is not an outbox name: a letter, then up to 63 letters, digits, '_' or '-'; not 'system'"
-            )
+        self.database = majority_database(database, "Outbox")
+        check_name(name, "an outbox name")
         self.name = name
-        self.database: Database[Document] = database.client.get_database(
-            database.name,
-            codec_options=DECODED,
-            read_preference=ReadPreference.PRIMARY,
-            write_concern=WriteConcern("majority"),
-            read_concern=ReadConcern("majority"),
-        )
         self.client: MongoClient[Any] = database.client
         self.staging: Collection[Document] = self.database[f"{name}.staging"]
         self.log: Collection[Document] = self.database[name]
@@ -86,7 +76,25 @@ class Collections:
         return None if info is None else info.options
 
 
-def _check_database(database: object) -> None:
+def check_name(name: str, what: str) -> None:
+    """Raises InvalidName, which says that it is not `what`."""
+    if not NAME.fullmatch(name) or name == "system":  # MongoDB's own collections begin with that
+        raise InvalidName(f"{name!r} is not {what}: a letter, then up to 63 letters, digits, '_' or '-'; not 'system'")
+
+
+def majority_database(database: Database[Any], owner: str) -> Database[Document]:
+    """Returns the database with our settings: primary, majority reads and writes. Raises InvalidDatabase."""
+    _check_database(database, owner)
+    return database.client.get_database(
+        database.name,
+        codec_options=DECODED,
+        read_preference=ReadPreference.PRIMARY,
+        write_concern=WriteConcern("majority"),
+        read_concern=ReadConcern("majority"),
+    )
+
+
+def _check_database(database: object, owner: str) -> None:
     """Raises InvalidDatabase, which says what to give instead."""
     if isinstance(database, Database):
         return
@@ -105,7 +113,7 @@ def _check_database(database: object) -> None:
         what = "text; give the database itself: MongoClient(…)['shop'], or mongoengine.get_db('alias')"
     else:
         what = "no database; give one of a pymongo.MongoClient: client['shop']"
-    raise InvalidDatabase(f"Outbox was given {'None' if database is None else names[0]}, which is {what}")
+    raise InvalidDatabase(f"{owner} was given {'None' if database is None else names[0]}, which is {what}")
 
 
 def options_of_collection(collections: Collections, name: str) -> Document | None:

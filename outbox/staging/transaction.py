@@ -18,8 +18,10 @@ _MISSING = (
 )
 
 
-def joined(session: ClientSession | None, *, standalone: bool) -> ClientSession | None:
+def joined(session: ClientSession | None, *, standalone: bool, missing: str = _MISSING) -> ClientSession | None:
     """Returns the session whose transaction a put joins: the current one, else the given one; None if standalone.
+
+    missing: what the error says when there is no transaction.
 
     Raises TransactionRequired when there is no transaction, or when there is one and `standalone` is True.
     """
@@ -33,23 +35,23 @@ def joined(session: ClientSession | None, *, standalone: bool) -> ClientSession 
         return None
     wanted = session if current is None else current
     if wanted is None:
-        raise TransactionRequired(_MISSING)
+        raise TransactionRequired(missing)
     if not wanted.in_transaction:
-        raise TransactionRequired(f"the session has no transaction; {_MISSING}")
+        raise TransactionRequired(f"the session has no transaction; {missing}")
     return wanted
 
 
-def check_client(session: ClientSession, client: MongoClient[Any]) -> None:
+def check_client(session: ClientSession, client: MongoClient[Any], owner: str = "Outbox") -> None:
     """Raises TransactionRequired when the session is another client's: its transaction cannot be joined."""
     untyped: object = session
     if not isinstance(untyped, ClientSession):
         raise TransactionRequired(
-            f"the session is a {type(untyped).__name__}, not a ClientSession of the MongoClient that the Outbox was "
+            f"the session is a {type(untyped).__name__}, not a ClientSession of the MongoClient that the {owner} was "
             "made with, so its transaction cannot be joined"
         )
     if session.client is not client:
         raise TransactionRequired(
-            "the transaction is of another MongoClient; make the Outbox with the client whose transaction it is"
+            f"the transaction is of another MongoClient; make the {owner} with the client whose transaction it is"
         )
 
 

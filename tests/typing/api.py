@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 from bson import ObjectId
@@ -12,7 +12,20 @@ from mongoengine import EmbeddedDocument, StringField  # type: ignore[import-unt
 from pymongo import MongoClient
 from reactivex import Observable
 
-from outbox import Headroom, Held, HistoryLost, Location, OnGap, Outbox, OutboxError, Record, Start, Status, message
+from outbox import (
+    Headroom,
+    Held,
+    HistoryLost,
+    Inbox,
+    Location,
+    OnGap,
+    Outbox,
+    OutboxError,
+    Record,
+    Start,
+    Status,
+    message,
+)
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.testing import MemoryOutbox
 from relay import (
@@ -65,6 +78,15 @@ def find_and_wait(orders: Outbox, id: ObjectId) -> None:
     orders.find(str(id))
     orders.wait_for(id, reader="relay:kafka", timeout=2.5)
     orders.wait_for(id)  # type: ignore[call-arg]  # a reader is to be named
+
+
+def handle_once(client: MongoClient[dict[str, Any]], id: ObjectId) -> None:
+    inbox = Inbox(client["billing"], name="inbox", keep=timedelta(days=30))
+    inbox.create()
+    with client.start_session() as session, session.start_transaction():
+        assert_type(inbox.once(id, consumer="billing", session=session), bool)
+        inbox.once(str(id), "billing", session=session)
+    inbox.once(7, session=None)  # type: ignore[arg-type]  # no id
 
 
 def tell(lost: HistoryLost) -> None:

@@ -24,6 +24,7 @@ from outbox.errors import (
     TransactionRequired,
     UndecodableRecord,
     UnknownMessage,
+    UnknownReader,
     UnsupportedServer,
     WaitTimeout,
 )
@@ -34,6 +35,7 @@ from outbox.messages.declaration import message
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import CursorStatus, Held, Status
 from outbox.outbox import Outbox
+from outbox.reader_status import ReaderShare, ReaderStatus
 from outbox.readers.query import OnGap
 from outbox.readers.start import Start
 
@@ -65,12 +67,15 @@ __all__ = [
     "OutboxError",
     "OutboxNotCreated",
     "PoolTooSmall",
+    "ReaderShare",
+    "ReaderStatus",
     "Record",
     "Start",
     "Status",
     "TransactionRequired",
     "UndecodableRecord",
     "UnknownMessage",
+    "UnknownReader",
     "UnsupportedServer",
     "WaitTimeout",
     "message",

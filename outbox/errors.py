@@ -22,7 +22,8 @@ def _made_anew(cls: type[OutboxError], args: tuple[object, ...]) -> OutboxError:
 
 
 class InvalidName(OutboxError):
-    """The outbox's name is not `[A-Za-z][A-Za-z0-9_-]{0,63}`, or it is `system`, which is MongoDB's own."""
+    """The outbox's name is not `[A-Za-z][A-Za-z0-9_-]{0,63}`, or it is `system`, which is MongoDB's own; or a durable
+    reader's id is not its kind, a colon and its name."""
 
 
 class InvalidDatabase(OutboxError):
@@ -87,6 +88,10 @@ class WaitTimeout(OutboxError):
     def __init__(self, text: str, location: Any) -> None:
         super().__init__(text)
         self.location = location
+
+
+class UnknownReader(OutboxError):
+    """No durable reader of this id has begun on this outbox."""
 
 
 class InvalidStart(OutboxError):

@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from reactivex import Observable
 
-from outbox import creation, location
+from outbox import creation, location, reader_status
 from outbox.errors import OutboxClosed
 from outbox.location import Location
 from outbox.log.log import Log
@@ -24,6 +24,7 @@ from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.no_sequencer_warning import NoSequencerWarning
 from outbox.monitoring.status import Status, status
+from outbox.reader_status import ReaderStatus
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
 from outbox.readers.observable import Subscriptions
@@ -215,6 +216,13 @@ class Outbox:
         """Where the log, the readers and the sequencer are. Raises OutboxNotCreated and pymongo's errors."""
         self._usable()
         return status(self.collections)
+
+    @outside_bound_session
+    @patient
+    def readers(self) -> list[ReaderStatus]:
+        """Tells how far each durable reader is that has begun, and who works for it. Raises as `status`."""
+        self._usable()
+        return reader_status.readers(self.collections)
 
     @outside_bound_session
     @patient

@@ -13,7 +13,7 @@ from outbox.log.log import Log
 from outbox.log.position import Position
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message
-from outbox.shares.layout import survey
+from outbox.shares.layout import relay_id, survey
 from relay.errors import CursorMismatch, PoisonMessage
 
 
@@ -40,7 +40,7 @@ class RecoveryHints:
     def on_a_lost_place(self, error: HistoryLost | LogReplaced | CursorMismatch | OutboxNotCreated) -> str:
         """Where the relay can go on, when the log does not hold what it would deliver next. Asks the server."""
         try:
-            cursor = survey(self._collections, self._name).slowest
+            cursor = survey(self._collections, relay_id(self._name)).slowest
             match error:
                 case HistoryLost():
                     return self._on_lost_history(error, cursor)
@@ -105,7 +105,7 @@ class RecoveryHints:
 
     def _shares(self) -> int:
         try:
-            return survey(self._collections, self._name).total
+            return survey(self._collections, relay_id(self._name)).total
         except PyMongoError:  # what is said then is right in any case
             return 2
 

@@ -174,7 +174,7 @@ class Relay:
 
     def _load(self) -> ShareLayout:
         """The layout. When it is first seen, it must have the number of shares that this relay was started with."""
-        layout = load(self._outbox.collections, self.name)
+        layout = load(self._outbox.collections, relay_id(self.name))
         if layout.shares is not None and not self._config.has_begun.is_set():
             if self._shares not in (None, layout.shares, layout.wanted):
                 raise InvalidSettings(

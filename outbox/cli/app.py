@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import json
 import logging
@@ -16,15 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 try:
-    import pymongo
     import typer
     from bson import ObjectId
-    from pymongo.errors import ConnectionFailure, OperationFailure
     from rich.console import Console
 
     from outbox import errors
-    from outbox.cli.app_loader import InvalidApplication, load
-    from outbox.cli.exit_codes import UNEXPECTED, UNREACHABLE, USAGE, Table, exit_codes
+    from outbox.cli.app_loader import load
+    from outbox.cli.application import OWN_CODES, App, full_name, opened
+    from outbox.cli.exit_codes import UNEXPECTED, exit_codes
+    from outbox.cli.readers import readers
     from outbox.cli.terminal import (
         RecordPrinter,
         escape_the_unprintable,
@@ -36,8 +35,7 @@ try:
     from outbox.cli.version import version_option
     from outbox.log.record import Record
     from outbox.mongo.pool import connection_held
-    from outbox.mongo.server import check_server
-    from outbox.mongo.server_errors import is_transient, patiently, short_message
+    from outbox.mongo.server_errors import patiently
     from outbox.monitoring.units import format_bytes
     from outbox.outbox import Outbox
     from outbox.readers.start import WORDS, Start
@@ -57,21 +55,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # as markup, a help text would lose its brackets
 )
-
-CONNECT_SECONDS = 5.0
-_OWN_CODES: Table = (
-    ((InvalidApplication, errors.UnknownMessage, errors.InvalidSelector), USAGE),
-    ((ConnectionFailure,), UNREACHABLE),
-)
-
-App = Annotated[
-    str,
-    typer.Argument(
-        metavar="APP",
-        help="module:attribute, an Outbox or a function that returns one; this folder is searched first.",
-        show_default=False,
-    ),
-]
+app.add_typer(readers, name="readers")
 
 
 def main() -> None:
@@ -92,11 +76,11 @@ def create(app: App) -> None:
     New are message classes, and a larger capacity. Run it at each deployment, before the services start: it is
     idempotent, and older services may be putting meanwhile.
     """
-    with _opened(app) as outbox:
+    with opened(app) as outbox:
         outbox.create()
         capacity = patiently(outbox.log.describe).size
         types = ", ".join(outbox.types()) or "no message types yet"
-        print(f"{_full_name(outbox)} is ready: a log of {format_bytes(capacity)}; {types}")
+        print(f"{full_name(outbox)} is ready: a log of {format_bytes(capacity)}; {types}")
 
 
 @app.command()
@@ -104,12 +88,12 @@ def status(
     app: App, as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")] = False
 ) -> None:
     """Show what is in it, who numbers, and how far readers are."""
-    with _opened(app) as outbox:
+    with opened(app) as outbox:
         shown = outbox.status()
         if as_json:
             print(json.dumps(asdict(shown), default=text))
         else:
-            print_status(_full_name(outbox), shown)
+            print_status(full_name(outbox), shown)
 
 
 @app.command()
@@ -133,7 +117,7 @@ def tail(
 
     It only reads: what staging holds gets its numbers from a relay, a service, or `outbox sequence`.
     """
-    with _opened(app) as application, _reading(application) as outbox:
+    with opened(app) as application, _reading(application) as outbox:
         patiently(outbox.log.describe)  # raises if create() was never run
         _check_types(type or [], outbox)
         show = print_json if as_json else RecordPrinter()
@@ -186,7 +170,7 @@ def _check_types(types: list[str], outbox: Outbox) -> None:
         if type not in known:
             close = difflib.get_close_matches(type, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'none yet'}"
-            raise errors.UnknownMessage(f"{_full_name(outbox)} has no message type {type!r}; {hint}")
+            raise errors.UnknownMessage(f"{full_name(outbox)} has no message type {type!r}; {hint}")
 
 
 def start_of(where: str) -> Start:
@@ -209,7 +193,7 @@ def inspect(
 
     A message that the log does not hold makes the server read the whole log. Ends with 1 when it is nowhere.
     """
-    with _opened(app) as outbox:
+    with opened(app) as outbox:
         location = outbox.find(_id_of(message, outbox))
         if as_json:
             print(json.dumps(asdict(location), default=text))
@@ -239,7 +223,7 @@ def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", 
 
     It comes from the message classes; no server is asked.
     """
-    with exit_codes("outbox", _OWN_CODES), load(app, Path.cwd()) as outbox:
+    with exit_codes("outbox", OWN_CODES), load(app, Path.cwd()) as outbox:
         schemas = outbox.json_schemas()
         if type is not None and type not in schemas:
             close = difflib.get_close_matches(type, schemas, n=1)
@@ -259,7 +243,7 @@ def sequence(
 
     The count is 0 also when another process numbers. One that was killed is waited for, 10 s.
     """
-    with _opened(app) as outbox:
+    with opened(app) as outbox:
         patiently(outbox.log.describe)  # as above
         if not keep:
             print(outbox.sequence())
@@ -269,26 +253,5 @@ def sequence(
             signal.signal(number, lambda *_: stop.set())
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("outbox").setLevel(logging.INFO)
-        with connection_held(outbox.collections.client, _full_name(outbox)):
+        with connection_held(outbox.collections.client, full_name(outbox)):
             sequence_until(outbox.collections, Sequencer(outbox.collections), stop)
-
-
-@contextlib.contextmanager
-def _opened(app: str) -> Iterator[Outbox]:
-    """Opens the Outbox that APP names, once its server answers; ends the command with the code of an error."""
-    with exit_codes("outbox", _OWN_CODES), load(app, Path.cwd()) as outbox:
-        try:
-            with pymongo.timeout(CONNECT_SECONDS):
-                patiently(lambda: outbox.collections.client.admin.command("ping"))
-        except (ConnectionFailure, OperationFailure) as error:
-            if not is_transient(error):
-                raise InvalidApplication(
-                    f"{app}: MongoDB refused the user or password: {short_message(error)}"
-                ) from None
-            raise ConnectionFailure(f"MongoDB did not answer: {short_message(error)}") from error
-        check_server(outbox.collections)
-        yield outbox
-
-
-def _full_name(outbox: Outbox) -> str:
-    return outbox.collections.log.full_name

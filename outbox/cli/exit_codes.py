@@ -22,8 +22,9 @@ Table = tuple[tuple[tuple[type[Exception], ...], int], ...]
 """Codes by classes of errors; the first row to which an error belongs counts."""
 
 _OF_ANY_COMMAND: Table = (
-    ((errors.InvalidStart, errors.PoolTooSmall), USAGE),
+    ((errors.InvalidStart, errors.PoolTooSmall, errors.InvalidName), USAGE),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
+    ((errors.CursorMismatch, errors.CursorInUse), PROTECTED),
     ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), PROTECTED),
     ((errors.OutboxError, PyMongoError), UNEXPECTED),
 )

@@ -59,7 +59,7 @@ class DeadLetterAdmin:
         self._dead = collections.dead
         self._raw = collections.dead.with_options(codec_options=RAW)
         self._reader = relay_id(name)
-        self._cursors = cursors_of(name)
+        self._cursors = cursors_of(self._reader)
         self._readers = {"reader": {"$in": [self._reader, SEQUENCER]}}
 
     @outside_bound_session

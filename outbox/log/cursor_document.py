@@ -9,6 +9,7 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from outbox.errors import CursorMismatch
+from outbox.log.durable_reader import reader_of, reset_command
 from outbox.log.position import Position
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import HIGHEST_SEQ
@@ -59,9 +60,10 @@ class _Fields:
 
     def wrong(self, name: str, right: str) -> CursorMismatch:
         is_ = f"is {self._found[name]!r:.100}" if name in self._found else "is missing"
+        anew = reset_command(reader_of(str(self._found["_id"])))
         return CursorMismatch(
             f"the document {self._found['_id']!r} of {self._collection} is no cursor that a relay has written: its "
-            f"field {name!r} {is_}, and should be {right}. `relay cursor set` writes it anew"
+            f"field {name!r} {is_}, and should be {right}. `{anew}` writes it anew"
         )
 
     def number(self, name: str, least: int, most: int) -> int:

@@ -1,8 +1,9 @@
-"""Moving and removing a relay's cursor by hand, with all of its shares at once."""
+"""Moving and removing a durable reader's cursor by hand, with all of its shares at once."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from outbox.clock import Clock
 from outbox.errors import CursorInUse, InvalidStart, LeaseLost
@@ -10,30 +11,33 @@ from outbox.log.log import Log
 from outbox.log.position import Position, position_at
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patient
-from outbox.shares.lock import RelayLock
+from outbox.shares.lock import ReaderLock
 
 
 @patient
-def move(collections: Collections, name: str, to: int | datetime, clock: Clock) -> tuple[Position | None, Position]:
-    """Sets the cursor of relay `name`: to seq `to` as the last delivered one, or so that a date's first record is next.
+def move(
+    collections: Collections, reader: str, to: Literal["earliest", "latest"] | int | datetime, clock: Clock
+) -> tuple[Position | None, Position]:
+    """Sets the cursor of a reader, by its id: to seq `to` as the last delivered one, or so that next is a date's first
+    record, the earliest one that the log keeps, or the one after its newest.
 
     With several shares, those of all of them. Returns where it was (the slowest share) and where it is now; None: there
     was none.
 
-    Raises CursorInUse while a relay works with it, which takes up to a third of the lease time to see, and up to the
-    lease time after a relay was killed; InvalidStart for a seq that the log does not hold.
+    Raises CursorInUse while somebody works with it, which takes up to a third of the lease time to see, and up to the
+    lease time after a process was killed; InvalidStart for a seq that the log does not hold.
     """
     log = Log(collections)
-    relay_lock = RelayLock(collections, name)
+    reader_lock = ReaderLock(collections, reader)
     try:
-        layout = relay_lock.acquire_if_idle(clock)
-        seq = to if isinstance(to, int) else log.seq_at(to) - 1
+        layout = reader_lock.acquire_if_idle(clock)
+        seq = _seq(to, log)
         there = position_at(seq, log)
         oldest, head = log.oldest(), log.head()
         is_there = there[2] is not None or seq == oldest - 1  # just before the oldest nothing is skipped or lost
         if seq + 1 < oldest or not is_there:
             raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
-        relay_lock.write(layout.total, there, ())
+        reader_lock.write(layout.total, there, ())
         if log.oldest() > seq + 1:  # after the save: see outbox.log.edge
             before = "had none" if layout.slowest is None else f"was at seq {layout.slowest[0]}"
             raise InvalidStart(
@@ -41,24 +45,32 @@ def move(collections: Collections, name: str, to: int | datetime, clock: Clock) 
                 f"written to. Set it again, to a later one: {log.oldest() - 1} is the earliest that can be had"
             )
         return layout.slowest, there
-    except LeaseLost as lost:  # this was frozen, say, and a relay has begun meanwhile: nothing has changed
+    except LeaseLost as lost:  # this was frozen, say, and the reader has begun meanwhile: nothing has changed
         raise CursorInUse(f"the cursor was not moved: {lost}") from lost
     finally:
-        relay_lock.release()
+        reader_lock.release()
+
+
+def _seq(to: Literal["earliest", "latest"] | int | datetime, log: Log) -> int:
+    if isinstance(to, int):
+        return to
+    if to == "latest":
+        return log.head()
+    return (log.oldest() if to == "earliest" else log.seq_at(to)) - 1
 
 
 @patient
-def forget(collections: Collections, name: str, clock: Clock) -> bool:
-    """Removes the cursor of relay `name`, so that it holds the sequencer back no more; False when there is none.
+def forget(collections: Collections, reader: str, clock: Clock) -> bool:
+    """Removes the cursor of a reader, by its id, so that it holds the sequencer back no more; False when there is none.
 
-    With several shares, those of all of them, and how many they are. A relay of that name that starts later has to be
+    With several shares, those of all of them, and how many they are. A reader of that id that starts later has to be
     told where, as at its first start. Raises CursorInUse as `move`.
     """
-    relay_lock = RelayLock(collections, name)
+    reader_lock = ReaderLock(collections, reader)
     try:
-        relay_lock.acquire_if_idle(clock)
-        return relay_lock.remove()
+        reader_lock.acquire_if_idle(clock)
+        return reader_lock.remove()
     except LeaseLost as lost:  # as above
         raise CursorInUse(f"the cursor was not removed: {lost}") from lost
     finally:
-        relay_lock.release()
+        reader_lock.release()

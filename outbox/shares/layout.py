@@ -1,4 +1,4 @@
-"""How many shares a relay has, and how far each of them is, as NAME.cursors and NAME.leases say."""
+"""How many shares a durable reader has, and how far each of them is, as NAME.cursors and NAME.leases say."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pymongo.collection import Collection
 from outbox.errors import CursorInUse, CursorMismatch
 from outbox.log.cursor_document import MOST_SHARES, CursorDocument, Layer, parse, whole
 from outbox.log.cursors import CursorStore
+from outbox.log.durable_reader import described, forget_command, reset_command
 from outbox.log.position import Position
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
@@ -22,7 +23,7 @@ _ALL = MOST_SHARES + 2  # in one reply, so that they are of one moment
 
 
 class ShareLayout(NamedTuple):
-    """How a relay is shared out."""
+    """How a durable reader is shared out."""
 
     shares: int | None
     """How many shares there are; None before the first start."""
@@ -60,14 +61,14 @@ def relay_id(name: str) -> str:
     return f"relay:{name}"
 
 
-def documents_of(name: str) -> Document:
-    """Finds what there is of a relay in NAME.cursors."""
-    return {"_id": {"$regex": f"^{re.escape(relay_id(name))}(/[0-9]+)?$"}}
+def documents_of(reader: str) -> Document:
+    """Finds what there is of a durable reader in NAME.cursors, by its id."""
+    return {"_id": {"$regex": f"^{re.escape(reader)}(/[0-9]+)?$"}}
 
 
-def cursors_of(name: str) -> Document:
-    """Finds the cursors of all the shares of a relay."""
-    return {**documents_of(name), **READERS}
+def cursors_of(reader: str) -> Document:
+    """Finds the cursors of all the shares of a durable reader, by its id."""
+    return {**documents_of(reader), **READERS}
 
 
 def share_cursor(
@@ -80,32 +81,33 @@ def share_cursor(
     )
 
 
-def load(collections: Collections, name: str) -> ShareLayout:
-    """The layout of the relay `name`. Raises CursorMismatch when it is none that a relay has written, pymongo's errors.
+def load(collections: Collections, reader: str) -> ShareLayout:
+    """The layout of the durable reader with this id. Raises CursorMismatch when it is none that a reader has written,
+    pymongo's errors.
 
-    With one share, the default, the document `relay:NAME` is its cursor; with more it says how many there are.
+    With one share, the default, the document of that id is its cursor; with more it says how many there are.
     """
-    layout = survey(collections, name)
+    layout = survey(collections, reader)
     if layout.fault is not None:
         raise layout.fault
     return layout
 
 
 @outside_bound_session
-def survey(collections: Collections, name: str, session: ClientSession | None = None) -> ShareLayout:
+def survey(collections: Collections, reader: str, session: ClientSession | None = None) -> ShareLayout:
     """As `load`, also when something is wrong: see ShareLayout.fault."""
     with time_limit():
-        lease = collections.leases.find_one({"_id": relay_id(name)}, {"wanted": 1, "plans": 1}, session=session) or {}
-        known = collections.cursors.find(documents_of(name), batch_size=_ALL, session=session)
+        lease = collections.leases.find_one({"_id": reader}, {"wanted": 1, "plans": 1}, session=session) or {}
+        known = collections.cursors.find(documents_of(reader), batch_size=_ALL, session=session)
         found = {each["_id"]: each for each in known}
-    return _Survey(name, collections.cursors.full_name, found).layout(lease, collections.leases.full_name)
+    return _Survey(reader, collections.cursors.full_name, found).layout(lease, collections.leases.full_name)
 
 
 class _Survey:
-    """What the documents of one relay come to."""
+    """What the documents of one reader come to."""
 
-    def __init__(self, name: str, collection: str, found: dict[str, Document]) -> None:
-        self._name = name
+    def __init__(self, reader: str, collection: str, found: dict[str, Document]) -> None:
+        self._reader = reader
         self._collection = collection
         self._found = found
         self._faults: list[CursorMismatch] = []
@@ -115,23 +117,23 @@ class _Survey:
         if "wanted" in lease and wanted is None:
             self._faults.append(
                 CursorMismatch(
-                    f"the field 'wanted' of {relay_id(self._name)!r} in {leases} is {lease['wanted']!r:.100}, which "
+                    f"the field 'wanted' of {self._reader!r} in {leases} is {lease['wanted']!r:.100}, which "
                     "is no number of shares: `relay shares set` writes it anew"
                 )
             )
-        home = self._parsed(relay_id(self._name))
+        home = self._parsed(self._reader)
         count = None if home is None else home.shares
-        names = [] if count is None else [relay_id(share.name(self._name)) for share in shares(count)]
+        names = [] if count is None else [share.name(self._reader) for share in shares(count)]
         cursors = [home] if count == 1 else [self._of(each, count) for each in names]
-        strays = [
-            id for id, each in self._found.items() if id not in names and "seq" in each and id != relay_id(self._name)
-        ]
+        strays = [id for id, each in self._found.items() if id not in names and "seq" in each and id != self._reader]
         if strays and home is None and not self._faults:
+            kind = self._reader.partition(":")[0]
             self._faults.append(
                 CursorMismatch(
-                    f"{self._collection} has no document {relay_id(self._name)!r} any more, which says how "
-                    f"many shares the relay has; but it has {', '.join(map(repr, sorted(strays)))}. `relay cursor set` "
-                    "makes it anew, and `relay cursor forget` removes the rest"
+                    f"{self._collection} has no document {self._reader!r} any more, which says how "
+                    f"many shares the {kind} has; but it has {', '.join(map(repr, sorted(strays)))}. "
+                    f"`{reset_command(self._reader)}` makes it anew, and `{forget_command(self._reader)}` removes the "
+                    "rest"
                 )
             )
         delivered = dict.fromkeys(layer for each in cursors if each is not None for layer in each.delivered)
@@ -159,30 +161,30 @@ class _Survey:
 
 
 @outside_bound_session
-def request_shares(collections: Collections, name: str, count: int) -> bool:
-    """Asks the relays to change the number of shares. They do when they next look, or start.
+def request_shares(collections: Collections, reader: str, count: int) -> bool:
+    """Asks who works for a reader to change its number of shares. They do when they next look, or start.
 
-    Returns False when no relay of this name has begun. Raises CursorInUse when the number was changed meanwhile, by
+    Returns False when no reader of this id has begun. Raises CursorInUse when the number was changed meanwhile, by
     somebody who was quicker; pymongo's errors.
     """
-    layout = survey(collections, name)
+    layout = survey(collections, reader)
     if layout.shares is None:
         return False
-    _change(collections, name, layout, {"$set": {"wanted": Int64(count)}})
+    _change(collections, reader, layout, {"$set": {"wanted": Int64(count)}})
     return True
 
 
 @outside_bound_session
-def cancel_request(collections: Collections, name: str, layout: ShareLayout) -> None:
+def cancel_request(collections: Collections, reader: str, layout: ShareLayout) -> None:
     """Takes back what is wanted, as `layout` was read. Raises as `request_shares`."""
-    _change(collections, name, layout, {"$unset": {"wanted": 1}})
+    _change(collections, reader, layout, {"$unset": {"wanted": 1}})
 
 
-def _change(collections: Collections, name: str, layout: ShareLayout, change: Document) -> None:
+def _change(collections: Collections, reader: str, layout: ShareLayout, change: Document) -> None:
     """Only while the layout is what it was when it was read: each write of it counts in the lease."""
     with time_limit():
-        changed = collections.leases.update_one({"_id": relay_id(name), "plans": layout.changes}, change)
+        changed = collections.leases.update_one({"_id": reader, "plans": layout.changes}, change)
     if not changed.matched_count:
         raise CursorInUse(
-            f"the shares of relay {name!r} have been changed since this looked at them: see `relay shares show`"
+            f"the shares of {described(reader)} have been changed since this looked at them: see `relay shares show`"
         )

@@ -1,4 +1,4 @@
-"""The lock of a relay: its own lease and those of all its shares in one hand, so that their cursors change together."""
+"""The lock of a reader: its own lease and those of its shares in one hand, so that their cursors change together."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ from pymongo.client_session import ClientSession
 from outbox.clock import Clock
 from outbox.errors import CursorInUse, LeaseLost
 from outbox.log.cursor_document import Layer
+from outbox.log.durable_reader import described
 from outbox.log.position import Position
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease, seconds_of
-from outbox.shares.layout import ShareLayout, documents_of, relay_id, survey
+from outbox.shares.layout import ShareLayout, documents_of, survey
 from outbox.shares.share import shares
 
 _LOOK_SECONDS = 0.5
 
 
-class RelayLock:
-    """Takes the relay's own lease, and then those of its shares. Not thread-safe; release it. Raises pymongo's errors.
+class ReaderLock:
+    """Takes the reader's own lease, and then those of its shares. Not thread-safe; release it. Raises pymongo's errors.
 
-    The relay's lease is needed to change the number of shares. Holding every share's lease as well freezes all cursors,
+    The reader's own is needed to change the number of shares. Holding every share's lease as well freezes all cursors,
     so their positions can be read.
     """
 
-    def __init__(self, collections: Collections, name: str, relay_lease: Lease | None = None) -> None:
-        """relay_lease: the relay's own. Who tries again gives the same, for it knows since when it has stood still."""
-        self._name = name
+    def __init__(self, collections: Collections, reader: str, own_lease: Lease | None = None) -> None:
+        """reader: its id. own_lease: the reader's own. Who tries again gives the same: it knows since when it has stood
+        still."""
+        self._reader = reader
         self._collections = collections
-        self._relay_lease = Lease(collections.leases, relay_id(name)) if relay_lease is None else relay_lease
-        self._leases: dict[str, Lease] = {relay_id(name): self._relay_lease}
+        self._own_lease = Lease(collections.leases, reader) if own_lease is None else own_lease
+        self._leases: dict[str, Lease] = {reader: self._own_lease}
         self._wanted: int | None = None
 
     def lock(self) -> ShareLayout | None:
-        """Takes the relay's own lease, if it can be had: then nobody else can change the number of shares. What is
+        """Takes the reader's own lease, if it can be had: then nobody else can change the number of shares. What is
         returned may be old; `claim` returns what is sure."""
-        return survey(self._collections, self._name) if self._relay_lease.acquire() else None
+        return survey(self._collections, self._reader) if self._own_lease.acquire() else None
 
     def lease(self, reader: str) -> Lease:
         """One of those that are held."""
@@ -51,7 +53,7 @@ class RelayLock:
 
         Raises LeaseLost as `renew`.
         """
-        missing, own = None, self._relay_lease
+        missing, own = None, self._own_lease
         for reader in self._needed(layout, target):
             lease = self._leases.setdefault(
                 reader, Lease(self._collections.leases, reader, owner=own.owner, seconds=own.seconds)
@@ -63,8 +65,8 @@ class RelayLock:
         return missing
 
     def _needed(self, layout: ShareLayout, target: int) -> list[str]:
-        of_shares = [relay_id(share.name(self._name)) for share in shares(max(target, layout.total))]
-        return list(dict.fromkeys([relay_id(self._name), *of_shares, *layout.strays]))
+        of_shares = [share.name(self._reader) for share in shares(max(target, layout.total))]
+        return list(dict.fromkeys([self._reader, *of_shares, *layout.strays]))
 
     def renew(self) -> None:
         """Renews all that is due. Raises LeaseLost when one was lost meanwhile."""
@@ -85,9 +87,9 @@ class RelayLock:
                     self._collections.cursors.update_one(
                         {"_id": reader, "fence": {"$lte": fence}}, {"$set": {"fence": fence}}, session=session
                     )
-            found = survey(self._collections, self._name, session)
+            found = survey(self._collections, self._reader, session)
         if not self._leases.keys() >= set(self._needed(found, 1)):
-            raise LeaseLost(f"relay {self._name!r} has {found.shares} shares, and not all of them were taken")
+            raise LeaseLost(f"{described(self._reader)} has {found.shares} shares, and not all of them were taken")
         self._wanted = found.wanted
         return found
 
@@ -98,18 +100,18 @@ class RelayLock:
         Raises LeaseLost when another has worked since, or yet another number is wanted by now: nothing has changed.
         """
         cursors: dict[str, Document] = {reader: {} for reader in self._leases}  # what is no share, keeps its fence
-        cursors |= {relay_id(each.name(self._name)): _cursor(position, delivered, count) for each in shares(count)}
+        cursors |= {each.name(self._reader): _cursor(position, delivered, count) for each in shares(count)}
         if count > 1:
-            cursors[relay_id(self._name)] = {"shares": Int64(count)}
+            cursors[self._reader] = {"shares": Int64(count)}
 
         def work(session: ClientSession) -> None:
             self._hold(session)
             for reader, cursor in cursors.items():
                 self._put(reader, cursor, session)
-            wanted: Document = {"_id": relay_id(self._name), "wanted": self._wanted}
+            wanted: Document = {"_id": self._reader, "wanted": self._wanted}
             done: Document = {"$unset": {"wanted": 1}} if count == self._wanted else {"$inc": {"plans": Int64(1)}}
             if not self._collections.leases.update_one(wanted, done, session=session).matched_count:
-                raise LeaseLost(f"another number of shares of relay {self._name!r} is wanted by now")
+                raise LeaseLost(f"another number of shares of {described(self._reader)} is wanted by now")
 
         transaction(self._collections.client, work)
         if count == self._wanted:
@@ -131,30 +133,28 @@ class RelayLock:
 
         def work(session: ClientSession) -> bool:
             self._hold(session)
-            self._collections.leases.update_one(
-                {"_id": relay_id(self._name)}, {"$unset": {"wanted": 1}}, session=session
-            )
-            removed = self._collections.cursors.delete_many(documents_of(self._name), session=session)
+            self._collections.leases.update_one({"_id": self._reader}, {"$unset": {"wanted": 1}}, session=session)
+            removed = self._collections.cursors.delete_many(documents_of(self._reader), session=session)
             return removed.deleted_count > 0
 
         return transaction(self._collections.client, work)
 
     def acquire_if_idle(self, clock: Clock) -> ShareLayout:
-        """Takes everything while no relay works. Raises CursorInUse when one does: it beats within a third of the lease
-        time. A killed one is waited for, the lease time and a second."""
+        """Takes everything while nobody works for the reader. Raises CursorInUse when somebody does: it beats within a
+        third of the lease time. A killed one is waited for, the lease time and a second."""
         began = clock.monotonic()
         first: dict[str, object] = {}
         while True:
-            found = self.lock() if not self._relay_lease.fence else survey(self._collections, self._name)
-            missing = relay_id(self._name) if found is None else self.lock_shares(found)
+            found = self.lock() if not self._own_lease.fence else survey(self._collections, self._reader)
+            missing = self._reader if found is None else self.lock_shares(found)
             if found is not None and missing is None:
                 return self.claim()
             with time_limit():
                 held = self._collections.leases.find_one({"_id": missing}) or {}
             beat = (held.get("fence"), held.get("beat"))
-            patience = seconds_of(held, self._relay_lease.seconds) + 2 * _LOOK_SECONDS
+            patience = seconds_of(held, self._own_lease.seconds) + 2 * _LOOK_SECONDS
             if first.setdefault(str(missing), beat) != beat or clock.monotonic() > began + patience:
-                raise CursorInUse(f"relay {self._name!r} is running ({held.get('owner')}): stop it first")
+                raise CursorInUse(f"{described(self._reader)} is running ({held.get('owner')}): stop it first")
             clock.wait(_LOOK_SECONDS)
 
     def release(self) -> None:

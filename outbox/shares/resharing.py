@@ -11,7 +11,7 @@ from outbox.log.position import Position
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.shares.layout import cancel_request, relay_id
-from outbox.shares.lock import RelayLock
+from outbox.shares.lock import ReaderLock
 from outbox.shares.share import Share, shares, still_needed
 from outbox.shares.share_workers import ShareWork
 
@@ -36,7 +36,7 @@ class Resharing:
         begin: Callable[[Callable[[Position], None]], Position],
     ) -> None:
         """work: makes the work on one share. begin: chooses where to begin and has its argument write that, see
-        outbox.delivery.config. relay_lease: see RelayLock."""
+        outbox.delivery.config. relay_lease: see ReaderLock."""
         self._collections = collections
         self._name = name
         self._relay_lease = relay_lease
@@ -50,41 +50,41 @@ class Resharing:
         Raises LeaseLost and pymongo's errors, after which it can be run again; DeliveryFailed likewise. What somebody
         must see to: CursorMismatch, HistoryLost, InvalidStart, DeliveryRefused.
         """
-        relay_lock = RelayLock(self._collections, self._name, self._relay_lease)
+        reader_lock = ReaderLock(self._collections, relay_id(self._name), self._relay_lease)
         try:
-            layout = relay_lock.lock()
+            layout = reader_lock.lock()
             if layout is None:
                 stop.wait(standby)
                 return
             target = first if layout.target is None else layout.target
             if target == layout.shares:
-                cancel_request(self._collections, self._name, layout)
+                cancel_request(self._collections, relay_id(self._name), layout)
                 return
-            while (missing := relay_lock.lock_shares(layout, target)) is not None:
+            while (missing := reader_lock.lock_shares(layout, target)) is not None:
                 logger.info("relay %r: waiting for the lease %r, to have %d share(s)", self._name, missing, target)
                 if stop.wait(standby):
                     return
-            self._change(relay_lock, target)
+            self._change(reader_lock, target)
         finally:
-            relay_lock.release()
+            reader_lock.release()
 
-    def _change(self, relay_lock: RelayLock, target: int) -> None:
-        layout = relay_lock.claim()
+    def _change(self, reader_lock: ReaderLock, target: int) -> None:
+        layout = reader_lock.claim()
         if layout.fault is not None:
             raise layout.fault
         if layout.target not in (None, target):
             raise LeaseLost(f"another number of shares of relay {self._name!r} is wanted by now, or there is")
-        reached = self._reached(relay_lock, target if layout.shares is None else layout.shares)
+        reached = self._reached(reader_lock, target if layout.shares is None else layout.shares)
         if reached is None:
-            low = self._begin(lambda position: relay_lock.write(target, position, ()))
+            low = self._begin(lambda position: reader_lock.write(target, position, ()))
         else:
             low = min(reached, key=lambda position: position[0])
             layers = still_needed([tuple(seq for seq, _, _ in reached), *layout.delivered], low[0])
-            relay_lock.write(target, low, layers)
+            reader_lock.write(target, low, layers)
         where = self._collections.log.full_name
         logger.info("relay %r of %s: %d share(s), from seq %d on", self._name, where, target, low[0] + 1)
 
-    def _reached(self, relay_lock: RelayLock, count: int) -> list[Position] | None:
+    def _reached(self, reader_lock: ReaderLock, count: int) -> list[Position] | None:
         """Where each share stands; None before the first start. Raises DeliveryFailed when Kafka did not tell of all.
 
         All shares are asked all the same: what a process that died has left open in the topic of the cursors keeps
@@ -94,10 +94,10 @@ class Resharing:
         failed: list[DeliveryFailed] = []
         for share in shares(count):
             try:
-                found.append(self._work(share).reached(relay_lock.lease(relay_id(share.name(self._name)))))
+                found.append(self._work(share).reached(reader_lock.lease(relay_id(share.name(self._name)))))
             except DeliveryFailed as error:
                 failed.append(error)
-            relay_lock.renew()  # for this may have taken seconds
+            reader_lock.renew()  # for this may have taken seconds
         if failed:
             raise failed[0]
         reached = [each for each in found if each is not None]

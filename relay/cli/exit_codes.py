@@ -8,10 +8,8 @@ from pymongo.errors import PyMongoError
 
 from outbox.cli import exit_codes as of_any_command
 from outbox.cli.exit_codes import PROTECTED, UNEXPECTED, UNREACHABLE, USAGE, Table
-from outbox.errors import InvalidName, OutboxError
+from outbox.errors import OutboxError
 from relay.errors import (
-    CursorInUse,
-    CursorMismatch,
     DeliveryRefused,
     InvalidSettings,
     LetterCorrupt,
@@ -24,10 +22,10 @@ from relay.errors import (
 __all__ = ["PROTECTED", "UNEXPECTED", "UNREACHABLE", "USAGE", "exit_code", "exit_codes"]
 
 _OWN: Table = (
-    ((InvalidSettings, InvalidName), USAGE),
+    ((InvalidSettings,), USAGE),
     ((Unreachable,), UNREACHABLE),
     (
-        (PoisonMessage, LetterTaken, LetterCorrupt, DeliveryRefused, TopicMissing, CursorMismatch, CursorInUse),
+        (PoisonMessage, LetterTaken, LetterCorrupt, DeliveryRefused, TopicMissing),
         PROTECTED,
     ),
 )

@@ -24,7 +24,7 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
     waits for a sequencer. Takes up to a third of the lease time; no two machines' clocks are compared.
     """
     began = clock.monotonic()
-    unseen = {share.name(name): (0, 0) for share in shares(load(outbox.collections, name).total)}
+    unseen = {share.name(name): (0, 0) for share in shares(load(outbox.collections, relay_id(name)).total)}
     while True:
         for share_name, before in list(unseen.items()):
             lease = read_lease(outbox.collections.leases, relay_id(share_name))

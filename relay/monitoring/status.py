@@ -84,7 +84,7 @@ class RelayStatus:
 def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     """Reads the status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
-    layout = load(outbox.collections, name)
+    layout = load(outbox.collections, relay_id(name))
     letters = DeadLetterAdmin(outbox.collections, name)
     headrooms = {cursor.reader: cursor.headroom for cursor in status.cursors}
     share_statuses = tuple(

@@ -95,7 +95,7 @@ def test_all_shares_of_a_relay_are_worked_on_at_once(
     shares = ("relay:kafka/1", "relay:kafka/2")
     killed = scene.relay("--shares", 2)
     scene.wait_until_held(killed, *shares)
-    wait_until(lambda: load(ledger.collections, "kafka").shares == 2, PATIENCE_SECONDS, "two shares")
+    wait_until(lambda: load(ledger.collections, "relay:kafka").shares == 2, PATIENCE_SECONDS, "two shares")
     sharer = None
     if stands_by:
         sharer = scene.relay()

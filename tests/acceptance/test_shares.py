@@ -71,10 +71,10 @@ class Scene:
         self.wait_until(lambda: self.topic.end() >= enough, f"{records} more records in Kafka")
 
     def change(self, number: int, meanwhile: Callable[[], object] = lambda: None) -> None:
-        layout.request_shares(self.ledger.collections, "kafka", number)
+        layout.request_shares(self.ledger.collections, "relay:kafka", number)
         meanwhile()
         self.wait_until(
-            lambda: layout.load(self.ledger.collections, "kafka")[:2] == (number, None), f"{number} share(s)"
+            lambda: layout.load(self.ledger.collections, "relay:kafka")[:2] == (number, None), f"{number} share(s)"
         )
 
     def finish(self, relays: Sequence[Process]) -> list[str]:
@@ -84,7 +84,7 @@ class Scene:
         head = wait_until(lambda: self.ledger.staged() == 0 and self.ledger.head(), PATIENCE_SECONDS, "empty staging")
 
         def delivered() -> bool:
-            found = layout.load(self.ledger.collections, "kafka").positions
+            found = layout.load(self.ledger.collections, "relay:kafka").positions
             return all(each is not None and each[0] == head for each in found)
 
         self.wait_until(delivered, "all shares to be at the head")

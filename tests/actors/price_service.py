@@ -88,9 +88,9 @@ def states(prices: Outbox, reader: str = "relay:kafka") -> dict[int, str]:
 def make_anew(prices: Outbox) -> None:
     """Makes the log anew, as docs/restores.md says to when there is none; earlier letters stay."""
     prices.collections.log.drop()
-    forget(prices.collections, "kafka", SystemClock())
+    forget(prices.collections, "relay:kafka", SystemClock())
     prices.create()
-    move(prices.collections, "kafka", 0, SystemClock())
+    move(prices.collections, "relay:kafka", 0, SystemClock())
 
 
 def sent(sink: MemorySink) -> list[str]:

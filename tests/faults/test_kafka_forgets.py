@@ -79,7 +79,7 @@ def test_deleted_records_are_not_sent_again_unless_the_cursor_is_set_back(
     kept = seqs(service)
     assert (kept[0] > 1, kept[-1], skipped(service)) == (True, service.ledger.head(), [])
 
-    move(Outbox(service.ledger.database).collections, "kafka", 0, SystemClock())
+    move(Outbox(service.ledger.database).collections, "relay:kafka", 0, SystemClock())
     relay = service.relay(*mode, lease=1)
     wait_until(lambda: seqs(service)[0] == 1 and service.saved() == service.ledger.head(), 60, "all to be sent again")
     relay.stop()
@@ -128,7 +128,7 @@ def test_a_relay_whose_stored_cursor_is_gone_stops_and_goes_on_where_it_is_told(
     refused = service.relay("--exactly-once", lease=1)
     assert refused.wait(60) == 4, refused.said()
     assert f"relay cursor set {service.saved()}" in refused.said()
-    move(Outbox(service.ledger.database).collections, "kafka", service.saved(), SystemClock())
+    move(Outbox(service.ledger.database).collections, "relay:kafka", service.saved(), SystemClock())
     relay = service.relay("--exactly-once", lease=1)
     written = service.finish()
     relay.stop()
@@ -150,7 +150,7 @@ def test_the_topic_of_the_cursors_may_be_made_anew_under_a_relay(far_service: Se
     wait_until(lambda: has_done_something(service, relay, before), 90, "the relay to do something")
     if relay.exit_code is not None:
         assert relay.exit_code == 4, relay.said()
-        move(Outbox(service.ledger.database).collections, "kafka", service.saved(), SystemClock())
+        move(Outbox(service.ledger.database).collections, "relay:kafka", service.saved(), SystemClock())
         relay = service.relay("--exactly-once", lease=1)
     written = service.finish()
     relay.stop()

@@ -21,6 +21,8 @@ from outbox import (
     OnGap,
     Outbox,
     OutboxError,
+    ReaderShare,
+    ReaderStatus,
     Record,
     Start,
     Status,
@@ -112,6 +114,9 @@ def look_after_it(orders: Outbox) -> None:
     assert_type(orders.status(), Status)
     assert_type(orders.status().held, Held | None)
     assert_type(orders.status().cursors[0].headroom, Headroom | None)
+    assert_type(orders.readers(), list[ReaderStatus])
+    assert_type(orders.readers()[0].position, int | None)
+    assert_type(orders.readers()[0].of_shares, tuple[ReaderShare, ...])
     orders.drop()
 
 

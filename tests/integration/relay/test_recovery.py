@@ -85,7 +85,7 @@ def commands(orders: Outbox, advice: str) -> list[str]:
 
 def choose(orders: Outbox, to: str) -> None:
     """What the command `relay cursor set` does with its argument."""
-    move(orders.collections, "kafka", int(to) if to.isdecimal() else datetime.fromisoformat(to), SystemClock())
+    move(orders.collections, "relay:kafka", int(to) if to.isdecimal() else datetime.fromisoformat(to), SystemClock())
 
 
 # ---- a restored backup
@@ -256,7 +256,7 @@ def test_a_log_that_was_only_dropped_stops_it_too_and_is_to_be_made_anew(orders:
     [advice] = replaced.value.__notes__
     name = orders.collections.database.name
     assert f"relay cursor forget kafka --database {name} --outbox outbox\n" in advice
-    assert forget(orders.collections, "kafka", SystemClock())
+    assert forget(orders.collections, "relay:kafka", SystemClock())
     orders.create()
     put(orders, 3)
     assert delivered(orders) == ["3"]

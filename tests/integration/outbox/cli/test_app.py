@@ -3,90 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 from pymongo.database import Database
 
-import outbox
 from outbox import Outbox
-from tests.actors.order_service import MESSAGES, OrderCancelled, placed
+from tests.actors.order_service import OrderCancelled, placed
 from tests.actors.relay_thread import given_cursor
+from tests.integration.outbox.cli.shell import Shell
 from tests.waiting import wait_until
-
-COMMAND = [sys.executable, "-P", "-c", "from outbox.cli import main; main()"]
-PACKAGES = Path(outbox.__path__[0]).parent
-TESTS = Path(__file__).parents[4]
-
-APPLICATION = """
-from pymongo import MongoClient
-from outbox import Outbox
-from tests.actors.order_service import MESSAGES
-
-orders = Outbox(MongoClient({uri!r})[{database!r}], messages=MESSAGES, capacity="64 MiB")
-away = Outbox(MongoClient("mongodb://127.0.0.1:1")[{database!r}])
-stranger = Outbox(MongoClient({stranger!r})[{database!r}])
-"""
-
-
-class Shell:
-    """A shell in the folder of the application `shop`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._environment = {**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{TESTS}", "PYTHONUNBUFFERED": "1"}
-        self.started: list[subprocess.Popen[str]] = []
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self._folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            cwd=self._folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started.append(process)
-        return process
-
-
-@pytest.fixture
-def shell(mongo_uri: str, database: Database[Any], tmp_path: Path) -> Iterator[Shell]:
-    stranger = mongo_uri.replace("://", "://nobody:hunter2@")
-    (tmp_path / "shop.py").write_text(APPLICATION.format(uri=mongo_uri, stranger=stranger, database=database.name))
-    shell = Shell(tmp_path)
-    yield shell
-    for process in shell.started:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def orders(mongo: MongoClient[Any], database: Database[Any]) -> Iterator[Outbox]:
-    """The same outbox, in the test's own process, which sequences only when told to."""
-    with Outbox(database, messages=MESSAGES, sequence=False) as orders:
-        orders.create()
-        yield orders
 
 
 def lines_of(process: subprocess.Popen[str], count: int) -> list[str]:
@@ -256,40 +184,6 @@ def test_tail_of_an_unknown_type_ends_with_2_and_the_nearest_name(shell: Shell, 
     refused = shell.run("tail", "shop:orders", "--type", "order.place")
     assert refused.returncode == 2
     assert "has no message type 'order.place'; did you mean 'order.placed'?" in refused.stderr
-
-
-@pytest.mark.parametrize("command", ["status", "tail", "sequence"])
-def test_an_outbox_that_was_never_created_ends_with_4_and_says_what_to_do(shell: Shell, command: str) -> None:
-    refused = shell.run(command, "shop:orders")
-    assert (refused.returncode, refused.stdout) == (4, "")
-    assert refused.stderr.count("\n") == 1
-    assert "`outbox create APP`" in refused.stderr
-
-
-def test_a_wrong_password_ends_with_2_and_says_who_refused_it(shell: Shell) -> None:
-    refused = shell.run("create", "shop:stranger")
-    assert (refused.returncode, refused.stderr) == (
-        2,
-        "outbox: shop:stranger: MongoDB refused the user or password: Authentication failed.\n",
-    )
-
-
-def test_a_standalone_server_ends_with_4_and_is_called_what_it_is(
-    shell: Shell, standalone: MongoClient[Any], tmp_path: Path
-) -> None:
-    assert standalone.address is not None
-    alone = "mongodb://{}:{}/?directConnection=true".format(*standalone.address)
-    (tmp_path / "alone.py").write_text(APPLICATION.format(uri=alone, stranger=alone, database="shop"))
-    refused = shell.run("status", "alone:orders")
-    assert refused.returncode == 4
-    assert refused.stderr.startswith("outbox: this server is a standalone")
-
-
-def test_a_server_that_does_not_answer_ends_with_3(shell: Shell) -> None:
-    refused = shell.run("status", "shop:away")
-    assert refused.returncode == 3
-    assert refused.stderr.startswith("outbox: MongoDB did not answer: 127.0.0.1:1")
-    assert refused.stderr.count("\n") == 1
 
 
 def test_inspect_says_where_a_message_is_by_its_id_and_by_its_seq(shell: Shell, orders: Outbox) -> None:

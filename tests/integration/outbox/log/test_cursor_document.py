@@ -59,7 +59,7 @@ def test_what_no_relay_has_written_stops_it_with_its_name_and_set_mends_it(
         run_once(relay(orders, sink))
     assert seqs(sink) == [1, 2, 3, 4, 5]
 
-    move(orders.collections, "kafka", 5, SystemClock())
+    move(orders.collections, "relay:kafka", 5, SystemClock())
     run_once(relay(orders, sink))
     assert seqs(sink) == [1, 2, 3, 4, 5, 6]
 
@@ -74,7 +74,7 @@ def test_so_does_what_lacks_something(orders: Outbox, sink: MemorySink, shares: 
     with pytest.raises(CursorMismatch):
         run_once(relay(orders, sink))
 
-    assert forget(orders.collections, "kafka", SystemClock())
+    assert forget(orders.collections, "relay:kafka", SystemClock())
     assert orders.status().cursors == ()
 
 
@@ -87,9 +87,9 @@ def test_so_does_a_number_of_shares_that_is_none(orders: Outbox, sink: MemorySin
     with pytest.raises(CursorMismatch, match="its field 'shares' is"):
         run_once(relay(orders, sink))
 
-    move(orders.collections, "kafka", 5, SystemClock())
+    move(orders.collections, "relay:kafka", 5, SystemClock())
     run_once(relay(orders, sink))
-    assert load(orders.collections, "kafka").shares == 1
+    assert load(orders.collections, "relay:kafka").shares == 1
     assert [each.reader for each in orders.status().cursors] == ["relay:kafka"]
 
 
@@ -122,9 +122,9 @@ def test_a_wish_that_no_command_has_written_is_said_and_another_mends_it(
     with pytest.raises(CursorMismatch, match="'wanted' of 'relay:kafka'.*`relay shares set`"):
         run_once(relay(orders, sink))
 
-    request_shares(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "relay:kafka", 2)
     run_once(relay(orders, sink))
-    assert layout.load(orders.collections, "kafka")[:2] == (2, None)
+    assert layout.load(orders.collections, "relay:kafka")[:2] == (2, None)
 
 
 @pytest.mark.parametrize("wrong", [each for each in WRONG if "seq" in each and each != {"seq": 1.5}], ids=str)

@@ -37,7 +37,7 @@ def put(orders: Outbox, count: int) -> None:
 
 
 def begun(orders: Outbox, shares: int) -> bool:
-    layout = load(orders.collections, "kafka")
+    layout = load(orders.collections, "relay:kafka")
     return layout.shares == shares and None not in layout.positions
 
 
@@ -137,7 +137,7 @@ def test_cursors_of_shares_without_their_number_are_no_first_start(
         with pytest.raises(CursorMismatch, match="has no document 'relay:kafka' any more"):
             run_once(relay(orders, sink, shares))
 
-    move(orders.collections, "kafka", 3, SystemClock())
+    move(orders.collections, "relay:kafka", 3, SystemClock())
     run_once(relay(orders, sink))
     assert seqs(sink) == [4, 5]
     assert [each.reader for each in orders.status().cursors] == ["relay:kafka"]
@@ -147,18 +147,18 @@ def test_cursors_of_shares_without_their_number_can_be_forgotten(orders: Outbox,
     run_once(relay(orders, sink, 2))
     remove(orders, "relay:kafka")
 
-    assert forget(orders.collections, "kafka", SystemClock())
+    assert forget(orders.collections, "relay:kafka", SystemClock())
 
     assert orders.status().cursors == ()
 
 
 def test_what_was_wanted_is_forgotten_with_the_cursors(orders: Outbox, sink: MemorySink) -> None:
     run_once(relay(orders, sink, 2))
-    request_shares(orders.collections, "kafka", 4)
+    request_shares(orders.collections, "relay:kafka", 4)
 
-    forget(orders.collections, "kafka", SystemClock())
+    forget(orders.collections, "relay:kafka", SystemClock())
 
-    assert load(orders.collections, "kafka").wanted is None
+    assert load(orders.collections, "relay:kafka").wanted is None
 
 
 # ---- a first start, and what Kafka knows of an earlier one
@@ -174,12 +174,12 @@ def test_a_first_start_of_any_number_of_shares_sees_what_those_before_have_left_
     run_once(relay(orders, sink, before))
     put(orders, 20)
     run_once(relay(orders, sink))
-    forget(orders.collections, "kafka", SystemClock())
+    forget(orders.collections, "relay:kafka", SystemClock())
 
     with pytest.raises(CursorMismatch, match="the outbox has none.* `relay cursor set [0-9]+` goes on after it"):
         run_once(relay(orders, sink, after, "beginning"))
 
-    move(orders.collections, "kafka", 20, SystemClock())
+    move(orders.collections, "relay:kafka", 20, SystemClock())
     numbered(orders, 1)
     run_once(relay(orders, sink))
     assert sorted(seqs(sink)) == list(range(1, 22))
@@ -203,7 +203,7 @@ def test_one_that_goes_over_to_exactly_once_after_it_was_forgotten_stops_too(ord
     run_once(relay(orders, transactions))
     plain = MemorySink()
     run_once(relay(orders, plain))
-    forget(orders.collections, "kafka", SystemClock())
+    forget(orders.collections, "relay:kafka", SystemClock())
 
     with pytest.raises(CursorMismatch, match="Kafka has a cursor"):
         run_once(relay(orders, transactions))

@@ -91,7 +91,7 @@ def relay_of(shares: int, start: StartAt) -> Register:
 
 def set_to_the_oldest(orders: Outbox) -> None:
     """`relay cursor set`, which says so when it came too late."""
-    move(orders.collections, "kafka", orders.log.oldest() - 1, SystemClock())
+    move(orders.collections, "relay:kafka", orders.log.oldest() - 1, SystemClock())
 
 
 REGISTERING = pytest.mark.parametrize(
@@ -113,7 +113,7 @@ class Registered:
     def __call__(self) -> None:
         with suppress(InvalidStart):
             self._register(self._orders)
-            positions = load(self._orders.collections, "kafka").positions
+            positions = load(self._orders.collections, "relay:kafka").positions
             [seq] = {0 if each is None else each[0] for each in positions}
             self.next = seq + 1
 
@@ -124,7 +124,7 @@ class Registered:
 
     def end(self) -> None:
         """For the next round."""
-        forget(self._orders.collections, "kafka", SystemClock())
+        forget(self._orders.collections, "relay:kafka", SystemClock())
 
 
 def rounds(orders: Outbox, register: Register, play: Callable[[int, Registered], bool]) -> None:

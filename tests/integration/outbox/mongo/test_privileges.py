@@ -132,7 +132,7 @@ def relay(admin: Database[Document], user: Database[Document]) -> None:
         run_once(Relay(outbox, sink, on_poison="park-key"))
         assert relay_status(outbox, "kafka").dead == 0
     assert [each.seq for each in sink.records] == [1, 2, 3]
-    request_shares(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "relay:kafka", 2)
     orders.put([placed(total, order_id=str(total)) for total in range(3)], standalone=True)
     with Outbox(user) as outbox:
         run_once(Relay(outbox, sink))
@@ -154,10 +154,10 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     orders.collections.dead.update_one({"reader": "sequencer"}, {"$set": foreign_letter()})  # as if it had been mended
     assert office.requeue(Selection()).letters == 3
     assert office.discard(Selection()) == 2
-    move(outbox.collections, "another", datetime.now(UTC), SystemClock())
-    assert forget(outbox.collections, "another", SystemClock())
+    move(outbox.collections, "relay:another", datetime.now(UTC), SystemClock())
+    assert forget(outbox.collections, "relay:another", SystemClock())
     assert relay_status(outbox, "kafka").staging == 1
-    assert request_shares(outbox.collections, "kafka", 2)
+    assert request_shares(outbox.collections, "relay:kafka", 2)
 
 
 def foreign_letter() -> Document:

@@ -141,8 +141,8 @@ ASKED_ONCE: dict[str, Callable[[Outbox], object]] = {
     "relay status": lambda orders: relay_status(orders, "kafka").head,
     "read": lambda orders: [each.seq for each in orders.read()],
     "sequence": lambda orders: orders.sequence(),
-    "relay cursor set": lambda orders: move(orders.collections, "kafka", 1, SystemClock())[1][0],
-    "relay cursor forget": lambda orders: forget(orders.collections, "kafka", SystemClock()),
+    "relay cursor set": lambda orders: move(orders.collections, "relay:kafka", 1, SystemClock())[1][0],
+    "relay cursor forget": lambda orders: forget(orders.collections, "relay:kafka", SystemClock()),
     "relay dead list": lambda orders: [each["seq"] for each in dead_letter_admin(orders).letters(Selection())],
     "relay dead requeue": lambda orders: dead_letter_admin(orders).requeue(Selection()).letters,
     "relay dead discard": lambda orders: dead_letter_admin(orders).discard(Selection()),
@@ -174,6 +174,6 @@ def test_the_number_of_shares_is_changed(mongo: MongoClient[Document], orders: O
     orders.put([placed(total, order_id=str(total)) for total in range(20)], standalone=True)
     run_once(Relay(orders, sink))
 
-    request_shares(orders.collections, "kafka", 3)
+    request_shares(orders.collections, "relay:kafka", 3)
     with answering(mongo, APP, COMMANDS, 6, errorCode=11601), Relaying(Relay(orders, sink, chance=lambda: 0.0)):
-        wait_until(lambda: load(calm.collections, "kafka").shares == 3, 60, "the relay to have three shares")
+        wait_until(lambda: load(calm.collections, "relay:kafka").shares == 3, 60, "the relay to have three shares")

@@ -35,7 +35,7 @@ def test_the_cursor_can_be_moved_back_and_its_records_come_again(orders: Outbox)
     numbered(orders, 3)
     started(orders, "beginning")
 
-    move(orders.collections, "kafka", 1, SystemClock())
+    move(orders.collections, "relay:kafka", 1, SystemClock())
 
     assert started(orders, "beginning") == [2, 3]
 
@@ -43,14 +43,16 @@ def test_the_cursor_can_be_moved_back_and_its_records_come_again(orders: Outbox)
 def test_the_cursor_can_be_moved_to_a_date(orders: Outbox) -> None:
     numbered(orders, 3)
 
-    assert move(orders.collections, "kafka", datetime(2020, 1, 1, tzinfo=UTC), SystemClock()) == (None, (0, None, None))
+    before, now = move(orders.collections, "relay:kafka", datetime(2020, 1, 1, tzinfo=UTC), SystemClock())
+
+    assert (before, now) == (None, (0, None, None))
 
 
 def test_moving_the_cursor_says_where_it_was(orders: Outbox) -> None:
     numbered(orders, 3)
     started(orders, "beginning")
 
-    before, now = move(orders.collections, "kafka", 1, SystemClock())
+    before, now = move(orders.collections, "relay:kafka", 1, SystemClock())
 
     assert (before and before[0], now[0]) == (3, 1)
 
@@ -60,14 +62,14 @@ def test_the_cursor_cannot_be_moved_to_a_record_that_is_not_there(orders: Outbox
     numbered(orders, 3)
 
     with pytest.raises(InvalidStart, match="holds 1 to 3"):
-        move(orders.collections, "kafka", seq, SystemClock())
+        move(orders.collections, "relay:kafka", seq, SystemClock())
 
 
 def test_the_cursor_cannot_be_moved_under_a_working_relay(orders: Outbox) -> None:
     with Relaying(Relay(orders, MemorySink(), lease_seconds=1.0)):
         wait_until(lambda: cursor_of(orders), 30, "the relay to work")
         with pytest.raises(CursorInUse, match="stop it first"):
-            move(orders.collections, "kafka", 0, SystemClock())
+            move(orders.collections, "relay:kafka", 0, SystemClock())
 
 
 def test_a_cursor_is_not_forgotten_while_its_relay_works(orders: Outbox) -> None:
@@ -75,6 +77,6 @@ def test_a_cursor_is_not_forgotten_while_its_relay_works(orders: Outbox) -> None
         wait_until(orders.collections.cursors.find_one, 30, "the relay to work")
 
         with pytest.raises(CursorInUse, match="stop it first"):
-            forget(orders.collections, "kafka", SystemClock())
+            forget(orders.collections, "relay:kafka", SystemClock())
 
     assert orders.collections.cursors.find_one() is not None

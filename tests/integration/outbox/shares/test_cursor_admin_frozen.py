@@ -15,7 +15,7 @@ from outbox.log.cursors import CursorStore
 from outbox.mongo.lease import Lease
 from outbox.shares import cursor_admin, layout
 from outbox.shares.layout import load, relay_id, request_shares, share_cursor
-from outbox.shares.lock import RelayLock
+from outbox.shares.lock import ReaderLock
 from relay import Relay
 from relay.errors import CursorInUse
 from relay.testing import MemorySink
@@ -88,8 +88,8 @@ def works(orders: Outbox, sink: MemorySink, shares: int | None = None) -> Callab
 COMMANDS = pytest.mark.parametrize(
     "command",
     [
-        lambda orders: cursor_admin.move(orders.collections, "kafka", 5, SystemClock()),
-        lambda orders: cursor_admin.forget(orders.collections, "kafka", SystemClock()),
+        lambda orders: cursor_admin.move(orders.collections, "relay:kafka", 5, SystemClock()),
+        lambda orders: cursor_admin.forget(orders.collections, "relay:kafka", SystemClock()),
     ],
     ids=["set", "forget"],
 )
@@ -110,7 +110,7 @@ def test_a_frozen_command_changes_no_cursor_of_a_relay_that_works(
     put(orders, 20)
     run_once(relay(orders, sink, shares))
     frozen = Frozen(orders, works(orders, sink))
-    frozen.before(monkeypatch, RelayLock, step)
+    frozen.before(monkeypatch, ReaderLock, step)
 
     with pytest.raises(CursorInUse):
         command(orders)
@@ -128,21 +128,21 @@ def test_a_frozen_change_of_shares_changes_nothing(
 ) -> None:
     put(orders, 20)
     run_once(relay(orders, sink, first))
-    request_shares(orders.collections, "kafka", then)
+    request_shares(orders.collections, "relay:kafka", then)
 
     def meanwhile() -> None:
         run_once(relay(orders, sink))  # which makes the change itself
-        request_shares(orders.collections, "kafka", 5)
+        request_shares(orders.collections, "relay:kafka", 5)
         put(orders, 10)
         run_once(relay(orders, sink))
 
     frozen = Frozen(orders, meanwhile)
-    frozen.before(monkeypatch, RelayLock, step)
+    frozen.before(monkeypatch, ReaderLock, step)
 
     run_once(relay(orders, sink))
 
     assert_as_before(orders, frozen.cursors)
-    assert load(orders.collections, "kafka").shares == 5
+    assert load(orders.collections, "relay:kafka").shares == 5
     assert sorted(seqs(sink)) == list(range(1, 31))
 
 
@@ -154,7 +154,7 @@ def test_a_first_start_that_froze_leaves_no_cursor_where_one_was_forgotten_meanw
     assert lease.acquire()
     orders.collections.leases.update_many({}, {"$set": {"owner": None}})
     run_once(relay(orders, MemorySink()))
-    cursor_admin.forget(orders.collections, "kafka", SystemClock())
+    cursor_admin.forget(orders.collections, "relay:kafka", SystemClock())
 
     with pytest.raises(LeaseLost):
         share_cursor(orders.collections.cursors, "kafka").register((0, None, None), lease)
@@ -174,7 +174,7 @@ def test_a_first_start_that_froze_does_not_overwrite_the_first_cursor_of_another
 
     assert frozen.cursors
     assert (len(seqs(others)), seqs(own)) == (5, [])
-    assert load(orders.collections, "kafka").shares == 2
+    assert load(orders.collections, "relay:kafka").shares == 2
 
 
 def test_a_wish_for_shares_that_froze_is_refused_when_they_were_changed_meanwhile(
@@ -182,27 +182,27 @@ def test_a_wish_for_shares_that_froze_is_refused_when_they_were_changed_meanwhil
 ) -> None:
     put(orders, 5)
     run_once(relay(orders, sink, 2))
-    frozen = Frozen(orders, lambda: cursor_admin.forget(orders.collections, "kafka", SystemClock()))
+    frozen = Frozen(orders, lambda: cursor_admin.forget(orders.collections, "relay:kafka", SystemClock()))
     frozen.before(monkeypatch, layout, "_change")
 
     with pytest.raises(CursorInUse, match="have been changed since"):
-        request_shares(orders.collections, "kafka", 4)
+        request_shares(orders.collections, "relay:kafka", 4)
 
-    assert load(orders.collections, "kafka").wanted is None
+    assert load(orders.collections, "relay:kafka").wanted is None
 
 
 def test_a_wish_is_called_off_only_while_it_is_that_one(orders: Outbox, sink: MemorySink) -> None:
     put(orders, 5)
     run_once(relay(orders, sink, 2))
-    request_shares(orders.collections, "kafka", 3)
-    seen = load(orders.collections, "kafka")
+    request_shares(orders.collections, "relay:kafka", 3)
+    seen = load(orders.collections, "relay:kafka")
     run_once(relay(orders, sink))
-    request_shares(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "relay:kafka", 2)
 
     with pytest.raises(CursorInUse):
-        layout.cancel_request(orders.collections, "kafka", seen)
+        layout.cancel_request(orders.collections, "relay:kafka", seen)
 
-    assert load(orders.collections, "kafka")[:2] == (3, 2)
+    assert load(orders.collections, "relay:kafka")[:2] == (3, 2)
 
 
 def test_a_command_that_is_refused_has_given_its_leases_back(
@@ -210,10 +210,10 @@ def test_a_command_that_is_refused_has_given_its_leases_back(
 ) -> None:
     put(orders, 5)
     run_once(relay(orders, sink, 2))
-    Frozen(orders, works(orders, sink)).before(monkeypatch, RelayLock, "claim")
+    Frozen(orders, works(orders, sink)).before(monkeypatch, ReaderLock, "claim")
     with pytest.raises(CursorInUse):
-        cursor_admin.move(orders.collections, "kafka", 1, SystemClock())
+        cursor_admin.move(orders.collections, "relay:kafka", 1, SystemClock())
 
-    assert cursor_admin.move(orders.collections, "kafka", 3, SystemClock())[1][0] == 3
+    assert cursor_admin.move(orders.collections, "relay:kafka", 3, SystemClock())[1][0] == 3
 
     assert orders.collections.cursors.count_documents({"fence": {"$lt": Int64(1)}}) == 0

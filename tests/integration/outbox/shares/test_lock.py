@@ -14,23 +14,23 @@ from outbox.errors import CursorInUse, LeaseLost
 from outbox.log.position import Position
 from outbox.mongo.lease import Lease
 from outbox.shares.layout import load, request_shares, survey
-from outbox.shares.lock import RelayLock
+from outbox.shares.lock import ReaderLock
 from outbox.testing import FakeClock
 
 pytestmark = pytest.mark.oldest_server
 
 Document = dict[str, Any]
 POSITION: Position = (7, datetime(2025, 1, 1, tzinfo=UTC), ObjectId("65a000000000000000000001"))
-Take = Callable[..., RelayLock]
+Take = Callable[..., ReaderLock]
 
 
 @pytest.fixture
 def take(orders: Outbox) -> Iterator[Take]:
     """Takes all of a relay, for as many shares; it is given back with the test."""
-    locks: list[RelayLock] = []
+    locks: list[ReaderLock] = []
 
-    def take(target: int = 1) -> RelayLock:
-        locks.append(RelayLock(orders.collections, "kafka"))
+    def take(target: int = 1) -> ReaderLock:
+        locks.append(ReaderLock(orders.collections, "relay:kafka"))
         layout = locks[-1].lock()
         assert layout is not None
         assert locks[-1].lock_shares(layout, target) is None
@@ -70,7 +70,7 @@ def taken_by_another(orders: Outbox, role: str = "relay:kafka") -> Lease:
 
 
 def test_the_relay_s_own_lease_is_had_by_one_at_a_time(orders: Outbox) -> None:
-    first, second = RelayLock(orders.collections, "kafka"), RelayLock(orders.collections, "kafka")
+    first, second = ReaderLock(orders.collections, "relay:kafka"), ReaderLock(orders.collections, "relay:kafka")
 
     assert first.lock() is not None
     assert second.lock() is None
@@ -82,7 +82,7 @@ def test_the_relay_s_own_lease_is_had_by_one_at_a_time(orders: Outbox) -> None:
 def test_two_relays_can_be_locked_at_once(orders: Outbox, take: Take) -> None:
     take()
 
-    other = RelayLock(orders.collections, "other")
+    other = ReaderLock(orders.collections, "relay:other")
 
     assert other.lock() is not None
     other.release()
@@ -102,7 +102,7 @@ def test_a_share_that_somebody_else_works_on_is_named_and_the_rest_is_kept(order
     written(take, 3)
     worker = Lease(orders.collections.leases, "relay:kafka/2")
     assert worker.acquire()
-    lock = RelayLock(orders.collections, "kafka")
+    lock = ReaderLock(orders.collections, "relay:kafka")
     layout = lock.lock()
     assert layout is not None
 
@@ -124,7 +124,7 @@ def test_a_lock_that_is_given_back_is_given_back_whole(orders: Outbox, take: Tak
 
 def test_a_share_s_lease_that_was_lost_is_seen_when_it_is_renewed(orders: Outbox) -> None:
     clock = FakeClock()
-    lock = RelayLock(orders.collections, "kafka", Lease(orders.collections.leases, "relay:kafka", clock=clock))
+    lock = ReaderLock(orders.collections, "relay:kafka", Lease(orders.collections.leases, "relay:kafka", clock=clock))
     assert lock.lock() is not None
     lock.renew()
     taken_by_another(orders).release()
@@ -139,7 +139,7 @@ def test_what_is_held_is_renewed_while_the_rest_is_waited_for(orders: Outbox, ta
     worker = Lease(orders.collections.leases, "relay:kafka/2")
     assert worker.acquire()
     clock = FakeClock()
-    lock = RelayLock(orders.collections, "kafka", Lease(orders.collections.leases, "relay:kafka", clock=clock))
+    lock = ReaderLock(orders.collections, "relay:kafka", Lease(orders.collections.leases, "relay:kafka", clock=clock))
     layout = lock.lock()
     assert layout is not None
 
@@ -161,13 +161,13 @@ def test_one_share_s_cursor_is_the_relay_s_document(orders: Outbox, take: Take) 
     [cursor] = cursors(orders).values()
     assert (cursor["_id"], cursor["seq"], cursor["created"], cursor["id"]) == ("relay:kafka", *POSITION)
     assert "shares" not in cursor
-    assert load(orders.collections, "kafka").positions == (POSITION,)
+    assert load(orders.collections, "relay:kafka").positions == (POSITION,)
 
 
 def test_all_shares_go_on_after_the_same_position(orders: Outbox, take: Take) -> None:
     take(3).write(3, POSITION, ((5, 6),))
 
-    layout = load(orders.collections, "kafka")
+    layout = load(orders.collections, "relay:kafka")
     assert (layout.shares, layout.positions, layout.delivered) == (3, (POSITION,) * 3, ((5, 6),))
 
 
@@ -177,7 +177,7 @@ def test_of_a_share_that_is_no_more_the_fence_is_kept_and_no_cursor(orders: Outb
     take(1).write(1, POSITION, ())
 
     found = cursors(orders)
-    assert load(orders.collections, "kafka").shares == 1
+    assert load(orders.collections, "relay:kafka").shares == 1
     assert found["relay:kafka/2"].keys() == {"_id", "fence", "updated"}
     assert found["relay:kafka/2"]["fence"] == 2
 
@@ -187,7 +187,7 @@ def test_of_a_share_that_is_no_more_the_fence_is_kept_and_no_cursor(orders: Outb
     "change", [lambda lock: lock.write(2, (9, None, None), ()), lambda lock: lock.remove()], ids=["write", "remove"]
 )
 def test_nothing_is_changed_when_one_lease_was_lost(
-    orders: Outbox, take: Take, change: Callable[[RelayLock], object], lost: str
+    orders: Outbox, take: Take, change: Callable[[ReaderLock], object], lost: str
 ) -> None:
     written(take, 2)
     lock = take(2)
@@ -203,37 +203,37 @@ def test_nothing_is_changed_when_one_lease_was_lost(
 
 def test_what_was_wanted_is_wanted_no_more_when_it_is_so(orders: Outbox, take: Take) -> None:
     written(take, 1)
-    request_shares(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "relay:kafka", 2)
 
     take(2).write(2, POSITION, ())
 
-    assert load(orders.collections, "kafka")[:2] == (2, None)
+    assert load(orders.collections, "relay:kafka")[:2] == (2, None)
 
 
 def test_what_is_wanted_stays_so_when_the_cursor_is_but_moved(orders: Outbox, take: Take) -> None:
     written(take, 1)
-    request_shares(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "relay:kafka", 2)
 
     take(1).write(1, (9, None, None), ())
 
-    layout = load(orders.collections, "kafka")
+    layout = load(orders.collections, "relay:kafka")
     assert (layout.shares, layout.wanted, layout.positions) == (1, 2, ((9, None, None),))
 
 
 def test_a_number_that_is_wanted_since_is_not_overwritten(orders: Outbox, take: Take) -> None:
     written(take, 1)
-    request_shares(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "relay:kafka", 2)
     lock = take(2)
     orders.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"wanted": Int64(3)}})
 
     with pytest.raises(LeaseLost, match="another number of shares of relay 'kafka' is wanted by now"):
         lock.write(2, POSITION, ())
 
-    assert load(orders.collections, "kafka")[:2] == (1, 3)
+    assert load(orders.collections, "relay:kafka")[:2] == (1, 3)
 
 
 def test_a_claim_of_a_relay_that_has_more_shares_by_now_is_refused(orders: Outbox, take: Take) -> None:
-    lock = RelayLock(orders.collections, "kafka")
+    lock = ReaderLock(orders.collections, "relay:kafka")
     old = lock.lock()
     assert old is not None
     layout = {"_id": "relay:kafka", "shares": Int64(2), "fence": Int64(0)}
@@ -242,7 +242,7 @@ def test_a_claim_of_a_relay_that_has_more_shares_by_now_is_refused(orders: Outbo
     with pytest.raises(LeaseLost, match="relay 'kafka' has 2 shares, and not all of them were taken"):
         lock.claim()
 
-    assert lock.lock_shares(survey(orders.collections, "kafka")) is None
+    assert lock.lock_shares(survey(orders.collections, "relay:kafka")) is None
     assert lock.claim().shares == 2
     lock.release()
 
@@ -257,14 +257,14 @@ def test_who_had_a_cursor_before_a_claim_can_write_it_no_more(orders: Outbox, ta
 
 def test_removing_leaves_nothing_of_the_relay_and_all_of_another(orders: Outbox, take: Take) -> None:
     written(take, 3)
-    request_shares(orders.collections, "kafka", 5)
+    request_shares(orders.collections, "relay:kafka", 5)
     orders.collections.cursors.insert_one({"_id": "relay:other", "seq": Int64(1)})
 
     lock = take(3)
 
     assert lock.remove()
     assert cursors(orders).keys() == {"relay:other"}
-    assert load(orders.collections, "kafka")[:2] == (None, None)
+    assert load(orders.collections, "relay:kafka")[:2] == (None, None)
     assert not lock.remove()
 
 
@@ -273,7 +273,7 @@ def test_removing_leaves_nothing_of_the_relay_and_all_of_another(orders: Outbox,
 
 def test_an_idle_relay_s_lock_is_had_at_once(orders: Outbox, take: Take) -> None:
     written(take, 2)
-    lock, clock = RelayLock(orders.collections, "kafka"), FakeClock()
+    lock, clock = ReaderLock(orders.collections, "relay:kafka"), FakeClock()
 
     assert lock.acquire_if_idle(clock).shares == 2
     assert clock.monotonic() == 0
@@ -297,7 +297,7 @@ def test_a_relay_that_beats_is_running_and_named(orders: Outbox, take: Take, rol
     written(take, 2)
     worker = Lease(orders.collections.leases, role, owner="host:1:worker")
     assert worker.acquire()
-    lock, clock = RelayLock(orders.collections, "kafka"), Working(worker)
+    lock, clock = ReaderLock(orders.collections, "relay:kafka"), Working(worker)
 
     with pytest.raises(CursorInUse, match=r"relay 'kafka' is running \(host:1:worker\): stop it first"):
         lock.acquire_if_idle(clock)
@@ -312,7 +312,7 @@ def test_a_relay_that_was_killed_is_waited_for_as_long_as_its_lease_lasts_and_no
     killed = Lease(orders.collections.leases, "relay:kafka", owner="host:1:killed", seconds=30.0)
     assert killed.acquire()
     own = Lease(orders.collections.leases, "relay:kafka", clock=FakeClock())
-    lock, clock = RelayLock(orders.collections, "kafka", own), FakeClock()
+    lock, clock = ReaderLock(orders.collections, "relay:kafka", own), FakeClock()
 
     with pytest.raises(CursorInUse, match="host:1:killed"):
         lock.acquire_if_idle(clock)
@@ -325,7 +325,7 @@ def test_a_relay_that_was_killed_is_succeeded_when_its_lease_has_run_out(orders:
     killed = Lease(orders.collections.leases, "relay:kafka", owner="host:1:killed")
     assert killed.acquire()
     clock = FakeClock()
-    lock = RelayLock(orders.collections, "kafka", Lease(orders.collections.leases, "relay:kafka", clock=clock))
+    lock = ReaderLock(orders.collections, "relay:kafka", Lease(orders.collections.leases, "relay:kafka", clock=clock))
 
     assert lock.acquire_if_idle(clock).shares is None
 

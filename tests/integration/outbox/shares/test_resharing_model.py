@@ -90,7 +90,7 @@ class Reshared(RuleBasedStateMachine):
     @rule(number=st.integers(1, 9), end=ends)
     def relay(self, number: int, end: int | None) -> None:
         """A process takes a share, delivers all of it, or dies."""
-        count = load(self.orders.collections, "kafka").total
+        count = load(self.orders.collections, "relay:kafka").total
         share = Share((number - 1) % count + 1, count)
         self.life.until(end, lambda: self._relay(share))
         self._expire()
@@ -118,12 +118,12 @@ class Reshared(RuleBasedStateMachine):
     )
     def change(self, number: int, lives: list[int | None], number_of_working: int) -> None:
         """Processes try it until one succeeds; between two of them another may still deliver."""
-        before = load(self.orders.collections, "kafka").shares
-        request_shares(self.orders.collections, "kafka", number)
+        before = load(self.orders.collections, "relay:kafka").shares
+        request_shares(self.orders.collections, "relay:kafka", number)
         for end in [*lives, None]:
             self.life.until(end, lambda: self._begin(1))
             self._expire()
-            layout = load(self.orders.collections, "kafka")
+            layout = load(self.orders.collections, "relay:kafka")
             if (layout.shares, layout.wanted) == (number, None):
                 break
             assert layout.shares == before, "a part of a change was to be seen"
@@ -143,7 +143,7 @@ class Reshared(RuleBasedStateMachine):
                 cursors.claim(fence)
 
     def teardown(self) -> None:
-        for share in shares(load(self.orders.collections, "kafka").total):
+        for share in shares(load(self.orders.collections, "relay:kafka").total):
             self._relay(share)
         first = list(dict.fromkeys(seqs(self.sink)))
         assert sorted(first) == list(range(1, len(self.keys) + 1)), "something is lost"
@@ -160,18 +160,18 @@ class Interfered(Reshared):
     @rule(back=st.integers(0, 5))
     def set_cursor(self, back: int) -> None:
         """An operator has all shares go on from where the slowest is, or a little before: some comes again."""
-        positions = load(self.orders.collections, "kafka").positions
+        positions = load(self.orders.collections, "relay:kafka").positions
         self._set(max(0, min(0 if each is None else each[0] for each in positions) - back))
 
     def _set(self, seq: int) -> None:
-        move(self.orders.collections, "kafka", seq, SystemClock())
+        move(self.orders.collections, "relay:kafka", seq, SystemClock())
         self.was_set_back = True
         self._check_that_the_past_is_over()
 
     @rule(what=st.sampled_from(["all", "home", "one"]), number=st.integers(1, 9))
     def remove(self, what: str, number: int) -> None:
         """Somebody removes cursors: nothing is sent any more, until an operator says where to go on."""
-        layout, before = load(self.orders.collections, "kafka"), seqs(self.sink)
+        layout, before = load(self.orders.collections, "relay:kafka"), seqs(self.sink)
         home, count = relay_id("kafka"), layout.total
         names = [relay_id(share.name("kafka")) for share in shares(count)]
         gone = {"all": [home, *names], "home": [home], "one": [names[(number - 1) % count]]}[what]
@@ -329,10 +329,10 @@ def test_a_transaction_that_a_share_has_left_open_delays_a_change_and_does_not_s
     sink = MemoryTransactions()
     scene = Reshared(outboxes(), sink, _life(monkeypatch))
     scene.put(KEYS)
-    request_shares(scene.orders.collections, "kafka", 3)
+    request_shares(scene.orders.collections, "relay:kafka", 3)
     left_open = LeftOpen(beside=sink)
     with pytest.raises(DeliveryFailed, match="not readable yet"):
         resharing(scene, left_open).run(1, threading.Event(), 0.0)
     resharing(scene, left_open).run(1, threading.Event(), 0.0)
 
-    assert load(scene.orders.collections, "kafka").shares == 3
+    assert load(scene.orders.collections, "relay:kafka").shares == 3

@@ -65,7 +65,7 @@ def test_four_shares_in_one_process_deliver_each_message_once(orders: Outbox, si
     run_once(relay(orders, sink, 4))
 
     assert sorted(seqs(sink)) == list(range(1, 101))
-    assert [each[0] for each in load(orders.collections, "kafka").positions if each] == [100] * 4
+    assert [each[0] for each in load(orders.collections, "relay:kafka").positions if each] == [100] * 4
 
 
 def test_three_processes_take_even_parts_and_what_one_leaves_goes_to_the_others(
@@ -89,13 +89,13 @@ def test_the_number_of_shares_can_be_changed_under_load(
     orders.put([placed(n, f"k{n % 20}") for n in range(200)], standalone=True)
     first, *rest = numbers
     with Relaying(relay(orders, sink, first)), Relaying(relay(orders, sink.another(), first)):
-        wait_until(lambda: load(orders.collections, "kafka").shares == first, 20, "the first layout")
+        wait_until(lambda: load(orders.collections, "relay:kafka").shares == first, 20, "the first layout")
         for number in rest:
-            request_shares(orders.collections, "kafka", number)
+            request_shares(orders.collections, "relay:kafka", number)
 
             def changed(number: int = number) -> bool:
                 orders.put([placed(n, f"k{n % 20}") for n in range(20)], standalone=True)
-                return load(orders.collections, "kafka")[:2] == (number, None)
+                return load(orders.collections, "relay:kafka")[:2] == (number, None)
 
             wait_until(changed, 30, f"{number} shares")
         orders.put([placed(n, f"k{n % 20}") for n in range(20)], standalone=True)
@@ -136,10 +136,10 @@ def test_the_number_of_shares_changes_also_when_the_one_relay_has_died_before_it
     """Goes red when each attempt begins anew to watch whether the dead one's lease stands still."""
     run_once(relay(orders, sink))
     assert Lease(orders.collections.leases, "relay:kafka", owner="host:1:dead").acquire()
-    request_shares(orders.collections, "kafka", 4)
+    request_shares(orders.collections, "relay:kafka", 4)
 
     with Relaying(relay(orders, sink)):
-        wait_until(lambda: load(orders.collections, "kafka")[:2] == (4, None), 20, "4 shares")
+        wait_until(lambda: load(orders.collections, "relay:kafka")[:2] == (4, None), 20, "4 shares")
 
 
 def test_a_share_that_was_taken_over_cannot_save_its_cursor(orders: Outbox, sink: MemorySink) -> None:
@@ -163,7 +163,7 @@ def test_a_share_of_a_number_that_was_changed_can_do_nothing_whatever_its_fence(
     orders: Outbox, sink: MemorySink
 ) -> None:
     run_once(relay(orders, sink, 2))
-    request_shares(orders.collections, "kafka", 4)
+    request_shares(orders.collections, "relay:kafka", 4)
     run_once(relay(orders, sink))
     cursors = share_cursor(orders.collections.cursors, "kafka", Share(1, 2))
 
@@ -213,12 +213,12 @@ def test_a_relay_whose_shares_are_not_all_held_is_not_healthy(orders: Outbox) ->
 def test_the_cursors_of_all_shares_are_moved_together(orders: Outbox, sink: MemorySink) -> None:
     orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     run_once(relay(orders, sink, 4))
-    request_shares(orders.collections, "kafka", 2)
+    request_shares(orders.collections, "relay:kafka", 2)
 
-    before, now = move(orders.collections, "kafka", 30, SystemClock())
+    before, now = move(orders.collections, "relay:kafka", 30, SystemClock())
 
     assert ((before or (0,))[0], now[0]) == (40, 30)
-    found = load(orders.collections, "kafka")
+    found = load(orders.collections, "relay:kafka")
     assert (found.shares, found.wanted, [each and each[0] for each in found.positions]) == (4, 2, [30] * 4)
     run_once(relay(orders, sink))
     assert sorted(seqs(sink)[40:]) == list(range(31, 41))
@@ -228,7 +228,7 @@ def test_the_cursors_of_shares_at_work_cannot_be_moved(orders: Outbox, sink: Mem
     with Relaying(relay(orders, sink, 2)):
         wait_until(lambda: parts(orders) == [2], 20, "both shares")
         with pytest.raises(CursorInUse, match="stop it first"):
-            move(orders.collections, "kafka", 0, SystemClock())
+            move(orders.collections, "relay:kafka", 0, SystemClock())
 
 
 def test_what_was_forgotten_holds_nobody_and_begins_with_another_number(orders: Outbox) -> None:
@@ -236,10 +236,10 @@ def test_what_was_forgotten_holds_nobody_and_begins_with_another_number(orders: 
     orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     run_once(relay(orders, sink, 4))
 
-    assert forget(orders.collections, "kafka", SystemClock())
+    assert forget(orders.collections, "relay:kafka", SystemClock())
 
     assert orders.status().cursors == ()
-    assert not forget(orders.collections, "kafka", SystemClock())
+    assert not forget(orders.collections, "relay:kafka", SystemClock())
     run_once(relay(orders, sink, 3))
     assert len(seqs(sink)) == 80
 
@@ -271,7 +271,7 @@ def test_a_key_is_parked_by_its_share_and_sent_in_order_by_the_share_it_has_late
     office = DeadLetterAdmin(orders.collections, "kafka")
     assert (office.count("dead"), office.count("parked"), len(seqs(sink))) == (7, 28, 65)
     sink.refused = {}
-    request_shares(orders.collections, "kafka", 3)
+    request_shares(orders.collections, "relay:kafka", 3)
 
     office.requeue(Selection())
     run_once(relay_of_poison(orders, sink))

@@ -137,7 +137,7 @@ def test_a_cursor_that_was_set_counts_and_replaces_the_stored_one(
 ) -> None:
     put(prices, "a", "b", "c")
     run_once(relay(prices, sink))
-    move(prices.collections, "kafka", to, SystemClock())
+    move(prices.collections, "relay:kafka", to, SystemClock())
 
     run_once(relay(prices, sink))
     run_once(relay(prices, sink))
@@ -149,7 +149,7 @@ def test_a_cursor_that_was_set_counts_and_replaces_the_stored_one(
 def test_a_cursor_that_was_forgotten_is_not_begun_anew_by_itself(prices: Outbox, sink: MemoryTransactions) -> None:
     put(prices, "a", "b")
     run_once(relay(prices, sink))
-    forget(prices.collections, "kafka", SystemClock())
+    forget(prices.collections, "relay:kafka", SystemClock())
 
     with pytest.raises(CursorMismatch, match="Kafka has a cursor .* at seq 2.*relay cursor set"):
         run_once(relay(prices, sink))
@@ -169,7 +169,7 @@ def test_a_stored_cursor_that_is_gone_stops_it_and_a_set_one_goes_on(prices: Out
     with pytest.raises(CursorMismatch, match="Kafka has none .*Seq 2 is known to be delivered"):
         run_once(relay(prices, sink))
 
-    move(prices.collections, "kafka", 2, SystemClock())
+    move(prices.collections, "relay:kafka", 2, SystemClock())
     run_once(relay(prices, sink))
     assert seqs(sink) == [1, 2, 3]
 
@@ -201,7 +201,7 @@ def test_what_no_relay_has_stored_stops_it_and_is_shown_and_a_set_cursor_goes_on
         run_once(relay(prices, sink))
     assert seqs(sink) == [1, 2]
 
-    move(prices.collections, "kafka", 2, SystemClock())
+    move(prices.collections, "relay:kafka", 2, SystemClock())
     run_once(relay(prices, sink))
     assert seqs(sink) == [1, 2, 3]
 

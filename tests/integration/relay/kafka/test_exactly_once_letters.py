@@ -43,7 +43,7 @@ def test_a_message_refused_again_after_it_was_delivered_once_keeps_its_letter(
     sink.refused = {}
     DeadLetterAdmin(prices.collections, "kafka").requeue(Selection())
     run_once(relay(prices, sink))
-    move(prices.collections, "kafka", 0, SystemClock())
+    move(prices.collections, "relay:kafka", 0, SystemClock())
     sink.refused = {1: Verdict.POISON}
     run_once(relay(prices, sink, on_poison="dead-letter"))
 

@@ -19,6 +19,7 @@ from pymongo import MongoClient
 from pymongo.errors import BulkWriteError
 
 from outbox.cli import app as outbox_cli
+from outbox.cli import application
 from outbox.mongo.collections import Collections
 from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
@@ -219,7 +220,7 @@ orders = Outbox(client.shop)
 def test_the_command_outbox_keeps_the_application_s_secrets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, host: str
 ) -> None:
-    monkeypatch.setattr(outbox_cli, "CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(application, "CONNECT_SECONDS", 0.05)
     monkeypatch.chdir(tmp_path)
     name = f"shop_{command}_{re.sub('[^a-z]', '', host)}"
     (tmp_path / f"{name}.py").write_text(APPLICATION)

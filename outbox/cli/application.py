@@ -1,0 +1,56 @@
+"""The APP that the commands have in common: the argument, opening its Outbox, and the codes of its errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import pymongo
+import typer
+from pymongo.errors import ConnectionFailure, OperationFailure
+
+from outbox import errors
+from outbox.cli.app_loader import InvalidApplication, load
+from outbox.cli.exit_codes import UNREACHABLE, USAGE, Table, exit_codes
+from outbox.mongo.server import check_server
+from outbox.mongo.server_errors import is_transient, patiently, short_message
+from outbox.outbox import Outbox
+
+CONNECT_SECONDS = 5.0
+OWN_CODES: Table = (
+    ((InvalidApplication, errors.UnknownMessage, errors.InvalidSelector), USAGE),
+    ((ConnectionFailure,), UNREACHABLE),
+)
+
+App = Annotated[
+    str,
+    typer.Argument(
+        metavar="APP",
+        help="module:attribute, an Outbox or a function that returns one; this folder is searched first.",
+        show_default=False,
+    ),
+]
+
+
+@contextlib.contextmanager
+def opened(app: str) -> Iterator[Outbox]:
+    """Opens the Outbox that APP names, once its server answers; ends the command with the code of an error."""
+    with exit_codes("outbox", OWN_CODES), load(app, Path.cwd()) as outbox:
+        try:
+            with pymongo.timeout(CONNECT_SECONDS):
+                patiently(lambda: outbox.collections.client.admin.command("ping"))
+        except (ConnectionFailure, OperationFailure) as error:
+            if not is_transient(error):
+                raise InvalidApplication(
+                    f"{app}: MongoDB refused the user or password: {short_message(error)}"
+                ) from None
+            raise ConnectionFailure(f"MongoDB did not answer: {short_message(error)}") from error
+        check_server(outbox.collections)
+        yield outbox
+
+
+def full_name(outbox: Outbox) -> str:
+    """Names the outbox, for people."""
+    return outbox.collections.log.full_name

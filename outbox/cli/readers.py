@@ -1,0 +1,137 @@
+"""The commands `outbox readers APP …`: show, move and remove any durable reader of an outbox."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from outbox import errors, reader_status
+from outbox.cli.application import App, full_name, opened
+from outbox.clock import SystemClock
+from outbox.log.durable_reader import check_id, described
+from outbox.mongo.server_errors import patiently
+from outbox.outbox import Outbox
+from outbox.reader_status import ReaderStatus
+from outbox.readers.start import WORDS
+from outbox.readers.start import read as read_start
+from outbox.shares import cursor_admin
+
+readers = typer.Typer(no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The reader's id, such as relay:kafka.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each reader.")]
+
+
+@readers.callback()
+def of(context: typer.Context, app: App) -> None:
+    """Show, move and remove durable readers, such as relays: what `relay cursor` does, for every kind."""
+    context.obj = app
+
+
+@readers.command("list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show every reader: how far it is, who works for it, and its dead letters."""
+    with opened(context.obj) as outbox:
+        found = outbox.readers()
+        if as_json:
+            for each in found:
+                print(json.dumps(asdict(each)))
+        elif found:
+            Console().print(_table(found))
+        else:
+            print("no durable reader, such as a relay, has started yet")
+
+
+@readers.command()
+def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Show one reader, and each of its shares."""
+    with opened(context.obj) as outbox:
+        found = _reader(outbox, name)
+        if as_json:
+            print(json.dumps(asdict(found)))
+        else:
+            _print_one(found)
+
+
+@readers.command()
+def reset(
+    context: typer.Context,
+    name: Name,
+    to: Annotated[
+        str, typer.Option(metavar="WHERE", help="The seq delivered last, the date to go on from, earliest or latest.")
+    ],
+) -> None:
+    """Move a reader's position, while nobody works for it. What comes after it is delivered, again or for the first
+    time."""
+    with opened(context.obj) as outbox:
+        target = _target(to)
+        check_id(name)
+        before, now = cursor_admin.move(outbox.collections, name, target, SystemClock())
+        was = "had no cursor" if before is None else f"was seq {before[0]}"
+        print(f"{full_name(outbox)}, {described(name)}: {was}, now {now[0]}; seq {now[0] + 1} comes next")
+
+
+def _target(to: str) -> Literal["earliest", "latest"] | int | datetime:
+    try:
+        return read_start(to, WORDS)
+    except ValueError:
+        raise errors.InvalidStart(
+            f"--to {to!r} is none of: a seq, a date such as 2025-01-31T12:00Z, earliest, latest"
+        ) from None
+
+
+@readers.command()
+def forget(context: typer.Context, name: Name) -> None:
+    """Remove a reader's cursor, while nobody works for it, so that it holds the sequencer back no more."""
+    with opened(context.obj) as outbox:
+        if not cursor_admin.forget(outbox.collections, name, SystemClock()):
+            raise patiently(lambda: reader_status.unknown(outbox.collections, name))
+        print(f"{full_name(outbox)}: the cursor of {described(name)} is forgotten")
+
+
+def _reader(outbox: Outbox, name: str) -> ReaderStatus:
+    return patiently(lambda: reader_status.reader(outbox.collections, name))
+
+
+def _table(found: list[ReaderStatus]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("reader", "seq", "behind", "shares", "dead", "parked", "holder"):
+        table.add_column(title, justify="left" if title in ("reader", "holder") else "right", overflow="fold")
+    for each in found:
+        counts = (each.position, each.lag, each.shares, each.dead_letters, each.parked)
+        table.add_row(each.id, *map(_number, counts), _holder(each))
+    return table
+
+
+def _print_one(reader: ReaderStatus) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    facts = {"seq": reader.position, "head": reader.head, "behind": reader.lag, "shares": reader.shares}
+    for name, value in facts.items():
+        table.add_row(name, _number(value))
+    table.add_row("dead letters", f"{reader.dead_letters:,} dead, {reader.parked:,} parked")
+    for share in reader.of_shares if reader.shares > 1 else ():
+        at = f"seq {_number(share.position)}, {_number(share.lag)} behind, {share.holder or 'nobody'}"
+        table.add_row(f"share {share.share}", at)
+    table.add_row("holder", _holder(reader))
+    console = Console()
+    console.print(Text(reader.id, style="bold"))
+    console.print(table)
+
+
+def _number(value: int | None) -> str:
+    return "none" if value is None else f"{value:,}"
+
+
+def _holder(reader: ReaderStatus) -> Text:
+    """Who works for it; and, where that is so, what is wrong with it."""
+    text = Text(reader.holder or "nobody")
+    if reader.fault is not None:
+        text.append(f"\n{reader.fault}", style="bold red")
+    return text

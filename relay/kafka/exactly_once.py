@@ -40,7 +40,7 @@ class StoredCursor(NamedTuple):
 
 
 def parse(text: str) -> StoredCursor:
-    """What `Stored.text` gave. Raises ValueError, with what is wrong with the text of somebody else."""
+    """What `StoredCursor.text` gave. Raises ValueError, with what is wrong with the text of somebody else."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,9 +11,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from outbox import InvalidStart, Outbox, OutboxNotCreated
-from outbox.readers.start import resolve
-from tests.actors.order_service import DAY, new_outbox, placed, put_at, totals
-from tests.actors.subscriber import roll
+from tests.actors.order_service import new_outbox, placed, put_at, totals
 
 pytestmark = pytest.mark.oldest_server
 
@@ -76,30 +74,10 @@ def test_a_start_that_is_none_is_refused_at_once(orders: Outbox, start: Any) -> 
         orders.read(start)
 
 
-def test_a_date_is_the_first_record_of_then_or_later(orders: Outbox) -> None:
-    put_at(orders, 0, 10, 20)
-    put_at(orders, 20, 30)
-    put_at(orders, 30)
-
-    for minute, expected in [(-1, 1), (0, 1), (1, 2), (10, 2), (15, 3), (20, 3), (21, 5), (30, 5), (31, 7)]:
-        assert resolve(DAY + timedelta(minutes=minute), orders.log) == expected
-
-
 def test_a_naive_date_is_utc(orders: Outbox) -> None:
     put_at(orders, 0, 10, 20)
 
     assert totals(orders.read(datetime(2025, 1, 1, 0, 10))) == [10, 20]  # noqa: DTZ001  # naive is the point
-
-
-def test_a_date_in_an_empty_log_is_its_beginning(orders: Outbox) -> None:
-    assert resolve(DAY, orders.log) == 1
-
-
-def test_a_date_is_found_in_a_log_that_has_rolled(orders: Outbox) -> None:
-    put_at(orders, 0)
-    roll(orders)
-
-    assert resolve(DAY, orders.log) == orders.log.oldest() > 1
 
 
 def test_a_record_is_decoded_into_its_message_class(orders: Outbox, database: Database[Document]) -> None:

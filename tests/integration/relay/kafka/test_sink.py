@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 
 import pytest
 
 from outbox.delivery.ports import Outgoing
-from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
+from relay.errors import DeliveryFailed, Unreachable, Verdict
 from relay.kafka.sink import KafkaSink
-from relay.kafka.topic_admin import NewTopics
 from tests.actors.consumer import create_small_topic, read_topic, topic_exists
 from tests.actors.sink_user import failure_of, outgoing, seqs_in
-from tests.servers.kafka import KafkaBroker, admin_client, create_topic
+from tests.servers.kafka import KafkaBroker, create_topic
 from tests.waiting import wait_until
 
 LIMIT = 10_000
@@ -94,23 +92,6 @@ def test_without_the_gapless_setting_later_records_of_the_key_overtake_the_refus
 
     wait_until(overtaken, 30, "a later record to be acknowledged")
     sink.close()
-
-
-def test_a_missing_topic_is_created_when_asked(kafka: str, topic_name: str) -> None:
-    sink = KafkaSink(kafka, create=NewTopics(partitions=2, replication=1))
-
-    sink.check([topic_name])
-    sink.check([topic_name])
-
-    wait_until(lambda: topic_exists(kafka, topic_name), 30, "the topic")
-    assert len(admin_client(kafka).list_topics(topic_name, timeout=30).topics[topic_name].partitions) == 2
-
-
-def test_more_replicas_than_brokers_is_an_error_that_says_so(kafka: str, topic_name: str) -> None:
-    sink = KafkaSink(kafka, create=NewTopics(partitions=1, replication=9))
-
-    with pytest.raises(TopicMissing, match=f"{topic_name} could not be created"):
-        sink.check([topic_name])
 
 
 def test_a_topic_that_a_record_needs_is_not_created_by_sending_to_it(kafka: str, topic_name: str) -> None:
@@ -200,27 +181,3 @@ def _murmur2(data: bytes, partitions: int) -> int:
         h = (h ^ int.from_bytes(rest, "little")) * m & mask
     h = (h ^ (h >> 13)) * m & mask
     return ((h ^ (h >> 15)) & 0x7FFFFFFF) % partitions
-
-
-@pytest.mark.parametrize("create", [NewTopics(1, 1), None])
-def test_a_topic_that_kafka_takes_for_another_one_is_refused_before_anything_is_sent(
-    kafka: str, topic_name: str, create: NewTopics | None
-) -> None:
-    """'.' and '_' are one in the names of its metrics: the topic could never be made."""
-    there, twin = f"{topic_name}.order.placed", f"{topic_name}.order_placed"
-    create_topic(kafka, there)
-    sink = KafkaSink(kafka, create=create)
-
-    with pytest.raises(TopicMissing, match=re.escape(f"the topic {twin} cannot stand beside {there}")):
-        sink.check([there, twin])
-
-    assert not topic_exists(kafka, twin)
-
-
-def test_two_new_topics_that_kafka_takes_for_one_are_both_not_made(kafka: str, topic_name: str) -> None:
-    twins = [f"{topic_name}.a.b_c", f"{topic_name}.a_b.c"]
-
-    with pytest.raises(TopicMissing, match="takes '.' and '_' for the same"):
-        KafkaSink(kafka, create=NewTopics(1, 1)).check(twins)
-
-    assert not any(topic_exists(kafka, each) for each in twins)

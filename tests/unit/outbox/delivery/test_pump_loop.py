@@ -1,4 +1,4 @@
-"""The driver of a pump: how long it waits after failures, and that progress ends their row."""
+"""The loop around a pump: how long it waits after failures, and that progress ends their row."""
 
 from __future__ import annotations
 

@@ -174,6 +174,10 @@ class CursorInUse(DeliveryError):
     """The cursor cannot be moved: a relay is using it."""
 
 
+class ReaderPaused(DeliveryError):
+    """A run that was to deliver all cannot: the reader is paused."""
+
+
 class PoisonMessage(DeliveryError):
     """A message that will never be delivered, however often it is tried.
 

@@ -49,6 +49,8 @@ class ReaderStatus:
     """Into how many its keys are divided."""
     holder: str | None
     """Who has its lease, as `host:pid:…`; None when nobody does. One that was killed has it until another takes it."""
+    paused: bool
+    """Whether it was paused: it sends nothing then, and holds the log all the same."""
     dead_letters: int
     """Messages put aside because they cannot be delivered."""
     parked: int
@@ -106,6 +108,7 @@ def _status(id: str, layout: ShareLayout, head: int, holders: dict[str, str | No
         lag=slowest.lag,
         shares=layout.total,
         holder=slowest.holder,
+        paused=layout.paused,
         dead_letters=letters.get("dead", 0),
         parked=letters.get("parked", 0),
         of_shares=of_shares,

@@ -12,6 +12,7 @@ from outbox.errors import (
     LetterTaken,
     PoisonCode,
     PoisonMessage,
+    ReaderPaused,
     Unreachable,
     Verdict,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "LetterTaken",
     "PoisonCode",
     "PoisonMessage",
+    "ReaderPaused",
     "RelayError",
     "TopicMissing",
     "Unreachable",

@@ -16,7 +16,7 @@ from outbox.dead_letters.store import DeadLetterStore, OnPoison
 from outbox.delivery.drained import is_drained
 from outbox.delivery.ports import Sink
 from outbox.delivery.retry import Retry
-from outbox.delivery.worker import Worker
+from outbox.delivery.worker import Worker, paused
 from outbox.errors import (
     CursorMismatch,
     DeliveryFailed,
@@ -105,9 +105,9 @@ class Relay:
         Blocks; one thread a Relay, and with several shares one more for each that it works on. Raises Unreachable and
         TopicMissing at the start, InvalidSettings when `shares` is not what the relay has, and later only what somebody
         must see to: PoisonMessage, LetterTaken, DeliveryRefused, TopicMissing, HistoryLost, LogReplaced,
-        CursorMismatch, InvalidStart, OutboxNotCreated, and errors of the database that do not pass by themselves. Lost
-        connections, elections, and a broker that is away are waited for. An error that nobody foresaw goes to the log
-        output, whole, and the relay goes on from its cursor; with `once` it is raised.
+        CursorMismatch, InvalidStart, OutboxNotCreated, errors of the database that do not pass by themselves, and with
+        `once` ReaderPaused. Lost connections, elections, and a broker that is away are waited for. An error that nobody
+        foresaw goes to the log output, whole, and the relay goes on from its cursor; with `once` it is raised.
         """
         stopped.clear(self._outbox.collections, self.name)
         try:
@@ -238,6 +238,8 @@ class Relay:
 
     def _all_drained(self) -> bool:
         layout, collections = self._load(), self._outbox.collections
+        if layout.paused:  # whoever works, nothing more will be delivered
+            raise paused(relay_id(self.name), self._config.where)
         cursors = share_cursor(collections.cursors, self.name)
         letters = DeadLetterStore(collections, cursors, 0, self._config.on_poison)
         waits = None in layout.positions or letters.requeued()

@@ -24,7 +24,7 @@ Table = tuple[tuple[tuple[type[Exception], ...], int], ...]
 _OF_ANY_COMMAND: Table = (
     ((errors.InvalidStart, errors.PoolTooSmall, errors.InvalidName), USAGE),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
-    ((errors.CursorMismatch, errors.CursorInUse), PROTECTED),
+    ((errors.CursorMismatch, errors.CursorInUse, errors.ReaderPaused), PROTECTED),
     ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), PROTECTED),
     ((errors.OutboxError, PyMongoError), UNEXPECTED),
 )

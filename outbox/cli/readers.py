@@ -1,4 +1,4 @@
-"""The commands `outbox readers APP …`: show, move and remove any durable reader of an outbox."""
+"""The commands `outbox readers APP …`: show, move, remove and pause any durable reader of an outbox."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from outbox.reader_status import ReaderStatus
 from outbox.readers.start import WORDS
 from outbox.readers.start import read as read_start
 from outbox.shares import cursor_admin
+from outbox.shares.paused import set_paused
 
 readers = typer.Typer(no_args_is_help=True)
 
@@ -31,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, fo
 
 @readers.callback()
 def of(context: typer.Context, app: App) -> None:
-    """Show, move and remove durable readers, such as relays: what `relay cursor` does, for every kind."""
+    """Show, move, remove and pause durable readers, such as relays."""
     context.obj = app
 
 
@@ -96,17 +97,39 @@ def forget(context: typer.Context, name: Name) -> None:
         print(f"{full_name(outbox)}: the cursor of {described(name)} is forgotten")
 
 
+@readers.command()
+def pause(context: typer.Context, name: Name) -> None:
+    """Stop what a reader does, until it is resumed. Who works for it keeps its lease, and the log is held all the
+    same."""
+    with opened(context.obj) as outbox:
+        _set_paused(outbox, name, paused=True)
+        print(f"{full_name(outbox)}, {described(name)}: paused; it holds the log all the same, until it is resumed")
+
+
+@readers.command()
+def resume(context: typer.Context, name: Name) -> None:
+    """Let a reader go on that is paused."""
+    with opened(context.obj) as outbox:
+        _set_paused(outbox, name, paused=False)
+        print(f"{full_name(outbox)}, {described(name)}: not paused")
+
+
+def _set_paused(outbox: Outbox, name: str, *, paused: bool) -> None:
+    if not set_paused(outbox.collections, name, paused):
+        raise patiently(lambda: reader_status.unknown(outbox.collections, name))
+
+
 def _reader(outbox: Outbox, name: str) -> ReaderStatus:
     return patiently(lambda: reader_status.reader(outbox.collections, name))
 
 
 def _table(found: list[ReaderStatus]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("reader", "seq", "behind", "shares", "dead", "parked", "holder"):
-        table.add_column(title, justify="left" if title in ("reader", "holder") else "right", overflow="fold")
+    for title in ("reader", "seq", "behind", "shares", "dead", "parked", "paused", "holder"):
+        table.add_column(title, justify="left" if title in ("reader", "paused", "holder") else "right", overflow="fold")
     for each in found:
         counts = (each.position, each.lag, each.shares, each.dead_letters, each.parked)
-        table.add_row(each.id, *map(_number, counts), _holder(each))
+        table.add_row(each.id, *map(_number, counts), _yes(each.paused), _holder(each))
     return table
 
 
@@ -115,6 +138,7 @@ def _print_one(reader: ReaderStatus) -> None:
     facts = {"seq": reader.position, "head": reader.head, "behind": reader.lag, "shares": reader.shares}
     for name, value in facts.items():
         table.add_row(name, _number(value))
+    table.add_row("paused", _yes(reader.paused))
     table.add_row("dead letters", f"{reader.dead_letters:,} dead, {reader.parked:,} parked")
     for share in reader.of_shares if reader.shares > 1 else ():
         at = f"seq {_number(share.position)}, {_number(share.lag)} behind, {share.holder or 'nobody'}"
@@ -123,6 +147,10 @@ def _print_one(reader: ReaderStatus) -> None:
     console = Console()
     console.print(Text(reader.id, style="bold"))
     console.print(table)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _number(value: int | None) -> str:

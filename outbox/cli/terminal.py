@@ -45,7 +45,8 @@ def print_status(name: str, status: Status) -> None:
     summary.add_row("staging", f"{status.staging:,} waiting for their number{waiting}")
     summary.add_row("sequencer", f"{status.holder or 'nobody'} (fence {status.fence})")
     if status.held is not None:
-        reader, since = status.held.reader, format_duration(status.held.seconds)
+        reader = f"{status.held.reader}{', which is paused,' if status.held.paused else ''}"
+        since = format_duration(status.held.seconds)
         summary.add_row("", Text(f"waits for {reader} to read seq {status.held.seq:,}, for {since}", style="bold red"))
     if status.unsequenced:
         summary.add_row("", Text("messages wait, and no process numbers them: see its log output", style="bold red"))
@@ -83,7 +84,8 @@ def _readers(status: Status) -> Table:
     for cursor in status.cursors:
         moments = [_short(date) for date in (cursor.created, cursor.updated)]
         left = headroom(cursor.headroom, cursor.lag)
-        table.add_row(cursor.reader, f"{cursor.seq:,}", f"{cursor.lag:,}", left, *moments)
+        reader = f"{cursor.reader} (paused)" if cursor.paused else cursor.reader
+        table.add_row(reader, f"{cursor.seq:,}", f"{cursor.lag:,}", left, *moments)
     return table
 
 

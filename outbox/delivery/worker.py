@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 
+from pymongo.errors import PyMongoError
+
 from outbox.clock import SystemClock
 from outbox.dead_letters.requeued import RequeuedLetters
 from outbox.dead_letters.store import DeadLetterStore
@@ -20,15 +22,18 @@ from outbox.delivery.pump import Pump
 from outbox.delivery.pump_loop import PumpLoop
 from outbox.delivery.read_ahead import ReadAhead
 from outbox.delivery.retry import Retry
-from outbox.errors import DeliveryFailed
+from outbox.errors import DeliveryFailed, ReaderPaused
+from outbox.log.durable_reader import described, resume_command
 from outbox.log.position import Position
 from outbox.mongo.lease import Lease
+from outbox.shares.paused import PauseWatch
 from outbox.shares.share import ALL, Share, still_needed
 
 logger = logging.getLogger("relay")
 
 LOOK_SECONDS = 5.0
-"""The time between two looks for requeued dead letters."""
+"""The time between two looks for requeued dead letters; while paused, at whether it still is."""
+_REST_SECONDS = 0.1
 
 
 class Worker:
@@ -43,6 +48,7 @@ class Worker:
         self._share = share
         self._delivery = config.delivery(sink, share)
         self._cursors = self._delivery.cursors
+        self._pause = PauseWatch(config.outbox.collections, self._cursors.group)
 
     def reached(self, lease: Lease) -> Position | None:
         """Takes over, so that nobody else delivers from here on, and returns how far was delivered; None before the
@@ -60,7 +66,7 @@ class Worker:
 
     def run(self, lease: Lease, retry: Retry, once: bool) -> None:
         """Delivers until the stop of `retry` is set, until the lease says that another number of shares is wanted, or,
-        with `once`, until all is delivered; then drains and saves. `lease` stays held.
+        with `once`, until all is delivered; then drains and saves. `lease` stays held, also while the reader is paused.
 
         Raises what relay.relay.Relay.run names, and LeaseLost.
         """
@@ -70,6 +76,11 @@ class Worker:
         letters = self._letters(lease)
         while not (retry.stop.is_set() and retry.failing):
             try:
+                if self._pause.is_on(lease):
+                    if once:
+                        raise paused(self._cursors.group, self._config.where)
+                    if not self._stand_still(lease, retry):
+                        return
                 self._send_requeued(letters, retry, lease)
                 if not self._deliver_log(letters, retry, lease, once):
                     return
@@ -77,13 +88,38 @@ class Worker:
             except DeliveryFailed as error:  # of taking over; a pump handles its own
                 retry.wait(error)
 
+    def _stand_still(self, lease: Lease, retry: Retry) -> bool:
+        """Keeps the lease until the reader is to go on: then True. False: the stop of `retry` is set, or another number
+        of shares is wanted."""
+        logger.info("relay %s: paused: it keeps its lease, and sends nothing until it is resumed", self._label)
+        looked = self._clock.monotonic()
+        while not retry.stop.is_set() and "wanted" not in lease.document:
+            lease.check()
+            try:
+                lease.renew_if_due()
+                if self._pause.has_changed(lease) or self._clock.monotonic() - looked >= LOOK_SECONDS:
+                    if not self._pause.is_on(lease):
+                        logger.info("relay %s: resumed", self._label)
+                        return True
+                    looked = self._clock.monotonic()
+                retry.progressed()
+            except PyMongoError as error:
+                retry.wait(error)
+            retry.stop.wait(_REST_SECONDS)
+        return False
+
     def _deliver_log(self, letters: DeadLetterStore, retry: Retry, lease: Lease, once: bool) -> bool:
-        """Delivers what comes in the log. True: it stopped only because somebody requeued dead letters."""
+        """Delivers what comes in the log. True: it stopped only because somebody requeued dead letters, or paused."""
+        if self._pause.has_changed(lease):
+            return True
         waiting, looked = False, self._clock.monotonic()
 
         def ended(position: Position, settled: bool) -> bool:
             nonlocal waiting, looked
             if "wanted" in lease.document:
+                return True
+            if self._pause.has_changed(lease):
+                waiting = True
                 return True
             drained = once and settled and is_drained(self._outbox, position)
             now = self._clock.monotonic()
@@ -124,7 +160,7 @@ class Worker:
 
     def _send_requeued(self, letters: DeadLetterStore, retry: Retry, lease: Lease) -> None:
         """Sends the dead letters that were requeued, and nothing of the log: they go before newer ones of a key."""
-        while not retry.stop.is_set() and letters.requeued():
+        while not retry.stop.is_set() and not self._pause.has_changed(lease) and letters.requeued():
             if not self._delivery.rest(lease, letters) or (batch := letters.next_requeued(self._outbox.log)) is None:
                 return
             requeued = RequeuedLetters(letters, batch.records)
@@ -138,7 +174,7 @@ class Worker:
             start, save = requeued.start, requeued.save
             with closing(self._pump(requeued, encoder, lease, start, requeued, save, restart, ALL)) as pump:
                 logger.info("relay %s: sending %d requeued message(s)", self._label, len(batch.records))
-                PumpLoop(retry).run(pump, poisoned, lambda _, settled: settled)
+                PumpLoop(retry).run(pump, poisoned, lambda _, settled: settled or self._pause.has_changed(lease))
 
     def _pump(
         self,
@@ -172,3 +208,10 @@ class Worker:
             unless_all_is_well.pop_all()
             self._config.has_begun.set()
             return cursor, ReadAhead(reader)
+
+
+def paused(reader: str, where: str) -> ReaderPaused:
+    """Makes the error of a run that was to deliver all, of a reader that is paused."""
+    return ReaderPaused(
+        f"{described(reader)} of {where} is paused, so not all is delivered: `{resume_command(reader)}` lets it go on"
+    )

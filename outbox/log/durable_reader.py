@@ -1,10 +1,14 @@
-"""A durable reader: what it is called, and which commands are for it."""
+"""A durable reader: what it is called, which commands are for it, and which are paused."""
 
 from __future__ import annotations
 
 import re
 
+from pymongo.collection import Collection
+
 from outbox.errors import InvalidName
+from outbox.mongo.calls import time_limit
+from outbox.mongo.codec import Document
 
 _ID = re.compile(r"(relay|consumer|projection|archive|mirror):[A-Za-z0-9._-]{1,128}|latest:[A-Za-z0-9._-]{0,128}")
 
@@ -38,3 +42,16 @@ def reset_command(reader: str) -> str:
 def forget_command(reader: str) -> str:
     """Returns the command that removes all that there is of the reader's cursors."""
     return "relay cursor forget" if reader.startswith("relay:") else f"outbox readers APP forget {reader}"
+
+
+def resume_command(reader: str) -> str:
+    """Returns the command that lets a paused reader go on."""
+    kind, _, name = reader.partition(":")
+    return f"relay resume --name {name}" if kind == "relay" else f"outbox readers APP resume {reader}"
+
+
+def paused_readers(cursors: Collection[Document]) -> frozenset[str]:
+    """Returns the ids of the readers that are paused, as the document says that has the reader's id. Raises pymongo's
+    errors."""
+    with time_limit():
+        return frozenset(str(each["_id"]) for each in cursors.find({"paused": True}, {"_id": 1}))

@@ -8,6 +8,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock, SystemClock
 from outbox.errors import OutboxNotCreated
+from outbox.log.durable_reader import paused_readers, reader_of, resume_command
 from outbox.log.log import Log
 from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import READERS, Collections
@@ -60,6 +61,7 @@ class HeadroomWarning:
     def _look(self, now: float) -> None:
         cap = Log(self._collections).describe().size
         cursors = {each["_id"]: int(each["seq"]) for each in self._collections.cursors.find(READERS, {"seq": 1})}
+        paused = paused_readers(self._collections.cursors)
         found = HeadroomGauge(self._collections, cap).headrooms(cursors)
         holding = {reader: headroom for reader, headroom in found.items() if headroom is not None}
         reader = min(holding, key=lambda each: holding[each].bytes, default=None)
@@ -67,19 +69,22 @@ class HeadroomWarning:
             self._over()
         elif not self._warned or now - self._said >= AGAIN_SECONDS:
             self._warned, self._said = True, now
-            self._warn(reader, cursors[reader], holding[reader], cap)
+            self._warn(reader, cursors[reader], holding[reader], cap, reader_of(reader) in paused)
 
-    def _warn(self, reader: str, seq: int, headroom: Headroom, cap: int) -> None:
+    def _warn(self, reader: str, seq: int, headroom: Headroom, cap: int, paused: bool) -> None:
         time = "" if headroom.seconds is None else f", at the present rate in {format_duration(headroom.seconds)}"
+        resume = f"It is paused: `{resume_command(reader_of(reader))}` lets it go on."
+        what = resume if paused else "Is it running, and fast enough?"
         logger.warning(
             "%s: reader %r is far behind, it has read up to seq %d; when %s more (%.0f %% of the log) are "
-            "appended%s, it will hold the sequencer back. Is it running, and fast enough? Else enlarge the capacity",
+            "appended%s, it will hold the sequencer back. %s Else enlarge the capacity",
             self._collections.log.full_name,
             reader,
             seq,
             format_bytes(headroom.bytes),
             100 * headroom.bytes / cap,
             time,
+            what,
         )
 
     def _over(self) -> None:

@@ -9,6 +9,7 @@ from bson import Int64
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock, SystemClock
+from outbox.log.durable_reader import forget_command, paused_readers, reader_of, resume_command
 from outbox.log.retention import Hold
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
@@ -36,6 +37,7 @@ class HoldReport:
         self._database = collections.database.name
         self._name = collections.name
         self._leases = collections.leases
+        self._cursors = collections.cursors
         self._clock: Clock = SystemClock() if clock is None else clock
         self._hold: Hold | None = None
         self._since = 0.0
@@ -67,21 +69,34 @@ class HoldReport:
             self._said = now
             logger.warning(
                 "%s is full of what reader %r has not read yet, from seq %d on: the sequencer waits for it, for %s so "
-                "far, and staging grows. Get it going, or enlarge the capacity%s",
+                "far, and staging grows. %s, or enlarge the capacity%s",
                 self._log,
                 hold.reader,
                 hold.seq,
                 format_duration(now - self._since),
-                self._giving_up(hold.reader),
+                self._going_on(reader_of(hold.reader)),
+                self._giving_up(reader_of(hold.reader)),
             )
 
+    def _going_on(self, reader: str) -> str:
+        try:
+            paused = reader in paused_readers(self._cursors)
+        except PyMongoError as error:  # sequencing must not suffer for it
+            logger.info("%s: could not look whether %r is paused: %s", self._log, reader, short_message(error))
+            paused = False
+        if not paused:
+            return "Get it going"
+        return f"It is paused. Resume it: {self._command(reader, 'relay resume --name', resume_command(reader))}"
+
     def _giving_up(self, reader: str) -> str:
+        command = self._command(reader, "relay cursor forget", forget_command(reader))
+        return f", or give it up: {command}"
+
+    def _command(self, reader: str, of_relay: str, of_any: str) -> str:
         kind, _, name = reader.partition(":")
         if kind != "relay":
-            return ""
-        names = ["--database", self._database, "--outbox", self._name]
-        relay = name.partition("/")[0]  # of a relay with several shares, all are given up
-        return f", or give it up: {shlex.join(['relay', 'cursor', 'forget', relay, *names])}"
+            return of_any
+        return shlex.join([*of_relay.split(), name, "--database", self._database, "--outbox", self._name])
 
     def _write(self, fence: int) -> None:
         query = {"_id": "sequencer", "fence": Int64(fence)}

@@ -8,6 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from outbox.log.durable_reader import paused_readers, reader_of
 from outbox.log.log import Log
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
@@ -33,6 +34,8 @@ class CursorStatus:
     headroom: Headroom | None
     """What may be appended before the sequencer waits for it; None when it never will: the log does not hold what this
     reader would read next, nor is that the next to come."""
+    paused: bool = False
+    """Whether somebody has paused the reader: it stands still then, and holds the log all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Held:
     """What the reader would read next, and would be rolled over; at most 3 s old."""
     seconds: float
     """For how long, by the server's clock; several short waits for the same reader are one."""
+    paused: bool = False
+    """Whether somebody has paused the reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ def status(collections: Collections) -> Status:
     letters = _letters(collections)
     with time_limit():
         found = list(collections.cursors.find(READERS, sort=[("_id", 1)]))
+    paused = paused_readers(collections.cursors)
     gauge = HeadroomGauge(collections, capacity)
     headrooms = gauge.headrooms({each["_id"]: int(each["seq"]) for each in found})
     return Status(
@@ -99,16 +105,16 @@ def status(collections: Collections) -> Status:
         holder=lease.get("owner"),
         fence=lease.get("fence", 0),
         unsequenced=_unsequenced(lease, staged_seconds),
-        held=_held(lease),
+        held=_held(lease, paused),
         capacity=capacity,
         size=gauge.size,
         dead=letters.get("dead", 0),
         parked=letters.get("parked", 0),
-        cursors=tuple(_cursor(each, gauge.head, headrooms[each["_id"]]) for each in found),
+        cursors=tuple(_cursor(each, gauge.head, headrooms[each["_id"]], paused) for each in found),
     )
 
 
-def _cursor(found: Document, head: int, headroom: Headroom | None) -> CursorStatus:
+def _cursor(found: Document, head: int, headroom: Headroom | None, paused: frozenset[str]) -> CursorStatus:
     seq = int(found["seq"])
     return CursorStatus(
         found["_id"],
@@ -118,6 +124,7 @@ def _cursor(found: Document, head: int, headroom: Headroom | None) -> CursorStat
         found.get("updated"),
         max(0, head - seq),
         headroom,
+        reader_of(str(found["_id"])) in paused,
     )
 
 
@@ -140,11 +147,12 @@ def _unsequenced(lease: Document, staged_seconds: float | None) -> bool:
     return lease.get("owner") is None or (lease.get("silent_ms") or 0) > 1000 * UNSEQUENCED_SECONDS
 
 
-def _held(lease: Document) -> Held | None:
+def _held(lease: Document, paused: frozenset[str]) -> Held | None:
     holding: dict[str, Any] | None = lease.get("holding")
     if holding is None or lease["owner"] is None:
         return None
-    return Held(holding["reader"], holding["seq"], max(0.0, lease["held_ms"] / 1000))
+    seconds = max(0.0, lease["held_ms"] / 1000)
+    return Held(holding["reader"], holding["seq"], seconds, reader_of(holding["reader"]) in paused)
 
 
 def _staging(collections: Collections) -> tuple[int, int, float | None]:

@@ -35,6 +35,8 @@ class ShareLayout(NamedTuple):
     """See Share.delivered."""
     strays: tuple[str, ...] = ()
     """Cursors beside the layout, by their `_id`: those of shares when the document that says how many is gone, say."""
+    paused: bool = False
+    """Whether somebody has paused the reader."""
     changes: int | None = None
     """Counts what has been written of it so far, in the relay's own lease."""
     fault: CursorMismatch | None = None
@@ -143,6 +145,7 @@ class _Survey:
             tuple(None if each is None else each.position for each in cursors),
             tuple(delivered),
             tuple(strays),
+            self._found.get(self._reader, {}).get("paused") is True,
             lease.get("plans"),
             self._faults[0] if self._faults else None,
         )

@@ -124,7 +124,8 @@ class ReaderLock:
             lease.hold(session)
 
     def _put(self, reader: str, cursor: Document, session: ClientSession) -> None:
-        values = {**cursor, "_id": {"$literal": reader}, "updated": "$$NOW", "fence": Int64(self._leases[reader].fence)}
+        values: Document = {**cursor, "_id": {"$literal": reader}, "updated": "$$NOW"}
+        values |= {"paused": "$paused", "fence": Int64(self._leases[reader].fence)}  # a pause lasts
         self._collections.cursors.update_one({"_id": reader}, [{"$replaceWith": values}], upsert=True, session=session)
 
     @outside_bound_session

@@ -10,7 +10,7 @@ try:
 
     from outbox.cli.terminal import escape_the_unprintable
     from outbox.cli.version import version_option
-    from relay.cli.cursor import cursor
+    from relay.cli.cursor import cursor, pause, resume
     from relay.cli.dead import dead
     from relay.cli.demo import demo
     from relay.cli.options import Command
@@ -30,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # as markup, the `[kafka]` of a help text would vanish
 )
-for command in (demo, run, status, health):
+for command in (demo, run, status, health, pause, resume):
     app.command(cls=Command)(command)
 app.add_typer(cursor, name="cursor")
 app.add_typer(dead, name="dead")

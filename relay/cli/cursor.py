@@ -1,4 +1,4 @@
-"""The commands `relay cursor …`: show, move and remove a relay's cursor."""
+"""The commands `relay cursor …`, `relay pause` and `relay resume`: show, move, remove and pause a relay's cursor."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from outbox import dates
+from outbox import Outbox, dates, reader_status
 from outbox.clock import SystemClock
 from outbox.mongo.server_errors import patiently
 from outbox.shares import cursor_admin as cursors
 from outbox.shares import layout
+from outbox.shares.paused import set_paused
 from outbox.shares.share import shares
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import AsJson, Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
@@ -86,3 +87,37 @@ def forget(
             print(f"{settings.full_name}: relay {relay_name!r} has no cursor", file=sys.stderr)
             raise typer.Exit(1)
         print(f"{settings.full_name}: the cursor of relay {relay_name!r} is forgotten")
+
+
+def pause(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox_name: OutboxName = None,
+    name: Name = None,
+) -> None:
+    """Stop relaying until it is resumed. Relays at work stop within some seconds; the log is held all the same."""
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
+        settings, outbox = only(opened)
+        _set_paused(outbox, settings.name, paused=True)
+        said = "paused; it holds the log all the same, until `relay resume`"
+        print(f"{settings.full_name}, relay {settings.name!r}: {said}")
+
+
+def resume(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox_name: OutboxName = None,
+    name: Name = None,
+) -> None:
+    """Go on relaying after a pause."""
+    with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
+        settings, outbox = only(opened)
+        _set_paused(outbox, settings.name, paused=False)
+        print(f"{settings.full_name}, relay {settings.name!r}: not paused")
+
+
+def _set_paused(outbox: Outbox, name: str, *, paused: bool) -> None:
+    if not set_paused(outbox.collections, layout.relay_id(name), paused):
+        raise patiently(lambda: reader_status.unknown(outbox.collections, layout.relay_id(name)))

@@ -59,6 +59,8 @@ class RelayStatus:
     """Messages that are committed and not yet in the log. Approximate."""
     holder: str | None
     """Which process holds the relay's lease; None when none does. A killed one still does until another takes over."""
+    paused: bool
+    """Whether it was paused: it delivers nothing then, and holds the log all the same."""
     stopped: dict[str, Any] | None
     """`{why, at}`: the error that the relay stopped with; None when it did not stop with one, or runs again."""
     fence: int
@@ -106,6 +108,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         lag_seconds=None if slowest.cursor is None else _waiting_seconds(outbox, slowest.cursor["seq"] + 1),
         staging=status.staging,
         holder=slowest.holder,
+        paused=layout.paused,
         stopped=described_stop(read_lease(outbox.collections.leases, relay_id(name)))
         if slowest.holder is None
         else None,

@@ -116,6 +116,7 @@ def look_after_it(orders: Outbox) -> None:
     assert_type(orders.status().cursors[0].headroom, Headroom | None)
     assert_type(orders.readers(), list[ReaderStatus])
     assert_type(orders.readers()[0].position, int | None)
+    assert_type(orders.readers()[0].paused, bool)
     assert_type(orders.readers()[0].of_shares, tuple[ReaderShare, ...])
     orders.drop()
 

@@ -47,7 +47,7 @@ def test_a_relay_that_has_delivered_all_is_shown_at_the_head(orders: Outbox) -> 
     assert orders.readers() == [
         ReaderStatus(
             id="relay:kafka", kind="relay", position=3, head=3, lag=0, shares=1, holder=None,
-            dead_letters=0, parked=0, of_shares=(share,),
+            paused=False, dead_letters=0, parked=0, of_shares=(share,),
         )
     ]  # fmt: skip
 

@@ -25,9 +25,9 @@ def test_list_shows_people_every_reader(shell: Shell, orders: Outbox) -> None:
 
     assert (shown.returncode, shown.stderr) == (0, "")
     assert [line.split() for line in shown.stdout.splitlines()] == [
-        ["reader", "seq", "behind", "shares", "dead", "parked", "holder"],
-        ["consumer:billing", "1", "2", "1", "0", "0", "nobody"],
-        ["relay:kafka", "1", "2", "1", "0", "0", "nobody"],
+        ["reader", "seq", "behind", "shares", "dead", "parked", "paused", "holder"],
+        ["consumer:billing", "1", "2", "1", "0", "0", "no", "nobody"],
+        ["relay:kafka", "1", "2", "1", "0", "0", "no", "nobody"],
     ]
 
 
@@ -43,7 +43,7 @@ def test_list_as_json_has_a_line_for_each_reader_and_every_field(shell: Shell, o
 
     assert shown == {
         "id": "consumer:billing", "kind": "consumer", "position": 1, "head": 3, "lag": 2, "shares": 1, "holder": None,
-        "dead_letters": 0, "parked": 0, "fault": None,
+        "paused": False, "dead_letters": 0, "parked": 0, "fault": None,
         "of_shares": [{"share": 1, "position": 1, "lag": 2, "holder": None}],
     }  # fmt: skip
 
@@ -168,3 +168,29 @@ def test_forget_removes_a_reader_so_that_it_is_known_no_more(shell: Shell, order
     assert (done.returncode, done.stdout) == (0, f"{name}: the cursor of consumer 'billing' is forgotten\n")
     assert (again.returncode, again.stdout) == (1, "")
     assert "no durable reader 'consumer:billing' that has begun; it has none yet" in again.stderr
+
+
+def test_a_reader_is_paused_and_resumed_which_every_status_shows(shell: Shell, orders: Outbox) -> None:
+    move(orders.collections, "consumer:billing", 0, SystemClock())
+    name = f"{orders.collections.log.full_name}, consumer 'billing'"
+
+    paused = shell.run("readers", "shop:orders", "pause", "consumer:billing")
+    listed = json.loads(shell.run("readers", "shop:orders", "list", "--json").stdout)
+    status = shell.run("status", "shop:orders").stdout
+    resumed = shell.run("readers", "shop:orders", "resume", "consumer:billing")
+
+    said = f"{name}: paused; it holds the log all the same, until it is resumed\n"
+    assert (paused.returncode, paused.stdout) == (0, said)
+    assert listed["paused"] is True
+    assert "consumer:billing (paused)" in status
+    assert (resumed.returncode, resumed.stdout) == (0, f"{name}: not paused\n")
+    assert not orders.readers()[0].paused
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_a_reader_that_has_not_begun_is_not_paused(shell: Shell, orders: Outbox, command: str) -> None:
+    refused = shell.run("readers", "shop:orders", command, "relay:kafka")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no durable reader 'relay:kafka' that has begun; it has none yet" in refused.stderr
+    assert orders.readers() == []

@@ -27,6 +27,7 @@ from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from outbox.shares.cursor_admin import forget, move
 from outbox.shares.layout import request_shares
+from outbox.shares.paused import set_paused
 from relay import Relay
 from relay.cli.run import RELAYING
 from relay.errors import Verdict
@@ -158,6 +159,8 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     assert forget(outbox.collections, "relay:another", SystemClock())
     assert relay_status(outbox, "kafka").staging == 1
     assert request_shares(outbox.collections, "relay:kafka", 2)
+    assert set_paused(outbox.collections, "relay:kafka", True)
+    assert [each.paused for each in outbox.readers()] == [True]
 
 
 def foreign_letter() -> Document:

@@ -68,6 +68,17 @@ def test_a_reader_with_less_than_a_fifth_left_is_warned_of_with_what_is_left(
     assert re.search(r"at the present rate in \d s, it will hold", warning)
 
 
+def test_of_a_paused_reader_it_says_that_and_how_it_goes_on(
+    early: HeadroomWarning, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.collections.cursors.update_one({"_id": "relay:kafka"}, {"$set": {"paused": True}})
+
+    early.update(NOTHING_KNOWN)
+
+    [warning] = warnings_of(caplog)
+    assert "back. It is paused: `relay resume --name kafka` lets it go on. Else enlarge the capacity" in warning
+
+
 def test_while_it_lasts_it_is_told_again_every_ten_minutes(
     early: HeadroomWarning, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

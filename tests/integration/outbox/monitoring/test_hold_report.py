@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import pytest
+from bson import Int64
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
@@ -72,6 +73,31 @@ def test_it_says_how_to_give_a_relay_up(holding: HoldReport, outbox: Outbox, cap
 
     command = f"relay cursor forget kafka --database {outbox.collections.database.name} --outbox outbox"
     assert warnings_of(caplog)[0].endswith(command)
+
+
+@pytest.mark.parametrize("share", ["", "/2"])
+def test_of_a_paused_reader_it_says_that_and_how_it_is_resumed(
+    holding: HoldReport, outbox: Outbox, caplog: pytest.LogCaptureFixture, share: str
+) -> None:
+    outbox.collections.cursors.insert_one({"_id": "relay:kafka", "seq": Int64(6), "paused": True})
+
+    holding.update(Hold(f"relay:kafka{share}", 7), 1)
+
+    names = f"--database {outbox.collections.database.name} --outbox {outbox.name}"
+    (warning,) = warnings_of(caplog)
+    assert f"staging grows. It is paused. Resume it: relay resume --name kafka {names}, or enlarge" in warning
+
+
+def test_of_a_reader_of_another_kind_it_names_the_commands_for_all(
+    holding: HoldReport, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.collections.cursors.insert_one({"_id": "consumer:billing", "seq": Int64(6), "paused": True})
+
+    holding.update(Hold("consumer:billing", 7), 1)
+
+    (warning,) = warnings_of(caplog)
+    assert "It is paused. Resume it: outbox readers APP resume consumer:billing, or enlarge the capacity" in warning
+    assert warning.endswith(", or give it up: outbox readers APP forget consumer:billing")
 
 
 def test_of_a_share_it_says_how_to_give_up_the_whole_relay(

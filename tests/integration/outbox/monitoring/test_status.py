@@ -211,3 +211,28 @@ def test_the_oldest_of_a_log_that_has_rolled_over_is_what_it_holds(outbox: Outbo
     assert (found.head, found.oldest) == (20, outbox.log.oldest())
     assert found.oldest > 1
     assert CAP / 2 < found.size <= CAP
+
+
+def test_a_paused_reader_is_shown_as_such_with_all_of_its_shares(outbox: Outbox) -> None:
+    for reader in ("consumer:billing", "relay:kafka/1", "relay:kafka/2"):
+        register(outbox, reader, 0)
+    outbox.collections.cursors.insert_one({"_id": "relay:kafka", "shares": 2, "fence": 1, "paused": True})
+
+    assert {each.reader: each.paused for each in outbox.status().cursors} == {
+        "consumer:billing": False,
+        "relay:kafka/1": True,
+        "relay:kafka/2": True,
+    }
+
+
+def test_a_paused_reader_holds_the_sequencer_and_is_named_as_paused(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(outbox, "relay:kafka", 0)
+    outbox.collections.cursors.update_one({"_id": "relay:kafka"}, {"$set": {"paused": True}})
+    outbox.put([placed(number, note="x" * 2000) for number in range(30)], standalone=True)
+    with caplog.at_level(logging.CRITICAL), outbox.running():
+        held = wait_until(lambda: outbox.status().held, 20, "the sequencer to be held")
+
+    assert (held.reader, held.paused) == ("relay:kafka", True)
+    assert outbox.log.earliest() == 1

@@ -32,7 +32,7 @@ def test_status_says_how_far_it_is(orders: Outbox) -> None:
     assert (before["cursor"], before["lag_records"], before["lag_seconds"]) == (None, None, None)
     assert list(after) == [
         "database", "outbox", "name", "delivery", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging",
-        "holder", "stopped", "fence", "dead", "parked", "headroom", "held", "shares",
+        "holder", "paused", "stopped", "fence", "dead", "parked", "headroom", "held", "shares",
     ]  # fmt: skip
     assert after["cursor"]["id"] == str(third.id)
     assert (after["head"], after["oldest"], after["cursor"]["seq"], after["lag_records"]) == (5, 1, 3, 2)

@@ -83,6 +83,7 @@ def test_status_as_json_has_every_field(shell: Shell, orders: Outbox) -> None:
         "updated": created,
         "lag": 0,
         "headroom": {"bytes": found.headroom.bytes, "records": found.headroom.records, "seconds": None},
+        "paused": False,
     }
     waited = status.pop("staging_seconds")
     assert isinstance(status.pop("unsequenced"), bool)  # a slow machine may take the 10 s until it is so

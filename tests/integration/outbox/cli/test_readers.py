@@ -182,7 +182,7 @@ def test_a_reader_is_paused_and_resumed_which_every_status_shows(shell: Shell, o
     said = f"{name}: paused; it holds the log all the same, until it is resumed\n"
     assert (paused.returncode, paused.stdout) == (0, said)
     assert listed["paused"] is True
-    assert "consumer:billing (paused)" in status
+    assert "\n(paused) " in status  # below its name, in a terminal as narrow as this
     assert (resumed.returncode, resumed.stdout) == (0, f"{name}: not paused\n")
     assert not orders.readers()[0].paused
 

@@ -178,7 +178,7 @@ def _log_ignored_start(settings: OutboxSettings, outbox: Outbox) -> None:
     """Logs that `start` has no effect on a relay with a cursor: else nobody would notice a wrong one."""
     from outbox.shares import layout
 
-    cursor = patiently(lambda: layout.load(outbox.collections, settings.name)).slowest
+    cursor = patiently(lambda: layout.load(outbox.collections, layout.relay_id(settings.name))).slowest
     if cursor is not None and "start" in settings.model_fields_set:
         logger.info(
             "relay %r of %s goes on from its cursor, after seq %d: start %s is ignored; `relay cursor set` moves it",

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 from outbox.clock import Clock, SystemClock
 from outbox.errors import CursorMismatch, InvalidSelector, WaitTimeout
 from outbox.log.cursor_document import parse
+from outbox.log.durable_reader import reader_of
 from outbox.log.log import Log
 from outbox.log.record import Record
 from outbox.mongo.calls import time_limit
@@ -121,8 +122,9 @@ def _readers(collections: Collections, record: Record[Any]) -> dict[str, bool]:
         cursors = list(collections.cursors.find(sort=[("_id", pymongo.ASCENDING)]))
     readers: dict[str, bool] = {}
     for cursor in cursors:
-        reader, _, number = str(cursor["_id"]).partition("/")
-        position = _position(cursor, int(number) if number.isdecimal() else 1, record, collections)
+        id = str(cursor["_id"])
+        reader = reader_of(id)
+        position = _position(cursor, int(id[len(reader) + 1 :] or 1), record, collections)
         if position is not None:
             readers[reader] = position >= record.seq
     return readers

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import datetime
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from outbox import Outbox, dates, reader_status
+from outbox import Outbox, reader_status
 from outbox.clock import SystemClock
 from outbox.mongo.server_errors import patiently
+from outbox.readers.start import read as read_start
 from outbox.shares import cursor_admin as cursors
 from outbox.shares import layout
 from outbox.shares.paused import set_paused
@@ -63,7 +65,7 @@ def set_(
     """Move the cursor, while no relay works with it. What comes after it is delivered, again or for the first time."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         try:
-            target = int(to) if to.isdecimal() else dates.read(to)
+            target: int | datetime = read_start(to, ())
         except ValueError:
             raise InvalidSettings(f"{to!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
         settings, outbox = only(opened)

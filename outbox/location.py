@@ -13,8 +13,8 @@ from pymongo.errors import PyMongoError
 from outbox.clock import Clock, SystemClock
 from outbox.errors import CursorMismatch, InvalidSelector, WaitTimeout
 from outbox.log.cursor_document import parse
-from outbox.log.durable_reader import reader_of
 from outbox.log.log import Log
+from outbox.log.reader_id import reader_of
 from outbox.log.record import Record
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from outbox.errors import UnknownReader
-from outbox.log.durable_reader import check_id, reader_of
 from outbox.log.log import Log
+from outbox.log.reader_id import check_id, reader_of
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections

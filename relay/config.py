@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import ClassVar, cast
 
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.config import DeliveryConfig
-from outbox.delivery.ports import Sink, TransactionalSink
-from outbox.errors import PoisonMessage
+from outbox.delivery.ports import Outgoing, Sink, Target, TransactionalSink
+from outbox.errors import CursorMismatch, HistoryLost, LogReplaced, OutboxNotCreated, PoisonMessage
 from outbox.shares.layout import share_cursor
 from outbox.shares.share import Share
 from relay.encoding.encoder import Encoder, is_native
 from relay.encoding.topics import Topics
+from relay.errors import InvalidSettings
 from relay.kafka.exactly_once import ExactlyOnce
 from relay.recovery import RecoveryHints
 
 
 @dataclass(frozen=True)
-class RelayConfig(DeliveryConfig):
+class RelayConfig(DeliveryConfig[Outgoing]):
     """See relay.relay.Relay, whose arguments these are."""
+
+    kind: ClassVar[str] = "relay"
 
     topics: Topics
     checked: set[str] = field(default_factory=set)
@@ -34,29 +38,40 @@ class RelayConfig(DeliveryConfig):
         sink.check(topics)
         self.checked.update(topics)
 
-    def encoder(self, sink: Sink, log: str) -> Encoder:
+    def encoder(self, target: Target[Outgoing], log: str) -> Encoder:
         """See DeliveryConfig. A topic that was not there at the start is checked on first use."""
 
         def checked_topic(type: str) -> str:
             topic = self.topic(type)
             if topic not in self.checked:
-                self.check(sink, [topic])
+                self.check(cast(Sink, target), [topic])
             return topic
 
         return Encoder(checked_topic, log)
 
     @property
-    def encoder_kind(self) -> str:
+    def begins(self) -> str:
         """See DeliveryConfig."""
-        return "compiled" if is_native() else "Python"
+        return f"relaying after seq %d (fence %d, {'compiled' if is_native() else 'Python'} encoder)"
 
-    def delivery(self, sink: Sink, share: Share) -> AtLeastOnce:
+    def delivery(self, target: Target[Outgoing], share: Share) -> AtLeastOnce:
         """See DeliveryConfig: exactly once to a sink that has transactions."""
         stored = self.outbox.collections.cursors
-        if isinstance(sink, TransactionalSink):
-            return ExactlyOnce(self.outbox, share_cursor(stored, self.name, share, in_kafka=True), sink)
-        return AtLeastOnce(self.outbox, share_cursor(stored, self.name, share))
+        if isinstance(target, TransactionalSink):
+            return ExactlyOnce(self.outbox, share_cursor(stored, self.reader, share, in_kafka=True), target)
+        return AtLeastOnce(self.outbox, share_cursor(stored, self.reader, share))
 
     def hint(self, error: PoisonMessage) -> str:
         """See DeliveryConfig."""
         return RecoveryHints(self.outbox.collections, self.name).on_poison(error)
+
+    def way_on(self, lost: HistoryLost | LogReplaced | CursorMismatch | OutboxNotCreated) -> str:
+        """See DeliveryConfig."""
+        return RecoveryHints(self.outbox.collections, self.name).on_a_lost_place(lost)
+
+    def other_shares(self, there_are: int, given: int) -> InvalidSettings:
+        """See DeliveryConfig."""
+        return InvalidSettings(
+            f"relay {self.name!r} has {there_are} share(s), not {given}. Start it without --shares; "
+            f"`relay shares set {given}` changes the number"
+        )

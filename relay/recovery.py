@@ -11,9 +11,10 @@ from outbox import dates
 from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
 from outbox.log.log import Log
 from outbox.log.position import Position
+from outbox.log.reader_id import relay_id
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message
-from outbox.shares.layout import relay_id, survey
+from outbox.shares.layout import survey
 from relay.errors import CursorMismatch, PoisonMessage
 
 

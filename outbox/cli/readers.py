@@ -15,7 +15,7 @@ from rich.text import Text
 from outbox import errors, reader_status
 from outbox.cli.application import App, full_name, opened
 from outbox.clock import SystemClock
-from outbox.log.durable_reader import check_id, described
+from outbox.log.reader_id import check_id, described
 from outbox.mongo.server_errors import patiently
 from outbox.outbox import Outbox
 from outbox.reader_status import ReaderStatus

@@ -18,7 +18,7 @@ from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import Tries, patient, patiently
-from outbox.shares.layout import cursors_of, relay_id
+from outbox.shares.layout import cursors_of
 
 _INVALID = 121  # DocumentValidationFailure
 _MANY = 500
@@ -49,16 +49,16 @@ class Requeued(NamedTuple):
 
 
 class DeadLetterAdmin:
-    """Shows and changes the dead letters of relay `name`, and of the sequencer. Thread-safe.
+    """Shows and changes the dead letters of a durable reader, by its id, and of the sequencer. Thread-safe.
 
-    It works beside a running relay or without one. Every method raises pymongo's errors; calling it again is safe.
+    It works beside a running reader or without one. Every method raises pymongo's errors; calling it again is safe.
     """
 
-    def __init__(self, collections: Collections, name: str) -> None:
+    def __init__(self, collections: Collections, reader: str) -> None:
         self._collections = collections
         self._dead = collections.dead
         self._raw = collections.dead.with_options(codec_options=RAW)
-        self._reader = relay_id(name)
+        self._reader = reader
         self._cursors = cursors_of(self._reader)
         self._readers = {"reader": {"$in": [self._reader, SEQUENCER]}}
 

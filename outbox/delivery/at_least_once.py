@@ -31,7 +31,7 @@ class AtLeastOnce:
             self.cursors.claim(lease.fence, session)
             position = self.cursors.load(session)
             if position is not None:
-                verify_position(position, self._outbox.log, self.cursors.name, session)
+                verify_position(position, self._outbox.log, self.cursors.reader, session)
             return position
 
     def begin(self, position: Position, lease: Lease) -> None:

@@ -6,48 +6,82 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar, Generic
 
 from outbox.dead_letters.store import OnPoison
 from outbox.delivery.at_least_once import AtLeastOnce
-from outbox.delivery.ports import Encoder, OpenOutbox, Sink
-from outbox.errors import CursorMismatch, HistoryLost, PoisonMessage
+from outbox.delivery.ports import Encoder, Item, OpenOutbox, Target, Wanted
+from outbox.delivery.pump_loop import DRAIN_SECONDS
+from outbox.errors import CursorMismatch, HistoryLost, LogReplaced, OutboxError, OutboxNotCreated, PoisonMessage
+from outbox.events import OnEvent, teller
 from outbox.log.position import Position, position_at
+from outbox.log.reader_id import described
 from outbox.readers.start import Start, StartAt, resolve
-from outbox.shares.share import Share
+from outbox.shares.reader_logger import ReaderLogger
+from outbox.shares.share import ALL, Share
 
 
 @dataclass(frozen=True)
-class DeliveryConfig(ABC):
-    """Holds the arguments of a durable reader, and what depends on the kind of sink. Thread-safe.
+class DeliveryConfig(ABC, Generic[Item]):
+    """Holds the arguments of a durable reader, and what depends on the kind of reader. Thread-safe.
 
-    outbox, name, start, on_poison: see relay.relay.Relay. chance: floats in [0, 1) for the jitter of retries.
+    start: where to begin without a cursor. chance: floats in [0, 1) for the jitter of retries.
     """
+
+    kind: ClassVar[str]
+    """The kind of reader, which its id begins with."""
+    drain_seconds: ClassVar[float | None] = DRAIN_SECONDS
+    """See PumpLoop."""
 
     outbox: OpenOutbox
     name: str
-    start: StartAt
+    start: StartAt | Start
     on_poison: OnPoison
     chance: Callable[[], float]
     has_begun: threading.Event = field(default_factory=threading.Event, kw_only=True)
     """Set as soon as this process has seen or made a cursor of the reader. From then on `start` is not used, and a
     missing cursor means that somebody removed it. Shared by all threads."""
+    tell: OnEvent = field(default=teller(None), kw_only=True)
+    """Is told what the reader does; see outbox.events."""
+
+    @property
+    def reader(self) -> str:
+        """The reader's id, such as `relay:kafka`."""
+        return f"{self.kind}:{self.name}"
+
+    def log(self, share: Share = ALL) -> ReaderLogger:
+        """Makes the log output of the reader, or of one share of it."""
+        return ReaderLogger(share.name(self.reader), self.where)
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """Tells which records the reader handles at all; None for all of them."""
+        return None
 
     @abstractmethod
-    def encoder(self, sink: Sink, log: str) -> Encoder:
-        """Makes the encoder for `sink`; `log` is the identity of the log that the records come from."""
+    def encoder(self, target: Target[Item], log: str) -> Encoder[Item]:
+        """Makes the encoder for `target`; `log` is the identity of the log that the records come from."""
 
     @property
     @abstractmethod
-    def encoder_kind(self) -> str:
-        """Names the kind of encoder, for the log output."""
+    def begins(self) -> str:
+        """Says in the log output that the reader begins, with `%d` for the seq it begins after and for its fence."""
 
     @abstractmethod
-    def delivery(self, sink: Sink, share: Share) -> AtLeastOnce:
-        """Chooses how a share's cursor is kept when its records go to `sink`."""
+    def delivery(self, target: Target[Item], share: Share) -> AtLeastOnce:
+        """Chooses how a share's cursor is kept when its records go to `target`."""
 
     @abstractmethod
     def hint(self, error: PoisonMessage) -> str:
         """Says what an operator can do about a message that stops this reader."""
+
+    @abstractmethod
+    def way_on(self, lost: HistoryLost | LogReplaced | CursorMismatch | OutboxNotCreated) -> str:
+        """Says where the reader can go on, when the log does not hold what it would read next. Asks the server."""
+
+    @abstractmethod
+    def other_shares(self, there_are: int, given: int) -> OutboxError:
+        """Makes the error for a reader that was given another number of shares than it has."""
 
     @property
     def where(self) -> str:
@@ -65,7 +99,8 @@ class DeliveryConfig(ABC):
         """
         if self.has_begun.is_set():  # `start` is for a reader that has delivered nothing yet
             raise CursorMismatch(
-                f"the cursor of relay {self.name!r} was removed while the relay was running, with its log or alone"
+                f"the cursor of {described(self.reader)} was removed while the {self.kind} was running, with its log "
+                "or alone"
             )
         log, is_exact = self.outbox.log, self.start == "beginning" or isinstance(self.start, int)
         while True:

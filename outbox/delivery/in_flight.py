@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from bson import ObjectId
 
@@ -27,6 +27,11 @@ class InFlight:
     def __len__(self) -> int:
         """Counts the records that were sent and are not yet in the prefix."""
         return len(self._sent)
+
+    @property
+    def beyond(self) -> Collection[int]:
+        """Returns the seqs that are acknowledged and not yet in the prefix."""
+        return self._acknowledged
 
     def sent(self, marks: Iterable[Mark]) -> None:
         """Adds records, in the order they were sent in."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from outbox.clock import Clock
-from outbox.delivery.ports import BatchReader, Encoder, Outgoing, Parking, RecordBatch
+from outbox.delivery.ports import BatchReader, Encoder, Item, Parking, RecordBatch, Wanted
 from outbox.errors import DeliveryFailed, DeliveryRefused, LeaseLost, OutboxError, PoisonMessage, Unreachable, Verdict
+from outbox.events import Fetched, OnEvent, teller
 from outbox.log.batch import Batch
 from outbox.log.position import Mark
 from outbox.log.record import Record
@@ -20,24 +21,32 @@ would repeat more."""
 _READ_SECONDS = 1.0
 
 
-class Portion(NamedTuple):
+class Portion(NamedTuple, Generic[Item]):
     """Holds what is sent next: up to CHUNK records, and their marks."""
 
-    outgoing: list[Outgoing]
+    outgoing: list[Item]
     marks: list[Mark]
-    """The marks of all records that are passed: the sent ones, the parked ones, and the last one if another share sends
-    it. `passed` has the seqs of those that are not sent."""
+    """The marks of all records that are passed: the sent ones, the parked ones, and the last one if this reader leaves
+    it out. `passed` has the seqs of those that are not sent."""
     passed: Collection[int] = ()
 
 
-class Intake:
-    """Reads records, leaves out those of other shares, parks those that must wait, and encodes the rest.
+class Intake(Generic[Item]):
+    """Reads records, leaves out those that are another share's or not wanted, parks those that must wait, and encodes
+    the rest.
 
     Not thread-safe.
     """
 
     def __init__(
-        self, reader: BatchReader, encoder: Encoder, parking: Parking, clock: Clock, share: Share = ALL
+        self,
+        reader: BatchReader,
+        encoder: Encoder[Item],
+        parking: Parking,
+        clock: Clock,
+        share: Share = ALL,
+        wanted: Wanted | None = None,
+        tell: OnEvent = teller(None),  # noqa: B008  # immutable
     ) -> None:
         self.halt: Exception | None = None
         """Why there is nothing more to take; None while all is well."""
@@ -46,13 +55,15 @@ class Intake:
         self._parking = parking
         self._clock = clock
         self._share = share
+        self._wanted = wanted
+        self._tell = tell
         self._refused: dict[int, DeliveryFailed] = {}
         self._batches: deque[RecordBatch] = deque()
         self._records: list[Record[Any]] = []  # of a batch that had to be decoded
-        self._foreign: Mark | None = None  # the last record of that batch, if another share sends it
+        self._foreign: Mark | None = None  # the last record of that batch, if it is left out
         self._read_at: float | None = None
 
-    def take(self) -> Portion | None:
+    def take(self) -> Portion[Item] | None:
         """Takes the next records; None when there are none to read, or when something halts it (see `halt`).
 
         Raises pymongo's errors, and Unreachable when no broker answers for a new topic: then call it again. Raises at
@@ -68,16 +79,19 @@ class Intake:
         if self._read_at is not None and now - self._read_at < _READ_SECONDS:
             return False
         try:
-            self._batches.extend(self._reader.read_batches())
+            batches = self._reader.read_batches()
         except LeaseLost:
             raise
         except OutboxError as error:  # HistoryLost, LogReplaced: what came before is delivered and saved first
             self.halt = error
             return False
+        self._batches.extend(batches)
+        if batches:
+            self._tell(Fetched(sum(map(_count, batches))))
         self._read_at = None if self._batches else now
         return bool(self._batches)
 
-    def _plain(self) -> Portion | None:
+    def _plain(self) -> Portion[Item] | None:
         """Takes a whole batch without decoding it, if nothing in it may have to wait and all of it is plain."""
         if self._records or self._foreign or self._refused or not self._parking.is_idle:
             return None
@@ -98,15 +112,16 @@ class Intake:
             self.halt = corrupt
             return False
         self._batches.popleft()
-        if self._share.is_all:
+        if self._share.is_all and self._wanted is None:
             self._records = records
             return True
-        self._records, last = self._share.chosen(records), records[-1]
+        chosen, last = self._share.chosen(records), records[-1]
+        self._records = chosen if self._wanted is None else list(filter(self._wanted, chosen))
         if not self._records or self._records[-1] is not last:
             self._foreign = last.seq, last.created_ms, last.id_bytes
         return True
 
-    def _chosen(self) -> Portion | None:
+    def _chosen(self) -> Portion[Item] | None:
         if not (self._records or self._foreign or self._decode()):
             return None
         chunk = self._records[:CHUNK]
@@ -167,6 +182,10 @@ class Intake:
         """Waits until there is more to read; `seconds` at most."""
         if self._reader.wait(seconds):
             self._read_at = None
+
+
+def _count(batch: RecordBatch) -> int:
+    return batch.last - batch.first + 1 - batch.skip if isinstance(batch, Batch) else len(batch.records())
 
 
 def _refusal(record: Record[Any], failed: DeliveryFailed) -> PoisonMessage | DeliveryRefused:

@@ -6,7 +6,8 @@ relay.kafka and relay.testing have the sinks; tests/contract has the suites that
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from outbox.errors import OutboxError
 from outbox.log.batch import Batch
@@ -16,6 +17,7 @@ from outbox.log.record import Record
 from outbox.mongo.collections import Collections
 from outbox.readers.reader import LogReader
 from outbox.readers.start import Start
+from outbox.sequencer.change_stream import AWAIT_SECONDS
 from outbox.shares.share import Share
 
 Headers = list[tuple[str, str]]
@@ -23,34 +25,36 @@ Outgoing = tuple[int, str, str | None, bytes | None, Headers]
 """`(seq, topic, key, value, headers)`. A plain tuple, for speed: one is made for each record."""
 
 
-class Sink(Protocol):
-    """Delivers records to topics, at least once and in order.
+Item = TypeVar("Item", bound=Sequence[Any])
+"""What is sent for one record: a tuple of its seq and whatever the target takes."""
+Taken_contra = TypeVar("Taken_contra", bound=Sequence[Any], contravariant=True)
 
-    Order: records of one topic and one key arrive in the order they were sent in. When one of them fails, none sent
-    after it with the same topic and key arrives.
+
+Wanted = Callable[[Record[Any]], bool]
+"""Tells of a record whether a reader handles it at all."""
+
+
+class Target(Protocol[Taken_contra]):
+    """Takes records and says which are done: a sink, or a program's own handler. At least once, in order.
+
+    Order: records of one key (of a sink: of one topic and one key) are done in the order they were sent in. When one of
+    them fails, none sent after it with the same key is done.
 
     Threads: every method is called by one thread at a time. Acknowledgements come on the calling thread, inside
     `poll` only.
 
-    Several: each share of a reader has a sink of its own, made by `another`; they know nothing of each other.
+    Several: each share of a reader has a target of its own, made by `another`; they know nothing of each other.
 
     Life: `open`, then `send` and `poll` any number of times, then `close`; then perhaps `open` again.
     """
 
-    def another(self) -> Sink:
-        """Makes one more sink with the same settings, not open."""
-
-    def check(self, topics: Collection[str]) -> None:
-        """Checks that these topics can be written to, or creates them if the sink was told to.
-
-        Works whether the sink is open or not. Blocks at most about 15 s. Raises TopicMissing if one cannot be written
-        to, Unreachable if no broker answers.
-        """
+    def another(self) -> Target[Taken_contra]:
+        """Makes one more target with the same settings, not open."""
 
     def open(self, acknowledged: Callable[[int], object]) -> None:
         """Gets ready. `acknowledged(seq)` will be called for every record that is durably delivered, in any order."""
 
-    def send(self, batch: Sequence[Outgoing]) -> int:
+    def send(self, batch: Sequence[Taken_contra]) -> int:
         """Accepts records from the first on, and returns how many: fewer than given when it is full (then `poll`).
 
         Never blocks. What it holds is bounded in records and bytes. Raises DeliveryFailed for a record that can
@@ -68,6 +72,31 @@ class Sink(Protocol):
         """Drops what is not delivered yet, without waiting, and releases everything. Nothing is acknowledged after.
 
         What had already left for the broker may still arrive there. Closing twice does nothing.
+        """
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A Target whose work may take long, and that can leave the rest of what it accepted undone.
+
+    Its `close` waits for what has begun, and acknowledges that.
+    """
+
+    def interrupt(self) -> None:
+        """Begins nothing more. `poll` goes on to acknowledge what has begun, and then raises DeliveryFailed."""
+
+
+class Sink(Target[Outgoing], Protocol):
+    """Delivers records to topics: a Target that can look whether these are there."""
+
+    def another(self) -> Sink:
+        """Makes one more sink with the same settings, not open."""
+
+    def check(self, topics: Collection[str]) -> None:
+        """Checks that these topics can be written to, or creates them if the sink was told to.
+
+        Works whether the sink is open or not. Blocks at most about 15 s. Raises TopicMissing if one cannot be written
+        to, Unreachable if no broker answers.
         """
 
 
@@ -106,16 +135,16 @@ class TransactionalSink(Sink, Protocol):
         """Commits a cursor without records, before `open`. Blocks up to about 5 s. Raises DeliveryFailed."""
 
 
-class Encoder(Protocol):
-    """Makes what a sink sends out of the log's records. Not thread-safe."""
+class Encoder(Protocol[Item]):
+    """Makes what a target takes out of the log's records. Not thread-safe."""
 
-    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Outgoing], list[Mark]] | None:
+    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Item], list[Mark]] | None:
         """Encodes the share's records of a batch without decoding them; returns them, and their marks.
 
         The batch's last record always has a mark. None when something in the batch needs `encode`.
         """
 
-    def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Mark], OutboxError | None]:
+    def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Item], list[Mark], OutboxError | None]:
         """Encodes the records up to the first that cannot be sent; returns them, their marks, and its error."""
 
 
@@ -173,3 +202,4 @@ class OpenOutbox(Protocol):
     @property
     def log(self) -> Log: ...
     def reader(self, start: Start = "earliest") -> LogReader: ...
+    def running(self, await_seconds: float = AWAIT_SECONDS) -> AbstractContextManager[Any]: ...

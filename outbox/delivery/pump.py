@@ -1,9 +1,10 @@
-"""Takes records from the log to the sink, and saves the cursor behind what was delivered, one step at a time."""
+"""Takes records from the log to a target, and saves the cursor behind what was delivered, one step at a time."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Generic
 
 from pymongo.errors import PyMongoError
 
@@ -12,8 +13,9 @@ from outbox.delivery.cursor_saver import EVERY_RECORDS, CursorSaver
 from outbox.delivery.in_flight import InFlight
 from outbox.delivery.intake import Intake
 from outbox.delivery.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
-from outbox.delivery.ports import BatchReader, Encoder, LeaseHold, Outgoing, Parking, Sink
+from outbox.delivery.ports import BatchReader, Encoder, Interruptible, Item, LeaseHold, Parking, Target, Wanted
 from outbox.errors import DeliveryFailed, PoisonMessage, Unreachable
+from outbox.events import OnEvent, teller
 from outbox.log.position import Mark, Position
 from outbox.mongo.server_errors import is_transient
 from outbox.shares.share import ALL, Share
@@ -26,19 +28,19 @@ def _there(position: Position) -> Position:
     return position
 
 
-class Pump:
-    """Delivers the records of `share` after `start`, the position delivered last. Not thread-safe; close it.
+class Pump(Generic[Item]):
+    """Delivers the `wanted` records of `share` after `start`, the position delivered last. Not thread-safe; close it.
 
     `save` saves a position under the lease's fence. It is called on another thread, never twice at the same time.
-    `restart` is called after a failure, when the sink is closed, with the position of what was acknowledged last; it
+    `restart` is called after a failure, when the target is closed, with the position of what was acknowledged last; it
     returns the position to go on from. When it raises DeliveryFailed, it is called again.
     """
 
     def __init__(
         self,
         reader: BatchReader,
-        sink: Sink,
-        encoder: Encoder,
+        target: Target[Item],
+        encoder: Encoder[Item],
         lease: LeaseHold,
         *,
         start: Position,
@@ -47,9 +49,11 @@ class Pump:
         clock: Clock,
         restart: Callable[[Position], Position] = _there,
         share: Share = ALL,
+        wanted: Wanted | None = None,
+        tell: OnEvent = teller(None),  # noqa: B008  # immutable
     ) -> None:
-        self._intake = Intake(reader, encoder, parking, clock, share)
-        self._sink = sink
+        self._intake = Intake(reader, encoder, parking, clock, share, wanted, tell)
+        self._target = target
         self._lease = lease
         self._clock = clock
         self._restart = restart
@@ -58,12 +62,13 @@ class Pump:
         )  # of the log, so about EVERY_RECORDS of the share
         self._begin(start)
 
-    def _begin(self, start: Position) -> None:
+    def _begin(self, start: Position, done: Collection[int] = ()) -> None:
         self._inflight = InFlight(start)
-        self._outgoing: list[Outgoing] = []
+        self._done = set(done)
+        self._outgoing: list[Item] = []
         self._marks: list[Mark] = []
         self._failed: DeliveryFailed | None = None
-        self._sink.open(self._inflight.acknowledged)
+        self._target.open(self._inflight.acknowledged)
 
     @property
     def position(self) -> Position:
@@ -115,8 +120,10 @@ class Pump:
             self._outgoing, self._marks, passed = portion
             for seq in passed:
                 self._inflight.acknowledged(seq)
+            if self._done:
+                self._pass_done()
         try:
-            taken = self._sink.send(self._outgoing)
+            taken = self._target.send(self._outgoing)
         except DeliveryFailed as error:
             self._failed = error
             return Failed(error)
@@ -127,30 +134,38 @@ class Pump:
         del self._marks[:end]
         return Waiting() if self._outgoing or not end else Moved()
 
+    def _pass_done(self) -> None:
+        """Acknowledges what was done before a failure of an earlier record, instead of doing it again."""
+        for item in [item for item in self._outgoing if item[0] in self._done]:
+            self._outgoing.remove(item)
+            self._done.remove(item[0])
+            self._inflight.acknowledged(item[0])
+
     def _acknowledge(self, seconds: float) -> None:
-        if self._failed is not None:  # a failed sink is not asked again: the next answer would be another
+        if self._failed is not None:  # a failed target is not asked again: the next answer would be another
             return
         try:
-            self._sink.poll(seconds)
+            self._target.poll(seconds)
         except DeliveryFailed as error:
             self._failed = error
 
     def rebuild(self) -> None:
-        """Gives up what is in flight, and begins again after the contiguous prefix with the sink opened anew.
+        """Gives up what is in flight, and begins again after the contiguous prefix with the target opened anew.
 
         Call it after Failed. A record that was refused for good stops the pump when it comes again: so everything
         before it is delivered first, also what is given up here.
         """
         if self._failed is not None:
             self._intake.refuse(self._failed)
-        self._sink.close()
+        self._target.close()
         try:
             prefix = self._restart(self._inflight.advance())
+            done = self._inflight.beyond if isinstance(self._target, Interruptible) else ()
         except DeliveryFailed as error:
             self._failed = error
             return
         self._intake.restart(prefix[0] + 1)
-        self._begin(prefix)
+        self._begin(prefix, {*done, *self._done})
 
     def skip(self) -> None:
         """Goes on with the next record. Call it after Poisoned, when the message is put aside."""
@@ -174,6 +189,8 @@ class Pump:
 
         Raises what saving raises, and TimeoutError.
         """
+        if isinstance(self._target, Interruptible):
+            self._target.interrupt()
         deadline = self._clock.monotonic() + seconds
         while self._inflight and self._failed is None and self._clock.monotonic() < deadline:
             self._acknowledge(_BUSY_SECONDS)
@@ -184,7 +201,7 @@ class Pump:
 
     def close(self) -> None:
         """Drops what is in flight and ends the saving thread. Saves nothing."""
-        self._sink.close()
+        self._target.close()
         self._saver.close()
 
 

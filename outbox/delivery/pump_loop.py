@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
+from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from outbox.delivery.outcome import Failed, Idle, Moved, Poisoned, Unavailable, Unsaved, Waiting
+from outbox import events
+from outbox.delivery.outcome import Failed, Idle, Moved, Outcome, Poisoned, Unavailable, Unsaved, Waiting
 from outbox.delivery.pump import Pump
 from outbox.delivery.retry import Retry
-from outbox.errors import LeaseLost
+from outbox.errors import LeaseLost, Verdict
+from outbox.events import CaughtUp, Event, OnEvent, teller
 from outbox.log.position import Position
 from outbox.mongo.server_errors import is_closed, short_message
-
-logger = logging.getLogger("relay")
 
 DRAIN_SECONDS = 10.0
 _SAVE_SECONDS = 3.0
@@ -28,11 +30,22 @@ class PumpLoop:
     Not thread-safe.
     """
 
-    def __init__(self, retry: Retry) -> None:
+    def __init__(
+        self,
+        retry: Retry,
+        drain_seconds: float | None = DRAIN_SECONDS,
+        tell: OnEvent = teller(None),  # noqa: B008  # immutable
+    ) -> None:
+        """drain_seconds: how long the end waits for what is in flight; None: as long as what has begun takes."""
         self._retry = retry
+        self._drain_seconds = drain_seconds
+        self._tell = tell
+        self._told: Event | None = None
 
-    def run(self, pump: Pump, poisoned: Callable[[Poisoned], None], ended: Callable[[Position, bool], bool]) -> None:
-        """Steps until `ended(position, settled)` or the stop; then drains, 10 s at most, and saves.
+    def run(
+        self, pump: Pump[Any], poisoned: Callable[[Poisoned], None], ended: Callable[[Position, bool], bool]
+    ) -> None:
+        """Steps until `ended(position, settled)` or the stop; then drains and saves.
 
         `settled`: the last step found nothing more to read, and all is delivered and saved. `poisoned` puts a message
         aside, or raises. Raises what the pump's steps raise.
@@ -45,6 +58,7 @@ class PumpLoop:
                 if settled or pump.position is not position:
                     position = pump.position
                     self._retry.progressed()
+                self._tell_of(outcome, position)
                 if ended(position, settled):
                     break
                 match outcome:
@@ -57,7 +71,8 @@ class PumpLoop:
                     case Unavailable(error) | Unsaved(error):
                         self._retry.wait(error)
                     case Failed(failed):
-                        self._retry.wait(failed)
+                        if self._drain_seconds is not None or failed.verdict is not Verdict.POISON:
+                            self._retry.wait(failed)
                         pump.rebuild()
                     case Poisoned():
                         poisoned(outcome)
@@ -66,25 +81,29 @@ class PumpLoop:
                 self._retry.wait(error)
         self._drain(pump)
 
-    def _drain(self, pump: Pump) -> None:
-        if pump.pending:
-            seconds = f"{DRAIN_SECONDS:g} s"
-            logger.info(
-                "relay %s: waiting up to %s for %d record(s) in flight", self._retry.label, seconds, pump.pending
-            )
+    def _tell_of(self, outcome: Outcome, position: Position) -> None:
+        """Tells that there is nothing to read, and then that all is handled: once, until there is more."""
+        match outcome:
+            case Idle(settled):
+                event: Event = CaughtUp(position[0]) if settled else events.Idle()
+                if event != self._told and not (self._told is not None and not settled):
+                    self._told = event
+                    self._tell(event)
+            case Moved():
+                self._told = None
+
+    def _drain(self, pump: Pump[Any]) -> None:
+        log, limit = self._retry.log, self._drain_seconds
+        if pump.pending and limit is not None:
+            log.info("waiting up to %g s for %d record(s) in flight", limit, pump.pending)
         try:
-            pump.drain(DRAIN_SECONDS, _LITTLE_SECONDS if self._retry.failing else _SAVE_SECONDS)
+            pump.drain(math.inf if limit is None else limit, _LITTLE_SECONDS if self._retry.failing else _SAVE_SECONDS)
         except (PyMongoError, LeaseLost, TimeoutError) as error:
             level = logging.INFO if is_closed(error) else logging.WARNING  # the program ends, and has closed its client
-            logger.log(
-                level,
-                "relay %s: delivered up to seq %d, but not saved: %s",
-                self._retry.label,
+            log.log(level, "delivered up to seq %d, but not saved: %s", pump.position[0], short_message(error))
+        if pump.pending and limit is not None:
+            log.warning(
+                "%d record(s) after seq %d were not acknowledged in time; they are sent again later",
+                pump.pending,
                 pump.position[0],
-                short_message(error),
             )
-        if pump.pending:
-            logger.warning(
-                "relay %s: %d record(s) after seq %d were not acknowledged in time; they are sent again later",
-                self._retry.label, pump.pending, pump.position[0],
-            )  # fmt: skip

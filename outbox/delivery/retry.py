@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
@@ -10,10 +9,10 @@ from pymongo.errors import PyMongoError
 
 from outbox.backoff import delay
 from outbox.clock import Clock, SystemClock
-from outbox.errors import OutboxError
+from outbox.errors import DeliveryFailed, OutboxError, Unreachable
+from outbox.events import Disconnected, OnEvent, Reconnected, teller
 from outbox.mongo.server_errors import is_transient, short_message
-
-logger = logging.getLogger("relay")
+from outbox.shares.reader_logger import ReaderLogger
 
 AGAIN_SECONDS = 60.0
 """An error that comes again within this time is not logged again."""
@@ -26,14 +25,24 @@ class Retry:
     It counts the failures in a row, of all that it is used for. Any progress sets the count to 0, so errors that are
     rare do not make the pauses longer, however many there are in a process's life.
 
-    label: names the reader in the log output. chance: floats in [0, 1) for the jitter.
+    log: of the reader. chance: floats in [0, 1) for the jitter.
     """
 
-    def __init__(self, label: str, stop: threading.Event, chance: Callable[[], float], clock: Clock = _MACHINE) -> None:
+    def __init__(
+        self,
+        log: ReaderLogger,
+        stop: threading.Event,
+        chance: Callable[[], float],
+        clock: Clock = _MACHINE,
+        *,
+        tell: OnEvent = teller(None),  # noqa: B008  # immutable
+    ) -> None:
         self.stop = stop
-        self.label = label
+        self.log = log
         self._chance = chance
         self._clock = clock
+        self._tell = tell
+        self._away_since: float | None = None
         self._said: tuple[str, float] = "", 0.0
         self._failures = 0
 
@@ -45,17 +54,23 @@ class Retry:
     def progressed(self) -> None:
         """Notes progress: the next failure counts as the first."""
         self._failures = 0
+        if self._away_since is not None:
+            seconds, self._away_since = self._clock.monotonic() - self._away_since, None
+            self._tell(Reconnected(seconds))
 
     def wait(self, error: Exception) -> None:
         """Logs the error and waits, longer after each failure in a row. Raises an error that does not pass."""
         if isinstance(error, PyMongoError) and not is_transient(error):
             raise error
         self._failures += 1
+        if isinstance(error, PyMongoError | DeliveryFailed | Unreachable) and self._away_since is None:
+            self._away_since = self._clock.monotonic()
+            self._tell(Disconnected(error))
         seconds = delay(self._failures, self._chance)
         if isinstance(error, PyMongoError | OutboxError):
             self._warn(short_message(error), seconds)
         else:
-            logger.error("relay %s: unforeseen; again in %.1f s", self.label, seconds, exc_info=error)
+            self.log.error("unforeseen; again in %.1f s", seconds, exc_info=error)
         self.stop.wait(seconds)
 
     def _warn(self, why: str, seconds: float) -> None:
@@ -63,4 +78,4 @@ class Retry:
         now = self._clock.monotonic()
         if why != said or now - at >= AGAIN_SECONDS:
             self._said = why, now
-            logger.warning("relay %s: %s; again in %.1f s", self.label, why, seconds)
+            self.log.warning("%s; again in %.1f s", why, seconds)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from typing import Generic
 
 from pymongo.errors import PyMongoError
 
@@ -15,38 +15,37 @@ from outbox.dead_letters.requeued import RequeuedLetters
 from outbox.dead_letters.store import DeadLetterStore
 from outbox.delivery.at_least_once import Restart
 from outbox.delivery.config import DeliveryConfig
-from outbox.delivery.drained import is_drained
 from outbox.delivery.outcome import Poisoned
-from outbox.delivery.ports import BatchReader, Encoder, Parking, Sink
+from outbox.delivery.ports import BatchReader, Encoder, Item, Parking, Target, Wanted
 from outbox.delivery.pump import Pump
 from outbox.delivery.pump_loop import PumpLoop
 from outbox.delivery.read_ahead import ReadAhead
 from outbox.delivery.retry import Retry
 from outbox.errors import DeliveryFailed, ReaderPaused
-from outbox.log.durable_reader import described, resume_command
+from outbox.events import Parked, Paused, Started
 from outbox.log.position import Position
+from outbox.log.reader_id import described, resume_command
 from outbox.mongo.lease import Lease
+from outbox.monitoring.drained import is_drained
 from outbox.shares.paused import PauseWatch
 from outbox.shares.share import ALL, Share, still_needed
-
-logger = logging.getLogger("relay")
 
 LOOK_SECONDS = 5.0
 """The time between two looks for requeued dead letters; while paused, at whether it still is."""
 _REST_SECONDS = 0.1
 
 
-class Worker:
-    """Delivers one share of a durable reader, or the whole log, to one sink. Not thread-safe."""
+class Worker(Generic[Item]):
+    """Delivers one share of a durable reader, or the whole log, to one target. Not thread-safe."""
 
-    def __init__(self, config: DeliveryConfig, sink: Sink, share: Share = ALL) -> None:
+    def __init__(self, config: DeliveryConfig[Item], target: Target[Item], share: Share = ALL) -> None:
         self._config = config
-        self._label = f"{share.name(config.name)!r} of {config.where}"
+        self._log = config.log(share)
         self._outbox = config.outbox
-        self._sink = sink
+        self._target = target
         self._clock = SystemClock()
         self._share = share
-        self._delivery = config.delivery(sink, share)
+        self._delivery = config.delivery(target, share)
         self._cursors = self._delivery.cursors
         self._pause = PauseWatch(config.outbox.collections, self._cursors.group)
 
@@ -62,13 +61,13 @@ class Worker:
 
     def work(self, lease: Lease, stop: threading.Event) -> None:
         """Runs until `stop` is set, with a new count of failures. See `run`."""
-        self.run(lease, Retry(self._label, stop, self._config.chance), once=False)
+        self.run(lease, Retry(self._log, stop, self._config.chance, tell=self._config.tell), once=False)
 
     def run(self, lease: Lease, retry: Retry, once: bool) -> None:
         """Delivers until the stop of `retry` is set, until the lease says that another number of shares is wanted, or,
         with `once`, until all is delivered; then drains and saves. `lease` stays held, also while the reader is paused.
 
-        Raises what relay.relay.Relay.run names, and LeaseLost.
+        Raises what DurableReader.run names, and LeaseLost.
         """
         if self._share.total > 1:  # the cursors of several shares are made before any worker runs
             self._config.has_begun.set()
@@ -91,7 +90,8 @@ class Worker:
     def _stand_still(self, lease: Lease, retry: Retry) -> bool:
         """Keeps the lease until the reader is to go on: then True. False: the stop of `retry` is set, or another number
         of shares is wanted."""
-        logger.info("relay %s: paused: it keeps its lease, and sends nothing until it is resumed", self._label)
+        self._log.info("paused: it keeps its lease, and sends nothing until it is resumed")
+        self._config.tell(Paused())
         looked = self._clock.monotonic()
         while not retry.stop.is_set() and "wanted" not in lease.document:
             lease.check()
@@ -99,7 +99,7 @@ class Worker:
                 lease.renew_if_due()
                 if self._pause.has_changed(lease) or self._clock.monotonic() - looked >= LOOK_SECONDS:
                     if not self._pause.is_on(lease):
-                        logger.info("relay %s: resumed", self._label)
+                        self._log.info("resumed")
                         return True
                     looked = self._clock.monotonic()
                 retry.progressed()
@@ -121,7 +121,7 @@ class Worker:
             if self._pause.has_changed(lease):
                 waiting = True
                 return True
-            drained = once and settled and is_drained(self._outbox, position)
+            drained = once and settled and is_drained(self._outbox.collections, position)
             now = self._clock.monotonic()
             if drained or now - looked >= LOOK_SECONDS:
                 waiting, looked = letters.requeued(), now
@@ -132,30 +132,26 @@ class Worker:
                 outcome.error.add_note(self._config.hint(outcome.error))
                 raise outcome.error
             letters.add(outcome.record, outcome.error)
-            logger.warning("relay %s: dead-lettered: %s", self._label, outcome.error.finding)
+            self._log.warning("dead-lettered: %s", outcome.error.finding)
+            self._config.tell(Parked(outcome.record))
 
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
         share = self._share._replace(delivered=still_needed(self._cursors.delivered, start[0]))
         letters.log = reader.identity
-        encoder = self._config.encoder(self._sink, reader.identity)
-        restart = self._delivery.restart(lease)
-        pump = self._pump(reader, encoder, lease, start, letters, self._save(lease), restart, share)
+        encoder = self._config.encoder(self._target, reader.identity)
+        restart, wanted = self._delivery.restart(lease), self._config.wanted
+        pump = self._pump(reader, encoder, lease, start, letters, self._save(lease), restart, share, wanted)
         with closing(reader), closing(pump):
-            logger.info(
-                "relay %s: relaying after seq %d (fence %d, %s encoder)",
-                self._label,
-                start[0],
-                lease.fence,
-                self._config.encoder_kind,
-            )
-            PumpLoop(retry).run(pump, poisoned, ended)
+            self._log.info(self._config.begins, start[0], lease.fence)
+            self._config.tell(Started())
+            self._loop(retry).run(pump, poisoned, ended)
             if not pump.pending:
                 seconds, last = self._clock.monotonic() - began, pump.position[0]
-                logger.info("relay %s: stopped after seq %d", self._label, last)
+                self._log.info("stopped after seq %d", last)
                 if once:
                     sent = last - start[0] - letters.count_between(start[0], last)
-                    logger.info("relay %s: delivered %d message(s) in %.1f s", self._label, sent, seconds)
+                    self._log.info("delivered %d message(s) in %.1f s", sent, seconds)
         return waiting
 
     def _send_requeued(self, letters: DeadLetterStore, retry: Retry, lease: Lease) -> None:
@@ -164,32 +160,38 @@ class Worker:
             if not self._delivery.rest(lease, letters) or (batch := letters.next_requeued(self._outbox.log)) is None:
                 return
             requeued = RequeuedLetters(letters, batch.records)
-            encoder = self._config.encoder(self._sink, batch.log)
+            encoder = self._config.encoder(self._target, batch.log)
             restart = self._delivery.restart_letters(lease, requeued)
 
             def poisoned(outcome: Poisoned, requeued: RequeuedLetters = requeued) -> None:
                 requeued.put_back(outcome.record, outcome.error)
-                logger.warning("relay %s: refused again: %s", self._label, outcome.error.finding)
+                self._log.warning("refused again: %s", outcome.error.finding)
+                self._config.tell(Parked(outcome.record))
 
             start, save = requeued.start, requeued.save
-            with closing(self._pump(requeued, encoder, lease, start, requeued, save, restart, ALL)) as pump:
-                logger.info("relay %s: sending %d requeued message(s)", self._label, len(batch.records))
-                PumpLoop(retry).run(pump, poisoned, lambda _, settled: settled or self._pause.has_changed(lease))
+            with closing(self._pump(requeued, encoder, lease, start, requeued, save, restart, ALL, None)) as pump:
+                self._log.info("sending %d requeued message(s)", len(batch.records))
+                self._loop(retry).run(pump, poisoned, lambda _, settled: settled or self._pause.has_changed(lease))
+
+    def _loop(self, retry: Retry) -> PumpLoop:
+        return PumpLoop(retry, self._config.drain_seconds, self._config.tell)
 
     def _pump(
         self,
         reader: BatchReader,
-        encoder: Encoder,
+        encoder: Encoder[Item],
         lease: Lease,
         start: Position,
         parking: Parking,
         save: Callable[[Position], None],
         restart: Restart,
         share: Share,
-    ) -> Pump:
+        wanted: Wanted | None,
+    ) -> Pump[Item]:
         return Pump(
-            reader, self._sink, encoder, lease,
-            start=start, save=save, parking=parking, clock=self._clock, restart=restart, share=share,
+            reader, self._target, encoder, lease,
+            start=start, save=save, parking=parking, clock=self._clock, restart=restart, share=share, wanted=wanted,
+            tell=self._config.tell,
         )  # fmt: skip
 
     def _save(self, lease: Lease) -> Callable[[Position], None]:

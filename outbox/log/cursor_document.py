@@ -9,8 +9,8 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from outbox.errors import CursorMismatch
-from outbox.log.durable_reader import reader_of, reset_command
 from outbox.log.position import Position
+from outbox.log.reader_id import reader_of, reset_command
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import HIGHEST_SEQ
 

@@ -10,6 +10,7 @@ from pymongo.errors import DuplicateKeyError
 from outbox.errors import CursorMismatch, LeaseLost
 from outbox.log.cursor_document import Layer, parse
 from outbox.log.position import Position
+from outbox.log.reader_id import described
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.lease import Lease
@@ -18,7 +19,7 @@ from outbox.mongo.lease import Lease
 class CursorStore:
     """The cursor of one durable reader, or of one share of it. Thread-safe. Raises pymongo's errors.
 
-    reader: the cursor's `_id`. name: what people are told. group: the `_id` of the document that all shares of the
+    reader: the cursor's `_id`. name: the same without the kind. group: the `_id` of the document that all shares of the
         reader have in common, and the reader of their dead letters; the same as `reader` where there is one share.
     shares: how many shares there are. A cursor of another number of shares is another one.
     in_kafka: what is saved follows a cursor in Kafka, which is the one that counts; the document says so.
@@ -37,6 +38,7 @@ class CursorStore:
         self.reader = reader
         self.name = name
         self.group = group
+        self._kind = reader.partition(":")[0]
         self._shares = shares
         self._own = {"_id": reader, "shares": {"$exists": False} if shares == 1 else Int64(shares)}
         self.delivered: tuple[Layer, ...] = ()
@@ -87,7 +89,9 @@ class CursorStore:
         if not known:
             return
         if self.reader not in known and known[self.group].shares == self._shares:
-            raise CursorMismatch(f"the cursor of relay {self.name!r} was removed, and not those of the other shares")
+            raise CursorMismatch(
+                f"the cursor of {described(self.reader)} was removed, and not those of the other shares"
+            )
         raise self._fenced_off()
 
     def register(self, position: Position, lease: Lease) -> None:
@@ -143,4 +147,6 @@ class CursorStore:
         return written.matched_count + (written.upserted_id is not None) > 0
 
     def _fenced_off(self) -> LeaseLost:
-        return LeaseLost(f"the cursor {self.reader!r} was not saved: another relay has taken over, or it was removed")
+        return LeaseLost(
+            f"the cursor {self.reader!r} was not saved: another {self._kind} has taken over, or it was removed"
+        )

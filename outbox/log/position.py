@@ -10,6 +10,7 @@ from pymongo.client_session import ClientSession
 
 from outbox.errors import CursorMismatch, HistoryLost
 from outbox.log.log import Log
+from outbox.log.reader_id import described
 
 Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
 """`(seq, created, id)` of a record: what a cursor saves."""
@@ -23,11 +24,11 @@ def position_at(seq: int, log: Log) -> Position:
     return (seq, None, None) if record is None else (seq, record.created, record.id)
 
 
-def verify_position(cursor: Position, log: Log, name: str, session: ClientSession) -> None:
+def verify_position(cursor: Position, log: Log, reader: str, session: ClientSession) -> None:
     """Checks that reading can go on after `cursor` in this very log.
 
-    `session`: in which `claim` was called. A primary that was just elected may not know for a moment what is committed,
-    and would show a log that ends before the cursor.
+    reader: the id of the cursor's reader. session: in which `claim` was called. A primary that was just elected may not
+    know for a moment what is committed, and would show a log that ends before the cursor.
 
     Raises CursorMismatch when the log holds another record there or ends before it, HistoryLost when the next record
     was rolled over. A cursor whose own record is gone, and no more than that, is fine.
@@ -36,17 +37,17 @@ def verify_position(cursor: Position, log: Log, name: str, session: ClientSessio
     record = None if seq == 0 else log.record_at(seq, session)
     if record is not None:
         if id is not None and record.id != id:
-            raise CursorMismatch(_mismatch(name, f"at seq {seq} the log holds {record.id}, the cursor {id}"))
+            raise CursorMismatch(_mismatch(reader, f"at seq {seq} the log holds {record.id}, the cursor {id}"))
         return
     head, oldest = log.head(session), log.earliest(session)  # what is there stays, now that there is a cursor
     if head < seq:
-        raise CursorMismatch(_mismatch(name, f"the cursor is at seq {seq}, the log's newest record is {head}"))
+        raise CursorMismatch(_mismatch(reader, f"the cursor is at seq {seq}, the log's newest record is {head}"))
     if oldest > seq + 1:
         raise HistoryLost(seq + 1, oldest)
 
 
-def _mismatch(name: str, finding: str) -> str:
+def _mismatch(reader: str, finding: str) -> str:
     return (
-        f"the cursor of relay {name!r} belongs to another log: {finding}. The log was restored from a backup or made "
-        f"anew, or the cursor comes from another database"
+        f"the cursor of {described(reader)} belongs to another log: {finding}. The log was restored from a backup or "
+        f"made anew, or the cursor comes from another database"
     )

@@ -66,6 +66,8 @@ class Lease:
         """The fence while the lease is held, else 0. It grows with each holding."""
         self.document: Document = {}
         """The document as it was when the lease was last taken or renewed, with what others have added to it."""
+        self.holder: str | None = None
+        """Who had the lease when it was last looked at, as `host:pid:…`; None when nobody did."""
         self._leases = leases
         self._clock: Clock = SystemClock() if clock is None else clock
         self._pid = os.getpid()
@@ -153,6 +155,7 @@ class Lease:
 
     def observe(self, lease: Document) -> bool:
         """Notes the lease's document, just read, and tells whether the lease could be taken now. No I/O."""
+        self.holder = lease["owner"]
         return lease["owner"] in (None, self.owner) or is_gone(lease.get("process")) or self._stands_still(lease)
 
     def _stands_still(self, lease: Document) -> bool:

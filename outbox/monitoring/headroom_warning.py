@@ -8,8 +8,8 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock, SystemClock
 from outbox.errors import OutboxNotCreated
-from outbox.log.durable_reader import paused_readers, reader_of, resume_command
 from outbox.log.log import Log
+from outbox.log.reader_id import paused_readers, reader_of, resume_command
 from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import READERS, Collections
 from outbox.mongo.server_errors import short_message

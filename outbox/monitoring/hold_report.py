@@ -9,7 +9,7 @@ from bson import Int64
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock, SystemClock
-from outbox.log.durable_reader import forget_command, paused_readers, reader_of, resume_command
+from outbox.log.reader_id import forget_command, paused_readers, reader_of, resume_command
 from outbox.log.retention import Hold
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document

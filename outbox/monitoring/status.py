@@ -8,8 +8,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from outbox.log.durable_reader import paused_readers, reader_of
 from outbox.log.log import Log
+from outbox.log.reader_id import paused_readers, reader_of
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections

@@ -12,8 +12,8 @@ from pymongo.collection import Collection
 from outbox.errors import CursorInUse, CursorMismatch
 from outbox.log.cursor_document import MOST_SHARES, CursorDocument, Layer, parse, whole
 from outbox.log.cursors import CursorStore
-from outbox.log.durable_reader import described, forget_command, reset_command
 from outbox.log.position import Position
+from outbox.log.reader_id import described, forget_command, reset_command
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
@@ -58,11 +58,6 @@ class ShareLayout(NamedTuple):
         return self.shares if self.wanted is None else self.wanted
 
 
-def relay_id(name: str) -> str:
-    """The relay `name` as its lease and its cursor are called; of several shares, as what they have in common is."""
-    return f"relay:{name}"
-
-
 def documents_of(reader: str) -> Document:
     """Finds what there is of a durable reader in NAME.cursors, by its id."""
     return {"_id": {"$regex": f"^{re.escape(reader)}(/[0-9]+)?$"}}
@@ -74,13 +69,12 @@ def cursors_of(reader: str) -> Document:
 
 
 def share_cursor(
-    cursors: Collection[Document], name: str, share: Share = ALL, *, in_kafka: bool = False
+    cursors: Collection[Document], reader: str, share: Share = ALL, *, in_kafka: bool = False
 ) -> CursorStore:
-    """The cursor of the relay `name`, or of one share of it. in_kafka: see CursorStore."""
-    of_share = share.name(name)
-    return CursorStore(
-        cursors, relay_id(of_share), name=of_share, group=relay_id(name), shares=share.total, in_kafka=in_kafka
-    )
+    """The cursor of a durable reader, by its id, or of one share of it. in_kafka: see CursorStore."""
+    id = share.name(reader)
+    name = id.partition(":")[2]
+    return CursorStore(cursors, id, name=name, group=reader, shares=share.total, in_kafka=in_kafka)
 
 
 def load(collections: Collections, reader: str) -> ShareLayout:

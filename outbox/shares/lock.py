@@ -10,8 +10,8 @@ from pymongo.client_session import ClientSession
 from outbox.clock import Clock
 from outbox.errors import CursorInUse, LeaseLost
 from outbox.log.cursor_document import Layer
-from outbox.log.durable_reader import described
 from outbox.log.position import Position
+from outbox.log.reader_id import described
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections

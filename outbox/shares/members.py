@@ -1,4 +1,4 @@
-"""The members: which processes share a relay's work, and how much of it each may have."""
+"""The members: which processes share a durable reader's work, and how much of it each may have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from outbox.mongo.lease import RELEASE_SECONDS
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import short_message
 
-logger = logging.getLogger("relay")
+logger = logging.getLogger("outbox")
 
 
 class _Member(NamedTuple):
@@ -29,10 +29,11 @@ class _Member(NamedTuple):
 
 
 class Members:
-    """This process among those that work on the shares of one relay. Not thread-safe; close it. Raises pymongo's
-    errors.
+    """This process among those that work on the shares of one durable reader. Not thread-safe; close it.
 
-    Each adds 1 to its own count in the relay's lease, every third of the lease time; whose count has stood still for a
+    Raises pymongo's errors.
+
+    Each adds 1 to its own count in the reader's lease, every third of the lease time; whose count has stood still for a
     lease time, on one's own monotonic clock, is gone: no clocks are compared. One of the same host whose process has
     ended is so at once. It is advice only, to have the shares spread evenly: processes may see it differently for a
     while, and only the lease of a share decides who works on it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -13,14 +12,13 @@ from pymongo.errors import PyMongoError
 from outbox.clock import Clock
 from outbox.errors import LeaseLost
 from outbox.log.position import Position
+from outbox.log.reader_id import described
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import is_transient, short_message
-from outbox.shares.layout import relay_id
+from outbox.shares.reader_logger import ReaderLogger
 from outbox.shares.share import Share, shares
-
-logger = logging.getLogger("relay")
 
 
 class ShareWork(Protocol):
@@ -36,10 +34,9 @@ class ShareWork(Protocol):
 class ShareWorker:
     """One share: its lease, and the thread that works on it while this process holds that."""
 
-    def __init__(self, name: str, where: str, lease: Lease, work: ShareWork) -> None:
+    def __init__(self, where: str, lease: Lease, work: ShareWork) -> None:
         self.lease = lease
-        self._name = name
-        self._where = where
+        self._log = ReaderLogger(lease.role, where)
         self._work = work
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -53,12 +50,12 @@ class ShareWorker:
     def begin(self) -> None:
         """Works until it is stopped. The lease is held, and is given back at the end."""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"relay-{self._name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self.lease.role.replace(":", "-"), daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            with self.lease.held(f"relay {self._name!r}", logger):
+            with self.lease.held(described(self.lease.role), self._log.logger):
                 self._work.work(self.lease, self._stop)
         except BaseException as error:  # noqa: BLE001  # raised again on the thread that looks after it
             self._error = error
@@ -79,9 +76,9 @@ class ShareWorker:
             case None:
                 pass
             case LeaseLost():
-                logger.warning("%s; what was in flight is given up", error)
+                self._log.logger.warning("%s; what was in flight is given up", error)
             case PyMongoError() if is_transient(error):
-                logger.warning("relay %r of %s: %s; it is begun again", self._name, self._where, short_message(error))
+                self._log.warning("%s; it is begun again", short_message(error))
             case _:
                 raise error
 
@@ -89,13 +86,13 @@ class ShareWorker:
 class ShareWorkers:
     """Works on shares of a durable reader that has `count` of them. To be used from one thread; close it.
 
-    name, where: of the reader and of its outbox, for people. work: makes the work on one share, with a sink of its own.
+    reader: its id. where: its outbox, for people. work: makes the work on one share, with a sink of its own.
     """
 
     def __init__(
         self,
         leases: Collection[Document],
-        name: str,
+        reader: str,
         where: str,
         count: int,
         work: Callable[[Share], ShareWork],
@@ -110,9 +107,8 @@ class ShareWorkers:
         self._seconds = seconds
         self._workers: dict[str, ShareWorker] = {}
         for share in shares(count):
-            of_share = share.name(name)
-            lease = Lease(leases, relay_id(of_share), owner=owner, seconds=seconds, clock=clock)
-            self._workers[lease.role] = ShareWorker(of_share, where, lease, work(share))
+            lease = Lease(leases, share.name(reader), owner=owner, seconds=seconds, clock=clock)
+            self._workers[lease.role] = ShareWorker(where, lease, work(share))
 
     def balance(self, quota: int, standby: float) -> None:
         """Starts and stops share workers until this process runs `quota` of them.

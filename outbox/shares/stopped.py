@@ -1,4 +1,4 @@
-"""Why a relay has stopped, kept in its lease for `relay status`: its process may be at work for other outboxes."""
+"""Why a durable reader has stopped, kept in its lease for its status: its process may be at work for other outboxes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message
-from outbox.shares.layout import relay_id
 
-logger = logging.getLogger("relay")
+logger = logging.getLogger("outbox")
 
 
 @outside_bound_session
-def note(collections: Collections, name: str, error: Exception) -> None:
-    """Notes why the relay `name` has stopped. Never raises for a server that is away: the log has it, too."""
+def note(collections: Collections, reader: str, error: Exception) -> None:
+    """Notes why the reader with this id has stopped. Never raises for a server that is away: the log has it, too."""
     stopped: Document = {"why": {"$literal": short_message(error)}, "at": "$$NOW"}
-    _update(collections, {"_id": relay_id(name)}, [{"$set": {"stopped": stopped}}])
+    _update(collections, {"_id": reader}, [{"$set": {"stopped": stopped}}])
 
 
 @outside_bound_session
-def clear(collections: Collections, name: str) -> None:
-    """Forgets it, as the relay starts again. Never raises, either."""
-    _update(collections, {"_id": relay_id(name), "stopped": {"$exists": True}}, {"$unset": {"stopped": 1}})
+def clear(collections: Collections, reader: str) -> None:
+    """Forgets it, as the reader starts again. Never raises, either."""
+    _update(collections, {"_id": reader, "stopped": {"$exists": True}}, {"$unset": {"stopped": 1}})
 
 
 def _update(collections: Collections, lease: Document, change: Any) -> None:

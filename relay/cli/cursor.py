@@ -12,6 +12,7 @@ import typer
 
 from outbox import Outbox, reader_status
 from outbox.clock import SystemClock
+from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently
 from outbox.readers.start import read as read_start
 from outbox.shares import cursor_admin as cursors
@@ -39,7 +40,7 @@ def show(
 
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
-            current = patiently(partial(layout.load, outbox.collections, layout.relay_id(settings.name)))
+            current = patiently(partial(layout.load, outbox.collections, relay_id(settings.name)))
             slowest = current.slowest
             if as_json:
                 print(json.dumps(None if slowest is None else described(slowest)))
@@ -69,7 +70,7 @@ def set_(
         except ValueError:
             raise InvalidSettings(f"{to!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
         settings, outbox = only(opened)
-        before, now = cursors.move(outbox.collections, layout.relay_id(settings.name), target, SystemClock())
+        before, now = cursors.move(outbox.collections, relay_id(settings.name), target, SystemClock())
         was = "had no cursor" if before is None else f"was seq {before[0]}"
         print(f"{settings.full_name}, relay {settings.name!r}: {was}, now {now[0]}; seq {now[0] + 1} comes next")
 
@@ -85,7 +86,7 @@ def forget(
     """Remove a relay's cursor, while none works with it, so that it holds the sequencer back no more."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, relay_name) as opened:
         settings, outbox = only(opened)
-        if not cursors.forget(outbox.collections, layout.relay_id(relay_name), SystemClock()):
+        if not cursors.forget(outbox.collections, relay_id(relay_name), SystemClock()):
             print(f"{settings.full_name}: relay {relay_name!r} has no cursor", file=sys.stderr)
             raise typer.Exit(1)
         print(f"{settings.full_name}: the cursor of relay {relay_name!r} is forgotten")
@@ -121,5 +122,5 @@ def resume(
 
 
 def _set_paused(outbox: Outbox, name: str, *, paused: bool) -> None:
-    if not set_paused(outbox.collections, layout.relay_id(name), paused):
-        raise patiently(lambda: reader_status.unknown(outbox.collections, layout.relay_id(name)))
+    if not set_paused(outbox.collections, relay_id(name), paused):
+        raise patiently(lambda: reader_status.unknown(outbox.collections, relay_id(name)))

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
+from outbox.log.reader_id import relay_id
 from outbox.mongo.codec import Document
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
@@ -43,7 +44,9 @@ def list_(
     """List the relay's dead and parked messages, and what the log itself refused (reader `sequencer`)."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
-            selected = DeadLetterAdmin(outbox.collections, settings.name).letters(Selection(key=key, type=type))
+            selected = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).letters(
+                Selection(key=key, type=type)
+            )
             letters = map(document.as_json, selected)
             if as_json:
                 for letter in letters:
@@ -80,7 +83,7 @@ def show(
     """Show one letter whole, as JSON: its data as MongoDB's relaxed Extended JSON."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
-        letter = DeadLetterAdmin(outbox.collections, settings.name).letter(_id(id))
+        letter = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).letter(_id(id))
         if letter is None:
             print(f"{settings.full_name}: no dead letter {id} of relay {settings.name!r}", file=sys.stderr)
             raise typer.Exit(1)
@@ -105,7 +108,7 @@ def requeue(
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         wanted = _selection(id, key, type, all)
         settings, outbox = only(opened)
-        requeued = DeadLetterAdmin(outbox.collections, settings.name).requeue(wanted)
+        requeued = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).requeue(wanted)
         print(f"{settings.full_name}, relay {settings.name!r}: {requeued.letters} message(s) will be sent again")
         for refused, reason in requeued.refused:
             print(f"{refused}: {reason}", file=sys.stderr)
@@ -130,7 +133,7 @@ def discard(
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         wanted = _selection(id, key, type, all)
         settings, outbox = only(opened)
-        admin = DeadLetterAdmin(outbox.collections, settings.name)
+        admin = DeadLetterAdmin(outbox.collections, relay_id(settings.name))
         if not yes:
             count = sum(1 for _ in admin.letters(wanted))
             typer.confirm(f"{settings.full_name}: delete {count} message(s) for good?", abort=True)

@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.errors import OutboxError
+from outbox.log.reader_id import relay_id
 from outbox.mongo.privileges import Privileges, check_privileges
 from outbox.mongo.server_errors import patiently, short_message
 from relay.cli.exit_codes import exit_codes
@@ -178,7 +179,7 @@ def _log_ignored_start(settings: OutboxSettings, outbox: Outbox) -> None:
     """Logs that `start` has no effect on a relay with a cursor: else nobody would notice a wrong one."""
     from outbox.shares import layout
 
-    cursor = patiently(lambda: layout.load(outbox.collections, layout.relay_id(settings.name))).slowest
+    cursor = patiently(lambda: layout.load(outbox.collections, relay_id(settings.name))).slowest
     if cursor is not None and "start" in settings.model_fields_set:
         logger.info(
             "relay %r of %s goes on from its cursor, after seq %d: start %s is ignored; `relay cursor set` moves it",

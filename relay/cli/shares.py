@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from outbox.log.cursor_document import MOST_SHARES
+from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently
 from outbox.shares import layout
 from relay.cli.exit_codes import exit_codes
@@ -30,7 +31,7 @@ def show(
     """Show how many shares there are, and how many are wanted if that is being changed."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
-            current = patiently(partial(layout.load, outbox.collections, layout.relay_id(settings.name)))
+            current = patiently(partial(layout.load, outbox.collections, relay_id(settings.name)))
             if as_json:
                 print(json.dumps({"shares": current.shares, "wanted": current.wanted}))
                 continue
@@ -51,7 +52,7 @@ def set_(
     """Change how many there are. Relays at work carry it out within some seconds, else the first one to start does."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
-        current = patiently(partial(layout.survey, outbox.collections, layout.relay_id(settings.name)))
+        current = patiently(partial(layout.survey, outbox.collections, relay_id(settings.name)))
         place = f"{settings.full_name}, relay {settings.name!r}"
         if current.shares is None:
             if current.fault is not None:
@@ -60,8 +61,8 @@ def set_(
             raise typer.Exit(1)
         if number == current.shares:
             if current.wanted is not None or current.fault is not None:
-                patiently(partial(layout.cancel_request, outbox.collections, layout.relay_id(settings.name), current))
+                patiently(partial(layout.cancel_request, outbox.collections, relay_id(settings.name), current))
             print(f"{place}: {number} share(s), as there are")
         else:
-            patiently(partial(layout.request_shares, outbox.collections, layout.relay_id(settings.name), number))
+            patiently(partial(layout.request_shares, outbox.collections, relay_id(settings.name), number))
             print(f"{place}: {current.shares} share(s) now, to be {number}; `relay shares show` says when it is done")

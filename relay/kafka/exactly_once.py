@@ -116,7 +116,7 @@ class ExactlyOnce(AtLeastOnce):
             stored = self._stored = self._parsed(text, saved)
             letters.remove([ObjectId(id) for id in stored.requeued])
             position = self._further(stored, saved)
-        verify_position(position, self._outbox.log, self.cursors.name, session)
+        verify_position(position, self._outbox.log, self.cursors.reader, session)
         return position
 
     def _refuse_to_begin_anew(self) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 from outbox import Outbox
 from outbox.clock import Clock
+from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import SECONDS, read_lease, seconds_of
 from outbox.mongo.process_identity import is_gone
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.status import is_unsequenced
-from outbox.shares.layout import load, relay_id
+from outbox.shares.layout import load
 from outbox.shares.share import shares
 
 _LOOK_SECONDS = 0.2

@@ -9,12 +9,13 @@ from typing import Any
 from outbox import Outbox, dates
 from outbox.dead_letters.admin import DeadLetterAdmin
 from outbox.log.position import Position
+from outbox.log.reader_id import relay_id
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import DECODED
 from outbox.mongo.lease import read_lease
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.headroom import Headroom
-from outbox.shares.layout import load, relay_id, share_cursor
+from outbox.shares.layout import load, share_cursor
 from outbox.shares.share import Share, shares
 from outbox.shares.stopped import described as described_stop
 
@@ -87,7 +88,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     """Reads the status of the relay `name`. Raises OutboxNotCreated and pymongo's errors."""
     status = outbox.status()
     layout = load(outbox.collections, relay_id(name))
-    letters = DeadLetterAdmin(outbox.collections, name)
+    letters = DeadLetterAdmin(outbox.collections, relay_id(name))
     headrooms = {cursor.reader: cursor.headroom for cursor in status.cursors}
     share_statuses = tuple(
         _share_status(outbox, name, share, position, status.head)
@@ -95,7 +96,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
     )
     slowest = min(share_statuses, key=lambda share: -1 if share.cursor is None else share.cursor["seq"])
     share = Share(slowest.share, len(share_statuses))
-    cursors = share_cursor(outbox.collections.cursors, name, share)
+    cursors = share_cursor(outbox.collections.cursors, relay_id(name), share)
     return RelayStatus(
         database=outbox.collections.database.name,
         outbox=outbox.name,

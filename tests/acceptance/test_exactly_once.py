@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import read_lease
-from outbox.shares.layout import relay_id
 from tests.acceptance.conftest import Start
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process

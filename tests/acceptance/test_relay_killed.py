@@ -31,7 +31,7 @@ def test_twenty_kills_lose_nothing_and_keep_each_keys_order(
     writers = [start("write", *place, *each, "--seed", seed) for seed in range(WRITERS)]
     relay = ("relay_with", "--lease", 1, "run", "--mongo", mongo_uri, "--database", ledger.database.name)
     relay += ("--kafka", kafka, "--topic", ledger_topic.name)
-    cursors = share_cursor(ledger.collections.cursors, "kafka")
+    cursors = share_cursor(ledger.collections.cursors, "relay:kafka")
     chance = random.Random(3)
 
     kills = 0

@@ -12,6 +12,7 @@ from outbox import Outbox, message
 from outbox.clock import SystemClock
 from outbox.dead_letters.admin import DeadLetterAdmin
 from outbox.dead_letters.store import OnPoison
+from outbox.log.reader_id import relay_id
 from outbox.shares.cursor_admin import forget, move
 from relay import Relay
 from relay.errors import Verdict
@@ -67,7 +68,7 @@ def refuse(sink: MemorySink, *seqs: int) -> None:
 
 def dead_letter_admin(prices: Outbox, name: str = "kafka") -> DeadLetterAdmin:
     """What the commands `relay dead` call."""
-    return DeadLetterAdmin(prices.collections, name)
+    return DeadLetterAdmin(prices.collections, relay_id(name))
 
 
 def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:

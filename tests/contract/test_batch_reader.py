@@ -83,7 +83,7 @@ class LettersBench(Bench):
 
     def __init__(self, orders: Outbox, stack: ExitStack) -> None:
         super().__init__(orders, stack)
-        cursors = share_cursor(orders.collections.cursors, "kafka")
+        cursors = share_cursor(orders.collections.cursors, "relay:kafka")
         self.reader = RequeuedLetters(DeadLetterStore(orders.collections, cursors, 1, "dead-letter"), self.records())
 
 

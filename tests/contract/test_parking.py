@@ -33,7 +33,7 @@ class Bench:
         put(prices, *KEYS)
         self.records = [record for batch in prices.log.batches_from(1, len(KEYS)) for record in batch.records()]
         given_cursor(prices, 0)
-        self.cursors = share_cursor(prices.collections.cursors, "kafka")
+        self.cursors = share_cursor(prices.collections.cursors, "relay:kafka")
         self.letters = DeadLetterStore(prices.collections, self.cursors, FENCE, "park-key")
         self.letters.log = prices.log.identity()
 

@@ -70,7 +70,7 @@ def test_a_method_of_the_port_takes_the_same_parameters_in_each_adapter(
 def test_every_port_has_an_adapter_here() -> None:
     defined = {each for each in vars(ports).values() if inspect.isclass(each) and each.__module__ == ports.__name__}
 
-    assert defined == {port for port, _ in ADAPTERS} | {ports.BatchReader}
+    assert defined == {port for port, _ in ADAPTERS} | {ports.BatchReader, ports.Interruptible, ports.Target}
 
 
 def test_a_sink_without_transactions_is_not_taken_for_one_that_has_them() -> None:

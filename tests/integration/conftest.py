@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from outbox import Outbox
-from relay import relay as runner
+from outbox.delivery import durable_reader as runner
 from relay.testing import MemorySink, MemoryTransactions
 from tests.actors.order_service import new_outbox
 from tests.actors.relay_command import RelayCommand

@@ -7,11 +7,12 @@ import signal
 import sys
 
 import outbox.sequencer.loop
+from outbox.delivery import durable_reader as runner
 from outbox.log.cursors import CursorStore
 from outbox.mongo.lease import Lease
-from relay import relay as runner
 from relay.cli import app
 from relay.kafka import sink
+from relay.relay import Relay
 
 
 def go_blind(*_: object) -> None:
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--blind", action="store_true", help="on SIGUSR1 it no longer sees whether its time is over")
     given, arguments = parser.parse_known_args()
     Lease.__init__.__kwdefaults__["seconds"] = given.lease
-    runner.Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease
+    Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease
     outbox.sequencer.loop._STANDBY_SECONDS = runner.STANDBY_SECONDS = 0.1
     if given.message_timeout is not None:
         sink.LOCKED = {**sink.LOCKED, "message.timeout.ms": given.message_timeout}

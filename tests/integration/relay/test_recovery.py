@@ -296,9 +296,9 @@ def test_a_running_relay_whose_cursor_is_removed_stops_and_does_not_begin_anew(o
     sink = MemorySink()
     relaying = Relaying(Relay(orders, sink))
     with pytest.raises(CursorMismatch, match="was removed while the relay was running"), relaying:  # noqa: PT012  # it is the end of `relaying` that raises
-        wait_until(lambda: share_cursor(orders.collections.cursors, "kafka").load() or (0,), 20)
+        wait_until(lambda: share_cursor(orders.collections.cursors, "relay:kafka").load() or (0,), 20)
         wait_until(
-            lambda: (share_cursor(orders.collections.cursors, "kafka").load() or (0,))[0] == 2, 20, "seq 2 saved"
+            lambda: (share_cursor(orders.collections.cursors, "relay:kafka").load() or (0,))[0] == 2, 20, "seq 2 saved"
         )
         orders.collections.cursors.delete_many({})
         put(orders, 3)

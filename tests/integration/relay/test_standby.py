@@ -73,7 +73,7 @@ def test_a_relay_that_lost_its_lease_drops_what_is_in_flight_and_saves_nothing(o
 
 
 def test_a_stale_relay_cannot_save_its_cursor(orders: Outbox) -> None:
-    cursors = share_cursor(orders.collections.cursors, "kafka")
+    cursors = share_cursor(orders.collections.cursors, "relay:kafka")
     stale, now = (Lease(orders.collections.leases, "relay:kafka", owner=owner) for owner in ("one", "two"))
     assert stale.acquire()
     orders.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"owner": None}})

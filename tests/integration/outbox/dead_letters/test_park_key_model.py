@@ -85,7 +85,7 @@ class ParkedKeys(RuleBasedStateMachine):
         super().__init__()
         self.prices, self.life = prices, life
         self.sink = MemorySink()
-        self.office = DeadLetterAdmin(prices.collections, "kafka")
+        self.office = DeadLetterAdmin(prices.collections, "relay:kafka")
         self.reference = Reference()
         self.ids: dict[int, Any] = {}
         """By number."""

@@ -129,7 +129,9 @@ def test_a_chunk_without_letters_asks_the_database_nothing(
 ) -> None:
     put(prices, *"aabb")
     asked: list[object] = []
-    letters = DeadLetterStore(prices.collections, share_cursor(prices.collections.cursors, "kafka"), 1, "park-key")
+    letters = DeadLetterStore(
+        prices.collections, share_cursor(prices.collections.cursors, "relay:kafka"), 1, "park-key"
+    )
     assert not letters.requeued()
     monkeypatch.setattr(DeadLetterStore, "_parked", lambda *each: asked.append(each))
 

@@ -145,7 +145,7 @@ def test_a_stale_relay_can_neither_dead_letter_nor_park(prices: Outbox, sink: Me
     put(prices, "a", "a")
     refuse(sink, 1)
     run_once(relay(prices, sink))
-    cursors = share_cursor(prices.collections.cursors, "kafka")
+    cursors = share_cursor(prices.collections.cursors, "relay:kafka")
     stale = DeadLetterStore(prices.collections, cursors, 1, "park-key")
     cursors.claim(2)
     [first, second] = [prices.log.record_at(seq) for seq in (1, 2)]

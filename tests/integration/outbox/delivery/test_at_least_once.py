@@ -18,7 +18,7 @@ class Reader:
     """A durable reader of `orders` that holds its lease."""
 
     def __init__(self, orders: Outbox) -> None:
-        cursors = share_cursor(orders.collections.cursors, "kafka")
+        cursors = share_cursor(orders.collections.cursors, "relay:kafka")
         self.delivery = AtLeastOnce(orders, cursors)
         self.lease = Lease(orders.collections.leases, "relay:kafka")
         assert self.lease.acquire()

@@ -16,12 +16,13 @@ from pymongo.read_concern import ReadConcern
 from outbox import Outbox
 from outbox.dead_letters.store import DeadLetterStore
 from outbox.delivery.at_least_once import AtLeastOnce
-from outbox.delivery.drained import is_drained
 from outbox.delivery.ports import TransactionalSink
 from outbox.log.cursors import CursorStore
+from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import Lease
+from outbox.monitoring.drained import is_drained
 from outbox.sequencer.sequencer import Sequencer
-from outbox.shares.layout import relay_id, share_cursor
+from outbox.shares.layout import share_cursor
 from relay import Relay
 from relay.errors import Verdict
 from relay.kafka.exactly_once import ExactlyOnce
@@ -122,7 +123,7 @@ def test_it_does_not_take_the_log_for_another_one(
     successor.be_unaware()
     numbered(orders, 3)
     run_once(Relay(orders, sink))
-    cursors = share_cursor(orders.collections.cursors, "kafka", in_kafka=isinstance(sink, TransactionalSink))
+    cursors = share_cursor(orders.collections.cursors, "relay:kafka", in_kafka=isinstance(sink, TransactionalSink))
     delivery = (
         ExactlyOnce(orders, cursors, sink) if isinstance(sink, TransactionalSink) else AtLeastOnce(orders, cursors)
     )
@@ -173,7 +174,7 @@ def test_it_does_not_take_staging_for_empty(orders: Outbox, successor: Successor
     orders.collections.staging.insert_one(foreign())
     successor.elected()
 
-    assert not is_drained(orders, (3, None, None))
+    assert not is_drained(orders.collections, (3, None, None))
 
 
 def test_it_does_not_take_its_parked_keys_for_free(orders: Outbox, successor: Successor) -> None:
@@ -183,7 +184,7 @@ def test_it_does_not_take_its_parked_keys_for_free(orders: Outbox, successor: Su
     sink = MemorySink()
     sink.refused = {1: Verdict.POISON}
     run_once(Relay(orders, sink, on_poison="park-key"))
-    cursors = share_cursor(orders.collections.cursors, "kafka")
+    cursors = share_cursor(orders.collections.cursors, "relay:kafka")
     successor.elected()
     letters = DeadLetterStore(orders.collections, cursors, 99, "park-key")
     record = orders.log.record_at(1)

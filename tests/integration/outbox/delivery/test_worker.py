@@ -15,6 +15,7 @@ from outbox.delivery.retry import Retry
 from outbox.delivery.worker import Worker
 from outbox.errors import LeaseLost, PoisonMessage, Verdict
 from outbox.mongo.lease import Lease
+from outbox.shares.reader_logger import ReaderLogger
 from relay import Topics
 from relay.config import RelayConfig
 from relay.testing import MemorySink
@@ -36,7 +37,7 @@ class Scene:
         assert self.lease.acquire()
 
     def run_once(self) -> None:
-        self.worker.run(self.lease, Retry("of a test", self.stop, random.random), once=True)
+        self.worker.run(self.lease, Retry(ReaderLogger("relay:kafka", "a test"), self.stop, random.random), once=True)
 
 
 def test_before_the_first_start_it_has_reached_nothing(orders: Outbox) -> None:

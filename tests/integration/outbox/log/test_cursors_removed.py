@@ -9,9 +9,10 @@ import pytest
 
 from outbox import Outbox
 from outbox.clock import SystemClock
+from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import Lease
 from outbox.shares.cursor_admin import forget, move
-from outbox.shares.layout import load, relay_id, request_shares
+from outbox.shares.layout import load, request_shares
 from relay import Relay
 from relay.errors import CursorMismatch
 from relay.testing import MemorySink, MemoryTransactions

@@ -16,13 +16,14 @@ from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.delivery.worker import Worker
 from outbox.errors import InvalidStart, LeaseLost
+from outbox.log.reader_id import relay_id
 from outbox.mongo import patience
 from outbox.mongo.lease import Lease
 from outbox.readers.start import StartAt
 from outbox.sequencer.appender import TakeoverRequired
 from outbox.sequencer.sequencer import Sequencer, SweepResult
 from outbox.shares.cursor_admin import forget, move
-from outbox.shares.layout import load, relay_id
+from outbox.shares.layout import load
 from outbox.shares.resharing import Resharing
 from relay import Relay
 from relay.config import RelayConfig
@@ -82,7 +83,7 @@ def relay_of(shares: int, start: StartAt) -> Register:
         home = Lease(orders.collections.leases, relay_id("kafka"))
         sink = MemorySink()
         resharing = Resharing(
-            orders.collections, "kafka", home, work=lambda share: Worker(config, sink, share), begin=config.begin
+            orders.collections, "relay:kafka", home, work=lambda share: Worker(config, sink, share), begin=config.begin
         )
         resharing.run(shares, threading.Event(), 0.0)
 

@@ -128,7 +128,7 @@ def relay(admin: Database[Document], user: Database[Document]) -> None:
     with Outbox(user) as outbox:
         run_once(Relay(outbox, sink, on_poison="park-key"))
         assert relay_status(outbox, "kafka").parked == 2
-        DeadLetterAdmin(orders.collections, "kafka").requeue(Selection())
+        DeadLetterAdmin(orders.collections, "relay:kafka").requeue(Selection())
         sink.refused = {}
         run_once(Relay(outbox, sink, on_poison="park-key"))
         assert relay_status(outbox, "kafka").dead == 0
@@ -150,7 +150,7 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     with orders:
         run_once(Relay(orders, sink, on_poison="dead-letter"))
     outbox = Outbox(user)
-    office = DeadLetterAdmin(outbox.collections, "kafka")
+    office = DeadLetterAdmin(outbox.collections, "relay:kafka")
     assert office.count("dead") == 3
     orders.collections.dead.update_one({"reader": "sequencer"}, {"$set": foreign_letter()})  # as if it had been mended
     assert office.requeue(Selection()).letters == 3

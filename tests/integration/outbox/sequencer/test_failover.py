@@ -214,7 +214,7 @@ def test_nothing_counts_that_only_the_primary_has(
         )
         worker, lease = Sequencer(orders.collections, threads=Now()), Lease(leases, "relay:kafka")
         assert (worker.take_over(), lease.acquire()) == (True, True)
-        saved = share_cursor(cursors, "kafka")
+        saved = share_cursor(cursors, "relay:kafka")
         saved.register((0, None, None), lease)
         id = orders.put(placed(1), standalone=True)
         acts: dict[str, Callable[[], object]] = {

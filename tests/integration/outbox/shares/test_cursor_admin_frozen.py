@@ -12,9 +12,10 @@ from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.errors import LeaseLost
 from outbox.log.cursors import CursorStore
+from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import Lease
 from outbox.shares import cursor_admin, layout
-from outbox.shares.layout import load, relay_id, request_shares, share_cursor
+from outbox.shares.layout import load, request_shares, share_cursor
 from outbox.shares.lock import ReaderLock
 from relay import Relay
 from relay.errors import CursorInUse
@@ -157,7 +158,7 @@ def test_a_first_start_that_froze_leaves_no_cursor_where_one_was_forgotten_meanw
     cursor_admin.forget(orders.collections, "relay:kafka", SystemClock())
 
     with pytest.raises(LeaseLost):
-        share_cursor(orders.collections.cursors, "kafka").register((0, None, None), lease)
+        share_cursor(orders.collections.cursors, "relay:kafka").register((0, None, None), lease)
 
     assert cursors(orders) == {}
 

@@ -11,6 +11,7 @@ from pymongo.errors import PyMongoError
 
 from outbox import Outbox
 from outbox.errors import CursorInUse, CursorMismatch
+from outbox.log.reader_id import relay_id
 from outbox.mongo import patience
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
@@ -20,7 +21,6 @@ from outbox.shares.layout import (
     cursors_of,
     documents_of,
     load,
-    relay_id,
     request_shares,
     share_cursor,
     survey,
@@ -164,9 +164,9 @@ def test_the_store_of_a_share_reads_its_cursor_and_no_other_s(orders: Outbox) ->
     given_shares(orders, 9, 4)
     cursors = orders.collections.cursors
 
-    assert share_cursor(cursors, "kafka", Share(2, 2)).load() == (4, None, None)
-    assert share_cursor(cursors, "kafka", Share(2, 3)).load() is None
-    assert share_cursor(cursors, "other").load() is None
+    assert share_cursor(cursors, "relay:kafka", Share(2, 2)).load() == (4, None, None)
+    assert share_cursor(cursors, "relay:kafka", Share(2, 3)).load() is None
+    assert share_cursor(cursors, "relay:other").load() is None
 
 
 # What is wrong with it

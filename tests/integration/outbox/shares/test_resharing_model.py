@@ -22,9 +22,11 @@ from outbox.delivery.retry import Retry
 from outbox.delivery.worker import Worker
 from outbox.errors import LeaseLost
 from outbox.log.cursors import CursorStore
+from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import Lease
 from outbox.shares.cursor_admin import move
-from outbox.shares.layout import load, relay_id, request_shares, share_cursor
+from outbox.shares.layout import load, request_shares, share_cursor
+from outbox.shares.reader_logger import ReaderLogger
 from outbox.shares.resharing import Resharing
 from outbox.shares.share import Share, shares
 from relay.config import RelayConfig
@@ -50,13 +52,13 @@ ends = st.none() | st.integers(0, 30)
 
 
 def driving() -> Retry:
-    return Retry("of a test", threading.Event(), lambda: 0.0)
+    return Retry(ReaderLogger("relay:kafka", "a test"), threading.Event(), lambda: 0.0)
 
 
 def resharing(scene: Reshared, sink: MemorySink) -> Resharing:
     return Resharing(
         scene.orders.collections,
-        "kafka",
+        "relay:kafka",
         scene.home(),
         work=lambda share: Worker(scene.job, sink, share),
         begin=scene.job.begin,
@@ -98,11 +100,11 @@ class Reshared(RuleBasedStateMachine):
     def _relay(self, share: Share) -> None:
         lease = Lease(self.orders.collections.leases, relay_id(share.name("kafka")))
         assert lease.acquire()
-        cursors = share_cursor(self.orders.collections.cursors, "kafka", share, in_kafka=self._is_in_kafka)
+        cursors = share_cursor(self.orders.collections.cursors, "relay:kafka", share, in_kafka=self._is_in_kafka)
         self.holdings.append((cursors, lease.fence))
         with lease.held("test"):
             Worker(self.job, self.sink.another(), share).run(
-                lease, Retry("of a test", threading.Event(), lambda: 0.0), once=True
+                lease, Retry(ReaderLogger("relay:kafka", "a test"), threading.Event(), lambda: 0.0), once=True
             )
 
     @property

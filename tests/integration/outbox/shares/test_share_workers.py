@@ -150,7 +150,7 @@ def test_a_share_that_was_taken_over_cannot_save_its_cursor(orders: Outbox, sink
     stale.release()
     run_once(relay(orders, sink))
     cursors = share_cursor(
-        orders.collections.cursors, "kafka", Share(1, 2), in_kafka=isinstance(sink, MemoryTransactions)
+        orders.collections.cursors, "relay:kafka", Share(1, 2), in_kafka=isinstance(sink, MemoryTransactions)
     )
 
     with pytest.raises(LeaseLost):
@@ -165,7 +165,7 @@ def test_a_share_of_a_number_that_was_changed_can_do_nothing_whatever_its_fence(
     run_once(relay(orders, sink, 2))
     request_shares(orders.collections, "relay:kafka", 4)
     run_once(relay(orders, sink))
-    cursors = share_cursor(orders.collections.cursors, "kafka", Share(1, 2))
+    cursors = share_cursor(orders.collections.cursors, "relay:kafka", Share(1, 2))
 
     assert cursors.load() is None
     for forbidden in (lambda: cursors.claim(10**6), lambda: cursors.save((0, None, None), 10**6)):
@@ -175,7 +175,7 @@ def test_a_share_of_a_number_that_was_changed_can_do_nothing_whatever_its_fence(
 
 def test_a_relay_alone_can_do_nothing_beside_shares(orders: Outbox, sink: MemorySink) -> None:
     run_once(relay(orders, sink, 2))
-    alone = share_cursor(orders.collections.cursors, "kafka")
+    alone = share_cursor(orders.collections.cursors, "relay:kafka")
     lease = Lease(orders.collections.leases, "relay:kafka")
     assert lease.acquire()
 
@@ -268,7 +268,7 @@ def test_a_key_is_parked_by_its_share_and_sent_in_order_by_the_share_it_has_late
     orders.put([placed(n, f"k{n % 20}") for n in range(100)], standalone=True)
     sink.refused = dict.fromkeys(range(1, 8), Verdict.POISON)
     run_once(relay_of_poison(orders, sink, 4))
-    office = DeadLetterAdmin(orders.collections, "kafka")
+    office = DeadLetterAdmin(orders.collections, "relay:kafka")
     assert (office.count("dead"), office.count("parked"), len(seqs(sink))) == (7, 28, 65)
     sink.refused = {}
     request_shares(orders.collections, "relay:kafka", 3)
@@ -287,7 +287,7 @@ def test_a_letter_is_discarded_whichever_share_put_it_aside(orders: Outbox, sink
     orders.put([placed(n, f"k{n % 20}") for n in range(40)], standalone=True)
     sink.refused = dict.fromkeys(range(1, 21), Verdict.POISON)
     run_once(relay_of_poison(orders, sink, 4))
-    office = DeadLetterAdmin(orders.collections, "kafka")
+    office = DeadLetterAdmin(orders.collections, "relay:kafka")
 
     for letter in list(office.letters(Selection())):
         if letter["state"] == "dead":

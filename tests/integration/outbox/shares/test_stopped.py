@@ -35,14 +35,14 @@ def said(orders: Outbox) -> dict[str, Any] | None:
 @pytest.mark.usefixtures("lease")
 def test_a_reason_that_names_a_path_in_another_encoding_is_kept_too(orders: Outbox) -> None:
     """Goes red when it is stored as it is: the driver's error of that hid the relay's own."""
-    note(orders.collections, "kafka", FileNotFoundError("no /etc/caf\udce9.pem"))
+    note(orders.collections, "relay:kafka", FileNotFoundError("no /etc/caf\udce9.pem"))
 
     assert (said(orders) or {})["why"] == r"no /etc/caf\udce9.pem"
 
 
 @pytest.mark.usefixtures("lease")
 def test_a_relay_that_has_stopped_says_why_and_when(orders: Outbox) -> None:
-    note(orders.collections, "kafka", ValueError("the topic is gone"))
+    note(orders.collections, "relay:kafka", ValueError("the topic is gone"))
 
     found = said(orders)
 
@@ -53,8 +53,8 @@ def test_a_relay_that_has_stopped_says_why_and_when(orders: Outbox) -> None:
 
 @pytest.mark.usefixtures("lease")
 def test_the_last_reason_counts(orders: Outbox) -> None:
-    note(orders.collections, "kafka", ValueError("first"))
-    note(orders.collections, "kafka", ValueError("last"))
+    note(orders.collections, "relay:kafka", ValueError("first"))
+    note(orders.collections, "relay:kafka", ValueError("last"))
 
     assert (said(orders) or {})["why"] == "last"
 
@@ -62,29 +62,29 @@ def test_the_last_reason_counts(orders: Outbox) -> None:
 @pytest.mark.usefixtures("lease")
 @pytest.mark.parametrize("text", ["$owner", "$$NOW", "", "é\n\x00", "x" * 100_000])
 def test_a_reason_is_kept_word_for_word(orders: Outbox, text: str) -> None:
-    note(orders.collections, "kafka", ValueError(text))
+    note(orders.collections, "relay:kafka", ValueError(text))
 
     assert (said(orders) or {})["why"] == text
 
 
 @pytest.mark.usefixtures("lease")
 def test_an_error_of_the_server_is_kept_without_the_driver_s_appendix(orders: Outbox) -> None:
-    note(orders.collections, "kafka", OperationFailure("it is full, full error: {'ok': 0.0}", 14031))
+    note(orders.collections, "relay:kafka", OperationFailure("it is full, full error: {'ok': 0.0}", 14031))
 
     assert (said(orders) or {})["why"] == "it is full"
 
 
 @pytest.mark.usefixtures("lease")
 def test_a_relay_that_starts_again_says_nothing_of_it(orders: Outbox) -> None:
-    note(orders.collections, "kafka", ValueError("the topic is gone"))
+    note(orders.collections, "relay:kafka", ValueError("the topic is gone"))
 
-    clear(orders.collections, "kafka")
+    clear(orders.collections, "relay:kafka")
 
     assert said(orders) is None
 
 
 def test_a_relay_that_is_at_work_has_not_stopped(orders: Outbox, lease: Lease) -> None:
-    note(orders.collections, "kafka", ValueError("the topic is gone"))
+    note(orders.collections, "relay:kafka", ValueError("the topic is gone"))
     assert lease.acquire()
 
     assert said(orders) is None
@@ -98,8 +98,8 @@ def test_a_relay_that_has_ended_in_order_gives_no_reason(orders: Outbox) -> None
 
 
 def test_a_relay_that_was_never_there_gives_none_and_gets_no_lease(orders: Outbox) -> None:
-    note(orders.collections, "kafka", ValueError("the topic is gone"))
-    clear(orders.collections, "kafka")
+    note(orders.collections, "relay:kafka", ValueError("the topic is gone"))
+    clear(orders.collections, "relay:kafka")
 
     assert said(orders) is None
     assert read_lease(orders.collections.leases, "relay:kafka") is None
@@ -115,7 +115,7 @@ def test_another_relay_s_reason_is_its_own(orders: Outbox) -> None:
 @pytest.mark.usefixtures("lease")
 def test_a_reason_is_kept_outside_the_caller_s_transaction(orders: Outbox) -> None:
     with orders.collections.client.start_session().bind() as session, session.start_transaction():
-        note(orders.collections, "kafka", ValueError("the topic is gone"))
+        note(orders.collections, "relay:kafka", ValueError("the topic is gone"))
         session.abort_transaction()
 
     assert said(orders) is not None
@@ -125,10 +125,10 @@ def test_a_server_that_is_away_costs_the_reason_and_the_log_says_so(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(patience, "_seconds", 0.2)
-    caplog.set_level(logging.INFO, "relay")
+    caplog.set_level(logging.INFO, "outbox")
     with MongoClient[dict[str, Any]]("mongodb://127.0.0.1:1") as client:
         nowhere = Collections(client.shop, "outbox")
-        note(nowhere, "kafka", ValueError("the topic is gone"))
-        clear(nowhere, "kafka")
+        note(nowhere, "relay:kafka", ValueError("the topic is gone"))
+        clear(nowhere, "relay:kafka")
 
     assert caplog.text.count("what `relay status` says of why 'relay:kafka' stopped could not be kept") == 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from outbox import Outbox
+from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import Lease
-from outbox.shares.layout import relay_id
 from relay.testing import MemoryTransactions
 from tests.actors.exactly_once import name, relay, seqs
 from tests.actors.order_service import foreign

@@ -18,7 +18,7 @@ def test_a_requeued_letter_of_unknown_outcome_is_not_sent_again(prices: Outbox, 
     sink.refused = {1: Verdict.POISON}
     run_once(relay(prices, sink, on_poison="park-key"))
     sink.refused = {}
-    DeadLetterAdmin(prices.collections, "kafka").requeue(Selection())
+    DeadLetterAdmin(prices.collections, "relay:kafka").requeue(Selection())
     commits = iter([None, UNKNOWN])  # the first one stores the cursor at rest
 
     def after_commit() -> None:
@@ -41,7 +41,7 @@ def test_a_message_refused_again_after_it_was_delivered_once_keeps_its_letter(
     sink.refused = {1: Verdict.POISON}
     run_once(relay(prices, sink, on_poison="dead-letter"))
     sink.refused = {}
-    DeadLetterAdmin(prices.collections, "kafka").requeue(Selection())
+    DeadLetterAdmin(prices.collections, "relay:kafka").requeue(Selection())
     run_once(relay(prices, sink))
     move(prices.collections, "relay:kafka", 0, SystemClock())
     sink.refused = {1: Verdict.POISON}

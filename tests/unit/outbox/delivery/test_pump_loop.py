@@ -11,9 +11,11 @@ from outbox.backoff import FIRST_SECONDS
 from outbox.delivery.outcome import Idle, Moved, Outcome, Unavailable
 from outbox.delivery.pump_loop import PumpLoop
 from outbox.delivery.retry import Retry
+from outbox.shares.reader_logger import ReaderLogger
 from tests.doubles.waits import Waits
 
 AWAY = AutoReconnect("away")
+LOG = ReaderLogger("relay:kafka", "a test")
 
 
 class ScriptedPump:
@@ -48,7 +50,7 @@ def driven(retry: Retry, *outcomes: Outcome) -> None:
 def test_failures_in_a_row_wait_the_longer_the_more_they_are() -> None:
     stop = Waits()
 
-    driven(Retry("of a test", stop, lambda: 1.0), *[Unavailable(AWAY)] * 3, Moved())
+    driven(Retry(LOG, stop, lambda: 1.0), *[Unavailable(AWAY)] * 3, Moved())
 
     assert stop.seconds == [FIRST_SECONDS, 2 * FIRST_SECONDS, 4 * FIRST_SECONDS]
 
@@ -57,7 +59,7 @@ def test_failures_in_a_row_wait_the_longer_the_more_they_are() -> None:
 def test_progress_ends_the_row_so_that_rare_errors_cost_no_growing_pauses(progress: Outcome) -> None:
     stop = Waits()
 
-    driven(Retry("of a test", stop, lambda: 1.0), *[Unavailable(AWAY), progress] * 6)
+    driven(Retry(LOG, stop, lambda: 1.0), *[Unavailable(AWAY), progress] * 6)
 
     assert stop.seconds == [FIRST_SECONDS] * 6
 
@@ -65,7 +67,7 @@ def test_progress_ends_the_row_so_that_rare_errors_cost_no_growing_pauses(progre
 def test_also_that_of_errors_outside_the_pump() -> None:
     """As of claiming the cursor or asking for dead letters, between two runs."""
     stop = Waits()
-    retry = Retry("of a test", stop, lambda: 1.0)
+    retry = Retry(LOG, stop, lambda: 1.0)
 
     for _ in range(6):
         retry.wait(AWAY)

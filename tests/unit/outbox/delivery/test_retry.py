@@ -11,10 +11,12 @@ from pymongo.errors import AutoReconnect, OperationFailure
 from outbox.backoff import FIRST_SECONDS
 from outbox.delivery.retry import AGAIN_SECONDS, Retry
 from outbox.errors import DeliveryFailed, Verdict
+from outbox.shares.reader_logger import ReaderLogger
 from outbox.testing import FakeClock
 from tests.doubles.waits import Waits
 
 AWAY = AutoReconnect("away")
+LOG = ReaderLogger("relay:kafka", "a test")
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -23,7 +25,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_each_failure_in_a_row_waits_twice_as_long() -> None:
     stop = Waits()
-    retry = Retry("of a test", stop, lambda: 1.0)
+    retry = Retry(LOG, stop, lambda: 1.0)
 
     for _ in range(3):
         retry.wait(AWAY)
@@ -33,7 +35,7 @@ def test_each_failure_in_a_row_waits_twice_as_long() -> None:
 
 def test_after_progress_the_next_failure_is_the_first_again() -> None:
     stop = Waits()
-    retry = Retry("of a test", stop, lambda: 1.0)
+    retry = Retry(LOG, stop, lambda: 1.0)
     retry.wait(AWAY)
     retry.wait(AWAY)
 
@@ -44,7 +46,7 @@ def test_after_progress_the_next_failure_is_the_first_again() -> None:
 
 
 def test_it_is_failing_from_a_failure_to_the_next_progress() -> None:
-    retry = Retry("of a test", Waits(), lambda: 1.0)
+    retry = Retry(LOG, Waits(), lambda: 1.0)
     seen = [retry.failing]
     retry.wait(AWAY)
     seen.append(retry.failing)
@@ -55,7 +57,7 @@ def test_it_is_failing_from_a_failure_to_the_next_progress() -> None:
 
 def test_an_error_that_does_not_pass_is_raised_and_no_time_is_lost_on_it() -> None:
     stop, error = Waits(), OperationFailure("not allowed", code=13)
-    retry = Retry("of a test", stop, lambda: 1.0)
+    retry = Retry(LOG, stop, lambda: 1.0)
 
     with pytest.raises(OperationFailure) as raised:
         retry.wait(error)
@@ -67,7 +69,7 @@ def test_an_error_that_does_not_pass_is_raised_and_no_time_is_lost_on_it() -> No
 def test_a_stop_that_is_set_ends_the_wait_at_once() -> None:
     stop = threading.Event()
     stop.set()
-    retry = Retry("of a test", stop, lambda: 1.0)
+    retry = Retry(LOG, stop, lambda: 1.0)
 
     for _ in range(100):  # four minutes and more, if they were waited for
         retry.wait(AWAY)
@@ -77,7 +79,7 @@ def test_a_stop_that_is_set_ends_the_wait_at_once() -> None:
 
 def test_an_error_that_lasts_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
-    retry = Retry("of a test", Waits(), lambda: 1.0, clock)
+    retry = Retry(LOG, Waits(), lambda: 1.0, clock)
     retry.wait(AWAY)
     clock.advance(AGAIN_SECONDS - 1)
     retry.wait(AWAY)
@@ -90,14 +92,14 @@ def test_an_error_that_lasts_is_logged_once_a_minute(caplog: pytest.LogCaptureFi
 
 
 def test_another_error_is_logged_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    retry = Retry("of a test", Waits(), lambda: 1.0, FakeClock())
+    retry = Retry(LOG, Waits(), lambda: 1.0, FakeClock())
 
     retry.wait(AWAY)
     retry.wait(DeliveryFailed(7, Verdict.RETRY, "the broker is away"))
 
     assert warnings(caplog) == [
-        "relay of a test: away; again in 0.1 s",
-        "relay of a test: seq 7: the broker is away; again in 0.1 s",
+        "relay 'kafka' of a test: away; again in 0.1 s",
+        "relay 'kafka' of a test: seq 7: the broker is away; again in 0.1 s",
     ]
 
 
@@ -105,7 +107,7 @@ def test_an_unforeseen_error_is_logged_with_where_it_came_from_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stop, error = Waits(), KeyError("seq")
-    retry = Retry("of a test", stop, lambda: 1.0)
+    retry = Retry(LOG, stop, lambda: 1.0)
 
     retry.wait(error)
 

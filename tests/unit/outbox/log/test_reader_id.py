@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from outbox.errors import InvalidName
-from outbox.log.durable_reader import check_id, described, forget_command, reader_of, reset_command
+from outbox.log.reader_id import check_id, described, forget_command, reader_of, reset_command
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,11 @@ from outbox.mongo.codec import Document
 _ID = re.compile(r"(relay|consumer|projection|archive|mirror):[A-Za-z0-9._-]{1,128}|latest:[A-Za-z0-9._-]{0,128}")
 
 
+def relay_id(name: str) -> str:
+    """Returns the id of the relay `name`, as its cursor and its lease are called."""
+    return f"relay:{name}"
+
+
 def check_id(reader: str) -> None:
     """Raises InvalidName for what can be no durable reader's id: a kind, a colon and a name."""
     if not _ID.fullmatch(reader):

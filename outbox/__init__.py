@@ -38,6 +38,7 @@ from outbox.outbox import Outbox
 from outbox.reader_status import ReaderShare, ReaderStatus
 from outbox.readers.query import OnGap
 from outbox.readers.start import Start
+from outbox.staging.tombstone import Tombstone, tombstone
 
 __all__ = [
     "CursorStatus",
@@ -72,6 +73,7 @@ __all__ = [
     "Record",
     "Start",
     "Status",
+    "Tombstone",
     "TransactionRequired",
     "UndecodableRecord",
     "UnknownMessage",
@@ -79,4 +81,5 @@ __all__ = [
     "UnsupportedServer",
     "WaitTimeout",
     "message",
+    "tombstone",
 ]

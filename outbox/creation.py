@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from outbox.errors import IncompatibleOutbox
 from outbox.log import batch
@@ -16,23 +16,21 @@ from outbox.log.creation import (
     parse_capacity,
 )
 from outbox.mongo.calls import time_limit
-from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections, create_collection
 from outbox.mongo.lease import Lease
 from outbox.mongo.schema_lock import lock_schema
 from outbox.mongo.server import check_server
 from outbox.mongo.server_errors import patiently
-from outbox.staging.creation import create_staging, staging_causes
+from outbox.staging.creation import Declared, create_staging, staging_causes
 
 
-def create(
-    collections: Collections, schemas: Mapping[str, Document], capacity: int | str | None, max_message_bytes: int
-) -> None:
+def create(collections: Collections, declared: Declared, capacity: int | str | None) -> None:
     """Creates what is missing, widens what is narrower than asked for, and changes nothing else.
 
     Raises IncompatibleOutbox with every cause, UnsupportedServer and pymongo's errors; whatever it raises, running it
     again is safe.
     """
+    max_message_bytes = declared.max_message_bytes
     _raise_all(_found(lambda: _settings_causes(capacity, max_message_bytes)))
     check_server(collections)
     cap = None if capacity is None else parse_capacity(capacity)
@@ -41,12 +39,12 @@ def create(
         _raise_all(
             [  # all of them, before anything is changed
                 *_found(lambda: log_causes(collections, cap, least)),
-                *_found(lambda: staging_causes(collections, schemas, max_message_bytes)),
+                *_found(lambda: staging_causes(collections, declared)),
             ]
         )
         create_log(collections, parse_capacity(DEFAULT_CAPACITY) if cap is None else cap)
         grow_log(collections, None if cap is None or live_cap(collections) >= least else cap)
-        create_staging(collections, schemas, max_message_bytes, lock)
+        create_staging(collections, declared, lock)
         create_collection(collections, collections.cursors.name)
         create_collection(collections, collections.dead.name)
         _index_dead_letters(collections)

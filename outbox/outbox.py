@@ -34,6 +34,7 @@ from outbox.readers.selection import selected_key, selected_types
 from outbox.readers.start import Start, check, resolve
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 from outbox.sequencer.once import sequence_once
+from outbox.staging.creation import Declared
 from outbox.staging.put import Message, Putter, as_sequence
 from outbox.staging.validator import schemas_of
 
@@ -92,7 +93,7 @@ class Outbox:
         UnsupportedServer, and pymongo's errors.
         """
         self._usable()
-        creation.create(self.collections, self._types.schemas(), self._capacity, self._max_message_bytes)
+        creation.create(self.collections, Declared(self._types, self._max_message_bytes), self._capacity)
         self._putter.forget()
 
     @overload

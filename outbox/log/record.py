@@ -73,7 +73,7 @@ class Record(Generic[M]):
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """The body, as BSON decodes it (what Kafka people call the value). None is a tombstone.
+        """The body, as BSON decodes it (what Kafka people call the value). None is a tombstone, of a compacted type.
 
         Dates are aware UTC datetimes, or `bson.datetime_ms.DatetimeMS` where Python's datetime cannot hold them. Raises
         UndecodableRecord when another language's driver has put what pymongo cannot read, as `headers` does.
@@ -82,7 +82,10 @@ class Record(Generic[M]):
 
     @property
     def message(self) -> M | None:
-        """The body as an instance of its message class, decoded at each access; None for a type not known here."""
+        """The body as an instance of its message class, decoded at each access.
+
+        None for a type not known here, and for a tombstone.
+        """
         return None if self._decode is None else self._decode(self.type, self.data)
 
     @property

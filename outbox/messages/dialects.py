@@ -6,7 +6,7 @@ import base64
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from bson import Binary, Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from outbox import dates
+from outbox.errors import InvalidMessageClass
 from outbox.messages.choices import distinct
 
 Schema = dict[str, Any]
@@ -144,6 +145,23 @@ def geojson(dialect: Dialect, name: str, depth: int) -> Schema:
     for _ in range(depth):
         coordinates = {**dialect.scalar("array"), "items": coordinates, "minItems": 1}
     return closed(dialect, {"type": {"enum": [name]}, "coordinates": coordinates}, required=["type", "coordinates"])
+
+
+@dataclass(frozen=True)
+class FieldPath:
+    """Holds a field's path (`OrderPlaced.lines[].sku`), the dialect of its schema, and the classes around it."""
+
+    dialect: Dialect
+    path: str
+    within: tuple[type, ...] = ()
+
+    def child(self, step: str) -> FieldPath:
+        """Returns the path one step further in."""
+        return replace(self, path=self.path + step)
+
+    def error(self, reason: str) -> InvalidMessageClass:
+        """Returns the error to raise, which names this path."""
+        return InvalidMessageClass(f"{self.path}: {reason}")
 
 
 # Left out, because the three differ on it: \d \w \s \b (Unicode in Python, ASCII in PCRE), \Z, look-around, back

@@ -12,9 +12,8 @@ from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]
 from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # as above
 
 from outbox.messages.choices import identity
-from outbox.messages.dialects import BSON, JSON, Schema, closed, dbref, geojson, point, portable_pattern
+from outbox.messages.dialects import BSON, JSON, FieldPath, Schema, closed, dbref, geojson, point, portable_pattern
 from outbox.messages.field_classes import CHOOSING, CHOSEN, REFUSED
-from outbox.messages.field_path import FieldPath
 from outbox.messages.mongoengine_internals import INTEGERS, document_class
 from outbox.mongo.codec import DECODED
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from outbox.errors import InvalidHeaders, InvalidMessage
+from outbox.messages.compaction import COMPACTION_ID
 
 RESERVED_HEADERS = ("id", "seq", "log", "created", "type")
 """Header names that the relay sets itself."""
@@ -42,14 +43,14 @@ HEADERS_SCHEMA: dict[str, Any] = {
 """The `$jsonSchema` of all headers."""
 
 
-def check_key(type: str, key: str | None) -> None:
-    """Raises InvalidMessage for a key that is too long or holds a control character."""
+def check_key(type: str, key: str | None, what: str = "key") -> None:
+    """Raises InvalidMessage for a key, or compaction id, that is too long or holds a control character."""
     if key is None:
         return
     if len(key) > KEY_CHARACTERS:
-        raise InvalidMessage(f"{type}: a key of {len(key)} characters; at most {KEY_CHARACTERS}: use a hash of it")
+        raise InvalidMessage(f"{type}: a {what} of {len(key)} characters; at most {KEY_CHARACTERS}: use a hash of it")
     if not _clean_text.fullmatch(key):
-        raise InvalidMessage(f"{type}: the key {key!r} holds a control character")
+        raise InvalidMessage(f"{type}: the {what} {key!r} holds a control character")
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -69,6 +70,8 @@ def _check_header(name: object, value: object) -> None:
         raise InvalidHeaders(
             f"header {name!r}: a {type(value).__name__}; names and values are text, so encode others yourself"
         )
+    if name == COMPACTION_ID:
+        raise InvalidHeaders(f"the header name {name!r} is reserved: tombstone(…) sets it itself. Choose another name")
     if name in RESERVED_HEADERS:
         raise InvalidHeaders(f"the header name {name!r} is reserved: the relay sets it itself. Choose another name")
     if not _header_name.fullmatch(name):
@@ -85,3 +88,10 @@ def _check_header(name: object, value: object) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         raise InvalidHeaders(f"header {name!r}: character {error.start} is half of a surrogate pair") from None
+
+
+def with_compaction_id(headers: Mapping[str, str], id: str) -> dict[str, str]:
+    """Adds the id that a tombstone is of to checked headers. Raises InvalidHeaders if that is one too many."""
+    if len(headers) == HEADERS:
+        raise InvalidHeaders(f"{HEADERS} headers, and a tombstone's {COMPACTION_ID!r} is one more: at most {HEADERS}")
+    return {**headers, COMPACTION_ID: id}

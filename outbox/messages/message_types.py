@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +20,10 @@ from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
 )
 
 from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
-from outbox.messages.declaration import Declaration, declaration_of
+from outbox.messages.compaction import KEY, compaction_id, key_text
+from outbox.messages.declaration import Declaration, compaction_of, declaration_of
 from outbox.messages.decoding import Decoder
+from outbox.messages.dialects import JSON
 from outbox.messages.exact import changes, keep_in_all
 from outbox.messages.fields import bson_schema, json_schema
 from outbox.messages.not_json import not_json
@@ -29,7 +31,6 @@ from outbox.mongo.codec import DECODED
 
 Key = str | int | ObjectId | UUID
 """A key is the text of one of these."""
-KEY_TYPES = (str, int, ObjectId, UUID)
 
 _MOST_CHANGES = 5
 # mongoengine raises the first for what it checks; the others come out of it for values that it does not expect.
@@ -54,6 +55,8 @@ class MessageTypes:
         self._classes: dict[str, type[EmbeddedDocument]] = {}
         self._declarations: dict[type[EmbeddedDocument], Declaration] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
+        self.compactions: dict[str, str] = {}
+        """What each type is compacted by, of those that are; see outbox.messages.compaction."""
         self._decoder = Decoder()
         for cls in classes:
             declaration = declaration_of(cls)
@@ -72,6 +75,9 @@ class MessageTypes:
                 raise InvalidMessageClass(f"{cls.__name__} names a class that is not defined: {error}") from error
             self._classes[declaration.type] = cls
             self._declarations[cls] = declaration
+            compaction = compaction_of(cls)
+            if compaction is not None:
+                self.compactions[declaration.type] = compaction
         self.names: tuple[str, ...] = tuple(self._classes)
         """The type names, in the order given."""
 
@@ -121,8 +127,27 @@ class MessageTypes:
             )
         return key_text(key)
 
+    def compaction_id(
+        self, type: str, key: str | None, headers: Mapping[str, str], data: RawBSONDocument | None
+    ) -> str | None:
+        """Returns the id that an encoded message is the newest of; None for a type that is not compacted.
+
+        Raises InvalidMessage when it has no value.
+        """
+        compaction = self.compactions.get(type)
+        if compaction is None:
+            return None
+        fields = None if data is None or compaction == KEY else bson.decode(data.raw, DECODED)
+        id = compaction_id(compaction, key, headers, fields)
+        if id is None:
+            raise InvalidMessage(
+                f"{type}: the compaction id {compaction!r} has no value; give it one, make the field required, or "
+                "declare the message without compact"
+            )
+        return id
+
     def decode(self, type: str, data: dict[str, Any] | None) -> EmbeddedDocument | None:
-        """Decodes data into an instance of its class; None for a type not given here, and for no data.
+        """Decodes data into an instance of its class; None for a type not given here, and for a tombstone.
 
         Leaves out fields that the class does not know: a newer writer may have added them. Dates are aware, in UTC.
         Raises InvalidMessage when the data does not fit the class (another writer's, or a class that changed since).
@@ -151,12 +176,6 @@ class MessageTypes:
         return dict(self._schemas)
 
     def json_schemas(self) -> dict[str, dict[str, Any]]:
-        """Returns, by type name, the JSON Schema of the value on Kafka."""
-        return {type: json_schema(cls) for type, cls in self._classes.items()}
-
-
-def key_text(value: Any) -> str:
-    """Returns the text of a key as it is stored: of an enum's member, the text of its value."""
-    if type(value) is not str and not isinstance(value, (ObjectId, UUID)):
-        value = bson.decode(bson.encode({"": value}), DECODED)[""]
-    return str(value)
+        """Returns, by type name, the JSON Schema of the value on Kafka; null is one where there are tombstones."""
+        schemas = {type: json_schema(cls) for type, cls in self._classes.items()}
+        return {type: JSON.nullable(each) if type in self.compactions else each for type, each in schemas.items()}

@@ -10,8 +10,9 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from outbox.errors import InvalidSelector
+from outbox.messages.compaction import KEY_TYPES, key_text
 from outbox.messages.declaration import TYPE_NAME
-from outbox.messages.message_types import KEY_TYPES, MessageTypes, key_text
+from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message

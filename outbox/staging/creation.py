@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pymongo.errors import PyMongoError
 
+from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections, create_collection, options_of_collection
 from outbox.mongo.schema_lock import SchemaLock
 from outbox.mongo.server_errors import is_transient
-from outbox.staging.validator import max_message_bytes_of, merge, schemas_of, staging_validator
+from outbox.staging.validator import (
+    compactions_of,
+    max_message_bytes_of,
+    merge,
+    merge_compactions,
+    schemas_of,
+    staging_validator,
+)
 
 logger = logging.getLogger("outbox")
 
@@ -20,16 +28,25 @@ _SCAN_SECONDS = 60.0
 _TRY_SECONDS = 0.2
 
 
-def staging_causes(collections: Collections, declared: Mapping[str, Document], max_message_bytes: int) -> Iterator[str]:
+class Declared:
+    """What a service asks of staging."""
+
+    def __init__(self, types: MessageTypes, max_message_bytes: int) -> None:
+        self.schemas = types.schemas()
+        self.compactions = types.compactions
+        self.max_message_bytes = max_message_bytes
+
+
+def staging_causes(collections: Collections, declared: Declared) -> Iterator[str]:
     """Yields why create() must refuse staging as it stands. Raises IncompatibleOutbox, and pymongo's errors."""
     staging = collections.staging
     options = options_of_collection(collections, staging.name)
     if options is None:
-        if not declared:
+        if not declared.schemas:
             yield "a new outbox needs at least one message class: Outbox(…, messages=[OrderPlaced])"
-        merge({}, declared)  # raises for names that Kafka takes for the same
+        merge({}, declared.schemas)  # raises for names that Kafka takes for the same
         return
-    wanted = _wanted_validator(options, declared, max_message_bytes)
+    wanted = _wanted_validator(options, declared)
     if schemas_of(options.get("validator", {})):
         return
     # It has no validator of ours: a restore left it, or an old version's put into a dropped outbox. It is taken over if
@@ -44,9 +61,7 @@ def staging_causes(collections: Collections, declared: Mapping[str, Document], m
         )
 
 
-def create_staging(
-    collections: Collections, declared: Mapping[str, Document], max_message_bytes: int, lock: SchemaLock
-) -> None:
+def create_staging(collections: Collections, declared: Declared, lock: SchemaLock) -> None:
     """Creates staging if it is missing, else widens its validator for what is declared; and makes its index.
 
     Raises IncompatibleOutbox when transactions that stay open are in the way, LeaseLost, and pymongo's errors.
@@ -54,23 +69,30 @@ def create_staging(
     name = collections.staging.name
     options = collections.options(name)
     if options is None:
-        validator = staging_validator(declared, max_message_bytes)
+        validator = staging_validator(declared.schemas, declared.max_message_bytes, declared.compactions)
         create_collection(collections, name, validator=validator, validationAction="error")
     else:
-        live, wanted = options.get("validator", {}), _wanted_validator(options, declared, max_message_bytes)
+        live, wanted = options.get("validator", {}), _wanted_validator(options, declared)
         if live != wanted or options.get("validationAction", "error") != "error":
             _change_validator(collections, wanted, lock)
         if not schemas_of(live):
             logger.warning("%s had no validator of this library's: it has one now", collections.staging.full_name)
+        for name in sorted(compactions_of(live).keys() & declared.schemas.keys() - declared.compactions.keys()):
+            logger.warning(
+                "%s keeps the message type %s compacted, though this class of it is not: no type ceases to be",
+                collections.staging.full_name,
+                name,
+            )
     with time_limit(30):
         collections.staging.create_index("at")
 
 
-def _wanted_validator(options: Document, declared: Mapping[str, Document], max_message_bytes: int) -> Document:
+def _wanted_validator(options: Document, declared: Declared) -> Document:
     """Makes the validator for what staging accepts now and what is declared. Raises IncompatibleOutbox."""
     live = options.get("validator", {})
-    size = max(max_message_bytes, max_message_bytes_of(live) or 0)
-    return staging_validator(merge(schemas_of(live), declared), size)
+    size = max(declared.max_message_bytes, max_message_bytes_of(live) or 0)
+    compactions = merge_compactions(compactions_of(live), declared.compactions)
+    return staging_validator(merge(schemas_of(live), declared.schemas), size, compactions)
 
 
 def _change_validator(collections: Collections, wanted: Document, lock: SchemaLock) -> None:

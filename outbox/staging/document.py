@@ -39,7 +39,7 @@ _TOO_LARGE = 10334  # BSONObjectTooLarge
 
 
 def encode(
-    id: ObjectId, created: int, type: str, key: str | None, headers: Mapping[str, str], data: Mapping[str, Any]
+    id: ObjectId, created: int, type: str, key: str | None, headers: Mapping[str, str], data: Mapping[str, Any] | None
 ) -> bytes:
     """Encodes one staging document. `created` is in milliseconds since the epoch; the server fills in `at`."""
     return bson.encode(

@@ -17,7 +17,7 @@ from outbox.errors import (
     OutboxNotCreated,
     UnknownMessage,
 )
-from outbox.messages.limits import check_key, checked_headers
+from outbox.messages.limits import check_key, checked_headers, with_compaction_id
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.collections import Collections
 from outbox.mongo.pymongo_internals import own_limit, unbound
@@ -25,6 +25,7 @@ from outbox.staging import document as staging
 from outbox.staging.footprint import check_footprint
 from outbox.staging.insertion import Gone, Place, look
 from outbox.staging.refusal import is_invalid, reason
+from outbox.staging.tombstone import Tombstone
 from outbox.staging.transaction import check_client, joined
 
 
@@ -50,17 +51,29 @@ def encode(
     documents = {}
     for message in messages:
         id = ObjectId()
-        type, key, data = types.encode(message)
+        type, key, own, data = _encoded(message, checked, types)
         check_key(type, key)
-        document = staging.encode(id, created, type, key, checked, data)
+        check_key(type, types.compaction_id(type, key, own, data), "compaction id")
+        document = staging.encode(id, created, type, key, own, data)
         if len(document) > max_message_bytes:
             raise MessageTooLarge(
                 f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="
                 f"{max_message_bytes}: put a reference to the data instead, or raise the limit and run create()"
             )
-        check_footprint(type, key, checked, document, max_message_bytes)
+        check_footprint(type, key, own, document, max_message_bytes)
         documents[id] = document
     return documents
+
+
+def _encoded(
+    message: object, headers: dict[str, str], types: MessageTypes
+) -> tuple[str, str | None, dict[str, str], RawBSONDocument | None]:
+    if not isinstance(message, Tombstone):
+        type, key, data = types.encode(message)
+        return type, key, headers, data
+    if message.compaction_id is not None:
+        headers = with_compaction_id(headers, message.compaction_id)
+    return types.name_of(message.message_class), message.key, headers, None
 
 
 class Putter:

@@ -9,6 +9,7 @@ from pymongo.errors import OperationFailure
 
 _INVALID = 121  # DocumentValidationFailure
 _CHARACTERS = 1000
+_NO_SUCH_DATA = ("data: bsonType object, not null", "data: bsonType null, not object")
 
 
 def is_invalid(error: OperationFailure) -> bool:
@@ -31,6 +32,13 @@ def _write_errors(error: OperationFailure) -> list[dict[str, Any]]:
 
 def _reasons(rule: Mapping[str, Any], path: str) -> Iterator[str]:
     match rule:
+        case {"operatorName": "$or", "clausesNotSatisfied": [*clauses]}:
+            own = [clause["details"] for clause in clauses if not _is_of_another_type(clause["details"])]
+            branches = [list(_reasons(details, path)) for details in own]
+            # A compacted type has two, for messages and for tombstones: that the other does not fit says nothing.
+            meant = [reasons for reasons in branches if not any(each.startswith(_NO_SUCH_DATA) for each in reasons)]
+            for reasons in meant or branches:
+                yield from reasons
         case {"clausesNotSatisfied": [*clauses]}:
             for clause in clauses:
                 if not _is_of_another_type(clause["details"]):

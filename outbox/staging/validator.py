@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from bson import Timestamp
 
 from outbox.errors import IncompatibleOutbox
+from outbox.messages.compaction import COMPACTION_ID, DATA, KEY
 from outbox.messages.compatibility import differences
-from outbox.messages.limits import HEADERS_SCHEMA, KEY_SCHEMA
+from outbox.messages.limits import HEADERS_SCHEMA, KEY_CHARACTERS, KEY_SCHEMA
 
 _FORBIDDEN: dict[str, Any] = {"not": {}}
+_NO_COMPACTION_ID: dict[str, Any] = {"properties": {COMPACTION_ID: _FORBIDDEN}}
+_ITS_COMPACTION_ID: dict[str, Any] = {
+    "required": [COMPACTION_ID],
+    "properties": {COMPACTION_ID: {"maxLength": KEY_CHARACTERS}},
+}
 
 
-def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: int) -> dict[str, Any]:
+def staging_validator(
+    schemas: Mapping[str, dict[str, Any]],
+    max_message_bytes: int,
+    compactions: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Makes the whole validator: the envelope's seven fields, each type's data, and the document's size in bytes.
 
     `schemas` maps type names to the `$jsonSchema` of their data; when it is empty, nothing is accepted.
+    `compactions` says what those types are compacted by that are (outbox.messages.compaction): they have tombstones.
     """
     envelope: dict[str, Any] = {
         "bsonType": "object",
@@ -30,7 +42,7 @@ def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: 
             "type": {"enum": list(schemas)} if schemas else _FORBIDDEN,
             "key": KEY_SCHEMA,
             "headers": HEADERS_SCHEMA,
-            "data": {"bsonType": "object"},
+            "data": {"bsonType": ["object", "null"] if compactions else "object"},
         },
     }
     validator: dict[str, Any] = {
@@ -43,9 +55,27 @@ def staging_validator(schemas: Mapping[str, dict[str, Any]], max_message_bytes: 
         # Not `anyOf` inside the envelope: here the server passes other types' branches faster. Puts a second with
         # `anyOf`, like this, and without a validator: 50k, 62k and 118k with 20 types; 71k, 79k and 120k with one.
         validator["$or"] = [
-            {"type": name, "$jsonSchema": {"properties": {"data": schema}}} for name, schema in schemas.items()
+            *(
+                {"type": name, "$jsonSchema": {"properties": {"data": schema, "headers": _NO_COMPACTION_ID}}}
+                for name, schema in schemas.items()
+            ),
+            *({"type": name, "$jsonSchema": _tombstone(compaction)} for name, compaction in compactions.items()),
         ]
     return validator
+
+
+def _tombstone(compaction: str) -> dict[str, Any]:
+    """Makes the schema of a tombstone. Its description is what the type is compacted by: `compactions_of` reads it."""
+    named: dict[str, Any] = (
+        {"key": {"bsonType": "string"}, "headers": _NO_COMPACTION_ID}
+        if compaction == KEY
+        else {"headers": _ITS_COMPACTION_ID}
+    )
+    return {
+        "title": "tombstone",
+        "description": compaction,
+        "properties": {"data": {"bsonType": "null"}, **named},
+    }
 
 
 def schemas_of(validator: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -53,11 +83,23 @@ def schemas_of(validator: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     schemas: dict[str, dict[str, Any]] = {}
     for branch in validator.get("$or", []):
         match branch:
+            case {"type": str(), "$jsonSchema": {"title": "tombstone"}}:
+                pass
             case {"type": str(name), "$jsonSchema": {"properties": {"data": dict(schema)}}}:
                 schemas[name] = schema
             case _:
                 return {}
     return schemas
+
+
+def compactions_of(validator: Mapping[str, Any]) -> dict[str, str]:
+    """Reads from a live validator what each type is compacted by, of those that are."""
+    compactions: dict[str, str] = {}
+    for branch in validator.get("$or", []):
+        match branch:
+            case {"type": str(name), "$jsonSchema": {"title": "tombstone", "description": str(compaction)}}:
+                compactions[name] = compaction
+    return compactions
 
 
 def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
@@ -93,6 +135,27 @@ def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, A
     if causes:
         raise IncompatibleOutbox("; ".join(causes))
     return merged
+
+
+def merge_compactions(live: Mapping[str, str], declared: Mapping[str, str]) -> dict[str, str]:
+    """Merges what the running deploys and this one compact by: a type may become compacted, and stays so.
+
+    An older deploy does not say so of its class. Raises IncompatibleOutbox for a type that is compacted by another
+    part of the message: the newest of each id would be of two kinds of ids.
+    """
+    causes = [
+        f"the message type {name!r} is deployed as compacted by {_named(live[name])}, and cannot become compacted by "
+        f"{_named(compaction)}: give the new class a name of its own, such as {name + '.v2'!r}"
+        for name, compaction in declared.items()
+        if live.get(name, compaction) != compaction
+    ]
+    if causes:
+        raise IncompatibleOutbox("; ".join(causes))
+    return {**live, **declared}
+
+
+def _named(compaction: str) -> str:
+    return "its key" if compaction == KEY else f"its field {compaction.removeprefix(DATA)!r}"
 
 
 def _twins(name: str, others: Iterable[str]) -> Iterator[str]:

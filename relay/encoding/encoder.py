@@ -11,6 +11,7 @@ from outbox.errors import UndecodableRecord
 from outbox.log.batch import Batch
 from outbox.log.position import Mark
 from outbox.log.record import Record, moment
+from outbox.messages.compaction import COMPACTION_ID
 from outbox.messages.limits import RESERVED_HEADERS
 from outbox.shares.share import Share
 from relay.encoding.json_value import Unencodable, json_value
@@ -62,7 +63,7 @@ class Encoder:
             seq, id, type, created = record.seq, record.id_bytes, record.type, record.created_ms
             try:
                 data, own = record.data, record.headers
-                value = None if data is None else json_value(data)
+                value = json_value(data) if data is not None else _tombstone(own)
             except UndecodableRecord as error:
                 poison = PoisonMessage(seq, id.hex(), type, record.key, "undecodable", str(error))
                 return outgoing, marks, poison
@@ -86,6 +87,12 @@ class Encoder:
             outgoing.append((seq, topic, record.key, value, headers))
             marks.append((seq, created, id))
         return outgoing, marks, None
+
+
+def _tombstone(headers: object) -> bytes | None:
+    """Makes the value of a tombstone. Kafka's compaction takes null for the end of the whole key: that is a value only
+    if the key is all that the tombstone is of."""
+    return b"null" if isinstance(headers, dict) and COMPACTION_ID in headers else None
 
 
 def _refused(headers: object) -> str | None:

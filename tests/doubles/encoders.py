@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from outbox.delivery.ports import Outgoing
 from outbox.log.batch import Batch
 from outbox.log.position import Mark
+from outbox.messages.compaction import COMPACTION_ID
 from outbox.shares.share import ALL, Share
 from relay.encoding.encoder import Encoder
 from tests.anything import BSON_VALUES, NAMES
@@ -23,7 +24,8 @@ RECORDS = st.builds(
     st.dictionaries(
         st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1).filter(
             lambda name: name not in ("data", "type", "key", "created")  # names that `record` has for itself
-        ),
+        )
+        | st.just(COMPACTION_ID),
         st.text(),
     ),
 )

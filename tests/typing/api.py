@@ -27,6 +27,7 @@ from outbox import (
     Start,
     Status,
     message,
+    tombstone,
 )
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.testing import MemoryOutbox
@@ -150,6 +151,7 @@ def put_without_a_server() -> None:
     memory = MemoryOutbox(messages=[OrderPlaced])
     assert_type(memory.put(OrderPlaced(order_id="42"), standalone=True), ObjectId)
     assert_type(memory.put([OrderPlaced(order_id="42")], headers={"tenant": "acme"}, standalone=True), list[ObjectId])
+    assert_type(memory.put([OrderPlaced(), tombstone(OrderPlaced, key="42")], standalone=True), list[ObjectId])
     assert_type(memory.records, list[Record[Any]])
 
 

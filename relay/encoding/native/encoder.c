@@ -39,6 +39,7 @@ typedef struct {
     Span type, headers;
     PyObject *known;                     /* (topic, ("type", type)), borrowed from `topics` */
     PyObject *own;                       /* a tuple of the message's own headers */
+    bool has_compaction_id;              /* among them: outbox.messages.compaction.COMPACTION_ID */
     int64_t created;
     PyObject *created_ms, *created_header;
 } Encoder;
@@ -71,13 +72,18 @@ static bool set_created(Encoder *self, int64_t created)
     return self->created_ms != NULL && self->created_header != NULL;
 }
 
+static bool is_text(const Span *name, const char *text)
+{
+    size_t size = (size_t)(name->end - name->at);
+    return strlen(text) == size && memcmp(text, name->at, size) == 0;
+}
+
 /* Whether the relay sets a header of this name itself: outbox.messages.limits.RESERVED_HEADERS. */
 static bool is_ours(const Span *name)
 {
     static const char *const ours[RESERVED] = {"id", "seq", "log", "created", "type"};
-    size_t size = (size_t)(name->end - name->at);
     for (int each = 0; each < RESERVED; each++)
-        if (strlen(ours[each]) == size && memcmp(ours[each], name->at, size) == 0)
+        if (is_text(name, ours[each]))
             return true;
     return false;
 }
@@ -94,11 +100,13 @@ static bool set_headers(Encoder *self, Span *from)
     PyObject *found[MOST_NAMES];
     bool is_plain = true;
     int made = 0;
+    self->has_compaction_id = false;
     while (is_plain && inside.at < inside.end) {
         is_plain = *inside.at++ == 0x02 && read_name(&inside, &name) && is_plain_name(&name, names, &count) &&
                    !is_ours(&name) && read_string(&inside, &text) &&
                    (found[made] = pair(text_object(name), text_object(text))) != NULL;
         made += is_plain;
+        self->has_compaction_id |= is_plain && is_text(&name, "compaction-id");
     }
     Py_CLEAR(self->own);
     if (is_plain)
@@ -144,7 +152,8 @@ static bool is_taken(const Share *share, const Head *head, int64_t seq, bool *ta
 static PyObject *value_object(Encoder *self, Span *from)
 {
     if (from->at < from->end && *from->at == 0x0A)
-        return EXPECT(from, "\x0a" "data") ? Py_NewRef(Py_None) : NULL;
+        return !EXPECT(from, "\x0a" "data") ? NULL :
+               self->has_compaction_id ? PyBytes_FromStringAndSize("null", 4) : Py_NewRef(Py_None);
     size_t needed = GROWTH * (size_t)(from->end - from->at);
     if (needed > self->size) {
         uint8_t *room = PyMem_Realloc(self->room, needed);

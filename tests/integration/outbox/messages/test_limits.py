@@ -12,6 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import WriteError
 
 from outbox import InvalidHeaders, InvalidMessage, Outbox
+from outbox.messages.compaction import COMPACTION_ID
 from outbox.messages.limits import (
     HEADER_CHARACTERS,
     HEADERS,
@@ -52,7 +53,7 @@ BEYOND: dict[str, Any] = {
     "a delete character": {"h": "\x7f"},
     "a number": {"h": 1},
     "nothing": {"h": None},
-    **{f"the reserved {name!r}": {name: "v"} for name in RESERVED_HEADERS},
+    **{f"the reserved {name!r}": {name: "v"} for name in (*RESERVED_HEADERS, COMPACTION_ID)},
 }
 
 

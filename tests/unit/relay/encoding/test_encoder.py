@@ -51,6 +51,21 @@ def test_a_tombstone_has_no_value() -> None:
     assert value is None
 
 
+def test_a_tombstone_of_another_id_than_its_key_is_not_the_end_of_the_key() -> None:
+    """Kafka's compaction would remove every message of the key for a record without a value."""
+    ((_, _, _, value, headers),), _, _ = Encoder(str, LOG).encode([record(data=None, headers={"compaction-id": "7"})])
+
+    assert value == b"null"
+    assert headers[-1] == ("compaction-id", "7")
+
+
+def test_the_same_header_on_a_message_is_one_of_its_own() -> None:
+    """A service may have put it before it was reserved."""
+    ((_, _, _, value, headers),), _, error = Encoder(str, LOG).encode([record(headers={"compaction-id": "7"})])
+
+    assert (value, headers[-1], error) == (b'{"a":1}', ("compaction-id", "7"), None)
+
+
 def test_what_cannot_be_encoded_is_named_and_what_comes_before_it_is_encoded() -> None:
     bad = record(2, type="price", key="k9", data={"a": [float("nan")]})
 

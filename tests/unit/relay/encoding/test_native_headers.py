@@ -31,6 +31,20 @@ def test_headers_that_are_not_text_are_left_to_python(value: object) -> None:
     assert both_ways(batch_of(packed(ID.binary, CREATED, rest)))[0] is None
 
 
+def test_a_tombstone_with_a_compaction_id_has_a_value_and_its_neighbours_of_the_same_key_have_none() -> None:
+    own = {"compaction-id": "7"}
+    batch = batch_of(
+        record(None), record(None, **own), record(None, **own), record({"a": 1}, **own), record(None, tenant="acme"),
+        record(None, **own, tenant="acme"), record(None, **{"compaction-ids": "x", "compaction-i": "y"}), record(None),
+    )  # fmt: skip
+
+    compiled, decoded = both_ways(batch)
+
+    assert compiled == decoded
+    assert compiled is not None
+    assert [each[3] for each in compiled[0]] == [None, b"null", b"null", b'{"a":1}', None, b"null", None, None]
+
+
 def test_a_type_of_unknown_topic_is_left_to_python() -> None:
     batch = batch_of(record({}), record({}, type="new"))
     encoder = Encoder(str, LOG)

@@ -79,7 +79,11 @@ class MissingPrivilege(OutboxError):
 
 
 class InvalidSelector(OutboxError):
-    """A `types` or `key` cannot be used, or no record can have it: text in place of a list, an empty list, a float."""
+    """A `types`, `key` or `where` cannot be used, or no record can have it: text in place of a list, a float."""
+
+
+class InvalidArgument(OutboxError):
+    """A reader or an operator was given what it cannot use: no function, a coroutine function, a count below 1."""
 
 
 class WaitTimeout(OutboxError):

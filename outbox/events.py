@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from outbox.arguments import check_function
 from outbox.log.record import Record
 
 logger = logging.getLogger("outbox")
@@ -105,9 +106,13 @@ OnEvent = Callable[[Event], None]
 
 
 def teller(on_event: OnEvent | None) -> OnEvent:
-    """Makes what readers call: nothing without an `on_event`. What that raises is logged, and the reader goes on."""
+    """Makes what readers call: nothing without an `on_event`. What that raises is logged, and the reader goes on.
+
+    Raises InvalidArgument for what is no function of an event.
+    """
     if on_event is None:
         return _nobody
+    check_function("on_event", on_event, "an event")
 
     def tell(event: Event) -> None:
         try:

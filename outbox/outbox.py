@@ -15,6 +15,7 @@ from reactivex import Observable
 
 from outbox import creation, location, reader_status
 from outbox.errors import OutboxClosed
+from outbox.events import OnEvent
 from outbox.location import Location
 from outbox.log.log import Log
 from outbox.log.record import Record
@@ -28,10 +29,9 @@ from outbox.reader_status import ReaderStatus
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
 from outbox.readers.observable import Subscriptions
-from outbox.readers.query import OnGap, Query
+from outbox.readers.query import OnGap, Where, asked
 from outbox.readers.reader import LogReader
-from outbox.readers.selection import selected_key, selected_types
-from outbox.readers.start import Start, check, resolve
+from outbox.readers.start import Start, resolve
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 from outbox.sequencer.once import sequence_once
 from outbox.staging.creation import Declared
@@ -144,7 +144,9 @@ class Outbox:
         *,
         types: Sequence[str | type[Any]] | None = None,
         key: Key | None = None,
+        where: Where | None = None,
         on_gap: OnGap = "error",
+        on_event: OnEvent | None = None,
     ) -> Observable[Record[Any]]:
         """The records from `start` on, as a cold Observable that goes on until it is disposed of or this is closed.
 
@@ -152,16 +154,18 @@ class Outbox:
             means UTC), resolved at each subscription.
         types: message classes or type names; None for all. A name that no service has declared is warned of.
         key: one key only, or the value that it is the text of: an int, ObjectId or UUID.
+        where: a predicate; what it refuses is passed over. What it raises goes to `on_error`, and names the record.
         on_gap: "error", or a function that is told of HistoryLost before reading goes on at the oldest record.
+        on_event: is told what each subscription does (`outbox.events`), on its thread; Stopped comes once, last.
 
         Each subscription has a daemon thread that calls `on_next` serially and reads no further while it runs. What
         `on_next` raises goes to `on_error` (also SystemExit: the program goes on), as do HistoryLost, LogReplaced,
         OutboxNotCreated, and errors of the server that do not pass by themselves. With "latest", what is put after
         `subscribe` returned is delivered; it asks the server, for 5 s, or else when that answers. Raises InvalidStart,
-        InvalidSelector and UnknownMessage.
+        InvalidSelector, InvalidArgument and UnknownMessage.
         """
         self._usable()
-        return self._subscriptions.observable(self._request(start, types, key, on_gap))
+        return self._subscriptions.observable(asked(self._types, start, types, key, on_gap, where, on_event))
 
     def read(
         self,
@@ -169,21 +173,16 @@ class Outbox:
         *,
         types: Sequence[str | type[Any]] | None = None,
         key: Key | None = None,
+        where: Where | None = None,
         on_gap: OnGap = "error",
     ) -> Iterator[Record[Any]]:
         """The records from `start` to the head, then ends. Never sequences. Takes what `observe` takes.
 
-        Raises what `observe` does, and while iterating HistoryLost, LogReplaced, OutboxNotCreated and pymongo's errors.
+        Raises what `observe` does, and while iterating HistoryLost, LogReplaced, OutboxNotCreated, pymongo's errors,
+        and what `where` raises.
         """
         self._usable()
-        request = self._request(start, types, key, on_gap)
-        return self._subscriptions.read(request)
-
-    def _request(self, start: Start, types: object, key: object, on_gap: OnGap) -> Query:
-        check(start)
-        names = selected_types(types, self._types)
-        unknown = (names or frozenset()).difference(self._types.names)
-        return Query(start, names, selected_key(key), on_gap, unknown=unknown)
+        return self._subscriptions.read(asked(self._types, start, types, key, on_gap, where))
 
     @outside_bound_session
     def reader(self, start: Start = "earliest") -> LogReader:

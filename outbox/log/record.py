@@ -110,3 +110,8 @@ class Record(Generic[M]):
 
     def __hash__(self) -> int:
         return hash((self.seq, self.id_bytes))
+
+
+def note_record(error: BaseException, record: Record[Any], function: str) -> None:
+    """Adds to an error which record it was met at, and in which of the caller's functions."""
+    error.add_note(f"raised by {function} at the record with seq {record.seq} (id {record.id})")

@@ -13,6 +13,9 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
+from outbox.clock import SystemClock
+from outbox.events import CaughtUp, Disconnected, Fetched, Idle, Reconnected, Started, Stopped, teller
+from outbox.log.batch import Batch
 from outbox.log.record import Decode, Record
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
@@ -30,6 +33,27 @@ _RETRY_SECONDS = 0.1
 T = TypeVar("T")
 
 
+class MarkedStream(Observable[T]):
+    """An Observable that can also tell, between its items, when it has reached the head."""
+
+    def __init__(self, begin: Callable[[ObserverBase[Any], bool], DisposableBase]) -> None:
+        """begin: subscribes an observer; the second argument says whether it wants the marks."""
+
+        def subscribe(observer: ObserverBase[T], scheduler: SchedulerBase | None = None) -> DisposableBase:
+            return begin(observer, False)
+
+        super().__init__(subscribe)
+        self._begin = begin
+
+    def marked(self) -> Observable[T | CaughtUp]:
+        """The same, with a CaughtUp between the items each time the head is reached."""
+
+        def subscribe(observer: ObserverBase[T | CaughtUp], scheduler: SchedulerBase | None = None) -> DisposableBase:
+            return self._begin(observer, True)
+
+        return Observable(subscribe)
+
+
 class Subscriptions:
     """The live subscriptions of one outbox. Thread-safe."""
 
@@ -43,22 +67,29 @@ class Subscriptions:
         self._live: set[_Subscription] = set()
         self._lock = threading.Lock()
 
-    def observable(self, query: Query) -> Observable[Record[Any]]:
+    def observable(self, query: Query) -> MarkedStream[Record[Any]]:
         """Cold: each subscription resolves its start and reads for itself."""
 
-        def subscribe(observer: ObserverBase[Record[Any]], scheduler: SchedulerBase | None = None) -> DisposableBase:
-            self._check_usable()  # it may have been closed, or forked, since the Observable was made
-            subscription = _Subscription(self, pinned(self.collections, query), observer)
-            with self._lock:
-                self._live.add(subscription)
+        def begin(observer: ObserverBase[Any], marks: bool) -> DisposableBase:
             try:
-                subscription.thread.start()
-            except RuntimeError:  # no thread can be had
-                self.ended(subscription)
+                self._check_usable()  # it may have been closed, or forked, since the Observable was made
+                subscription = _Subscription(self, pinned(self.collections, query), observer, marks=marks)
+                self._start(subscription)
+            except BaseException:
+                teller(query.on_event)(Stopped())
                 raise
             return Disposable(subscription.dispose)
 
-        return Observable(subscribe)
+        return MarkedStream(begin)
+
+    def _start(self, subscription: _Subscription) -> None:
+        with self._lock:
+            self._live.add(subscription)
+        try:
+            subscription.thread.start()
+        except RuntimeError:  # no thread can be had
+            self.ended(subscription)
+            raise
 
     def read(self, query: Query) -> Iterator[Record[Any]]:
         """The records from the query's start to the head."""
@@ -70,7 +101,9 @@ class Subscriptions:
         try:
             while batches := patiently(partial(next_batches, reader, query, delivered)):
                 delivered = True
-                yield from filter(query.wants, decoded(batches, self.decode))
+                for record in decoded(batches, self.decode):
+                    if query.wants(record):  # no `filter`, which takes a StopIteration of `where` for the end
+                        yield record
             patiently(reader.verify)
         finally:
             reader.close()
@@ -93,10 +126,13 @@ class Subscriptions:
 class _Subscription:
     """One subscriber: a daemon thread that pulls, filters, and calls `on_next` serially."""
 
-    def __init__(self, home: Subscriptions, query: Query, observer: ObserverBase[Record[Any]]) -> None:
+    def __init__(self, home: Subscriptions, query: Query, observer: ObserverBase[Any], *, marks: bool) -> None:
         self._home = home
         self._query = query
         self._observer = observer
+        self._marks = marks
+        self._tell = teller(query.on_event)
+        self._clock = SystemClock()
         self._stop = threading.Event()
         self._disposed = False
         self._delivered = False
@@ -117,59 +153,95 @@ class _Subscription:
         try:
             with told_at_the_end(self.dispose, wait=False), self._home.feed.running() as head:
                 self._deliver(head)
-            if not self._disposed:
-                self._observer.on_completed()
         except BaseException as error:  # noqa: BLE001  # whatever ends a subscription is the observer's to know
             self._fail(error)
+        else:
+            self._complete()
         finally:
             self._home.ended(self)
+            self._tell(Stopped())
+
+    def _complete(self) -> None:
+        if self._disposed:
+            return
+        try:
+            self._observer.on_completed()
+        except BaseException:  # it has been completed, so nothing can be given to its on_error any more
+            logger.exception("a subscriber of %s failed when it was completed", self._home.collections.log.full_name)
 
     def _fail(self, error: BaseException) -> None:
-        if not isinstance(error, Exception):  # sys.exit() in on_next, which only ever ends the thread it is called in
-            logger.error(
-                "a subscription of %s was ended by %r from its subscriber; the program goes on",
-                self._home.collections.log.full_name,
-                error,
-            )
         if self._disposed:
-            logger.debug("a disposed subscription ended with %r", error)
+            level = logging.DEBUG if isinstance(error, Exception) else logging.ERROR
+            logger.log(level, "a disposed subscription ended with %r", error)
             return
         if is_closed(error) and self._stop.wait(CLOSED_SECONDS):
             return
-        try:
-            self._observer.on_error(cast(Exception, error))
-        except BaseException:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
-            logger.exception("a subscriber of %s failed and has no on_error", self._home.collections.log.full_name)
+        give_error(self._observer, error, self._home.collections.log.full_name)
 
     def _deliver(self, head: Head) -> None:
         reader = self._riding_out(lambda: open_reader(self._home.collections, self._query, self._home.decode, head))
         if reader is None:
             return
+        self._tell(Started())
+        at_head = False
         try:
             while not self._stop.is_set():
                 batches = self._riding_out(lambda: next_batches(reader, self._query, self._delivered))
-                if not batches:
+                if batches is None:
+                    return
+                if batches:
+                    self._tell(Fetched(sum(each.last - each.first + 1 - each.skip for each in batches)))
+                    self._hand_on(batches)
+                else:
+                    if not at_head:
+                        self._reach(reader.position - 1)
                     reader.wait(POLL_SECONDS, self._stop)
-                    continue
-                for record in decoded(batches, self._home.decode):
-                    if self._stop.is_set():
-                        return
-                    self._delivered = True
-                    if self._query.wants(record):
-                        self._observer.on_next(record)
+                at_head = not batches
         finally:
             reader.close()
 
+    def _hand_on(self, batches: list[Batch]) -> None:
+        for record in decoded(batches, self._home.decode):
+            if self._stop.is_set():
+                return
+            self._delivered = True
+            if self._query.wants(record):
+                self._observer.on_next(record)
+
+    def _reach(self, head: int) -> None:
+        if self._marks:
+            self._observer.on_next(CaughtUp(head))
+        self._tell(CaughtUp(head))
+        self._tell(Idle())
+
     def _riding_out(self, call: Callable[[], T]) -> T | None:
         """Repeats a call through step-downs and disconnects; None when the subscription was ended meanwhile."""
+        lost_at: float | None = None
         while not self._stop.is_set():
             try:
-                return call()
+                result = call()
             except PyMongoError as error:
                 if not is_transient(error):
                     raise
+                if lost_at is None:
+                    lost_at = self._clock.monotonic()
+                    self._tell(Disconnected(error))
                 logger.info(
                     "reading %s goes on in a moment: %s", self._home.collections.log.full_name, short_message(error)
                 )
                 self._stop.wait(_RETRY_SECONDS)
+            else:
+                if lost_at is not None:
+                    self._tell(Reconnected(self._clock.monotonic() - lost_at))
+                return result
         return None
+
+
+def give_error(observer: ObserverBase[Any], error: BaseException, source: str) -> None:
+    """Gives `on_error` what ended the stream, on a thread of our own: what happens there, nobody else will tell."""
+    if not isinstance(error, Exception):  # sys.exit() in on_next, which only ever ends the thread it is called in
+        logger.error("a subscription of %s was ended by %r from its subscriber; the program goes on", source, error)
+    try:
+        observer.on_error(cast(Exception, error))
+    except BaseException:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
+        logger.exception("a subscriber of %s failed and has no on_error", source)

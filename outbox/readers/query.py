@@ -9,21 +9,26 @@ from typing import Any, Literal
 
 from pymongo.errors import PyMongoError
 
-from outbox.errors import HistoryLost, OutboxError
+from outbox.arguments import check_function
+from outbox.errors import HistoryLost, InvalidSelector, OutboxError
+from outbox.events import OnEvent, teller
 from outbox.log.batch import Batch
 from outbox.log.log import Log
-from outbox.log.record import Decode, Record
+from outbox.log.record import Decode, Record, note_record
+from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patiently, short_message
 from outbox.readers.head import Head
 from outbox.readers.reader import LogReader
-from outbox.readers.selection import warn_of_unknown
-from outbox.readers.start import Start, resolve
+from outbox.readers.selection import selected_key, selected_types, warn_of_unknown
+from outbox.readers.start import Start, check, resolve
 
 logger = logging.getLogger("outbox")
 
 OnGap = Literal["error"] | Callable[[HistoryLost], None]
+Where = Callable[[Record[Any]], bool]
+"""Says of a record whether it is wanted. What is refused is passed over: the position advances all the same."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,48 @@ class Query:
     types: frozenset[str] | None
     key: str | None
     on_gap: OnGap = "error"
+    where: Where | None = None
+    on_event: OnEvent | None = None
     pinned: int | None = None
     """The seq that `start` means, once that is known."""
     unknown: frozenset[str] = frozenset()
     """Those of `types` that this process has no message class of."""
 
+    def __post_init__(self) -> None:
+        """Raises InvalidSelector and InvalidArgument."""
+        if self.where is not None:
+            check_function("where", self.where, "a record", InvalidSelector)
+        if self.on_gap != "error":
+            check_function("on_gap", self.on_gap, 'HistoryLost, or "error"')
+        teller(self.on_event)  # which refuses what cannot be called
+
     def wants(self, record: Record[Any]) -> bool:
-        return (self.types is None or record.type in self.types) and (self.key is None or record.key == self.key)
+        """Whether it is asked for. Raises what `where` raises, with a note that names the record."""
+        if not (self.types is None or record.type in self.types) or not (self.key is None or record.key == self.key):
+            return False
+        if self.where is None:
+            return True
+        try:
+            return bool(self.where(record))
+        except BaseException as error:
+            note_record(error, record, "where")
+            raise
+
+
+def asked(
+    known: MessageTypes,
+    start: Start,
+    types: object,
+    key: object,
+    on_gap: OnGap = "error",
+    where: Where | None = None,
+    on_event: OnEvent | None = None,
+) -> Query:
+    """Checks what a subscriber asks for. Raises InvalidStart, InvalidSelector, UnknownMessage and InvalidArgument."""
+    check(start)
+    names = selected_types(types, known)
+    unknown = (names or frozenset()).difference(known.names)
+    return Query(start, names, selected_key(key), on_gap, where, on_event, unknown=unknown)
 
 
 def next_batches(reader: LogReader, query: Query, delivered: bool) -> list[Batch]:

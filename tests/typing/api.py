@@ -30,6 +30,7 @@ from outbox import (
     tombstone,
 )
 from outbox.embedded.mongo import EmbeddedMongo
+from outbox.events import CaughtUp, Disconnected, Event
 from outbox.testing import MemoryOutbox
 from relay import (
     KafkaSink,
@@ -71,6 +72,32 @@ def observe_from_anywhere(orders: Outbox) -> None:
     orders.observe(on_gap="ignore")  # type: ignore[arg-type]  # nor this
     with records.subscribe(print):
         pass
+
+
+def choose_and_listen(orders: Outbox) -> None:
+    orders.observe(where=lambda record: record.key == "42", on_event=hear)
+    assert_type(orders.read(where=is_large), Iterator[Record[Any]])
+    orders.observe(where="order.placed")  # type: ignore[arg-type]  # no function
+    orders.observe(where=handle_later)  # type: ignore[arg-type]  # a coroutine function
+    orders.observe(on_event=is_large)  # type: ignore[arg-type]  # no function of an event
+
+
+def is_large(record: Record[Any]) -> bool:
+    return record.data is not None
+
+
+def hear(event: Event) -> None:
+    match event:
+        case CaughtUp(head):
+            assert_type(head, int)
+        case Disconnected(error):
+            assert_type(error, BaseException)
+        case _:
+            pass
+
+
+async def handle_later(record: Record[Any]) -> bool:
+    return True
 
 
 def find_and_wait(orders: Outbox, id: ObjectId) -> None:

@@ -31,6 +31,7 @@ from outbox import (
 )
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.events import CaughtUp, Disconnected, Event
+from outbox.operators import Acknowledges, ack_after, batch, by_key, caught_up, of_type
 from outbox.testing import MemoryOutbox
 from relay import (
     KafkaSink,
@@ -47,6 +48,11 @@ from relay import (
 
 @message("order.placed", key="order_id")
 class OrderPlaced(EmbeddedDocument):  # type: ignore[misc]  # as above
+    order_id = StringField(required=True)
+
+
+@message("order.cancelled", key="order_id")
+class OrderCancelled(EmbeddedDocument):  # type: ignore[misc]  # as above
     order_id = StringField(required=True)
 
 
@@ -98,6 +104,33 @@ def hear(event: Event) -> None:
 
 async def handle_later(record: Record[Any]) -> bool:
     return True
+
+
+def handle_placed(record: Record[OrderPlaced]) -> None:
+    assert_type(record.message, OrderPlaced | None)
+
+
+def handle_number(record: Record[int]) -> None:
+    assert_type(record.message, int | None)
+
+
+def chain_operators(orders: Outbox, consumer: Acknowledges) -> None:
+    records = orders.observe("earliest")
+    placed = records.pipe(of_type(OrderPlaced))
+    assert_type(placed, Observable[Record[OrderPlaced]])
+    assert_type(records.pipe(of_type(OrderPlaced, OrderCancelled)), Observable[Record[OrderPlaced | OrderCancelled]])
+    assert_type(records.pipe(of_type([OrderPlaced])), Observable[Record[OrderPlaced]])
+    assert_type(records.pipe(of_type("order.placed", OrderPlaced)), Observable[Record[Any]])
+    assert_type(placed.pipe(by_key(4, handle_placed)), Observable[Record[OrderPlaced]])
+    assert_type(placed.pipe(ack_after(consumer, handle_placed)), Observable[Record[OrderPlaced]])
+    assert_type(placed.pipe(batch(100, 0.5)), Observable[list[Record[OrderPlaced]]])
+    assert_type(records.pipe(caught_up()), Observable[Record[Any] | CaughtUp])
+    assert_type(
+        records.pipe(of_type(OrderPlaced), by_key(4, handle_placed), batch(100, 0.5), caught_up()),
+        Observable[list[Record[OrderPlaced]] | CaughtUp],
+    )
+    placed.pipe(by_key(4, handle_number))  # type: ignore[arg-type]  # an effect of other records
+    records.pipe(by_key("4", handle_placed))  # type: ignore[arg-type]  # no number
 
 
 def find_and_wait(orders: Outbox, id: ObjectId) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -69,18 +70,17 @@ class Subscriptions:
 
     def observable(self, query: Query) -> MarkedStream[Record[Any]]:
         """Cold: each subscription resolves its start and reads for itself."""
+        return MarkedStream(lambda observer, marks: self._begin(observer, replace(query, marks=marks)))
 
-        def begin(observer: ObserverBase[Any], marks: bool) -> DisposableBase:
-            try:
-                self._check_usable()  # it may have been closed, or forked, since the Observable was made
-                subscription = _Subscription(self, pinned(self.collections, query), observer, marks=marks)
-                self._start(subscription)
-            except BaseException:
-                teller(query.on_event)(Stopped())
-                raise
-            return Disposable(subscription.dispose)
-
-        return MarkedStream(begin)
+    def _begin(self, observer: ObserverBase[Any], query: Query) -> DisposableBase:
+        try:
+            self._check_usable()  # it may have been closed, or forked, since the Observable was made
+            subscription = _Subscription(self, pinned(self.collections, query), observer)
+            self._start(subscription)
+        except BaseException:
+            teller(query.on_event)(Stopped())
+            raise
+        return Disposable(subscription.dispose)
 
     def _start(self, subscription: _Subscription) -> None:
         with self._lock:
@@ -126,11 +126,10 @@ class Subscriptions:
 class _Subscription:
     """One subscriber: a daemon thread that pulls, filters, and calls `on_next` serially."""
 
-    def __init__(self, home: Subscriptions, query: Query, observer: ObserverBase[Any], *, marks: bool) -> None:
+    def __init__(self, home: Subscriptions, query: Query, observer: ObserverBase[Any]) -> None:
         self._home = home
         self._query = query
         self._observer = observer
-        self._marks = marks
         self._tell = teller(query.on_event)
         self._clock = SystemClock()
         self._stop = threading.Event()
@@ -209,7 +208,7 @@ class _Subscription:
                 self._observer.on_next(record)
 
     def _reach(self, head: int) -> None:
-        if self._marks:
+        if self._query.marks:
             self._observer.on_next(CaughtUp(head))
         self._tell(CaughtUp(head))
         self._tell(Idle())

@@ -41,6 +41,8 @@ class Query:
     on_gap: OnGap = "error"
     where: Where | None = None
     on_event: OnEvent | None = None
+    marks: bool = False
+    """Whether it is told between the records, too, when it has reached the head."""
     pinned: int | None = None
     """The seq that `start` means, once that is known."""
     unknown: frozenset[str] = frozenset()

@@ -139,15 +139,30 @@ def test_a_timer_lives_only_while_a_list_is_open(monkeypatch: pytest.MonkeyPatch
     assert seen.lists == [[1, 2]]
 
 
+class Looking(FakeClock):
+    """Says that the timer waits, and has it wait until it is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = threading.Event()
+
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
+        self.waits.set()
+        return stop is not None and stop.wait(30)
+
+
 def test_lists_that_follow_each_other_share_a_timer() -> None:
-    source, _, subscription = fed(2, HOUR)
-    source.on_next(0)
+    clock = Looking()
+    batches = Batches(_observer(Seen()), Disposable(), 2, HOUR, clock)
+    batches.on_next(0)
+    assert clock.waits.wait(30)
     first = timers()
     for n in range(100):
-        source.on_next(n)
+        batches.on_next(n)
+    after = timers()
+    batches.dispose()
 
-    assert timers() == first
-    subscription.dispose()
+    assert after == first
 
 
 def test_a_disposed_subscription_is_told_nothing_and_drops_what_it_has() -> None:
@@ -244,49 +259,6 @@ def test_what_a_subscriber_raises_on_the_source_s_thread_comes_back_to_the_sourc
 
     with pytest.raises(ValueError, match="the subscriber's own"):
         source.on_next(1)
-
-
-@pytest.mark.parametrize("source_fails", [False, True])
-def test_what_a_subscriber_raises_at_the_end_goes_to_on_error(source_fails: bool) -> None:
-    """The source has ended by then: raised to it, the error would be lost."""
-    source = Subject[int]()
-    errors: list[Exception] = []
-
-    def on_next(each: list[int]) -> None:
-        raise ValueError("the subscriber's own")
-
-    source.pipe(batch(10, HOUR)).subscribe(on_next, errors.append)
-    source.on_next(1)
-    if source_fails:
-        source.on_error(KeyError("the source's own"))
-    else:
-        source.on_completed()
-
-    assert [str(each) for each in errors] == ["the subscriber's own"]
-    assert ("KeyError" in str(getattr(errors[0], "__notes__", ""))) == source_fails
-
-
-def test_a_subscriber_that_has_failed_is_not_given_the_rest() -> None:
-    """The error that it raised comes back from the source, as `observe` does it."""
-    seen: list[Any] = []
-
-    def subscribe(observer: Any, scheduler: Any = None) -> Disposable:
-        for n in range(3):
-            try:
-                observer.on_next(n)
-            except ValueError as error:
-                observer.on_next(99)
-                observer.on_error(error)
-        return Disposable()
-
-    def on_next(each: list[int]) -> None:
-        seen.append(each)
-        raise ValueError("the subscriber's own")
-
-    reactivex.Observable(subscribe).pipe(batch(2, HOUR)).subscribe(on_next, seen.append)
-
-    assert seen[0] == [0, 1]
-    assert [type(each) for each in seen[1:]] == [ValueError]
 
 
 def test_a_subscriber_may_end_the_stream_on_either_thread() -> None:

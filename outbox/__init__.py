@@ -1,10 +1,15 @@
 """A transactional outbox for MongoDB: put in a transaction, subscribe through RxPY, relay to Kafka."""
 
+from outbox.consumers.consumer import Consumer
+from outbox.consumers.inbox import Inbox
 from outbox.errors import (
+    CursorInUse,
+    CursorMismatch,
     HistoryLost,
     InboxNotCreated,
     IncompatibleOutbox,
     InvalidArgument,
+    InvalidConsumer,
     InvalidDatabase,
     InvalidHeaders,
     InvalidInboxEntry,
@@ -21,7 +26,10 @@ from outbox.errors import (
     OutboxClosed,
     OutboxError,
     OutboxNotCreated,
+    PoisonMessage,
     PoolTooSmall,
+    ReaderPaused,
+    Reject,
     TransactionRequired,
     UndecodableRecord,
     UnknownMessage,
@@ -29,7 +37,6 @@ from outbox.errors import (
     UnsupportedServer,
     WaitTimeout,
 )
-from outbox.inbox import Inbox
 from outbox.location import Location
 from outbox.log.record import Record
 from outbox.messages.declaration import message
@@ -42,6 +49,9 @@ from outbox.readers.start import Start
 from outbox.staging.tombstone import Tombstone, tombstone
 
 __all__ = [
+    "Consumer",
+    "CursorInUse",
+    "CursorMismatch",
     "CursorStatus",
     "Headroom",
     "Held",
@@ -50,6 +60,7 @@ __all__ = [
     "InboxNotCreated",
     "IncompatibleOutbox",
     "InvalidArgument",
+    "InvalidConsumer",
     "InvalidDatabase",
     "InvalidHeaders",
     "InvalidInboxEntry",
@@ -69,10 +80,13 @@ __all__ = [
     "OutboxClosed",
     "OutboxError",
     "OutboxNotCreated",
+    "PoisonMessage",
     "PoolTooSmall",
+    "ReaderPaused",
     "ReaderShare",
     "ReaderStatus",
     "Record",
+    "Reject",
     "Start",
     "Status",
     "Tombstone",

@@ -87,15 +87,24 @@ class InvalidArgument(OutboxError):
 
 
 class WaitTimeout(OutboxError):
-    """A reader has not passed a message in time. `location` is where the message is instead."""
+    """A reader has not passed a message in time. `location` is where the message is instead; None when the wait was for
+    all of them."""
 
-    def __init__(self, text: str, location: Any) -> None:
+    def __init__(self, text: str, location: Any = None) -> None:
         super().__init__(text)
         self.location = location
 
 
 class UnknownReader(OutboxError):
     """No durable reader of this id has begun on this outbox."""
+
+
+class InvalidConsumer(OutboxError):
+    """A consumer cannot be made, or run, like this: its arguments do not fit, or it runs already."""
+
+
+class Reject(OutboxError):
+    """Is raised by a handler that will never take this message: it is given up at once, see `on_poison`."""
 
 
 class InvalidStart(OutboxError):

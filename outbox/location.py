@@ -11,6 +11,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock, SystemClock
+from outbox.dead_letters.document import letter_id
 from outbox.errors import CursorMismatch, InvalidSelector, WaitTimeout
 from outbox.log.cursor_document import parse
 from outbox.log.log import Log
@@ -76,12 +77,12 @@ def find(collections: Collections, log: Log, id: ObjectId) -> Location:
     """Finds a message. Raises OutboxNotCreated and pymongo's errors; a log that has it not is read whole, once."""
     is_staged, record = _look(collections, log, id)
     readers = {} if record is None else _readers(collections, record)
-    letter = _letter(collections, id, {"reader": 1, "state": 1, "seq": 1, "log": 1})
-    if letter is not None and letter.get("reader") in readers:
-        readers[letter["reader"]] = False
+    letters = _letters(collections, id, {"reader": 1, "state": 1, "seq": 1, "log": 1})
+    readers.update({each["reader"]: False for each in letters if each.get("reader") in readers})
     passed = tuple(reader for reader, is_passed in readers.items() if is_passed)
     waiting = tuple(reader for reader, is_passed in readers.items() if not is_passed)
-    if letter is not None:
+    if letters:
+        letter = letters[0]
         seq = _seq(record, letter, log)
         return Location(id, "dead", seq, letter.get("reader"), letter.get("state"), passed, waiting)
     if record is not None:
@@ -102,10 +103,11 @@ def _look(collections: Collections, log: Log, id: ObjectId) -> tuple[bool, Recor
     return is_staged, record
 
 
-def _letter(collections: Collections, id: ObjectId, fields: Document) -> Document | None:
-    """The dead letter of a message. To be asked for after the cursors: it is there before its reader's goes on."""
+def _letters(collections: Collections, id: ObjectId, fields: Document) -> list[Document]:
+    """The dead letters of a message, one a reader. To be asked for after the cursors: they are there before their
+    readers go on."""
     with time_limit():
-        return collections.dead.find_one({"_id": id}, fields)
+        return list(collections.dead.find({"$or": [{"_id": id}, {"_id.id": id}]}, fields))
 
 
 def _seq(record: Record[Any] | None, letter: Document, log: Log) -> int | None:
@@ -174,7 +176,8 @@ class PassedWait:
                 return False
             if not _readers(self._collections, record).get(self._reader, False):
                 return False
-            letter = _letter(self._collections, self._id, {"reader": 1})
+            with time_limit():
+                letter = self._collections.dead.find_one({"_id": letter_id(self._reader, self._id)}, {"reader": 1})
             return letter is None or letter.get("reader") != self._reader
         except PyMongoError as error:
             if not is_transient(error):

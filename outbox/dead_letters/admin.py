@@ -12,7 +12,7 @@ from bson import Int64, ObjectId, Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError, WriteError
 
-from outbox.dead_letters.document import SEQUENCER, State
+from outbox.dead_letters.document import SEQUENCER, State, letter_id
 from outbox.dead_letters.store import BY_AGE, MARK, UNMARKED
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
@@ -34,8 +34,10 @@ class Selection:
     key: str | None = None
     type: str | None = None
 
-    def query(self) -> Document:
-        wanted = {"_id": self.id, "key": self.key, "type": self.type}
+    def query(self, reader: str) -> Document:
+        wanted: Document = {"key": self.key, "type": self.type}
+        if self.id is not None:
+            wanted["_id"] = {"$in": [self.id, letter_id(reader, self.id)]}
         return {name: value for name, value in wanted.items() if value is not None}
 
 
@@ -65,7 +67,7 @@ class DeadLetterAdmin:
     @outside_bound_session
     def letters(self, selection: Selection) -> Iterator[Document]:
         """Yields the letters without their data: log after log, in order of seq, those without a seq first."""
-        query, order = {**self._readers, **selection.query()}, [("log", 1), ("seq", 1), ("_id", 1)]
+        query, order = {**self._readers, **selection.query(self._reader)}, [("log", 1), ("seq", 1), ("_id", 1)]
         shown, tries = 0, Tries()
         while True:  # with a new cursor, if one is lost on the way
             try:
@@ -82,7 +84,7 @@ class DeadLetterAdmin:
     def letter(self, id: ObjectId) -> Document | None:
         """Returns one whole letter; None when there is none of this id."""
         with time_limit():
-            letter = self._raw.find_one({"_id": id, **self._readers})
+            letter = self._raw.find_one({**Selection(id).query(self._reader), **self._readers})
         return None if letter is None else decoded(bytes(letter.raw))
 
     @outside_bound_session
@@ -99,7 +101,7 @@ class DeadLetterAdmin:
         A parked key is sent as a whole, in its order, whichever of its letters are selected. A letter stays until its
         message is delivered. Letters of the sequencer go back to staging, if staging's validator accepts them now.
         """
-        own = {**selection.query(), "reader": self._reader}
+        own = {**selection.query(self._reader), "reader": self._reader}
         marked = 0
         for keys in self._parked_keys(own):
             # The dead ones first: once a parked one is marked, the relay takes its whole key for released.
@@ -170,7 +172,7 @@ class DeadLetterAdmin:
         discarded, tries = 0, Tries()
         while True:  # with a new cursor, if one is lost on the way
             try:
-                for letters in self._from_behind({**self._readers, **selection.query()}):
+                for letters in self._from_behind({**self._readers, **selection.query(self._reader)}):
                     discarded += transaction(self._collections.client, partial(self._discard, letters))
                     tries.begin()
                 return discarded

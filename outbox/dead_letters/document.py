@@ -38,6 +38,18 @@ UNKNOWN_LOG = "0" * IDENTITY_DIGITS
 """In place of a log's digits, for an old letter that does not say its log and whose message this log does not have."""
 
 
+def letter_id(reader: str, id: ObjectId) -> ObjectId | Document:
+    """Returns the `_id` of a reader's letter: the message's id, of a relay's; of others', whose letters may be of the
+    same message, the reader and that."""
+    return id if reader.startswith("relay:") else {"reader": reader, "id": id}
+
+
+def message_id(letter: Document) -> Any:
+    """Returns the message's id that a letter's `_id` has."""
+    id = letter["_id"]
+    return id["id"] if isinstance(id, dict) and id.keys() == {"reader", "id"} else id
+
+
 def dead(record: Record[Any], log: str | None, reader: str, poison: PoisonMessage) -> Document:
     """Makes the letter of a record of `log` that was refused for the first time."""
     return _letter_of(record, log, reader, error(poison), 1, "dead")
@@ -66,11 +78,11 @@ def _letter_of(
     record: Record[Any], log: str | None, reader: str, error: Document, attempts: int, state: State
 ) -> Document:
     message, hashed = {"created": record.created, **record.stored}, key_hash(record.key, record.id_bytes)
-    return _letter(record.id, message, reader, log, record.seq, hashed, error, attempts, state)
+    return _letter(letter_id(reader, record.id), message, reader, log, record.seq, hashed, error, attempts, state)
 
 
 def _letter(
-    id: ObjectId | None,
+    id: ObjectId | Document | None,
     message: Mapping[str, Any],
     reader: str,
     log: str | None,
@@ -117,7 +129,7 @@ def _error(code: int | str, reason: str) -> Document:
 def record(letter: Document) -> Record[Any]:
     """Reads the message of a letter as it stood in the log: same seq, same id, same data. Raises LetterCorrupt."""
     _check({"log": None, **letter})  # older letters have no `log`
-    seq, id = int(letter["seq"]), letter["_id"].binary
+    seq, id = int(letter["seq"]), message_id(letter).binary
     fields = {name: letter[name] for name in ("type", "key", "headers", "data")}
     return Record(
         seq, id, int(DatetimeMS(letter["created"])), Undecoded(fields, seq, id) if is_partial(fields) else fields
@@ -130,13 +142,13 @@ def _check(letter: Document) -> None:
         if name not in letter or not is_right(letter[name]):
             what = f"is {letter[name]!r:.100}" if name in letter else "is missing"
             raise LetterCorrupt(
-                f"the dead letter {letter['_id']} cannot be sent: its field {name!r} {what}, which no relay has "
-                f"written. Mend it in the database, or give it up: relay dead discard {letter['_id']}"
+                f"the dead letter {message_id(letter)} cannot be sent: its field {name!r} {what}, which no relay has "
+                f"written. Mend it in the database, or give it up: relay dead discard {message_id(letter)}"
             )
 
 
 _RIGHT: dict[str, Callable[[Any], bool]] = {
-    "_id": lambda value: isinstance(value, ObjectId),
+    "_id": lambda value: isinstance(message_id({"_id": value}), ObjectId),
     "seq": lambda value: whole(value, 1, HIGHEST_SEQ) is not None,
     "created": lambda value: isinstance(value, (datetime, DatetimeMS)),
     "type": lambda value: isinstance(value, str),
@@ -152,7 +164,7 @@ def as_json(letter: Document) -> dict[str, Any]:
 
     A value that cannot be decoded is `{"undecodable": base64 of the BSON}`.
     """
-    fields = {"id": str(letter["_id"]), **{name: shown(value) for name, value in letter.items() if name != "_id"}}
+    fields = {"id": str(message_id(letter)), **{name: shown(value) for name, value in letter.items() if name != "_id"}}
     for name in ("created", "first", "last", "requeued"):
         date = fields.get(name)
         if isinstance(date, datetime | DatetimeMS):

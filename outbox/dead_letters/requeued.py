@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from bson import ObjectId
+from pymongo.client_session import ClientSession
 
 from outbox.clock import SystemClock
 from outbox.dead_letters.store import DeadLetterStore
@@ -71,6 +72,20 @@ class RequeuedLetters:
         """Returns the later one of `position` and the position of the last record whose id is in `delivered`."""
         seqs = [record.seq for record in self._records if str(record.id) in delivered]
         return (max(seqs), None, None) if seqs and max(seqs) > position[0] else position
+
+    def remove(self, records: Sequence[Record[Any]], session: ClientSession) -> None:
+        """Removes the letters of these records, in the session's transaction. Raises pymongo's errors."""
+        self._letters.remove([record.id for record in records], session)
+
+    def after_those_gone(self, position: Position) -> Position:
+        """Returns how far every letter after `position` is gone or kept. Raises pymongo's errors."""
+        rest = self._records[bisect_right(self._seqs, position[0]) :]
+        there = self._letters.there([record.id for record in rest])
+        for record in rest:
+            if record.id in there and record.seq not in self._kept:
+                break
+            position = record.seq, None, None
+        return position
 
     def park(self, records: Sequence[Record[Any]]) -> Collection[int]:
         """Keeps, as dead letters, the records behind one of their key that was refused again; returns their seqs."""

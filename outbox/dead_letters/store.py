@@ -119,14 +119,14 @@ class DeadLetterStore:
     def _add(self, letters: Sequence[Document], session: ClientSession) -> None:
         ids = [letter["_id"] for letter in letters]
         stored = self._dead.find({"_id": {"$in": ids}}, {"reader": 1}, session=session)
-        known = {letter["_id"]: letter.get("reader") for letter in stored}
+        known = {document.message_id(letter): letter.get("reader") for letter in stored}
         for id, reader in known.items():
             if reader != self._reader:
                 raise LetterTaken(
                     f"message {id} cannot be put aside for {self._reader!r}: {self._dead.full_name} has it for "
                     f"{reader!r}. Requeue or discard it there first: relay dead requeue {id}"
                 )
-        new = [letter for letter in letters if letter["_id"] not in known]
+        new = [letter for letter in letters if document.message_id(letter) not in known]
         if new:
             self._dead.insert_many(new, session=session)
 
@@ -143,7 +143,12 @@ class DeadLetterStore:
             },
             {"$unset": "requeued"},
         ]
-        return self._dead.update_one({"_id": id, **self._own}, change, session=session).matched_count > 0
+        return (
+            self._dead.update_one(
+                {"_id": document.letter_id(self._reader, id), **self._own}, change, session=session
+            ).matched_count
+            > 0
+        )
 
     def _fenced(self, work: Callable[[ClientSession], T]) -> T:
         """Does `work` in a transaction that also writes the cursor.
@@ -228,11 +233,21 @@ class DeadLetterStore:
         return {**requeued, "log": of}, BY_AGE if of is None else [("seq", 1)]
 
     @outside_bound_session
-    def remove(self, ids: Sequence[ObjectId]) -> None:
-        """Removes letters whose messages have been delivered after all."""
+    def remove(self, ids: Sequence[ObjectId], session: ClientSession | None = None) -> None:
+        """Removes letters whose messages have been delivered after all, by the messages' ids."""
         if ids:
             with time_limit():
-                self._dead.delete_many({"_id": {"$in": ids}, **self._own})
+                self._dead.delete_many({"_id": {"$in": self._letter_ids(ids)}, **self._own}, session=session)
+
+    @outside_bound_session
+    def there(self, ids: Sequence[ObjectId]) -> set[ObjectId]:
+        """Returns those of the messages' ids that there is a letter of."""
+        with time_limit():
+            found = self._dead.find({"_id": {"$in": self._letter_ids(ids)}, **self._own}, {"_id": 1})
+            return {document.message_id(letter) for letter in found}
+
+    def _letter_ids(self, ids: Sequence[ObjectId]) -> list[Any]:
+        return [document.letter_id(self._reader, id) for id in ids]
 
     @outside_bound_session
     def put_back(self, record: Record[Any], poison: PoisonMessage) -> None:
@@ -265,5 +280,5 @@ def _log_of(letter: Document, log: Log, identity: str) -> str:
     if of is not None:
         return str(of)
     record = log.record_at(int(letter["seq"]))
-    is_here = record is not None and record.id == letter["_id"]
+    is_here = record is not None and record.id == document.message_id(letter)
     return identity if is_here else f"{identity.rpartition('/')[0]}/{document.UNKNOWN_LOG}"

@@ -41,6 +41,10 @@ class AtLeastOnce:
         ):  # from here on the cursor in MongoDB counts, even if nothing is delivered for long
             self.cursors.save(position, lease.fence)
 
+    def save(self, position: Position, fence: int) -> None:
+        """Saves the position. Raises LeaseLost when another has taken over, and pymongo's errors."""
+        self.cursors.save(position, fence)
+
     def restart(self, lease: Lease) -> Restart:  # as above
         """Returns what a pump over the log does after a failure."""
         return lambda prefix: prefix

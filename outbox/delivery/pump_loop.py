@@ -79,6 +79,10 @@ class PumpLoop:
                         pump.skip()
             except PyMongoError as error:  # of `ended` or `poisoned`: the next step calls it again
                 self._retry.wait(error)
+            except (KeyboardInterrupt, SystemExit):  # of a handler on this thread: what came before it is done
+                if self._drain_seconds is None:
+                    self._drain(pump)
+                raise
         self._drain(pump)
 
     def _tell_of(self, outcome: Outcome, position: Position) -> None:

@@ -196,7 +196,7 @@ class Worker(Generic[Item]):
 
     def _save(self, lease: Lease) -> Callable[[Position], None]:
         fence = lease.fence
-        return lambda position: self._cursors.save(position, fence)
+        return lambda position: self._delivery.save(position, fence)
 
     def _resume(self, lease: Lease, letters: DeadLetterStore) -> tuple[Position, ReadAhead]:
         """Finds the position to go on from, saves it before the first read, and opens a reader just after it."""

@@ -115,6 +115,11 @@ class CursorStore:
         if not self._write(position, fence, upsert=False, in_kafka=self._in_kafka, session=session):
             raise self._fenced_off()
 
+    def advance(self, position: Position, fence: int) -> None:
+        """Saves as `save`, unless the cursor is there already, or further. Raises LeaseLost for a stale fence."""
+        if not self._write(position, fence, upsert=False, in_kafka=False, only_before={"seq": {"$lt": position[0]}}):
+            self.claim(fence)
+
     @outside_bound_session
     def conflict_with_others(self, fence: int, session: ClientSession) -> None:
         """Writes the cursor inside the session's transaction, so that it conflicts with any transaction of a relay with
@@ -132,14 +137,21 @@ class CursorStore:
 
     @outside_bound_session
     def _write(
-        self, position: Position, fence: int, *, upsert: bool, in_kafka: bool, session: ClientSession | None = None
+        self,
+        position: Position,
+        fence: int,
+        *,
+        upsert: bool,
+        in_kafka: bool,
+        session: ClientSession | None = None,
+        only_before: Document | None = None,
     ) -> bool:
         seq, created, id = position
         values: Document = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW", "fence": Int64(fence)}
         values["in_kafka"] = True if in_kafka else "$$REMOVE"
         with time_limit():
             written = self._cursors.update_one(
-                {**self._own, "fence": {"$lte": Int64(fence)}},
+                {**self._own, "fence": {"$lte": Int64(fence)}, **(only_before or {})},
                 [{"$set": values}],
                 upsert=upsert,
                 session=session,

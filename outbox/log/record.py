@@ -88,6 +88,10 @@ class Record(Generic[M]):
         """
         return None if self._decode is None else self._decode(self.type, self.data)
 
+    def decoded_by(self, decode: Decode) -> Record[Any]:
+        """Returns the same record, whose `message` is what `decode` makes of it."""
+        return Record(self.seq, self.id_bytes, self.created_ms, self._fields, decode)
+
     @property
     def stored(self) -> dict[str, Any]:
         """Type, key, headers and data for another document: what cannot be decoded is a RawBSONDocument."""

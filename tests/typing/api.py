@@ -13,6 +13,7 @@ from pymongo import MongoClient
 from reactivex import Observable
 
 from outbox import (
+    Consumer,
     Headroom,
     Held,
     HistoryLost,
@@ -24,6 +25,7 @@ from outbox import (
     ReaderShare,
     ReaderStatus,
     Record,
+    Reject,
     Start,
     Status,
     message,
@@ -227,3 +229,21 @@ def relay_to_a_sink_of_ones_own(orders: Outbox, sink: Sink, transactional: Trans
         assert_type(poison.seq, int)
     except RelayError:
         pass
+
+
+def consumers(orders: Outbox, record: Record[Any], stop: threading.Event) -> None:
+    billing = orders.consumer("billing", types=[OrderPlaced], concurrency=4, attempts=None, on_poison="dead-letter")
+    anything = orders.consumer("all", types=["order.placed"], shares=2, start=7, key="42", on_event=print)
+
+    assert_type(billing, Consumer[OrderPlaced])
+    assert_type(anything, Consumer[Any])
+    assert_type(billing.observe(), Observable[Record[OrderPlaced]])
+    billing.run(lambda record: record.message, stop=stop)
+    anything.run_in_transaction(lambda record, session: session.in_transaction, batch=10)
+    billing.ack(record)
+    billing.stop()
+    billing.wait_caught_up(timeout=3)
+    assert_type(billing.position(), int | None)
+    assert_type(billing.reset("latest"), int)
+    assert_type(billing.forget(), bool)
+    raise Reject("why")

@@ -1,0 +1,1 @@
+"""Handling messages in this process, with a position that is remembered: durable readers whose target is a function."""

@@ -1,0 +1,263 @@
+"""A consumer: handles the messages of an outbox in this process, and remembers where it is."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, Literal, TypeVar, cast
+
+from pymongo.client_session import ClientSession
+from reactivex import Observable
+
+from outbox.clock import SystemClock
+from outbox.consumers.attempts import Attempts
+from outbox.consumers.by_key import ByKey
+from outbox.consumers.caught_up import CaughtUpWait
+from outbox.consumers.config import ConsumerConfig
+from outbox.consumers.decoding import Delivery
+from outbox.consumers.in_transaction import InTransaction
+from outbox.consumers.in_turn import InTurn, Terms
+from outbox.consumers.observable import observable
+from outbox.consumers.observed import Observed, Observer, ObserverFailed
+from outbox.dead_letters.store import OnPoison
+from outbox.delivery.durable_reader import DurableReader
+from outbox.delivery.ports import OpenOutbox, Target
+from outbox.errors import InvalidConsumer
+from outbox.events import OnEvent, teller
+from outbox.log.cursor_document import MOST_SHARES
+from outbox.log.reader_id import check_id
+from outbox.log.record import Decode, Record
+from outbox.mongo.calls import outside_bound_session
+from outbox.mongo.server_errors import patient
+from outbox.readers.query import Query
+from outbox.readers.selection import warn_of_unknown
+from outbox.shares import cursor_admin
+from outbox.shares.layout import load
+
+M = TypeVar("M")
+
+POLICIES = ("park-key", "dead-letter", "stop")
+MOST_CONCURRENCY = 1000
+MOST_BATCH = 1000
+
+
+class Consumer(Generic[M]):
+    """Handles the messages of an outbox, at least once and in order; made by Outbox.consumer.
+
+    Cold until it is run. Of all the processes that run a consumer of this name one works, or one for each share, and
+    the others stand by. What is not acknowledged is delivered again: after a crash, a takeover, or `reset`. While it
+    has a position, also when nothing runs, the log rolls over nothing that it has not handled.
+
+    A handler that raises is called again, after 0.05 s and then up to 5 s, by doubling; its key waits, and with a
+    `concurrency` above 1 the others go on. After `attempts`, or at once for Reject, `on_poison` decides. An error of
+    MongoDB that passes by itself counts for no attempt.
+
+    Thread-safe; one `run`, `run_in_transaction` or subscription at a time.
+    """
+
+    def __init__(
+        self,
+        outbox: OpenOutbox,
+        name: str,
+        query: Query,
+        decode: Decode,
+        *,
+        shares: int | None,
+        concurrency: int,
+        attempts: int | None,
+        on_poison: OnPoison,
+        on_event: OnEvent | None,
+    ) -> None:
+        self.name = name
+        self.id = f"consumer:{name}"
+        """What its cursor and its lease are called, and `outbox readers`, `find` and `wait_for`."""
+        check_id(self.id)
+        _check_whole("shares", shares, MOST_SHARES, or_none=True)
+        _check_whole("concurrency", concurrency, MOST_CONCURRENCY)
+        _check_whole("attempts", attempts, None, or_none=True)
+        if on_poison not in POLICIES:
+            raise InvalidConsumer(f"on_poison={on_poison!r}: one of {', '.join(map(repr, POLICIES))}")
+        if on_event is not None and not callable(on_event):
+            raise InvalidConsumer(f"on_event={on_event!r}: give a function that takes an event, or None")
+        self._outbox = outbox
+        self._query = query
+        self._shares = shares
+        self._concurrency = concurrency
+        self._most_attempts = attempts
+        self._listens = on_event is not None
+        self._config = ConsumerConfig(
+            outbox, name, query.start, on_poison, random.random, query, decode, tell=teller(on_event)
+        )
+        self._lock = threading.Lock()
+        self._stop: threading.Event | None = None
+        self._ended: threading.Event | None = None
+        self._runner = 0
+        self._observed: list[Observed] = []
+
+    def run(self, handle: Callable[[Record[M]], object], *, stop: threading.Event | None = None) -> None:
+        """Calls `handle` with each record; the record is acknowledged when it returns. Blocks.
+
+        It goes on until `stop` is set, `self.stop()` is called, the outbox is closed, or the program ends. Then nothing
+        more is begun, what runs is waited for, and the position is saved.
+
+        `handle` is called on this thread; with a `concurrency` above 1 on that many threads, and with several shares on
+        one, or so many, for each that this process works on.
+
+        Raises InvalidConsumer, what must be seen to by somebody (PoisonMessage with on_poison="stop", HistoryLost,
+        LogReplaced, CursorMismatch, InvalidStart, OutboxNotCreated), and errors of the database that do not pass by
+        themselves. Lost connections and elections are waited for.
+        """
+        _check_callable(handle)
+        with self._running(stop) as stopping:
+            terms = self._terms(stopping)
+            if self._concurrency == 1:
+                self._work(InTurn(handle, terms), stopping)
+            else:
+                self._work(ByKey(handle, self._concurrency, terms, self.name), stopping)
+
+    def run_in_transaction(
+        self,
+        handle: Callable[[Record[M], ClientSession], object],
+        *,
+        batch: int = 1,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Calls `handle` with each record and a session, in whose transaction the position moves, too. Blocks.
+
+        What `handle` writes with the session, also into another outbox of the same replica set, is written exactly
+        once. It may be called more than once for a record: each time but the last, its transaction was aborted.
+
+        batch: the most records of one transaction, which are handled one after the other. All must be done within a
+            minute, the server's limit for a transaction. Keys are not handled side by side.
+
+        It ends and raises as `run`. Raises InvalidConsumer for a `concurrency` above 1, too: use shares.
+        """
+        _check_callable(handle)
+        _check_whole("batch", batch, MOST_BATCH)
+        if self._concurrency != 1:
+            raise InvalidConsumer(
+                f"concurrency={self._concurrency} and run_in_transaction do not go together: one position would be "
+                "moved by several transactions. Give shares= instead"
+            )
+        with self._running(stop) as stopping:
+            client = self._outbox.collections.client
+            self._work(InTransaction(handle, batch, client, self._terms(stopping)), stopping)
+
+    def observe(self) -> Observable[Record[M]]:
+        """Gives each record to the subscriber; it counts as handled when it is given to `ack`. Cold.
+
+        A subscription runs the consumer on a thread of its own, which calls `on_next` serially, and reads no further
+        while 1,000 records are not acknowledged. What `on_next` raises goes to `on_error`, as does what `run` raises;
+        `attempts` and `on_poison` are for handlers, and play no part. It completes at `stop()`.
+        """
+        return observable(self._observe, self.name)
+
+    def _observe(self, observer: Observer, stop: threading.Event) -> None:
+        with self._running(stop) as stopping:
+            self._observed = []
+            try:
+                self._work(Observed(observer, self._terms(stopping), self._observed), stopping)
+            except ObserverFailed as failed:
+                raise cast(Exception, failed.__cause__) from None
+
+    def ack(self, record: Record[Any]) -> None:
+        """Counts a record that the Observable has given as handled. Thread-safe; in any order.
+
+        The position moves up to the first record that is not acknowledged. An ack of a record that comes after the
+        subscription has ended has no effect: the record is given again.
+        """
+        for observed in self._observed:
+            observed.ack(record.seq)
+
+    def stop(self) -> None:
+        """Ends what runs, as the `stop` of `run`. Does not wait; does nothing when nothing runs."""
+        with self._lock:
+            if self._stop is not None:
+                self._stop.set()
+
+    def join(self, seconds: float) -> None:
+        """Waits until nothing runs any more, `seconds` at most; not at all on a thread that runs it."""
+        with self._lock:
+            ended = self._ended
+        if ended is not None and threading.get_ident() != self._runner:
+            ended.wait(seconds)
+
+    @outside_bound_session
+    def wait_caught_up(self, timeout: float = 5.0) -> None:
+        """Returns when all that was committed before the call is handled, or put aside.
+
+        timeout: seconds. Raises WaitTimeout, which says how far it is, and errors that do not pass by themselves.
+        """
+        CaughtUpWait(self._outbox.collections, self.id, SystemClock()).run(timeout)
+
+    @outside_bound_session
+    @patient
+    def position(self) -> int | None:
+        """Returns the seq up to which all is handled, of the share furthest behind; None before the first start.
+
+        What was handled in the last tenth of a second may not be in it yet. Raises CursorMismatch and pymongo's errors.
+        """
+        slowest = load(self._outbox.collections, self.id).slowest
+        return None if slowest is None else slowest[0]
+
+    def reset(self, to: Literal["earliest", "latest"] | int | datetime) -> int:
+        """Sets the position, and returns it: seq `to` counts as handled, and the next one comes next.
+
+        to: a seq; a date, whose first record comes next; "earliest" for all that the log keeps; "latest" for nothing of
+            it. Raises CursorInUse while it is run anywhere, InvalidStart, and pymongo's errors.
+        """
+        if isinstance(to, bool) or (not isinstance(to, (int, datetime)) and to not in ("earliest", "latest")):
+            raise InvalidConsumer(f"reset({to!r}): give a seq, a datetime, 'earliest' or 'latest'")
+        return cursor_admin.move(self._outbox.collections, self.id, to, SystemClock())[1][0]
+
+    def forget(self) -> bool:
+        """Removes the position, so that it holds the log no more; False when there was none.
+
+        The next run begins where `start` says. Its dead letters stay. Raises CursorInUse while it is run anywhere.
+        """
+        return cursor_admin.forget(self._outbox.collections, self.id, SystemClock())
+
+    @contextmanager
+    def _running(self, stop: threading.Event | None) -> Iterator[threading.Event]:
+        stopping = threading.Event() if stop is None else stop
+        with self._lock:
+            if self._stop is not None:
+                raise InvalidConsumer(f"{self.id} runs already in this process: stop() it first, or make another one")
+            self._stop, ended = stopping, threading.Event()
+            self._ended, self._runner = ended, threading.get_ident()
+        try:
+            yield stopping
+        finally:
+            with self._lock:
+                self._stop = None
+            ended.set()
+
+    def _terms(self, stop: threading.Event) -> Terms:
+        log, chance, tell = self._config.log(), self._config.chance, self._config.tell
+        attempts = partial(Attempts, self._most_attempts, log, chance, tell)
+        return Terms(attempts, stop, tell if self._listens else None)
+
+    def _work(self, target: Target[Delivery], stop: threading.Event) -> None:
+        DurableReader(self._config, target, shares=self._shares).run(stop, check=self._check)
+
+    def _check(self) -> None:
+        self._outbox.log.describe()  # raises if create() was never run
+        if self._query.unknown:
+            warn_of_unknown(self._outbox.collections, self._query.unknown)
+
+
+def _check_callable(handle: object) -> None:
+    if not callable(handle):
+        raise InvalidConsumer(f"{handle!r} is no handler: give a function")
+
+
+def _check_whole(name: str, value: object, most: int | None, *, or_none: bool = False) -> None:
+    if value is None and or_none:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
+        limit = "1 or more" if most is None else f"1 to {most}"
+        raise InvalidConsumer(f"{name}={value!r}: give a whole number, {limit}{', or None' if or_none else ''}")

@@ -1,0 +1,182 @@
+"""Handles records in transactions that move the reader's position, too: their effects and the position, or neither."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from outbox.consumers.decoding import Delivery
+from outbox.consumers.in_turn import WINDOW, Terms, interrupted, nobody
+from outbox.dead_letters.requeued import RequeuedLetters
+from outbox.delivery.at_least_once import AtLeastOnce, Restart
+from outbox.delivery.ports import OpenOutbox
+from outbox.errors import CursorMismatch, DeliveryFailed, LeaseLost, Verdict
+from outbox.events import Handled
+from outbox.log.cursors import CursorStore
+from outbox.log.position import Position
+from outbox.log.record import Record
+from outbox.mongo.lease import Lease
+from outbox.mongo.server_errors import is_transient, short_message
+
+HandleInTransaction = Callable[[Record[Any], ClientSession], object]
+Commit = Callable[[Sequence[Record[Any]], ClientSession], None]
+"""Writes, inside a transaction, that these records are handled, with all before them."""
+
+
+class WithEffects(AtLeastOnce):
+    """Keeps the cursor of a reader whose effects commit together with it. Not thread-safe, but for `save`."""
+
+    def __init__(self, outbox: OpenOutbox, cursors: CursorStore) -> None:
+        super().__init__(outbox, cursors)
+        self._commit: Commit | None = None
+
+    def commit(self, records: Sequence[Record[Any]], session: ClientSession) -> None:
+        """See Commit. Raises LeaseLost when another has taken over, and pymongo's errors."""
+        assert self._commit is not None, "restart() or restart_letters() comes first"
+        self._commit(records, session)
+
+    def save(self, position: Position, fence: int) -> None:
+        """See AtLeastOnce. Only moves on: what a transaction has committed meanwhile stays."""
+        self.cursors.advance(position, fence)
+
+    def restart(self, lease: Lease) -> Restart:
+        """See AtLeastOnce: asks for the cursor, for the last transaction may be committed or not."""
+        fence = lease.fence
+
+        def commit(records: Sequence[Record[Any]], session: ClientSession) -> None:
+            record = records[-1]
+            self.cursors.save((record.seq, record.created, record.id), fence, session)
+
+        def restart(prefix: Position) -> Position:
+            self.cursors.claim(fence)  # waits for a transaction that is still being committed
+            saved = self.cursors.load()
+            if saved is None:
+                raise CursorMismatch(f"the cursor {self.cursors.reader!r} was removed while its reader was running")
+            return max(saved, prefix, key=lambda position: position[0])
+
+        self._commit = commit
+        return restart
+
+    def restart_letters(self, lease: Lease, requeued: RequeuedLetters) -> Restart:
+        """See AtLeastOnce. From here on transactions remove the letters that they handled."""
+        fence = lease.fence
+
+        def commit(records: Sequence[Record[Any]], session: ClientSession) -> None:
+            self.cursors.conflict_with_others(fence, session)
+            requeued.remove(records, session)
+
+        def restart(prefix: Position) -> Position:
+            self.cursors.claim(fence)
+            return requeued.after_those_gone(prefix)
+
+        self._commit = commit
+        return restart
+
+
+class InTransaction:
+    """Is a Target, and Interruptible: `poll` handles up to `batch` records in one transaction. In order.
+
+    A transaction that fails is tried again; one of several records then record by record, to find the one to blame.
+    """
+
+    def __init__(self, handle: HandleInTransaction, batch: int, client: MongoClient[Any], terms: Terms) -> None:
+        self.delivery: WithEffects | None = None
+        """How the position is kept; to be set before `open`."""
+        self._handle = handle
+        self._batch = batch
+        self._client = client
+        self._terms = terms
+        self._attempts = terms.attempts()
+        self._waiting: deque[Delivery] = deque()
+        self._acknowledged: Callable[[int], object] = nobody
+        self._again_at = 0.0
+        self._singly_to = 0
+        self._interrupted = False
+        self._current: Record[Any] | None = None
+
+    def another(self) -> InTransaction:
+        return InTransaction(self._handle, self._batch, self._client, self._terms)
+
+    def open(self, acknowledged: Callable[[int], object]) -> None:
+        self.close()
+        self._acknowledged = acknowledged
+        self._interrupted = False
+
+    def send(self, batch: Sequence[Delivery]) -> int:
+        taken = batch[: WINDOW - len(self._waiting)]
+        self._waiting.extend(taken)
+        return len(taken)
+
+    def poll(self, seconds: float) -> None:
+        """Handles what waits, in one transaction. Raises LeaseLost when another has taken over."""
+        if self._interrupted:
+            raise interrupted()
+        now = self._terms.clock.monotonic()
+        if not self._waiting or self._terms.stop.is_set():
+            return
+        if now < self._again_at:
+            self._terms.clock.wait(min(seconds, self._again_at - now))
+            return
+        size = 1 if self._waiting[0][0] <= self._singly_to else self._batch
+        records = [record for _, record in list(self._waiting)[:size]] if size > 1 else [self._waiting[0][1]]
+        try:
+            self._transact(records)
+        except LeaseLost:
+            raise
+        except PyMongoError as error:
+            if not is_transient(error):
+                self._failed(error, records)
+                return
+            raise DeliveryFailed(None, Verdict.RETRY, short_message(error)) from error
+        except Exception as error:  # noqa: BLE001  # it is counted, told and logged there
+            self._failed(error, records)
+            return
+        self._done(records, self._terms.clock.monotonic() - now)
+
+    def _transact(self, records: Sequence[Record[Any]]) -> None:
+        delivery = self.delivery
+        assert delivery is not None, "the consumer's configuration sets it"
+
+        def work(session: ClientSession) -> None:
+            for record in records:
+                self._current = record
+                self._handle(record, session)
+            self._current = None
+            delivery.commit(records, session)
+
+        with self._client.start_session() as session:
+            session.with_transaction(
+                work,
+                read_concern=ReadConcern("snapshot"),
+                write_concern=WriteConcern("majority"),
+                read_preference=ReadPreference.PRIMARY,
+            )
+
+    def _failed(self, error: Exception, records: Sequence[Record[Any]]) -> None:
+        current, self._current = self._current, None
+        blamed = records[-1] if current is None else current
+        if len(records) > 1:
+            self._singly_to = records[-1].seq  # nothing of it was kept; alone it is tried at once
+            return
+        self._again_at = self._terms.clock.monotonic() + self._attempts.failed(blamed, error)
+
+    def _done(self, records: Sequence[Record[Any]], seconds: float) -> None:
+        for record in records:
+            self._waiting.popleft()
+            self._acknowledged(record.seq)
+            self._attempts.done(record.seq)
+            if self._terms.tell is not None:
+                self._terms.tell(Handled(record, seconds / len(records)))
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+
+    def close(self) -> None:
+        self._waiting.clear()
+        self._again_at = 0.0

@@ -1,0 +1,100 @@
+"""Handles one record after the other, on the thread that runs the consumer."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from outbox.clock import Clock, SystemClock
+from outbox.consumers.attempts import Attempts
+from outbox.consumers.decoding import Delivery
+from outbox.errors import DeliveryFailed, Verdict
+from outbox.events import Handled, OnEvent
+from outbox.log.record import Record
+
+Handle = Callable[[Record[Any]], object]
+WINDOW = 1000
+"""The most records that wait for their turn."""
+_BOX_SECONDS = 0.05  # how long the pump is left alone: it saves and reads in between
+
+
+def interrupted() -> DeliveryFailed:
+    """Makes what `poll` raises when nothing more is begun."""
+    return DeliveryFailed(None, Verdict.RETRY, "the reader ends, and handles the rest when it starts again")
+
+
+def nobody(_: int) -> None:
+    """Takes the acknowledgements of a target that is not open."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What all targets of a consumer are given. stop: once set, nothing more is begun. tell: None if nobody listens."""
+
+    attempts: Callable[[], Attempts]
+    stop: threading.Event
+    tell: OnEvent | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+
+class InTurn:
+    """Is a Target, and Interruptible: `poll` handles what was sent, in order. A record that fails holds up the rest.
+
+    handle: called on the polling thread. What it raises counts as a failed attempt, but for what is no Exception.
+    """
+
+    def __init__(self, handle: Handle, terms: Terms) -> None:
+        self._handle = handle
+        self._terms = terms
+        self._attempts = terms.attempts()
+        self._clock = terms.clock
+        self._waiting: deque[Delivery] = deque()
+        self._again_at = 0.0
+        self._interrupted = False
+        self._acknowledged: Callable[[int], object] = nobody
+
+    def another(self) -> InTurn:
+        return InTurn(self._handle, self._terms)
+
+    def open(self, acknowledged: Callable[[int], object]) -> None:
+        self.close()
+        self._acknowledged = acknowledged
+        self._interrupted = False
+
+    def send(self, batch: Sequence[Delivery]) -> int:
+        taken = batch[: WINDOW - len(self._waiting)]
+        self._waiting.extend(taken)
+        return len(taken)
+
+    def poll(self, seconds: float) -> None:
+        """Handles what waits, for a twentieth of a second or one record."""
+        if self._interrupted:
+            raise interrupted()
+        now = self._clock.monotonic()
+        if self._waiting and now < self._again_at:
+            self._clock.wait(min(seconds, self._again_at - now))
+            return
+        until = now + _BOX_SECONDS
+        while self._waiting and now < until and not self._terms.stop.is_set():
+            seq, record = self._waiting[0]
+            try:
+                self._handle(record)
+            except Exception as error:  # noqa: BLE001  # it is counted, told and logged there
+                self._again_at = self._clock.monotonic() + self._attempts.failed(record, error)
+                return
+            self._waiting.popleft()
+            self._acknowledged(seq)
+            self._attempts.done(seq)
+            began, now = now, self._clock.monotonic()
+            if self._terms.tell is not None:
+                self._terms.tell(Handled(record, now - began))
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+
+    def close(self) -> None:
+        self._waiting.clear()
+        self._again_at = 0.0

@@ -1,0 +1,56 @@
+"""A consumer as an RxPY Observable: a thread a subscription, which runs the consumer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from reactivex import Observable
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.disposable import Disposable
+
+from outbox.mongo.calls import outside_bound_session
+
+logger = logging.getLogger("outbox")
+
+T = TypeVar("T")
+
+
+def observable(run: Callable[[Any, threading.Event], None], name: str) -> Observable[T]:
+    """Makes a cold Observable: each subscription calls `run(observer, stop)` on a thread of its own.
+
+    It completes when `run` returns, and fails with what `run` raises; not once it is disposed of, which sets `stop`.
+    """
+
+    def subscribe(observer: ObserverBase[T], scheduler: SchedulerBase | None = None) -> DisposableBase:
+        stop, disposed = threading.Event(), threading.Event()
+
+        def work() -> None:
+            try:
+                run(observer, stop)
+            except BaseException as error:  # noqa: BLE001  # whatever ends a subscription is the observer's to know
+                if disposed.is_set():
+                    logger.debug("%s: a disposed subscription ended with %r", name, error)
+                    return
+                _fail(observer, error, name)
+            else:
+                if not disposed.is_set():
+                    observer.on_completed()
+
+        def dispose() -> None:
+            disposed.set()
+            stop.set()
+
+        threading.Thread(target=outside_bound_session(work), name=f"outbox-{name}", daemon=True).start()
+        return Disposable(dispose)
+
+    return Observable(subscribe)
+
+
+def _fail(observer: ObserverBase[Any], error: BaseException, name: str) -> None:
+    try:
+        observer.on_error(cast(Exception, error))
+    except BaseException:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
+        logger.exception("%s: a subscriber failed and has no on_error", name)

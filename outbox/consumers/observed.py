@@ -1,0 +1,97 @@
+"""Gives records to an Observer, and acknowledges those that the program says are done."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
+
+from outbox.consumers.decoding import Delivery
+from outbox.consumers.in_turn import Terms, interrupted, nobody
+from outbox.errors import OutboxError
+from outbox.log.record import Record
+
+WINDOW = 1000
+"""The most records that are given and not acknowledged: then the next waits."""
+_BOX_SECONDS = 0.05
+
+
+class Observer(Protocol):
+    """What is given the records."""
+
+    def on_next(self, value: Record[Any]) -> None: ...
+
+
+class ObserverFailed(OutboxError):
+    """The observer raised; `__cause__` is what."""
+
+
+class Observed:
+    """Is a Target, and Interruptible: `poll` gives the records, one at a time; `ack` may be called on any thread."""
+
+    def __init__(self, observer: Observer, terms: Terms, all_of_them: list[Observed]) -> None:
+        self._observer = observer
+        self._terms = terms
+        self._all = all_of_them
+        self._waiting: deque[Delivery] = deque()
+        self._given: set[int] = set()
+        self._acks: SimpleQueue[int] = SimpleQueue()
+        self._interrupted = False
+        self._acknowledged: Callable[[int], object] = nobody
+        all_of_them.append(self)
+
+    def another(self) -> Observed:
+        return Observed(self._observer, self._terms, self._all)
+
+    def open(self, acknowledged: Callable[[int], object]) -> None:
+        self.close()
+        self._acknowledged = acknowledged
+        self._interrupted = False
+
+    def send(self, batch: Sequence[Delivery]) -> int:
+        taken = batch[: WINDOW - len(self._waiting)]
+        self._waiting.extend(taken)
+        return len(taken)
+
+    def poll(self, seconds: float) -> None:
+        """Gives what waits, for a twentieth of a second, and passes acknowledgements on."""
+        self._collect(0)
+        if self._interrupted:
+            raise interrupted()
+        until = self._terms.clock.monotonic() + _BOX_SECONDS
+        while self._waiting and len(self._given) < WINDOW and not self._terms.stop.is_set():
+            seq, record = self._waiting.popleft()
+            self._given.add(seq)
+            try:
+                self._observer.on_next(record)
+            except Exception as error:
+                raise ObserverFailed(f"the observer failed at seq {seq}: {error}") from error
+            self._collect(0)
+            if self._terms.clock.monotonic() >= until:
+                return
+        if seconds and self._given:
+            self._collect(seconds)
+
+    def _collect(self, seconds: float) -> None:
+        try:
+            seq = self._acks.get(seconds > 0, seconds)
+            while True:
+                if seq in self._given:  # else it was given before, by another turn, and comes again
+                    self._given.remove(seq)
+                    self._acknowledged(seq)
+                seq = self._acks.get_nowait()
+        except Empty:
+            return
+
+    def ack(self, seq: int) -> None:
+        """Acknowledges a record, given by this target or by another. Thread-safe."""
+        self._acks.put(seq)
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+
+    def close(self) -> None:
+        self._collect(0)  # what is said too late concerns another turn
+        self._waiting.clear()
+        self._given.clear()

@@ -22,6 +22,7 @@ try:
     from outbox import errors
     from outbox.cli.app_loader import load
     from outbox.cli.application import OWN_CODES, App, full_name, opened
+    from outbox.cli.dead import dead
     from outbox.cli.exit_codes import UNEXPECTED, exit_codes
     from outbox.cli.readers import readers
     from outbox.cli.terminal import (
@@ -56,6 +57,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # as markup, a help text would lose its brackets
 )
 app.add_typer(readers, name="readers")
+app.add_typer(dead, name="dead")
 
 
 def main() -> None:

@@ -25,7 +25,8 @@ class Attempts:
         self._log = log
         self._chance = chance
         self._tell = tell
-        self._failed: dict[int, int] = {}
+        self._failed: dict[int, tuple[int, int]] = {}
+        """By seq, how often it failed, and how often of these it was to blame."""
 
     def failed(self, record: Record[object], error: Exception) -> float:
         """Notes a failed attempt; returns the seconds to wait before the next.
@@ -34,18 +35,18 @@ class Attempts:
 
         Raises DeliveryFailed when the record is given up: after the last attempt, and for Reject at once.
         """
-        attempt = self._failed[record.seq] = self._failed.get(record.seq, 0) + 1
-        self._tell(Failed(record, error, attempt))
-        if isinstance(error, PyMongoError) and is_transient(error):
-            self._failed[record.seq] = attempt - 1
-        elif isinstance(error, Reject) or attempt == self._most:
+        counts = not (isinstance(error, PyMongoError) and is_transient(error))
+        tries, attempt = self._failed.get(record.seq, (0, 0))
+        tries, attempt = self._failed[record.seq] = tries + 1, attempt + counts
+        self._tell(Failed(record, error, tries))
+        if isinstance(error, Reject) or (counts and attempt == self._most):
             del self._failed[record.seq]
             raise DeliveryFailed(record.seq, Verdict.POISON, _reason(error, attempt)) from error
-        seconds = delay(attempt, self._chance)
-        if attempt == 1:
+        seconds = delay(tries, self._chance)
+        if tries == 1:
             self._log.warning("seq %d failed; again in %.1f s", record.seq, seconds, exc_info=error)
         else:
-            self._log.info("seq %d failed, attempt %d: %s; again in %.1f s", record.seq, attempt, error, seconds)
+            self._log.info("seq %d failed, attempt %d: %s; again in %.1f s", record.seq, tries, error, seconds)
         return seconds
 
     def done(self, seq: int) -> None:

@@ -64,7 +64,6 @@ class DurableReader(Generic[Item]):
         self._target = target
         self._shares = shares
         self._log = config.log()
-        self._worker = Worker(config, target)
         self._lease = Lease(self._outbox.collections.leases, config.reader, seconds=lease_seconds)
         self._lease_seconds = lease_seconds
 
@@ -169,7 +168,7 @@ class DurableReader(Generic[Item]):
             if layout.wanted is not None or layout.total > 1:
                 return False
             self._config.tell(TookOver())
-            self._worker.run(lease, retry, once)
+            Worker(self._config, self._target).run(lease, retry, once)
             return "wanted" not in lease.document
 
     def _in_company(self, count: int, retry: Retry, once: bool) -> bool:

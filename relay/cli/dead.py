@@ -9,16 +9,13 @@ from typing import Annotated
 import typer
 from bson import ObjectId
 from bson.errors import InvalidId
-from rich.console import Console
-from rich.table import Table
 
+from outbox.cli.dead import print_letter, print_letters
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.log.reader_id import relay_id
-from outbox.mongo.codec import Document
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
-from relay.cli.settings import OutboxSettings
 from relay.errors import InvalidSettings
 
 dead = typer.Typer(help="Shows dead letters, sends them again, or gives them up.", no_args_is_help=True)
@@ -52,23 +49,7 @@ def list_(
                 for letter in letters:
                     print(json.dumps(letter))
             else:
-                _print_table(settings, list(letters))
-
-
-def _print_table(settings: OutboxSettings, letters: list[Document]) -> None:
-    title = f"{settings.full_name}, relay {settings.name}"
-    if not letters:
-        print(f"{title}: no dead letters")
-        return
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
-    table.add_column("id", no_wrap=True)  # to be copied into the next command
-    for name in ("seq", "state", "type", "key", "attempts", "reason"):
-        table.add_column(name, overflow="fold")
-    for letter in letters:
-        state = f"{letter['state']}, requeued" if letter.get("requeued") else letter["state"]
-        cells = (letter["id"], letter["seq"], state, letter["type"], letter["key"], letter["attempts"])
-        table.add_row(*("" if cell is None else str(cell) for cell in cells), letter["error"]["reason"])
-    Console().print(table, markup=False)
+                print_letters(f"{settings.full_name}, relay {settings.name}", list(letters))
 
 
 @dead.command(cls=Command)
@@ -87,9 +68,7 @@ def show(
         if letter is None:
             print(f"{settings.full_name}: no dead letter {id} of relay {settings.name!r}", file=sys.stderr)
             raise typer.Exit(1)
-        # On a terminal that cannot show all characters, JSON's own escapes.
-        plain = not sys.stdout.encoding.lower().startswith("utf")
-        print(json.dumps(document.as_json(letter), indent=2, ensure_ascii=plain))
+        print_letter(letter)
 
 
 @dead.command(cls=Command)

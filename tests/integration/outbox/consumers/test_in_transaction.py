@@ -13,7 +13,7 @@ from outbox import Outbox, Record
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.log.cursors import CursorStore
 from outbox.mongo.lease import Lease
-from outbox.shares.layout import share_cursor
+from outbox.shares.layout import load, request_shares, share_cursor
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.running import put, running
 from tests.waiting import wait_until
@@ -184,3 +184,20 @@ def test_records_that_are_left_out_move_the_position_too(orders: Outbox, effects
         wait_until(lambda: billing.position() == 3, 20, "the position")
 
     assert effects.seqs == []
+
+
+def test_it_keeps_the_right_position_when_the_number_of_shares_was_changed_and_changed_back(
+    orders: Outbox, effects: Effects, soon: None
+) -> None:
+    put(orders, placed(1))
+    billing = orders.consumer("billing")
+
+    with running(billing, effects, batch=1):
+        for seq, count in enumerate((2, 1), start=2):
+            wait_until(lambda seq=seq: billing.position() == seq - 1, 20, "the position")
+            assert request_shares(orders.collections, billing.id, count)
+            wait_until(lambda count=count: load(orders.collections, billing.id).shares == count, 60, "the shares")
+            put(orders, placed(seq))
+        wait_until(lambda: billing.position() == 3, 20, "the position")
+
+    assert effects.seqs == [1, 2, 3]

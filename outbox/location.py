@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -146,6 +147,30 @@ def _position(cursor: Document, number: int, record: Record[Any], collections: C
     return record.seq if is_delivered else parsed.position[0]
 
 
+def has_come(condition: Callable[[], bool], timeout: float, clock: Clock) -> bool:
+    """Asks again and again, less and less often, until the condition holds: then True; False after `timeout` seconds.
+
+    An error of the server that passes by itself counts as not yet; others are raised.
+    """
+    until, pause = clock.monotonic() + timeout, FIRST_PAUSE
+    while not _holds(condition):
+        left = until - clock.monotonic()
+        if left <= 0:
+            return False
+        clock.wait(min(left, pause))
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return True
+
+
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except PyMongoError as error:
+        if not is_transient(error):
+            raise
+        return False
+
+
 class PassedWait:
     """Waits until a reader has passed a message. For one thread."""
 
@@ -161,28 +186,18 @@ class PassedWait:
 
     def run(self, timeout: float) -> None:
         """Raises WaitTimeout, and pymongo's errors that do not pass."""
-        until, pause = self._clock.monotonic() + timeout, FIRST_PAUSE
-        while not self._has_passed():
-            left = until - self._clock.monotonic()
-            if left <= 0:
-                raise self._timed_out(timeout)
-            self._clock.wait(min(left, pause))
-            pause = min(2 * pause, LONGEST_PAUSE)
+        if not has_come(self._has_passed, timeout, self._clock):
+            raise self._timed_out(timeout)
 
     def _has_passed(self) -> bool:
-        try:
-            record = self._numbered()
-            if record is None:
-                return False
-            if not _readers(self._collections, record).get(self._reader, False):
-                return False
-            with time_limit():
-                letter = self._collections.dead.find_one({"_id": letter_id(self._reader, self._id)}, {"reader": 1})
-            return letter is None or letter.get("reader") != self._reader
-        except PyMongoError as error:
-            if not is_transient(error):
-                raise
+        record = self._numbered()
+        if record is None:
             return False
+        if not _readers(self._collections, record).get(self._reader, False):
+            return False
+        with time_limit():
+            letter = self._collections.dead.find_one({"_id": letter_id(self._reader, self._id)}, {"reader": 1})
+        return letter is None or letter.get("reader") != self._reader
 
     def _numbered(self) -> Record[Any] | None:
         if self._record is None:

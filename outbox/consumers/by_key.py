@@ -9,7 +9,8 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
 from outbox.consumers.decoding import Delivery
-from outbox.consumers.in_turn import WINDOW, Handle, Terms, interrupted, nobody
+from outbox.consumers.in_turn import Handle, Terms
+from outbox.consumers.waiting import WINDOW, interrupted, nobody
 from outbox.errors import DeliveryFailed
 from outbox.events import Handled
 from outbox.log.record import Record
@@ -73,14 +74,14 @@ class ByKey:
     def poll(self, seconds: float) -> None:
         """Begins what can begin, and acknowledges what has ended."""
         self._begin()
+        if self._later:  # then the next attempt is due
+            seconds = min(seconds, max(0.0, self._later[0][0] - self._clock.monotonic()))
         if not self._running and self._ended.empty():
             if self._interrupted:
                 raise interrupted()
             if self._later:
-                self._clock.wait(min(seconds, max(0.0, self._later[0][0] - self._clock.monotonic())))
+                self._clock.wait(seconds)
             return
-        if self._later:
-            seconds = min(seconds, max(0.0, self._later[0][0] - self._clock.monotonic()))
         self._collect(seconds)
         self._begin()
 
@@ -103,9 +104,9 @@ class ByKey:
         now = self._clock.monotonic() if self._later else 0.0
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
-        while (
-            self._ready and self._running < self._concurrency and not (self._interrupted or self._terms.stop.is_set())
-        ):
+        if self._interrupted or self._terms.stop.is_set():
+            return
+        while self._ready and self._running < self._concurrency:
             key = self._ready.popleft()
             self._running += 1
             self._workers.submit(self._work, key, self._waiting[key][0])

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pymongo
-from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from outbox.clock import Clock
 from outbox.errors import WaitTimeout
+from outbox.location import has_come
 from outbox.log.log import Log
 from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import Collections
-from outbox.mongo.server_errors import is_transient
 from outbox.shares.layout import survey
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.2
 
 
 class CaughtUpWait:
@@ -34,24 +31,14 @@ class CaughtUpWait:
 
     def run(self, timeout: float) -> None:
         """Raises WaitTimeout after `timeout` seconds, and pymongo's errors that do not pass."""
-        until, pause = self._clock.monotonic() + timeout, FIRST_PAUSE
-        while not self._is_there():
-            left = until - self._clock.monotonic()
-            if left <= 0:
-                raise WaitTimeout(f"{self._reader} has not caught up within {timeout:g} s: {self._stands()}")
-            self._clock.wait(min(left, pause))
-            pause = min(2 * pause, LONGEST_PAUSE)
+        if not has_come(self._is_there, timeout, self._clock):
+            raise WaitTimeout(f"{self._reader} has not caught up within {timeout:g} s: {self._stands()}")
 
     def _is_there(self) -> bool:
-        try:
-            if self._head is None and self._all_numbered():
-                self._head = Log(self._collections).head()
-            position = self._position()
-            return self._head is not None and position is not None and position >= self._head
-        except PyMongoError as error:
-            if not is_transient(error):
-                raise
-            return False
+        if self._head is None and self._all_numbered():
+            self._head = Log(self._collections).head()
+        position = self._position()
+        return self._head is not None and position is not None and position >= self._head
 
     def _all_numbered(self) -> bool:
         """Tells whether what staging held at the first look is in the log by now."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
-from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
-from pymongo.read_concern import ReadConcern
 
-from outbox.consumers.decoding import Delivery
-from outbox.consumers.in_turn import WINDOW, Terms, interrupted, nobody
+from outbox.consumers.in_turn import Terms
+from outbox.consumers.waiting import WaitingRecords, interrupted
 from outbox.dead_letters.requeued import RequeuedLetters
 from outbox.delivery.at_least_once import AtLeastOnce, Restart
 from outbox.delivery.ports import OpenOutbox
@@ -21,6 +20,7 @@ from outbox.events import Handled
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
 from outbox.log.record import Record
+from outbox.mongo.calls import transact
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import is_transient, short_message
 
@@ -79,13 +79,14 @@ class WithEffects(AtLeastOnce):
         return restart
 
 
-class InTransaction:
+class InTransaction(WaitingRecords):
     """Is a Target, and Interruptible: `poll` handles up to `batch` records in one transaction. In order.
 
     A transaction that fails is tried again; one of several records then record by record, to find the one to blame.
     """
 
     def __init__(self, handle: HandleInTransaction, batch: int, client: MongoClient[Any], terms: Terms) -> None:
+        super().__init__()
         self.delivery: WithEffects | None = None
         """How the position is kept; to be set before `open`."""
         self._handle = handle
@@ -93,25 +94,11 @@ class InTransaction:
         self._client = client
         self._terms = terms
         self._attempts = terms.attempts()
-        self._waiting: deque[Delivery] = deque()
-        self._acknowledged: Callable[[int], object] = nobody
         self._again_at = 0.0
         self._singly_to = 0
-        self._interrupted = False
-        self._current: Record[Any] | None = None
 
     def another(self) -> InTransaction:
         return InTransaction(self._handle, self._batch, self._client, self._terms)
-
-    def open(self, acknowledged: Callable[[int], object]) -> None:
-        self.close()
-        self._acknowledged = acknowledged
-        self._interrupted = False
-
-    def send(self, batch: Sequence[Delivery]) -> int:
-        taken = batch[: WINDOW - len(self._waiting)]
-        self._waiting.extend(taken)
-        return len(taken)
 
     def poll(self, seconds: float) -> None:
         """Handles what waits, in one transaction. Raises LeaseLost when another has taken over."""
@@ -124,7 +111,7 @@ class InTransaction:
             self._terms.clock.wait(min(seconds, self._again_at - now))
             return
         size = 1 if self._waiting[0][0] <= self._singly_to else self._batch
-        records = [record for _, record in list(self._waiting)[:size]] if size > 1 else [self._waiting[0][1]]
+        records = [record for _, record in islice(self._waiting, size)]
         try:
             self._transact(records)
         except LeaseLost:
@@ -145,26 +132,17 @@ class InTransaction:
 
         def work(session: ClientSession) -> None:
             for record in records:
-                self._current = record
                 self._handle(record, session)
-            self._current = None
             delivery.commit(records, session)
 
         with self._client.start_session() as session:
-            session.with_transaction(
-                work,
-                read_concern=ReadConcern("snapshot"),
-                write_concern=WriteConcern("majority"),
-                read_preference=ReadPreference.PRIMARY,
-            )
+            transact(session, work)
 
     def _failed(self, error: Exception, records: Sequence[Record[Any]]) -> None:
-        current, self._current = self._current, None
-        blamed = records[-1] if current is None else current
         if len(records) > 1:
             self._singly_to = records[-1].seq  # nothing of it was kept; alone it is tried at once
             return
-        self._again_at = self._terms.clock.monotonic() + self._attempts.failed(blamed, error)
+        self._again_at = self._terms.clock.monotonic() + self._attempts.failed(records[0], error)
 
     def _done(self, records: Sequence[Record[Any]], seconds: float) -> None:
         for record in records:
@@ -174,9 +152,6 @@ class InTransaction:
             if self._terms.tell is not None:
                 self._terms.tell(Handled(record, seconds / len(records)))
 
-    def interrupt(self) -> None:
-        self._interrupted = True
-
     def close(self) -> None:
-        self._waiting.clear()
+        super().close()
         self._again_at = 0.0

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from outbox.clock import Clock, SystemClock
 from outbox.consumers.attempts import Attempts
-from outbox.consumers.decoding import Delivery
-from outbox.errors import DeliveryFailed, Verdict
+from outbox.consumers.waiting import WaitingRecords, interrupted
 from outbox.events import Handled, OnEvent
 from outbox.log.record import Record
 
 Handle = Callable[[Record[Any]], object]
-WINDOW = 1000
-"""The most records that wait for their turn."""
 _BOX_SECONDS = 0.05  # how long the pump is left alone: it saves and reads in between
-
-
-def interrupted() -> DeliveryFailed:
-    """Makes what `poll` raises when nothing more is begun."""
-    return DeliveryFailed(None, Verdict.RETRY, "the reader ends, and handles the rest when it starts again")
-
-
-def nobody(_: int) -> None:
-    """Takes the acknowledgements of a target that is not open."""
 
 
 @dataclass(frozen=True)
@@ -40,34 +27,22 @@ class Terms:
     clock: Clock = field(default_factory=SystemClock)
 
 
-class InTurn:
+class InTurn(WaitingRecords):
     """Is a Target, and Interruptible: `poll` handles what was sent, in order. A record that fails holds up the rest.
 
     handle: called on the polling thread. What it raises counts as a failed attempt, but for what is no Exception.
     """
 
     def __init__(self, handle: Handle, terms: Terms) -> None:
+        super().__init__()
         self._handle = handle
         self._terms = terms
         self._attempts = terms.attempts()
         self._clock = terms.clock
-        self._waiting: deque[Delivery] = deque()
         self._again_at = 0.0
-        self._interrupted = False
-        self._acknowledged: Callable[[int], object] = nobody
 
     def another(self) -> InTurn:
         return InTurn(self._handle, self._terms)
-
-    def open(self, acknowledged: Callable[[int], object]) -> None:
-        self.close()
-        self._acknowledged = acknowledged
-        self._interrupted = False
-
-    def send(self, batch: Sequence[Delivery]) -> int:
-        taken = batch[: WINDOW - len(self._waiting)]
-        self._waiting.extend(taken)
-        return len(taken)
 
     def poll(self, seconds: float) -> None:
         """Handles what waits, for a twentieth of a second or one record."""
@@ -92,9 +67,6 @@ class InTurn:
             if self._terms.tell is not None:
                 self._terms.tell(Handled(record, now - began))
 
-    def interrupt(self) -> None:
-        self._interrupted = True
-
     def close(self) -> None:
-        self._waiting.clear()
+        super().close()
         self._again_at = 0.0

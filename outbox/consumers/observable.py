@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
 from outbox.mongo.calls import outside_bound_session
+from outbox.readers.observable import give_error
 
 logger = logging.getLogger("outbox")
 
@@ -34,7 +35,7 @@ def observable(run: Callable[[Any, threading.Event], None], name: str) -> Observ
                 if disposed.is_set():
                     logger.debug("%s: a disposed subscription ended with %r", name, error)
                     return
-                _fail(observer, error, name)
+                give_error(observer, error, name)
             else:
                 if not disposed.is_set():
                     observer.on_completed()
@@ -47,10 +48,3 @@ def observable(run: Callable[[Any, threading.Event], None], name: str) -> Observ
         return Disposable(dispose)
 
     return Observable(subscribe)
-
-
-def _fail(observer: ObserverBase[Any], error: BaseException, name: str) -> None:
-    try:
-        observer.on_error(cast(Exception, error))
-    except BaseException:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
-        logger.exception("%s: a subscriber failed and has no on_error", name)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from outbox.consumers.decoding import Delivery
-from outbox.consumers.in_turn import Terms, interrupted, nobody
+from outbox.consumers.in_turn import Terms
+from outbox.consumers.waiting import WaitingRecords, interrupted
 from outbox.errors import OutboxError
 from outbox.log.record import Record
 
@@ -27,32 +25,20 @@ class ObserverFailed(OutboxError):
     """The observer raised; `__cause__` is what."""
 
 
-class Observed:
+class Observed(WaitingRecords):
     """Is a Target, and Interruptible: `poll` gives the records, one at a time; `ack` may be called on any thread."""
 
     def __init__(self, observer: Observer, terms: Terms, all_of_them: list[Observed]) -> None:
+        super().__init__()
         self._observer = observer
         self._terms = terms
         self._all = all_of_them
-        self._waiting: deque[Delivery] = deque()
         self._given: set[int] = set()
         self._acks: SimpleQueue[int] = SimpleQueue()
-        self._interrupted = False
-        self._acknowledged: Callable[[int], object] = nobody
         all_of_them.append(self)
 
     def another(self) -> Observed:
         return Observed(self._observer, self._terms, self._all)
-
-    def open(self, acknowledged: Callable[[int], object]) -> None:
-        self.close()
-        self._acknowledged = acknowledged
-        self._interrupted = False
-
-    def send(self, batch: Sequence[Delivery]) -> int:
-        taken = batch[: WINDOW - len(self._waiting)]
-        self._waiting.extend(taken)
-        return len(taken)
 
     def poll(self, seconds: float) -> None:
         """Gives what waits, for a twentieth of a second, and passes acknowledgements on."""
@@ -88,10 +74,7 @@ class Observed:
         """Acknowledges a record, given by this target or by another. Thread-safe."""
         self._acks.put(seq)
 
-    def interrupt(self) -> None:
-        self._interrupted = True
-
     def close(self) -> None:
         self._collect(0)  # what is said too late concerns another turn
-        self._waiting.clear()
+        super().close()
         self._given.clear()

@@ -23,6 +23,11 @@ class DecodedBatch(NamedTuple):
 
     decoded: Sequence[Record[Any]]
 
+    @property
+    def gives(self) -> int:
+        """How many records it gives."""
+        return len(self.decoded)
+
     def records(self) -> Sequence[Record[Any]]:
         return self.decoded
 

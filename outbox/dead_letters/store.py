@@ -143,12 +143,8 @@ class DeadLetterStore:
             },
             {"$unset": "requeued"},
         ]
-        return (
-            self._dead.update_one(
-                {"_id": document.letter_id(self._reader, id), **self._own}, change, session=session
-            ).matched_count
-            > 0
-        )
+        letter = {"_id": document.letter_id(self._reader, id), **self._own}
+        return self._dead.update_one(letter, change, session=session).matched_count > 0
 
     def _fenced(self, work: Callable[[ClientSession], T]) -> T:
         """Does `work` in a transaction that also writes the cursor.

@@ -87,7 +87,7 @@ class Intake(Generic[Item]):
             return False
         self._batches.extend(batches)
         if batches:
-            self._tell(Fetched(sum(map(_count, batches))))
+            self._tell(Fetched(sum(batch.gives for batch in batches)))
         self._read_at = None if self._batches else now
         return bool(self._batches)
 
@@ -182,10 +182,6 @@ class Intake(Generic[Item]):
         """Waits until there is more to read; `seconds` at most."""
         if self._reader.wait(seconds):
             self._read_at = None
-
-
-def _count(batch: RecordBatch) -> int:
-    return batch.last - batch.first + 1 - batch.skip if isinstance(batch, Batch) else len(batch.records())
 
 
 def _refusal(record: Record[Any], failed: DeliveryFailed) -> PoisonMessage | DeliveryRefused:

@@ -151,6 +151,8 @@ class Encoder(Protocol[Item]):
 class RecordBatch(Protocol):
     """Holds some records in order, decoded when they are asked for; outbox.log.batch.Batch is one."""
 
+    @property
+    def gives(self) -> int: ...
     def records(self) -> Sequence[Record[Any]]: ...
 
 

@@ -90,7 +90,7 @@ class PumpLoop:
         match outcome:
             case Idle(settled):
                 event: Event = CaughtUp(position[0]) if settled else events.Idle()
-                if event != self._told and not (self._told is not None and not settled):
+                if self._told is None or (settled and event != self._told):
                     self._told = event
                     self._tell(event)
             case Moved():

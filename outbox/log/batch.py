@@ -100,6 +100,11 @@ class Batch(NamedTuple):
     skip: int = 0
     """How many of its first records come before the position that was asked for: they are in `raw` all the same."""
 
+    @property
+    def gives(self) -> int:
+        """How many records it gives: all but the `skip` first."""
+        return self.last - self.first + 1 - self.skip
+
     def heads(self) -> list[Head]:
         """What stands before each record but for the `skip` first; nothing is decoded. Raises as `records`."""
         return [head for head, _, _ in self._cut()]

@@ -59,9 +59,14 @@ def transaction(client: MongoClient[Any], work: Callable[[ClientSession], T], se
     Raises what `work` raises, and pymongo's errors.
     """
     with time_limit(seconds), client.start_session() as session:
-        return session.with_transaction(
-            work,
-            read_concern=ReadConcern("snapshot"),
-            write_concern=WriteConcern("majority"),
-            read_preference=ReadPreference.PRIMARY,
-        )
+        return transact(session, work)
+
+
+def transact(session: ClientSession, work: Callable[[ClientSession], T]) -> T:
+    """Does `work` in a transaction of this session, as `transaction`, with no limit of ours on its time."""
+    return session.with_transaction(
+        work,
+        read_concern=ReadConcern("snapshot"),
+        write_concern=WriteConcern("majority"),
+        read_preference=ReadPreference.PRIMARY,
+    )

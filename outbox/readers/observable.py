@@ -189,7 +189,7 @@ class _Subscription:
                 if batches is None:
                     return
                 if batches:
-                    self._tell(Fetched(sum(each.last - each.first + 1 - each.skip for each in batches)))
+                    self._tell(Fetched(sum(batch.gives for batch in batches)))
                     self._hand_on(batches)
                 else:
                     if not at_head:

@@ -10,7 +10,7 @@ import typer
 from bson import ObjectId
 from bson.errors import InvalidId
 
-from outbox.cli.dead import print_letter, print_letters
+from outbox.cli.dead import All, Id, Key, OptionalId, Type, print_letter, print_letters
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.log.reader_id import relay_id
@@ -19,12 +19,6 @@ from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName
 from relay.errors import InvalidSettings
 
 dead = typer.Typer(help="Shows dead letters, sends them again, or gives them up.", no_args_is_help=True)
-
-Id = Annotated[str, typer.Argument(metavar="ID", help="The message id, 24 hex digits.")]
-OptionalId = Annotated[str | None, typer.Argument(metavar="ID", help="The message id, 24 hex digits.")]
-Key = Annotated[str | None, typer.Option(help="All of this key.")]
-Type = Annotated[str | None, typer.Option(help="All of this message type.")]
-All = Annotated[bool, typer.Option("--all", help="All there are.")]
 
 
 @dead.command("list", cls=Command)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from outbox.clock import SystemClock
 from outbox.consumers.by_key import ByKey
-from outbox.consumers.in_turn import WINDOW, Handle
+from outbox.consumers.in_turn import Handle
+from outbox.consumers.waiting import WINDOW
 from outbox.errors import DeliveryFailed, Verdict
 from outbox.log.record import Record
 from tests.doubles.handlers import failing, records, terms

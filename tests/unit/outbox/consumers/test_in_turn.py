@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from outbox.consumers.in_turn import WINDOW, InTurn
+from outbox.consumers.in_turn import InTurn
+from outbox.consumers.waiting import WINDOW
 from outbox.errors import DeliveryFailed, Verdict
 from outbox.events import Handled
 from outbox.testing import FakeClock

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from pymongo.client_session import ClientSession
 from reactivex import Observable
 
+from outbox.arguments import check_function
 from outbox.clock import SystemClock
 from outbox.consumers.attempts import Attempts
 from outbox.consumers.by_key import ByKey
@@ -81,8 +82,8 @@ class Consumer(Generic[M]):
         _check_whole("attempts", attempts, None, or_none=True)
         if on_poison not in POLICIES:
             raise InvalidConsumer(f"on_poison={on_poison!r}: one of {', '.join(map(repr, POLICIES))}")
-        if on_event is not None and not callable(on_event):
-            raise InvalidConsumer(f"on_event={on_event!r}: give a function that takes an event, or None")
+        if on_event is not None:
+            check_function("on_event", on_event, "an event", InvalidConsumer)
         self._outbox = outbox
         self._query = query
         self._shares = shares
@@ -253,6 +254,7 @@ class Consumer(Generic[M]):
 def _check_callable(handle: object) -> None:
     if not callable(handle):
         raise InvalidConsumer(f"{handle!r} is no handler: give a function")
+    check_function("handle", handle, "a record", InvalidConsumer)
 
 
 def _check_whole(name: str, value: object, most: int | None, *, or_none: bool = False) -> None:

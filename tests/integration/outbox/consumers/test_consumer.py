@@ -210,6 +210,13 @@ def test_a_handler_that_is_no_function_is_refused(orders: Outbox) -> None:
         orders.consumer("billing").run(handler)
 
 
+def test_a_coroutine_function_is_refused_as_its_calls_would_do_nothing(orders: Outbox) -> None:
+    async def handle(record: object) -> None: ...
+
+    with pytest.raises(InvalidConsumer, match="only makes a coroutine"):
+        orders.consumer("billing").run(handle)
+
+
 def test_transactions_and_concurrency_do_not_go_together(orders: Outbox) -> None:
     with pytest.raises(InvalidConsumer, match="concurrency=2 and run_in_transaction"):
         orders.consumer("billing", concurrency=2).run_in_transaction(print)

@@ -33,7 +33,7 @@ def rolled(outbox: Outbox) -> Outbox:
 
 def verify(outbox: Outbox, position: Position) -> None:
     with outbox.collections.client.start_session(causal_consistency=True) as session:
-        verify_position(position, outbox.log, "kafka", session)
+        verify_position(position, outbox.log, "relay:kafka", session)
 
 
 def refusal(outbox: Outbox, position: Position) -> str:
@@ -133,7 +133,7 @@ def test_it_asks_in_the_session_that_it_was_given(mongo_uri: str, outbox: Outbox
         with database.client.start_session(causal_consistency=True) as session:
             asked: Any = session.session_id
             try:
-                verify_position((seq, None, None), Log(Collections(database, "outbox")), "kafka", session)
+                verify_position((seq, None, None), Log(Collections(database, "outbox")), "relay:kafka", session)
             except CursorMismatch:
                 assert seq == 9
         finds = commands.of("find")

@@ -17,11 +17,10 @@ from outbox.log.creation import (
 )
 from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import Collections, create_collection
-from outbox.mongo.lease import Lease
-from outbox.mongo.schema_lock import lock_schema
 from outbox.mongo.server import check_server
 from outbox.mongo.server_errors import patiently
 from outbox.staging.creation import Declared, create_staging, staging_causes
+from outbox.staging.schema_lock import lock_schema
 
 
 def create(collections: Collections, declared: Declared, capacity: int | str | None) -> None:
@@ -35,7 +34,7 @@ def create(collections: Collections, declared: Declared, capacity: int | str | N
     check_server(collections)
     cap = None if capacity is None else parse_capacity(capacity)
     least = least_capacity(max_message_bytes)
-    with lock_schema(Lease(collections.leases, "schema")) as lock:
+    with lock_schema(collections.lease("schema")) as lock:
         _raise_all(
             [  # all of them, before anything is changed
                 *_found(lambda: log_causes(collections, cap, least)),
@@ -96,7 +95,7 @@ def drop(collections: Collections) -> None:
 
     Raises IncompatibleOutbox while another process sequences, and pymongo's errors.
     """
-    lease = Lease(collections.leases, "sequencer")
+    lease = collections.lease("sequencer")
     if not patiently(lease.acquire_if_idle):
         raise IncompatibleOutbox(f"another process sequences {collections.log.full_name}; stop it first")
     with lease.held(f"the drop of {collections.log.full_name}"):

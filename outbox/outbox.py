@@ -118,7 +118,7 @@ class Outbox(Reading):
     def sequence(self) -> int:
         """One sweep by hand, for tests and jobs: numbers what staging holds and returns how many messages that were.
 
-        Returns 0 when another process works, which takes 3.5 s to see; one killed elsewhere is waited for, 10 s.
+        Returns 0 when another process works, which takes a second to see; one killed elsewhere is waited for, 3 s.
         Raises pymongo's errors, LeaseLost and OutboxNotCreated.
         """
         self._usable()
@@ -149,7 +149,7 @@ class Outbox(Reading):
         sequencer of the dropped log stays fenced out of one made anew.
 
         Raises IncompatibleOutbox while another process sequences: appending to a missing log would make a plain
-        collection. Stop that process first. One killed on another host is waited for, 10 s.
+        collection. Stop that process first. One killed on another host is waited for, 3 s.
         """
         self._usable()
         self._end_reading()

@@ -22,6 +22,7 @@ from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
+from outbox.mongo.lease import SECONDS
 from outbox.mongo.server_errors import patient
 from outbox.reader_status import ReaderStatus
 from outbox.readers.background import BackgroundThreads
@@ -185,14 +186,15 @@ class Reading(ABC):
         self._usable()
         return LogReader(self.collections, resolve(start, self.log), head=self._feed.head, decode=self._types.decode)
 
-    def running(self, await_seconds: float = AWAIT_SECONDS) -> AbstractContextManager[Head]:
+    def running(self, await_seconds: float = AWAIT_SECONDS, lease: float = SECONDS) -> AbstractContextManager[Head]:
         """Keeps this process's tail and its turn at sequencing alive inside the `with`, as a subscription does.
 
         await_seconds: how long the server waits for a change before it answers. The longer, the fewer are asked while
-        nothing happens; a thread that asked may live on as long after the `with`.
+        nothing happens; a thread that asked may live on as long after the `with`. lease: the sequencer's lease time, in
+        seconds. The first one's count for all that are inside.
         """
         self._usable()
-        return self._feed.running(await_seconds)
+        return self._feed.running(await_seconds, lease)
 
     @outside_bound_session
     @patient

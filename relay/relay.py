@@ -12,10 +12,11 @@ from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import Sink
 from outbox.errors import OutboxNotCreated
 from outbox.events import OnEvent, teller
-from outbox.mongo.lease import SECONDS
+from outbox.mongo.lease import MOST_SECONDS, SECONDS
 from outbox.readers.start import StartAt
 from relay.config import RelayConfig
 from relay.encoding.topics import Topics
+from relay.errors import InvalidSettings
 
 
 class Relay:
@@ -29,11 +30,11 @@ class Relay:
         in NAME.dead and go on; "park-key": and keep the later ones of its key too, until they are requeued.
     shares: into how many the keys are divided, so that as many processes can work at a time. It counts when there is no
         cursor yet (None: 1), and must be right later; `relay shares set` changes it. Each share has a sink like `sink`.
-    lease_seconds: after how long without a sign of life another relay of that name takes over. At least 10 for exactly
-        once: taking over a transaction may take 9 s, in which no lease is renewed.
+    lease_seconds: after how long without a sign of life another relay of that name takes over, and another process
+        numbers; at most a day. It holds while taking over a transaction, too, for which a relay asks for longer itself.
     chance: floats in [0, 1) for the jitter of retries. on_event: is told what the relay does, see outbox.events.
 
-    Raises InvalidSettings when the template gives a name that Kafka would not take.
+    Raises InvalidSettings when the template gives a name that Kafka would not take, and for a lease time of no use.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class Relay:
         chance: Callable[[], float] = random.random,
         on_event: OnEvent | None = None,
     ) -> None:
+        if not 0 < lease_seconds <= MOST_SECONDS:  # which no NaN is
+            raise InvalidSettings(f"lease_seconds={lease_seconds}: give seconds above 0, at most a day; 3 is usual")
         self.name = name
         self._outbox = outbox
         self._sink = sink

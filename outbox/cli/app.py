@@ -35,10 +35,10 @@ try:
     )
     from outbox.cli.version import version_option
     from outbox.log.record import Record
-    from outbox.mongo.pool import connection_held
     from outbox.mongo.server_errors import patiently
     from outbox.monitoring.units import format_bytes
     from outbox.outbox import Outbox
+    from outbox.readers.pool import connection_held
     from outbox.readers.start import WORDS, Start
     from outbox.readers.start import read as read_start
     from outbox.sequencer.loop import run_sequencer as sequence_until
@@ -243,7 +243,7 @@ def sequence(
 ) -> None:
     """Number what staging holds, once, and print the count.
 
-    The count is 0 also when another process numbers. One that was killed is waited for, 10 s.
+    The count is 0 also when another process numbers. One that was killed is waited for, 3 s.
     """
     with opened(app) as outbox:
         patiently(outbox.log.describe)  # as above

@@ -26,7 +26,7 @@ from outbox.errors import (
 )
 from outbox.events import Standby, Stopped, TookOver
 from outbox.log.reader_id import described
-from outbox.mongo.lease import SECONDS, Lease
+from outbox.mongo.lease import SECONDS
 from outbox.mongo.server_errors import is_closed
 from outbox.monitoring.drained import is_drained
 from outbox.shares import stopped
@@ -48,7 +48,8 @@ class DurableReader(Generic[Item]):
     """Delivers an outbox to a target, from the reader's cursor on. Not thread-safe; only `run` is called, and once.
 
     shares: into how many the keys are divided, if the reader has no cursor yet; None: 1. Each share has a target like
-        `target`. lease_seconds: after how long without a sign of life another process takes over.
+        `target`. lease_seconds: after how long without a sign of life another process takes over, also the
+        sequencing.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class DurableReader(Generic[Item]):
         self._target = target
         self._shares = shares
         self._log = config.log()
-        self._lease = Lease(self._outbox.collections.leases, config.reader, seconds=lease_seconds)
+        self._lease = self._outbox.collections.lease(config.reader, seconds=lease_seconds)
         self._lease_seconds = lease_seconds
 
     def run(self, stop: threading.Event, *, once: bool = False, check: Callable[[], None] = lambda: None) -> None:
@@ -93,7 +94,7 @@ class DurableReader(Generic[Item]):
 
     def _run(self, stop: threading.Event, once: bool) -> None:
         retry = Retry(self._log, stop, self._config.chance, tell=self._config.tell)
-        with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS):
+        with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS, self._lease_seconds):
             while not stop.is_set():
                 try:
                     if self._turn(retry, once):
@@ -157,7 +158,7 @@ class DurableReader(Generic[Item]):
             self._config.tell(Standby(lease.holder))
             while not lease.acquire():
                 retry.progressed()
-                if retry.stop.wait(STANDBY_SECONDS):
+                if lease.wait(STANDBY_SECONDS, retry.stop):
                     return True
                 if not self._config.has_begun.is_set():
                     self._load()
@@ -198,9 +199,9 @@ class DurableReader(Generic[Item]):
         def work(share: Share) -> Worker[Item]:
             return Worker(self._config, self._target.another(), share)
 
-        leases, seconds = self._outbox.collections.leases, self._lease_seconds
+        collections, seconds = self._outbox.collections, self._lease_seconds
         return ShareWorkers(
-            leases, self._config.reader, self._config.where, count, work, owner=owner, seconds=seconds, clock=clock
+            collections, self._config.reader, self._config.where, count, work, owner=owner, seconds=seconds, clock=clock
         )
 
     def _all_drained(self) -> bool:

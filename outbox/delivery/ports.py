@@ -15,6 +15,7 @@ from outbox.log.log import Log
 from outbox.log.position import Mark
 from outbox.log.record import Record
 from outbox.mongo.collections import Collections
+from outbox.mongo.lease import SECONDS
 from outbox.readers.reader import LogReader
 from outbox.readers.start import Start
 from outbox.sequencer.change_stream import AWAIT_SECONDS
@@ -188,10 +189,9 @@ class Parking(Protocol):
 
 
 class LeaseHold(Protocol):
-    """What the pump needs of outbox.mongo.lease.Lease."""
+    """What the pump needs of outbox.mongo.lease.Lease; somebody else beats for it."""
 
     def check(self) -> None: ...
-    def renew_if_due(self) -> bool: ...
 
 
 class OpenOutbox(Protocol):
@@ -204,4 +204,4 @@ class OpenOutbox(Protocol):
     @property
     def log(self) -> Log: ...
     def reader(self, start: Start = "earliest") -> LogReader: ...
-    def running(self, await_seconds: float = AWAIT_SECONDS) -> AbstractContextManager[Any]: ...
+    def running(self, await_seconds: float = AWAIT_SECONDS, lease: float = SECONDS) -> AbstractContextManager[Any]: ...

@@ -92,7 +92,6 @@ class Pump(Generic[Item]):
             return Failed(self._failed)
         position, halt = self._inflight.advance(), self._intake.halt
         try:
-            self._lease.renew_if_due()
             self._saver.save_if_due(position, now=halt is not None)
         except PyMongoError as error:
             _stop_unless_transient(error)
@@ -196,7 +195,6 @@ class Pump(Generic[Item]):
             self._acknowledge(_BUSY_SECONDS)
             self._inflight.advance()
             self._lease.check()
-            self._lease.renew_if_due()
         self._saver.finish(self._inflight.advance(), save_seconds)
 
     def close(self) -> None:

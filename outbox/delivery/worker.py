@@ -96,7 +96,6 @@ class Worker(Generic[Item]):
         while not retry.stop.is_set() and "wanted" not in lease.document:
             lease.check()
             try:
-                lease.renew_if_due()
                 if self._pause.has_changed(lease) or self._clock.monotonic() - looked >= LOOK_SECONDS:
                     if not self._pause.is_on(lease):
                         self._log.info("resumed")

@@ -16,6 +16,8 @@ from pymongo.read_concern import ReadConcern
 from outbox.errors import IncompatibleOutbox, InvalidDatabase, InvalidName
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import DECODED, Document
+from outbox.mongo.heartbeat import Heartbeat
+from outbox.mongo.lease import SECONDS, Lease
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _NAMESPACE_EXISTS = 48
@@ -62,6 +64,11 @@ class Collections:
         self.cursors: Collection[Document] = self.database[f"{name}.cursors"]
         self.leases: Collection[Document] = self.database[f"{name}.leases"]
         self.dead: Collection[Document] = self.database[f"{name}.dead"]
+        self._heartbeat = Heartbeat(self.leases)
+
+    def lease(self, role: str, *, owner: str | None = None, seconds: float = SECONDS) -> Lease:
+        """Makes the lease of a role of this outbox, which is beaten for while it is held. No I/O."""
+        return Lease(self.leases, role, owner=owner, seconds=seconds, heartbeat=self._heartbeat)
 
     def info(self, name: str) -> CollectionInfo | None:
         """Returns what the server says of the collection `name`; None when there is none. Raises pymongo's errors."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,29 +22,33 @@ from outbox.errors import LeaseLost
 from outbox.mongo import patience
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
+from outbox.mongo.heartbeat import LATE, Heartbeat, Holding, beat, wanted_seconds
+from outbox.mongo.known_fence import known_fence
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import is_closed, patiently, short_message
 
 logger = logging.getLogger("outbox")
 
-SECONDS = 10.0
+SECONDS = 3.0
 _LOOK_SECONDS = 0.1
-_MOST_SECONDS = 120.0  # the longest lease time that slow beats can lead to
-_SANE_SECONDS = 86_400.0
-_BEATS = 6  # a slow beat takes at most a sixth of the lease time; by calculation 0.46 of it, after a third, would do
+_GONE_SECONDS = 0.2  # between two looks at a process of this host; each takes some 10 µs
+MOST_SECONDS = 86_400.0
+"""The longest lease time that a waiter believes: a day."""
 _ANSWER_SECONDS = 2.0
-_LATE = "a majority of the servers is slow to confirm what is written (is one down, and another far behind?)"
 RELEASE_SECONDS = 1.0
-_SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock may run a little faster, can have it
 
 
 class Lease:
     """A role of one outbox (`sequencer`, `relay:kafka`, `schema`), held by at most one process at a time.
 
-    The holder adds 1 to `beat` every third of the lease time, and writes the lease time (`seconds`) with it. A waiter
-    that has seen the same `{fence, beat}` for that time, on its own monotonic clock, takes the lease over with `fence`
-    + 1. So a wrong clock can neither block a takeover nor hasten one. When the holder's process ran on the same host
-    and is gone, a waiter takes over at once. It has no thread of its own, and is not thread-safe.
+    While it is held, 1 is added to `beat` every third of the lease time, by the heartbeat of `Collections.lease`,
+    whatever its holder is busy with; without one, nobody beats but `renew`. The lease time (`seconds`) is written with
+    it. A waiter that has seen the same `{fence, beat}` for that time, on its own monotonic clock, takes the lease over
+    with `fence` + 1. So a wrong clock can neither block a takeover nor hasten one. When the holder's process ran on the
+    same host and is gone, a waiter takes over at once.
+
+    Order: `acquire`, then `check` before all that only the holder may do, then `release`. Threads: several may call
+    `check`, one at a time all else.
 
     seconds: the lease time. While the majority of the servers is slow to confirm a beat, the holder takes a longer one.
     """
@@ -57,27 +61,31 @@ class Lease:
         owner: str | None = None,
         seconds: float = SECONDS,
         clock: Clock | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self.role = role
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}" if owner is None else owner
         self.seconds = seconds
         """The lease time that this holder asks for; the one it has is in the document."""
         self.fence = 0
-        """The fence while the lease is held, else 0. It grows with each holding."""
-        self.document: Document = {}
-        """The document as it was when the lease was last taken or renewed, with what others have added to it."""
+        """The fence from when the lease is had until its holder has given it back, or has heard in `renew` that it is
+        lost; else 0. It grows with each holding."""
         self.holder: str | None = None
         """Who had the lease when it was last looked at, as `host:pid:…`; None when nobody did."""
         self._leases = leases
-        self._clock: Clock = SystemClock() if clock is None else clock
+        self.clock: Clock = SystemClock() if clock is None else clock
+        self._heartbeat = heartbeat
+        self._holding: Holding | None = None
         self._pid = os.getpid()
-        self._beat = 0
-        self._sent = 0.0
-        self._took = 0.0  # how long the last beat took until it was confirmed
-        self._granted = float(seconds)
         self._process = this_process()
-        self._seen: tuple[int, int] | None = None
+        self._seen: Document = {}
         self._seen_at = 0.0
+
+    @property
+    def document(self) -> Document:
+        """The document as it was when the lease was last taken, or with what others have added to it by the last beat
+        (outbox.mongo.heartbeat.HEARD)."""
+        return {} if self._holding is None else self._holding.document
 
     @outside_bound_session
     def acquire(self) -> bool:
@@ -92,10 +100,10 @@ class Lease:
             except PyMongoError as error:
                 if not (error.timeout and self._answers() and patience.double()):
                     raise
-                logger.warning("the lease %r: %s; waiting %g s from now on", self.role, _LATE, patience.seconds())
+                logger.warning("the lease %r: %s; waiting %g s from now on", self.role, LATE, patience.seconds())
 
     def _acquire(self) -> bool:
-        self.fence = 0
+        self._leave()
         with time_limit():
             lease = self._leases.find_one({"_id": self.role})
             if lease is None:
@@ -103,11 +111,23 @@ class Lease:
             if lease is None or not self.observe(lease):
                 return False
             # The document may have been removed or restored, but not what was written under a higher fence.
-            if not self._swap(lease, max(lease["fence"], self._known_fence()) + 1):
-                return False
-        if self._wanted() > self._granted:  # a majority is slow to confirm, so only a longer lease helps
+            holding = self._taken(lease, max(lease["fence"], known_fence(self._leases, self.role)) + 1)
+        if holding is None:
+            return False
+        if holding.wanted > holding.granted:  # a majority is slow to confirm, so only a longer lease helps
             self.renew()
+        if self._heartbeat is not None:
+            self._heartbeat.add(holding)
         return True
+
+    def _leave(self) -> int:
+        """Ends the holding, if there is one, for this process. Returns its fence."""
+        fence, self.fence = self.fence, 0
+        if self._holding is not None:
+            self._holding.end(f"the lease {self.role!r} is not held")
+            if self._heartbeat is not None:
+                self._heartbeat.remove(self._holding)
+        return fence
 
     def _answers(self) -> bool:
         """Tells whether the primary answers: then it was the majority that did not confirm in time."""
@@ -124,86 +144,91 @@ class Lease:
         """
         first = None
         while not self.acquire():
-            first = first or self._seen
-            if self._seen != first:
+            first = first or _sign(self._seen)
+            if _sign(self._seen) != first:
                 return False
-            self._clock.wait(_LOOK_SECONDS)
+            self.clock.wait(_LOOK_SECONDS)
         return True
 
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
+        """Waits so long, less when the lease can probably be had sooner; and until `stop` is set, then returns True.
+
+        To be called after `acquire` has returned False. No I/O: so it sees at once that a process of this host is gone.
+        """
+        until = self.clock.monotonic() + seconds
+        while (left := until - self.clock.monotonic()) > 0:
+            stands = self._seen_at + seconds_of(self._seen, self.seconds) - self.clock.monotonic()
+            if self.clock.wait(min(left, _GONE_SECONDS, max(stands, _LOOK_SECONDS)), stop):
+                return True
+            if is_gone(self._seen.get("process")) or stands <= _LOOK_SECONDS:
+                break
+        return stop.is_set()
+
     def _found(self) -> Document | None:
-        lease: Document = {"_id": self.role, **_held(None, 0, 0), "renewed": None}
+        lease: Document = {"_id": self.role, "owner": None, "beat": Int64(0), "fence": Int64(0), "renewed": None}
         try:
             self._leases.insert_one(lease)
         except DuplicateKeyError:
             return None  # another process was first; the next try reads what it wrote
         return lease
 
-    def _known_fence(self) -> int:
-        """Returns the highest fence that was written under this lease elsewhere; 0 when there is none."""
-        name, database = self._leases.name.removesuffix(".leases"), self._leases.database
-        if self.role == "schema":
-            return 0
-        if self.role != "sequencer":
-            cursor = database[f"{name}.cursors"].find_one({"_id": self.role}, {"fence": 1})
-            return _whole(cursor)
-        newest = database[name].find_one({}, {"fence": 1}, sort=[("_id", -1)])
-        known = _whole(newest)
-        for info in database.list_collections(filter={"name": name}):
-            rule = info["options"].get("validator", {}).get("fence", {})
-            known = max(known, _whole({"fence": rule.get("$gte")}))
-        return known
-
     def observe(self, lease: Document) -> bool:
         """Notes the lease's document, just read, and tells whether the lease could be taken now. No I/O."""
         self.holder = lease["owner"]
-        return lease["owner"] in (None, self.owner) or is_gone(lease.get("process")) or self._stands_still(lease)
+        now = self.clock.monotonic()
+        if _sign(lease) != _sign(self._seen):
+            self._seen_at = now
+        self._seen = lease
+        stands_still = now - self._seen_at >= seconds_of(lease, self.seconds)
+        return lease["owner"] in (None, self.owner) or is_gone(lease.get("process")) or stands_still
 
-    def _stands_still(self, lease: Document) -> bool:
-        now = self._clock.monotonic()
-        seen = (lease["fence"], lease["beat"])
-        if seen != self._seen:
-            self._seen, self._seen_at = seen, now
-        return now - self._seen_at >= seconds_of(lease, self.seconds)
-
-    def _swap(self, old: Document, fence: int) -> bool:
-        """Takes or renews the lease, if nobody else did since `old` was read. `renewed` is only for people."""
-        sent = self._clock.monotonic()
-        seconds = self._wanted()
-        terms = {"seconds": seconds, "process": {"$literal": self._process}}
+    def _taken(self, old: Document, fence: int) -> Holding | None:
+        """Takes the lease, if nobody else did or has beaten since `old` was read. `renewed` is only for people."""
+        took = 0.0 if self._holding is None else self._holding.took
+        unchanged = {name: old[name] for name in ("owner", "beat", "fence")}
+        if old["owner"] == self.owner:  # a last beat of one's own may still arrive
+            del unchanged["beat"]
+        terms = {"seconds": wanted_seconds(self.seconds, took), "process": {"$literal": self._process}}
+        holder = {"owner": self.owner, "beat": {"$add": ["$beat", Int64(1)]}, "fence": Int64(fence)}
+        sent = self.clock.monotonic()
         new = self._leases.find_one_and_update(
-            {"_id": self.role, **{name: old[name] for name in ("owner", "beat", "fence")}},
-            [{"$set": {**_held(self.owner, old["beat"] + 1, fence), **terms, "renewed": "$$NOW"}}],
+            {"_id": self.role, **unchanged},
+            [{"$set": {**holder, **terms, "renewed": "$$NOW"}}],
             return_document=ReturnDocument.AFTER,
         )
         if new is None:
-            return False
-        self.fence, self.document, self._beat, self._sent = fence, new, new["beat"], sent
-        if seconds > self._granted:
-            logger.warning(
-                "the lease %r is %g s now, for a beat took %.1f s: %s", self.role, seconds, self._took, _LATE
-            )
-        self._granted, self._took = seconds, self._clock.monotonic() - sent
-        patience.took(self._took)
-        self._seen = None
-        return True
+            return None
+        took = self.clock.monotonic() - sent
+        patience.took(took)
+        self.fence, self._seen = fence, {}
+        self._holding = Holding(new, self.seconds, sent, took)
+        return self._holding
 
-    def _wanted(self) -> float:
-        return max(self.seconds, min(_MOST_SECONDS, float(math.ceil(_BEATS * self._took))))
-
-    def renew_if_due(self) -> bool:
-        """Beats when a third of the lease time has passed since the last beat: then returns True. Raises as `renew`."""
-        if self.fence and self._clock.monotonic() - self._sent < self._granted / 3 and self._is_sure():
-            return False
-        self.renew()
-        return True
-
-    @outside_bound_session
     def renew(self) -> None:
         """Beats now. Raises LeaseLost when another process has it, and pymongo's errors: it may have beaten then."""
-        with time_limit():
-            if not self.fence or not self._swap(_held(self.owner, self._beat, self.fence), self.fence):
-                self.fence = 0
-                raise LeaseLost(f"the lease {self.role!r} is held by another process now")
+        holding = self._holding
+        if self.fence and holding is not None:
+            beat(self._leases, [holding], self.clock)
+        if not self.fence or holding is None or holding.is_over:
+            self.fence = 0
+            raise LeaseLost(f"the lease {self.role!r} is held by another process now")
+
+    @contextmanager
+    def longer(self, seconds: float) -> Iterator[None]:
+        """Has at least this lease time inside the `with`, for work during which the lease must not change hands.
+
+        Beats when it begins and when it ends. Raises as `renew`.
+        """
+        holding = self._holding
+        if holding is not None:
+            holding.asked = max(self.seconds, seconds)
+        try:
+            self.renew()
+            yield
+        finally:
+            if holding is not None:
+                holding.asked = self.seconds
+        self.renew()
 
     def hold(self, session: ClientSession) -> None:
         """Makes the session's transaction fail unless this holding lasts until the commit. Raises LeaseLost.
@@ -220,12 +245,11 @@ class Lease:
             raise LeaseLost(f"the lease {self.role!r} is held by another process now")
 
     def check(self) -> None:
-        """Raises LeaseLost when the last confirmed beat is so old that another process may have the lease. No I/O."""
-        if not self.fence or not self._is_sure():
-            raise LeaseLost(f"the lease {self.role!r} could not be confirmed in time")
-
-    def _is_sure(self) -> bool:
-        return self._clock.monotonic() - self._sent < self._granted * _SAFE
+        """Raises LeaseLost when it is lost, or the last confirmed beat is so old that another process may have the
+        lease. No I/O. Thread-safe."""
+        if self._holding is None:
+            raise LeaseLost(f"the lease {self.role!r} is not held")
+        self._holding.check(self.clock.monotonic())
 
     @outside_bound_session
     def release(self) -> None:
@@ -234,7 +258,7 @@ class Lease:
         A process that releases is about to end, and may be killed if that takes long. So it waits for a majority only
         for a second: if there is none now, the lease is free as soon as there is one.
         """
-        fence, self.fence = self.fence, 0
+        fence = self._leave()
         if fence and self._pid == os.getpid():  # a forked process has only a copy: the lease is its parent's
             own = {"_id": self.role, "owner": self.owner, "fence": Int64(fence)}
             free = {"$set": {"owner": None}, "$inc": {"beat": Int64(1)}}
@@ -259,20 +283,15 @@ class Lease:
                 log.log(level, "%s: the lease could not be given back: %s", holder, short_message(error))
 
 
-def _held(owner: str | None, beat: int, fence: int) -> Document:
-    return {"owner": owner, "beat": Int64(beat), "fence": Int64(fence)}
-
-
-def _whole(lease: Document | None) -> int:
-    """Returns the fence of a lease's document; 0 without one."""
-    fence = None if lease is None else lease.get("fence")
-    return fence if isinstance(fence, int) else 0
+def _sign(lease: Document) -> tuple[object, object]:
+    """Returns what stands still while the holder gives no sign of life."""
+    return lease.get("fence"), lease.get("beat")
 
 
 def seconds_of(lease: Document, otherwise: float) -> float:
     """Returns the lease time that the holder goes by: the document's, else `otherwise`."""
     seconds = lease.get("seconds")
-    return float(seconds) if isinstance(seconds, (int, float)) and 0 < seconds <= _SANE_SECONDS else otherwise
+    return float(seconds) if isinstance(seconds, (int, float)) and 0 < seconds <= MOST_SECONDS else otherwise
 
 
 def read_lease(leases: Collection[Document], role: str) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from outbox.mongo.codec import Document
 
 _PROC = Path("/proc")
 _DEAD = frozenset("ZXx")
+_own_place: tuple[int, Document] = 0, {}
 
 
 def this_process() -> Document | None:
@@ -56,7 +57,16 @@ def _has_ended(pid: int, started: int) -> bool:
 
 def _place() -> Document:
     """Names the scope in which a process id and a start time are unique: one boot of one machine, one namespace of
-    processes and of time."""
+    processes and of time. A process never leaves it, so it is read once."""
+    global _own_place  # noqa: PLW0603  # read by whoever is first; a forked process reads its own
+    pid, place = _own_place
+    if pid != os.getpid():
+        place = _read_place()
+        _own_place = os.getpid(), place
+    return place
+
+
+def _read_place() -> Document:
     return {
         "boot": (_PROC / "sys/kernel/random/boot_id").read_text().strip(),
         "pids": str((_PROC / "self/ns/pid").readlink()),

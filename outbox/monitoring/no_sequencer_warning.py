@@ -15,7 +15,7 @@ from outbox.mongo.server_errors import short_message
 logger = logging.getLogger("outbox")
 
 LOOK_SECONDS = 30.0
-"""Three lease times: a sequencer that lives has beaten in between."""
+"""Ten lease times: a sequencer that lives has beaten in between."""
 MESSAGES = 1000
 
 

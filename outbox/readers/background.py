@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
-from outbox.mongo.lease import Lease
-from outbox.mongo.pool import connection_held
+from outbox.mongo.lease import SECONDS
 from outbox.readers.head import Head
+from outbox.readers.pool import connection_held
 from outbox.readers.tail import Tail
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 from outbox.sequencer.loop import run_sequencer
@@ -30,7 +30,7 @@ class BackgroundThreads:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         # One owner for all turns of this process: a new turn may take the lease from an old one that is just ending.
-        self._owner = Lease(collections.leases, "sequencer").owner
+        self._owner = collections.lease("sequencer").owner
 
     @property
     def head(self) -> Head:
@@ -38,7 +38,7 @@ class BackgroundThreads:
         return self._head
 
     @contextmanager
-    def running(self, await_seconds: float = AWAIT_SECONDS) -> Iterator[Head]:
+    def running(self, await_seconds: float = AWAIT_SECONDS, lease_seconds: float = SECONDS) -> Iterator[Head]:
         """Keeps the threads alive inside; gives the head. They end by themselves soon after the last reader: the one
         that waits for changes of staging within `await_seconds` of the reader that started it, the others within 0.2 s.
         Raises PoolTooSmall.
@@ -47,7 +47,7 @@ class BackgroundThreads:
             if self._readers == 0:
                 with ExitStack() as held:
                     held.enter_context(connection_held(self._collections.client, self._collections.log.full_name))
-                    self._start(await_seconds)
+                    self._start(await_seconds, lease_seconds)
                     self._held = held.pop_all()
             self._readers += 1
             head = self._head
@@ -60,7 +60,7 @@ class BackgroundThreads:
                     self._stop.set()
                     self._held.close()
 
-    def _start(self, await_seconds: float) -> None:
+    def _start(self, await_seconds: float, lease_seconds: float) -> None:
         stop = self._stop = threading.Event()
         head = self._head = Head()
         tail = Tail(self._collections, head)
@@ -68,7 +68,7 @@ class BackgroundThreads:
         try:
             self._spawn("tail", lambda: tail.run(stop))
             if self._sequencing:
-                lease = Lease(self._collections.leases, "sequencer", owner=self._owner)
+                lease = self._collections.lease("sequencer", owner=self._owner, seconds=lease_seconds)
                 sequencer = Sequencer(self._collections, lease, listener=head)
                 self._spawn("sequencer", lambda: run_sequencer(self._collections, sequencer, stop, await_seconds))
         except BaseException:  # no thread can be had: all or none, and the reader is told

@@ -42,7 +42,7 @@ def raise_fence(collections: Collections, lease: Lease, session: ClientSession) 
         except PyMongoError as error:
             if not error.timeout or patience is None:
                 raise
-            lease.renew_if_due()
+            lease.check()
             if Log(collections).describe().fence == lease.fence:  # it is done; now a majority must confirm it
                 patience = None
                 continue

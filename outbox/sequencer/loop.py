@@ -52,7 +52,7 @@ def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Ev
                 if following is None:
                     following = _followed(listener, stop, collections.name)
                 if not sequencer.take_over():
-                    stop.wait(_STANDBY_SECONDS)
+                    sequencer.stand_by(_STANDBY_SECONDS, stop)
                     continue
                 _work(collections, sequencer, listener, stop, pause)
             except (TakeoverRequired, LeaseLost) as reason:

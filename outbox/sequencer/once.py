@@ -8,7 +8,6 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import SystemClock
 from outbox.mongo.collections import Collections
-from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import Tries, is_transient, patiently, short_message
 from outbox.monitoring.hold_report import HoldReport
 from outbox.sequencer.appender import TakeoverRequired
@@ -25,7 +24,7 @@ def sequence_once(collections: Collections) -> int:
 
     Raises pymongo's errors, LeaseLost and OutboxNotCreated.
     """
-    lease = Lease(collections.leases, "sequencer")
+    lease = collections.lease("sequencer")
     sequencer = Sequencer(collections, lease)
     try:
         if not patiently(lambda: sequencer.take_over() or (lease.acquire_if_idle() and sequencer.take_over())):

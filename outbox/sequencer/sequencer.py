@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import Executor
 from typing import NamedTuple
 
 import pymongo.errors
 from bson import Timestamp
 
-from outbox.clock import Clock
 from outbox.dead_letters.refused import dead_letter
 from outbox.log.log import Log
 from outbox.log.retention import Hold, Retention
@@ -27,6 +27,8 @@ from outbox.staging.document import Staged
 from outbox.threads.workers import Workers
 
 logger = logging.getLogger("outbox")
+
+_FENCE_SECONDS = 3.0  # between two looks at the log's validator
 
 
 class SweepResult(NamedTuple):
@@ -58,7 +60,6 @@ class Sequencer:
         self,
         collections: Collections,
         lease: Lease | None = None,
-        clock: Clock | None = None,
         threads: Executor | None = None,
         listener: AppendListener | None = None,
     ) -> None:
@@ -67,7 +68,8 @@ class Sequencer:
         self._clearing = StagingCleanup(collections.staging, self._threads)
         self._untaken = Untaken(collections, self._clearing, self._threads)
         self._log = Log(collections)
-        self._lease = Lease(collections.leases, "sequencer", clock=clock) if lease is None else lease
+        self._lease = collections.lease("sequencer") if lease is None else lease
+        self._fence_due = 0.0
         listener = NobodyListens() if listener is None else listener
         self.appender = Appender(collections, self._lease, self._clearing, self._threads, listener, self._untaken.took)
 
@@ -108,6 +110,7 @@ class Sequencer:
             self._untaken.begin(taken, session.operation_time)
         self._untaken.took((), self._clearing.delete(taken))
         self.appender.begin(last, newest.last + 1)
+        self._fence_due = self._lease.clock.monotonic() + _FENCE_SECONDS
         logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self.next, self.fence)
         return True
 
@@ -119,8 +122,7 @@ class Sequencer:
 
         Raises LeaseLost, TakeoverRequired and pymongo's errors: take over again then.
         """
-        if self._lease.renew_if_due():
-            self.appender.check_fence()
+        self._look_after_lease()
         hold = self.appender.still_held()
         if hold is not None:
             self._clearing.flush()
@@ -149,13 +151,23 @@ class Sequencer:
     @outside_bound_session
     def take(self, changes: Changes) -> SweepResult:
         """Moves what was committed since the last sweep, which took all there was. Raises as `sweep`."""
-        if self._lease.renew_if_due():
-            self.appender.check_fence()
+        self._look_after_lease()
         self._untaken.brought(changes.time)
         staged = self._parse(changes.documents)
         fresh = [each for each in staged if self._untaken.is_fresh(each.id)]
         kept, hold = self.appender.append(fresh, self._untaken.time.time)
         return SweepResult(len(staged) - kept, self._untaken.time, hold is None, hold)
+
+    def _look_after_lease(self) -> None:
+        self._lease.check()
+        now = self._lease.clock.monotonic()
+        if now >= self._fence_due:
+            self.appender.check_fence()
+            self._fence_due = now + _FENCE_SECONDS
+
+    def stand_by(self, seconds: float, stop: threading.Event) -> None:
+        """Waits after a `take_over()` that was False: see Lease.wait."""
+        self._lease.wait(seconds, stop)
 
     def _parse(self, documents: list[bytes]) -> list[Staged]:
         staged = []

@@ -34,7 +34,7 @@ class ReaderLock:
         still."""
         self._reader = reader
         self._collections = collections
-        self._own_lease = Lease(collections.leases, reader) if own_lease is None else own_lease
+        self._own_lease = collections.lease(reader) if own_lease is None else own_lease
         self._leases: dict[str, Lease] = {reader: self._own_lease}
         self._wanted: int | None = None
 
@@ -48,18 +48,18 @@ class ReaderLock:
         return self._leases[reader]
 
     def lock_shares(self, layout: ShareLayout, target: int = 1) -> str | None:
-        """Tries to take the leases that are missing, of the shares there are and of `target` shares, and renews the
-        others. Returns None, or one that cannot be had.
+        """Tries to take the leases that are missing, of the shares there are and of `target` shares, and checks
+        the others. Returns None, or one that cannot be had.
 
-        Raises LeaseLost as `renew`.
+        Raises LeaseLost as `check`.
         """
         missing, own = None, self._own_lease
         for reader in self._needed(layout, target):
             lease = self._leases.setdefault(
-                reader, Lease(self._collections.leases, reader, owner=own.owner, seconds=own.seconds)
+                reader, self._collections.lease(reader, owner=own.owner, seconds=own.seconds)
             )
             if lease.fence:
-                lease.renew_if_due()
+                lease.check()
             elif not lease.acquire():
                 missing = reader
         return missing
@@ -68,10 +68,10 @@ class ReaderLock:
         of_shares = [share.name(self._reader) for share in shares(max(target, layout.total))]
         return list(dict.fromkeys([self._reader, *of_shares, *layout.strays]))
 
-    def renew(self) -> None:
-        """Renews all that is due. Raises LeaseLost when one was lost meanwhile."""
+    def check(self) -> None:
+        """Raises LeaseLost when one of them may be another's by now. No I/O."""
         for lease in self._leases.values():
-            lease.renew_if_due()
+            lease.check()
 
     @outside_bound_session
     def claim(self) -> ShareLayout:

@@ -13,7 +13,8 @@ from pymongo.errors import PyMongoError
 from outbox.clock import Clock
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
-from outbox.mongo.lease import RELEASE_SECONDS
+from outbox.mongo.heartbeat import wanted_seconds
+from outbox.mongo.lease import RELEASE_SECONDS, seconds_of
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import short_message
 
@@ -24,6 +25,8 @@ class _Member(NamedTuple):
     beat: int
     since: float
     """When this beat was first seen."""
+    seconds: float
+    """For how long it may stand still: what the member itself asks for."""
     process: object
     """See outbox.mongo.process_identity; None of an older version's."""
 
@@ -33,9 +36,10 @@ class Members:
 
     Raises pymongo's errors.
 
-    Each adds 1 to its own count in the reader's lease, every third of the lease time; whose count has stood still for a
-    lease time, on one's own monotonic clock, is gone: no clocks are compared. One of the same host whose process has
-    ended is so at once. It is advice only, to have the shares spread evenly: processes may see it differently for a
+    Each adds 1 to its own count in the reader's lease, every third of the lease time; whose count has stood still for
+    the lease time that it has written with it, on one's own monotonic clock, is gone: no clocks are compared. It asks
+    for more while a majority of the servers is slow, as a lease's holder does. One of the same host whose process has
+    ended is gone at once. It is advice only, to have the shares spread evenly: processes may see it differently for a
     while, and only the lease of a share decides who works on it.
     """
 
@@ -47,6 +51,7 @@ class Members:
         self._seconds = seconds
         self._clock = clock
         self._beaten = float("-inf")
+        self._took = 0.0
         self._process = this_process()
         self._seen: dict[str, _Member] = {}
 
@@ -64,13 +69,14 @@ class Members:
                     "$set": {
                         f"members.{self._own}.owner": self._owner,
                         f"members.{self._own}.process": self._process,
+                        f"members.{self._own}.seconds": wanted_seconds(self._seconds, self._took),
                     },
                     "$setOnInsert": {"owner": None, "beat": Int64(0), "fence": Int64(0), "renewed": None},
                 },
                 upsert=True,  # somebody has removed the leases: who works on a share founds its own again
                 return_document=ReturnDocument.AFTER,
             )
-        self._beaten = now
+        self._beaten, self._took = now, self._clock.monotonic() - now
         members: dict[str, Any] = {} if found is None else found["members"]
         self._seen = {name: self._noted(name, each, now) for name, each in members.items()}
         for name in self._seen.keys() - self._alive(now):
@@ -80,10 +86,14 @@ class Members:
     def _noted(self, name: str, member: Document, now: float) -> _Member:
         seen = self._seen.get(name)
         beat = member["beat"]
-        return seen if seen is not None and seen.beat == beat else _Member(beat, now, member.get("process"))
+        return (
+            seen
+            if seen is not None and seen.beat == beat
+            else _Member(beat, now, seconds_of(member, self._seconds), member.get("process"))
+        )
 
     def _alive(self, now: float) -> set[str]:
-        alive = {name for name, each in self._seen.items() if now - each.since < self._seconds}
+        alive = {name for name, each in self._seen.items() if now - each.since < each.seconds}
         return {name for name in alive if not is_gone(self._seen[name].process)} | {self._own}
 
     def _remove(self, name: str, beat: int) -> None:

@@ -96,7 +96,7 @@ class Resharing:
                 found.append(self._work(share).reached(reader_lock.lease(share.name(self._reader))))
             except DeliveryFailed as error:
                 failed.append(error)
-            reader_lock.renew()  # for this may have taken seconds
+            reader_lock.check()  # for this may have taken seconds
         if failed:
             raise failed[0]
         reached = [each for each in found if each is not None]

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
@@ -14,7 +13,7 @@ from outbox.errors import LeaseLost
 from outbox.log.position import Position
 from outbox.log.reader_id import described
 from outbox.mongo.calls import outside_bound_session, time_limit
-from outbox.mongo.codec import Document
+from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import is_transient, short_message
 from outbox.shares.reader_logger import ReaderLogger
@@ -91,7 +90,7 @@ class ShareWorkers:
 
     def __init__(
         self,
-        leases: Collection[Document],
+        collections: Collections,
         reader: str,
         where: str,
         count: int,
@@ -101,13 +100,13 @@ class ShareWorkers:
         seconds: float,
         clock: Clock,
     ) -> None:
-        self._leases = leases
+        self._leases = collections.leases
         self._clock = clock
         self._looked = float("-inf")
         self._seconds = seconds
         self._workers: dict[str, ShareWorker] = {}
         for share in shares(count):
-            lease = Lease(leases, share.name(reader), owner=owner, seconds=seconds, clock=clock)
+            lease = collections.lease(share.name(reader), owner=owner, seconds=seconds)
             self._workers[lease.role] = ShareWorker(where, lease, work(share))
 
     def balance(self, quota: int, standby: float) -> None:

@@ -11,8 +11,8 @@ from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections, create_collection, options_of_collection
-from outbox.mongo.schema_lock import SchemaLock
 from outbox.mongo.server_errors import is_transient
+from outbox.staging.schema_lock import SchemaLock
 from outbox.staging.validator import (
     compactions_of,
     max_message_bytes_of,
@@ -99,7 +99,7 @@ def _change_validator(collections: Collections, wanted: Document, lock: SchemaLo
     """Changes the validator in short tries: while a collMod waits for an open transaction, all puts wait behind it."""
     tried = False
     while True:
-        lock.renew()
+        lock.check()
         live = collections.options(collections.staging.name) or {}
         try:
             # An earlier try has done it: this one waits until a majority confirms it.

@@ -77,6 +77,12 @@ def run(
         int | None,
         typer.Option(help="At the first start: how many shares the keys are divided into [default: 1]"),
     ] = None,
+    lease: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="After how long without a sign of life another takes over: 1 to 120 [default: 3]"
+        ),
+    ] = None,
     no_sequence: Annotated[
         bool, typer.Option("--no-sequence", help="Leave it to other processes to number what is in staging.")
     ] = False,
@@ -89,7 +95,8 @@ def run(
     """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "kafka": kafka}
     flags |= {"topic": topic, "name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
-    flags |= {"shares": None if shares is None else str(shares), "log_level": log_level}
+    flags |= {"shares": None if shares is None else str(shares), "lease": None if lease is None else str(lease)}
+    flags |= {"log_level": log_level}
     switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
         try:
@@ -154,6 +161,7 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
                 start=one.start,
                 on_poison=one.on_poison,
                 shares=one.shares,
+                lease_seconds=one.lease,
             )
             for one, outbox in opened
         ]

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from outbox.dead_letters.store import OnPoison
 from outbox.log.cursor_document import MOST_SHARES
+from outbox.mongo.lease import SECONDS
 from outbox.readers import start as start_words
 from outbox.readers.start import StartAt
 from relay.cli.settings_errors import describe_errors, suggestion
@@ -74,6 +75,7 @@ class OutboxSettings(BaseModel):
     exactly_once: bool = False
     shares: int | None = Field(default=None, ge=1, le=MOST_SHARES)
     sequence: bool = True
+    lease: float = Field(default=SECONDS, ge=1, le=120, allow_inf_nan=False)
 
     @property
     def full_name(self) -> str:
@@ -100,6 +102,7 @@ class _Given(BaseModel):
     exactly_once: bool | None = None
     shares: str | None = None
     sequence: bool | None = None
+    lease: str | None = None
     once: bool = False
     log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = "info"
 

@@ -15,6 +15,9 @@ _HINTS = {
     "string_too_short": "it is empty",
     "int_type": "give a whole number",
     "int_parsing": "give a whole number",
+    "float_type": "give a number",
+    "float_parsing": "give a number",
+    "finite_number": "give a number",
     "bool_type": "give true or false",
     "bool_parsing": "give true or false",
 }
@@ -61,9 +64,9 @@ def _hint(name: str, error: ErrorDetails) -> str:
         case "literal_error":
             return f"give {error['ctx']['expected']}".replace("'", "")
         case "greater_than_equal":
-            return f"give {error['ctx']['ge']} or more"
+            return f"give {error['ctx']['ge']:g} or more"
         case "less_than_equal":
-            return f"give {error['ctx']['le']} or less"
+            return f"give {error['ctx']['le']:g} or less"
         case "model_type" | "model_attributes_type":
             return _EXAMPLES[name]
         case known if known in _HINTS:

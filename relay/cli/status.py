@@ -82,7 +82,7 @@ def health(
         bool, typer.Option("--self", help="Whether the relay of this machine or container lives; asks no server.")
     ] = False,
 ) -> None:
-    """Exit 0 when a relay, wherever it is, holds the lease and shows signs of life, else 1. Takes up to 10 s.
+    """Exit 0 when a relay, wherever it is, holds the lease and shows signs of life, else 1. Takes up to the lease time.
 
     With --self: when the relay with these settings in this container does, whether it works or stands by.
     """

@@ -21,6 +21,8 @@ from outbox.mongo.collections import HIGHEST_SEQ
 from outbox.mongo.lease import Lease
 from relay.errors import CursorMismatch
 
+_TAKE_OVER_SECONDS = 15.0  # the lease time while it takes over: that may take 10 s, and with 0.8 of it a holder stops
+
 
 class StoredCursor(NamedTuple):
     """The cursor that is stored with the records, as JSON `{"seq", "created", "id"}`: of the log's last record that was
@@ -172,12 +174,13 @@ class ExactlyOnce(AtLeastOnce):
         return restart
 
     def _take_over(self, lease: Lease, session: ClientSession | None = None) -> str | None:
-        lease.renew()  # only the holder may fence off others
-        text = self._sink.take_over(self.name, lambda last: self._cursor(last).text())
-        # Another relay that takes over claims first and fences second. So if nobody has claimed by now, whoever does
-        # will fence this one.
-        self.cursors.claim(lease.fence, session)
-        lease.renew()
+        # It begins with a beat: only the holder may fence off others. And nobody else should begin to, meanwhile: two
+        # that take over from each other in turn would send nothing.
+        with lease.longer(_TAKE_OVER_SECONDS):
+            text = self._sink.take_over(self.name, lambda last: self._cursor(last).text())
+            # Another relay that takes over claims first and fences second. So if nobody has claimed by now, whoever
+            # does will fence this one.
+            self.cursors.claim(lease.fence, session)
         return text
 
     def _parsed(self, text: str | None, known: Position) -> StoredCursor:

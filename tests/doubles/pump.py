@@ -58,16 +58,10 @@ class LogInMemory:
 class Held:
     def __init__(self) -> None:
         self.lost = False
-        self.error: Exception | None = None
 
     def check(self) -> None:
         if self.lost:
             raise LeaseLost("lost")
-
-    def renew_if_due(self) -> bool:
-        if self.error is not None:
-            raise self.error
-        return False
 
 
 class Scene:

@@ -11,15 +11,13 @@ from outbox.delivery import durable_reader as runner
 from outbox.log.cursors import CursorStore
 from outbox.mongo.lease import Lease
 from relay.cli import app
+from relay.cli.settings import OutboxSettings
 from relay.kafka import sink
-from relay.relay import Relay
 
 
 def go_blind(*_: object) -> None:
     """From here on nothing in MongoDB tells it that another has taken over."""
-    renew_if_due = Lease.renew_if_due
     Lease.check = lambda _: None
-    Lease.renew_if_due = lambda lease: not lease.role.startswith("relay:") and renew_if_due(lease)
     CursorStore.save = lambda *_: None
     print("blind", flush=True)
 
@@ -30,8 +28,8 @@ def main() -> None:
     parser.add_argument("--message-timeout", type=int, help="milliseconds, instead of for ever")
     parser.add_argument("--blind", action="store_true", help="on SIGUSR1 it no longer sees whether its time is over")
     given, arguments = parser.parse_known_args()
-    Lease.__init__.__kwdefaults__["seconds"] = given.lease
-    Relay.__init__.__kwdefaults__["lease_seconds"] = given.lease
+    OutboxSettings.model_fields["lease"].default = given.lease  # a default is not held to the bounds
+    OutboxSettings.model_rebuild(force=True)
     outbox.sequencer.loop._STANDBY_SECONDS = runner.STANDBY_SECONDS = 0.1
     if given.message_timeout is not None:
         sink.LOCKED = {**sink.LOCKED, "message.timeout.ms": given.message_timeout}

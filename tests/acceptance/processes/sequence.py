@@ -17,7 +17,6 @@ from pymongo.collection import Collection
 import outbox.sequencer.loop
 from outbox.log import batch
 from outbox.mongo.collections import Collections
-from outbox.mongo.lease import Lease
 from outbox.sequencer.cleanup import StagingCleanup
 from outbox.sequencer.sequencer import Sequencer
 
@@ -83,7 +82,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with MongoClient(given.uri) as client:
         collections = Collections(client[given.database], "outbox")
-        lease = Lease(collections.leases, "sequencer", seconds=given.lease)
+        lease = collections.lease("sequencer", seconds=given.lease)
         outbox.sequencer.loop.run_sequencer(collections, Sequencer(collections, lease), stop)
 
 

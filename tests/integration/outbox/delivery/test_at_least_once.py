@@ -9,7 +9,6 @@ from outbox import Outbox
 from outbox.dead_letters.store import DeadLetterStore
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.errors import CursorMismatch, LeaseLost
-from outbox.mongo.lease import Lease
 from outbox.shares.layout import share_cursor
 from tests.actors.relay_thread import cursor_of, given_cursor, numbered, saved_seq
 
@@ -20,7 +19,7 @@ class Reader:
     def __init__(self, orders: Outbox) -> None:
         cursors = share_cursor(orders.collections.cursors, "relay:kafka")
         self.delivery = AtLeastOnce(orders, cursors)
-        self.lease = Lease(orders.collections.leases, "relay:kafka")
+        self.lease = orders.collections.lease("relay:kafka")
         assert self.lease.acquire()
         self.letters = DeadLetterStore(orders.collections, cursors, self.lease.fence, "stop")
 

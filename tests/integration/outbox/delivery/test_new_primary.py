@@ -19,7 +19,6 @@ from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.ports import TransactionalSink
 from outbox.log.cursors import CursorStore
 from outbox.log.reader_id import relay_id
-from outbox.mongo.lease import Lease
 from outbox.monitoring.drained import is_drained
 from outbox.sequencer.sequencer import Sequencer
 from outbox.shares.layout import share_cursor
@@ -127,7 +126,7 @@ def test_it_does_not_take_the_log_for_another_one(
     delivery = (
         ExactlyOnce(orders, cursors, sink) if isinstance(sink, TransactionalSink) else AtLeastOnce(orders, cursors)
     )
-    lease = Lease(orders.collections.leases, relay_id("kafka"))
+    lease = orders.collections.lease(relay_id("kafka"))
     assert lease.acquire()
     letters = DeadLetterStore(orders.collections, cursors, lease.fence, "stop")
     once_loaded(monkeypatch, successor.elected)
@@ -137,6 +136,7 @@ def test_it_does_not_take_the_log_for_another_one(
     successor.told()
     wait_until(lease.acquire, 30, "the lease, for which an old state of it may be read at first")
     found = delivery.position(lease, letters)
+    lease.release()
 
     assert waited.value.timeout
     assert (found and found[0], saved_seq(orders)) == (6, 6)

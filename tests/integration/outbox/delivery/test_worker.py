@@ -14,7 +14,6 @@ from outbox.dead_letters.store import OnPoison
 from outbox.delivery.retry import Retry
 from outbox.delivery.worker import Worker
 from outbox.errors import LeaseLost, PoisonMessage, Verdict
-from outbox.mongo.lease import Lease
 from outbox.shares.reader_logger import ReaderLogger
 from relay import Topics
 from relay.config import RelayConfig
@@ -33,7 +32,7 @@ class Scene:
         self.stop = threading.Event()
         self.config = RelayConfig(orders, "kafka", "beginning", on_poison, random.random, Topics())
         self.worker = Worker(self.config, self.sink)
-        self.lease = Lease(orders.collections.leases, "relay:kafka")
+        self.lease = orders.collections.lease("relay:kafka")
         assert self.lease.acquire()
 
     def run_once(self) -> None:

@@ -80,7 +80,7 @@ def relay_of(shares: int, start: StartAt) -> Register:
 
     def register(orders: Outbox) -> None:
         config = RelayConfig(orders, "kafka", start, "stop", lambda: 0.0, Topics())
-        home = Lease(orders.collections.leases, relay_id("kafka"))
+        home = orders.collections.lease(relay_id("kafka"))
         sink = MemorySink()
         resharing = Resharing(
             orders.collections, "relay:kafka", home, work=lambda share: Worker(config, sink, share), begin=config.begin

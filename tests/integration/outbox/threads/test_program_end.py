@@ -83,7 +83,7 @@ def owner(database: Database[Document], role: str) -> object:
 @pytest.mark.parametrize("work", [OBSERVE, RELAY], ids=["observing", "relaying"])
 @pytest.mark.parametrize("end", ["", "sys.exit(3)", "atexit.register(lambda: None)"])
 def test_its_leases_are_free_at_once(mongo_uri: str, database: Database[Document], work: str, end: str) -> None:
-    """Goes red when nobody tells the threads that the program ends: the next one waited 10 s for each lease."""
+    """Goes red when nobody tells the threads that the program ends: the next one waited for each lease."""
     ended = run(mongo_uri, database, work, end)
 
     assert (noise(ended), ended.returncode) == ([], 3 if "exit(3" in end else 0)
@@ -137,8 +137,8 @@ def test_a_forked_process_that_ends_leaves_its_parent_s_lease_alone(
 ) -> None:
     """Goes red when whoever unwinds the same stack gives the lease back."""
     keeping = """
-from outbox.mongo.lease import Lease, read_lease
-lease = Lease(orders.collections.leases, "relay:kafka")
+from outbox.mongo.lease import read_lease
+lease = orders.collections.lease("relay:kafka")
 assert lease.acquire()
 with orders.running():
     wait_until(lambda: (read_lease(orders.collections.leases, "sequencer") or {}).get("owner"))
@@ -154,3 +154,31 @@ with orders.running():
 
     assert (ended.stdout, ended.returncode) == ("True\n", 0)
     assert owner(database, "relay:kafka") is None
+
+
+def test_a_forked_process_beats_for_its_own_leases_and_not_for_its_parent_s(
+    mongo_uri: str, database: Database[Document]
+) -> None:
+    """Goes red when it takes over its parent's heartbeat: the thread of that is not there."""
+    forking = """
+from outbox.mongo.lease import read_lease
+collections = orders.collections
+def beat(role):
+    return (read_lease(collections.leases, role) or {"beat": 0})["beat"]
+parents = collections.lease("relay:parent", seconds=0.3)
+assert parents.acquire()
+wait_until(lambda: beat("relay:parent") > 2)
+if os.fork() == 0:
+    own = collections.lease("relay:child", seconds=0.3)
+    assert own.acquire()
+    wait_until(lambda: beat("relay:child") > 3)
+    beats_for = [each.role for each in collections._heartbeat._held]
+    own.release()
+    print(beats_for, flush=True)
+    os._exit(0)
+os.wait()
+parents.release()
+"""
+    ended = run(mongo_uri, database, "import warnings; warnings.simplefilter('ignore')\n", forking)
+
+    assert (ended.stdout, ended.returncode) == ("['relay:child']\n", 0)

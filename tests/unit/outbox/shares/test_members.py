@@ -19,8 +19,12 @@ class Leases:
 
     def __init__(self) -> None:
         self.members: dict[str, dict[str, Any]] = {}
+        self.slow: tuple[FakeClock, float] | None = None
+        """Whose clock goes on by how much until a write is confirmed."""
 
     def find_one_and_update(self, _: object, change: dict[str, Any], **__: object) -> dict[str, Any]:
+        if self.slow is not None:
+            self.slow[0].advance(self.slow[1])
         (path,) = change["$inc"]
         member = self.members.setdefault(path.split(".")[1], {"beat": 0})
         member["beat"] += 1
@@ -111,6 +115,20 @@ def test_one_of_another_place_or_of_an_older_version_is_waited_for(leases: Lease
     one.wait(3)
 
     assert one.quota(8) == 4
+
+
+def test_one_whose_beats_take_long_to_confirm_is_waited_for_as_long_as_it_asks(leases: Leases) -> None:
+    """Goes red when its part is given away between two of its beats, and comes back with the next."""
+    one, other = Process(leases, "a"), Process(leases, "b")
+    leases.slow = other.clock, 4.0
+    other.beat()
+    other.clock.advance(3)
+    other.beat()
+    leases.slow = None
+    one.wait(1)
+    assert leases.members["b"]["seconds"] == 24
+
+    assert [one.wait(22).quota(8), one.wait(3).quota(8)] == [4, 8]
 
 
 def test_one_that_was_only_slow_comes_back(leases: Leases) -> None:

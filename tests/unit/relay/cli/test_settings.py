@@ -31,6 +31,27 @@ def test_a_number_of_shares_that_cannot_be_is_refused(shares: str, advice: str) 
         load({**BASICS, "shares": shares})
 
 
+@pytest.mark.parametrize(
+    ("lease", "advice"),
+    [
+        ("0.99", "give 1 or more"), ("120.5", "give 120 or less"), ("-3", "give 1 or more"), ("soon", "give a number"),
+        ("nan", "give a number"), ("inf", "give a number"), ("5s", "give a number"),
+    ],
+)  # fmt: skip
+def test_a_lease_time_that_makes_no_sense_is_refused(lease: str, advice: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"--lease: {advice}"):
+        load({**BASICS, "lease": lease})
+
+
+@pytest.mark.parametrize("lease", ["1", "120", "2.5"])
+def test_a_lease_time_is_given_in_seconds(lease: str) -> None:
+    assert load({**BASICS, "lease": lease}).outboxes[0].lease == float(lease)
+
+
+def test_a_lease_time_is_three_seconds_unless_told_otherwise() -> None:
+    assert load(BASICS).outboxes[0].lease == 3
+
+
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELAY_TOPIC", "environment")
     monkeypatch.setenv("RELAY_NAME", "environment")
@@ -46,7 +67,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
         "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me",
         "LOG_LEVEL": "debug", "ONCE": "true", "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4",
-        "SEQUENCE": "false",
+        "SEQUENCE": "false", "LEASE": "5.5",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"RELAY_{name}", value)
@@ -57,7 +78,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     assert one.model_dump(exclude={"mongo"}) == {
         "database": "shop", "outbox": "orders", "topic": "t", "name": "n", "start": "latest",
         "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key", "exactly_once": True,
-        "shares": 4, "sequence": False,
+        "shares": 4, "sequence": False, "lease": 5.5,
     }  # fmt: skip
     assert settings.log_level == "debug"
     assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)

@@ -28,9 +28,9 @@ class SchemaLock:
             )
         SystemClock().wait(seconds)
 
-    def renew(self) -> None:
-        """Keeps the lease. Raises LeaseLost, and pymongo's errors."""
-        self._lease.renew_if_due()
+    def check(self) -> None:
+        """Raises LeaseLost when another process may have the lease. No I/O."""
+        self._lease.check()
 
 
 @contextmanager

@@ -9,9 +9,9 @@ import pytest
 from pymongo.database import Database
 
 from outbox import IncompatibleOutbox, Outbox
-from outbox.mongo import schema_lock
 from outbox.mongo.lease import Lease
-from outbox.mongo.schema_lock import lock_schema
+from outbox.staging import schema_lock
+from outbox.staging.schema_lock import lock_schema
 
 Document = dict[str, Any]
 

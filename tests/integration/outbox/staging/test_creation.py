@@ -12,7 +12,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from outbox import IncompatibleOutbox, Outbox
-from outbox.mongo import schema_lock
+from outbox.staging import schema_lock
 from tests.actors.order_service import OrderCancelled, OrderPlaced, StockCounted, new_outbox, placed
 from tests.waiting import wait_until
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outbox.arguments import check_function
-from outbox.log.record import Record
+from outbox.log.record import Decode, Record
 
 logger = logging.getLogger("outbox")
 
@@ -105,8 +105,10 @@ OnEvent = Callable[[Event], None]
 """Is called with each event, on the thread where it happens; it should return at once."""
 
 
-def teller(on_event: OnEvent | None) -> OnEvent:
+def teller(on_event: OnEvent | None, decode: Decode | None = None) -> OnEvent:
     """Makes what readers call: nothing without an `on_event`. What that raises is logged, and the reader goes on.
+
+    decode: makes the `message` of records that were put aside, which are not decoded for anything else.
 
     Raises InvalidArgument for what is no function of an event.
     """
@@ -115,6 +117,8 @@ def teller(on_event: OnEvent | None) -> OnEvent:
     check_function("on_event", on_event, "an event")
 
     def tell(event: Event) -> None:
+        if decode is not None and isinstance(event, Parked):
+            event = Parked(event.record.decoded_by(decode))
         try:
             on_event(event)
         except Exception:

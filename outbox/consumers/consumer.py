@@ -91,7 +91,7 @@ class Consumer(Generic[M]):
         self._most_attempts = attempts
         self._listens = on_event is not None
         self._config = ConsumerConfig(
-            outbox, name, query.start, on_poison, random.random, query, decode, tell=teller(on_event)
+            outbox, name, query.start, on_poison, random.random, query, decode, tell=teller(on_event, decode)
         )
         self._lock = threading.Lock()
         self._stop: threading.Event | None = None

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple
 from outbox.clock import Clock
 from outbox.delivery.ports import BatchReader, Encoder, Item, Parking, RecordBatch, Wanted
 from outbox.errors import DeliveryFailed, DeliveryRefused, LeaseLost, OutboxError, PoisonMessage, Unreachable, Verdict
-from outbox.events import Fetched, OnEvent, teller
+from outbox.events import Fetched, OnEvent, Parked, teller
 from outbox.log.batch import Batch
 from outbox.log.position import Mark
 from outbox.log.record import Record
@@ -146,6 +146,10 @@ class Intake(Generic[Item]):
             marks = [(record.seq, record.created_ms, record.id_bytes) for record in chunk[:end]]
         del self._records[: len(marks)]
         passed = [seq for seq, _, _ in marks if seq in parked] if parked else []
+        if passed:
+            for record in chunk[: len(marks)]:
+                if record.seq in parked:
+                    self._tell(Parked(record))
         if self._foreign is not None and not self._records and self.halt is None:
             marks.append(self._foreign)
             passed.append(self._foreign[0])

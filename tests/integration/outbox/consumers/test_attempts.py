@@ -189,3 +189,19 @@ def test_failures_and_what_is_put_aside_are_told(orders: Outbox) -> None:
     failures = [each for each in told if isinstance(each, Failed)]
     assert [(each.record.seq, str(each.error), each.attempt) for each in failures] == [(1, "no a", 1), (1, "no a", 2)]
     assert [each.record.seq for each in told if isinstance(each, Parked)] == [1]
+
+
+@HOW
+def test_each_message_put_aside_is_told_with_its_body_also_one_behind_another(
+    orders: Outbox, how: dict[str, int]
+) -> None:
+    put(orders, of("a", 1), of("b", 2), of("a", 3), of("b", 4), of("a", 5))
+    told: list[Event] = []
+    made, run = split(how, attempts=1, on_event=told.append)
+    billing = orders.consumer("billing", **made)
+
+    with running(billing, Handled(fails_for("a")), **run):
+        wait_until(lambda: billing.position() == 5, 20, "the position")
+
+    parked = [each.record for each in told if isinstance(each, Parked)]
+    assert [(record.seq, record.message.total) for record in parked] == [(1, 1), (3, 3), (5, 5)]

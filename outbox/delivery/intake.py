@@ -145,11 +145,10 @@ class Intake(Generic[Item]):
             end = len(chunk) if stopped is None else chunk.index(stopped)
             marks = [(record.seq, record.created_ms, record.id_bytes) for record in chunk[:end]]
         del self._records[: len(marks)]
-        passed = [seq for seq, _, _ in marks if seq in parked] if parked else []
-        if passed:
-            for record in chunk[: len(marks)]:
-                if record.seq in parked:
-                    self._tell(Parked(record))
+        aside = [record for record in chunk[: len(marks)] if record.seq in parked] if parked else []
+        for record in aside:
+            self._tell(Parked(record))
+        passed = [record.seq for record in aside]
         if self._foreign is not None and not self._records and self.halt is None:
             marks.append(self._foreign)
             passed.append(self._foreign[0])

@@ -1,4 +1,4 @@
-"""Declares message classes: mongoengine documents that carry a type name, and perhaps a key."""
+"""Declares message classes: classes of a library that has models, which carry a type name, and perhaps a key."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
-from mongoengine.errors import NotRegistered  # type: ignore[import-untyped]  # as above
-
 from outbox.errors import InvalidMessageClass
 from outbox.messages.compaction import DATA, KEY, checked_attribute
-from outbox.messages.exact import keep_in_all
-from outbox.messages.fields import bson_schema
+from outbox.messages.kinds import Kind, NotDefined, kind_of
 
-D = TypeVar("D", bound=EmbeddedDocument)
+D = TypeVar("D")
 
 # What Kafka allows in a topic's name, so that the topic template `{type}` always works.
 TYPE_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
-KEY_FIELDS = (fields.StringField, fields.IntField, fields.ObjectIdField, fields.UUIDField)
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,7 @@ class Declaration:
     strict: bool
     compact: str | None
     """The name of the attribute whose value is the compaction id; None for a type that is not compacted."""
+    kind: Kind
 
 
 def message(
@@ -47,50 +43,53 @@ def message(
     of another field that could be a key: the outbox keeps the newest of each, and takes tombstones.
     Raises InvalidMessageClass at once for anything that could not be stored or enforced.
     """
-    if not isinstance(type, str) or not TYPE_NAME.fullmatch(type):
-        raise InvalidMessageClass(
-            f"{type!r} is not a type name: 1 to 249 letters, digits, '.', '_' or '-', and not '.' or '..'"
-        )
-
-    name = str.__str__(type)  # for a member of a text enum, its value
+    name = checked_name(type)
 
     def declare(cls: builtins.type[D]) -> builtins.type[D]:
-        _check(cls, key)
-        attribute = checked_attribute(cls, key, compact)
-        if attribute is not None:
-            _check_key(cls, attribute, "compaction id")
-        if strict:
-            # A class that is named by text may be defined later: MessageTypes checks again.
-            with contextlib.suppress(NotRegistered):
-                keep_in_all(cls)
-        cls._outbox_declaration = Declaration(name, key, strict, attribute)
+        declared(cls, _kind(cls), name, key, strict=strict, compact=compact)
         return cls
 
     return declare
 
 
-def _check(cls: Any, key: str | None) -> None:
-    if not _is_document_class(cls):
-        raise InvalidMessageClass(f"{cls!r} cannot be a message: derive it from mongoengine.EmbeddedDocument")
+def checked_name(type: object) -> str:
+    """Returns a type name; of a text enum's member its value. Raises InvalidMessageClass for what can be none."""
+    if not isinstance(type, str) or not TYPE_NAME.fullmatch(type):
+        raise InvalidMessageClass(
+            f"{type!r} is not a type name: 1 to 249 letters, digits, '.', '_' or '-', and not '.' or '..'"
+        )
+    return str.__str__(type)
+
+
+def declared(cls: Any, kind: Kind, name: str, key: str | None, *, strict: bool, compact: bool | str) -> None:
+    """Marks a class as the message class of a type, after all checks. Raises InvalidMessageClass."""
     earlier = declaration_of(cls)
     if earlier is not None:
         raise InvalidMessageClass(f"{cls.__name__} already is the message {earlier.type!r}: one type a class")
-    if cls._meta.get("abstract"):
-        raise InvalidMessageClass(f"{cls.__name__} is abstract: decorate the classes derived from it")
-    if key is not None:
-        _check_key(cls, key)
     # A class that is named by text may be defined later: MessageTypes checks again.
-    with contextlib.suppress(NotRegistered):
-        bson_schema(cls)
+    with contextlib.suppress(NotDefined):
+        kind.check(cls)
+    attribute = checked_attribute(cls, key, compact)
+    with contextlib.suppress(NotDefined):
+        if key is not None:
+            kind.stored_name(cls, key, "key")
+        if attribute is not None:
+            kind.stored_name(cls, attribute, "compaction id")
+        if strict:
+            kind.keep_exact(cls)
+    cls._outbox_declaration = Declaration(name, key, strict, attribute, kind)
 
 
-def _is_document_class(cls: object) -> bool:
-    return isinstance(cls, type) and issubclass(cls, EmbeddedDocument)
+def _kind(cls: Any) -> Kind:
+    kind = kind_of(cls) if isinstance(cls, type) else None
+    if kind is None:
+        raise InvalidMessageClass(f"{cls!r} cannot be a message: derive it from mongoengine.EmbeddedDocument")
+    return kind
 
 
 def declaration_of(cls: object) -> Declaration | None:
     """Returns how a class was declared; None if it is no message class. A class derived from one is none."""
-    declaration: Declaration | None = vars(cls).get("_outbox_declaration") if _is_document_class(cls) else None
+    declaration: Declaration | None = vars(cls).get("_outbox_declaration") if isinstance(cls, type) else None
     return declaration
 
 
@@ -99,14 +98,6 @@ def compaction_of(cls: Any) -> str | None:
     declaration = declaration_of(cls)
     if declaration is None or declaration.compact is None:
         return None
-    return KEY if declaration.compact == declaration.key else f"{DATA}{cls._fields[declaration.compact].db_field}"
-
-
-def _check_key(cls: Any, key: str, what: str = "key") -> None:
-    field = cls._fields.get(key)
-    if field is None:
-        raise InvalidMessageClass(f"{cls.__name__} has no field {key!r} to be its {what}")
-    if not isinstance(field, KEY_FIELDS) or isinstance(field, fields.ComplexDateTimeField):
-        raise InvalidMessageClass(
-            f"{cls.__name__}.{key} is a {type(field).__name__}; a {what} is a text, int, ObjectId or UUID field"
-        )
+    if declaration.compact == declaration.key:
+        return KEY
+    return f"{DATA}{declaration.kind.stored_name(cls, declaration.compact, 'compaction id')}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
@@ -11,53 +10,30 @@ from uuid import UUID
 import bson
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
-from mongoengine import EmbeddedDocument  # type: ignore[import-untyped]  # mongoengine ships no types
-from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
-    FieldDoesNotExist,
-    InvalidDocumentError,
-    NotRegistered,
-    ValidationError,
-)
 
 from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
 from outbox.messages.compaction import KEY, compaction_id, key_text
 from outbox.messages.declaration import Declaration, compaction_of, declaration_of
-from outbox.messages.decoding import Decoder
 from outbox.messages.dialects import JSON
-from outbox.messages.exact import changes, keep_in_all
-from outbox.messages.fields import bson_schema, json_schema
 from outbox.messages.not_json import not_json
 from outbox.mongo.codec import DECODED
 
 Key = str | int | ObjectId | UUID
 """A key is the text of one of these."""
 
-_MOST_CHANGES = 5
-# mongoengine raises the first for what it checks; the others come out of it for values that it does not expect.
-# RecursionError: a value nested deeper than Python can follow.
-_REFUSALS = (
-    ValidationError,
-    bson.errors.BSONError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-)
-
 
 class MessageTypes:
     """Holds the message classes of an outbox, and encodes and decodes by them. Immutable and thread-safe."""
 
-    def __init__(self, classes: Iterable[type[EmbeddedDocument]]) -> None:
+    def __init__(self, classes: Iterable[type[Any]]) -> None:
         """Raises InvalidMessageClass: a class without `@message`, two of one type, or one that cannot be stored."""
-        self._classes: dict[str, type[EmbeddedDocument]] = {}
-        self._declarations: dict[type[EmbeddedDocument], Declaration] = {}
+        self._classes: dict[str, type[Any]] = {}
+        self._declarations: dict[type[Any], Declaration] = {}
         self._schemas: dict[str, dict[str, Any]] = {}
+        self._keys: dict[str, str] = {}
+        """The stored name of each type's key, of those that have one."""
         self.compactions: dict[str, str] = {}
         """What each type is compacted by, of those that are; see outbox.messages.compaction."""
-        self._decoder = Decoder()
         for cls in classes:
             declaration = declaration_of(cls)
             if declaration is None:
@@ -67,12 +43,12 @@ class MessageTypes:
                 raise InvalidMessageClass(
                     f"{cls.__qualname__} and {other.__qualname__} both are {declaration.type!r}: one class a type"
                 )
-            try:
-                self._schemas[declaration.type] = bson_schema(cls)
-                if declaration.strict:
-                    keep_in_all(cls)
-            except NotRegistered as error:
-                raise InvalidMessageClass(f"{cls.__name__} names a class that is not defined: {error}") from error
+            kind = declaration.kind
+            self._schemas[declaration.type] = kind.bson_schema(cls)
+            if declaration.strict:
+                kind.keep_exact(cls)
+            if declaration.key is not None:
+                self._keys[declaration.type] = kind.stored_name(cls, declaration.key, "key")
             self._classes[declaration.type] = cls
             self._declarations[cls] = declaration
             compaction = compaction_of(cls)
@@ -82,7 +58,7 @@ class MessageTypes:
         """The type names, in the order given."""
 
     def encode(self, message: object) -> tuple[str, str | None, RawBSONDocument]:
-        """Returns the message's type, key and data, checked by mongoengine's `validate()`.
+        """Returns the message's type, key and data, checked as its class says.
 
         Raises UnknownMessage for a class not given here, InvalidMessage for values that cannot be stored.
         """
@@ -92,34 +68,16 @@ class MessageTypes:
                 f"{type(message).__qualname__} is not a message of this outbox: "
                 "decorate it with @message and give it to Outbox(messages=[…])"
             )
-        try:
-            message.validate()  # type: ignore[attr-defined]  # mongoengine's
-            data = message.to_mongo()  # type: ignore[attr-defined]  # as above
-            data.pop("_cls", None)  # the type says which class it is, also after the class is renamed
-            encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
-            changed = self._changed(declaration, message)
-            missing = None if changed else not_json(data)
-        except OverflowError as error:
-            raise InvalidMessage(f"{declaration.type}: {error} (integers are 64 bits wide)") from error
-        except _REFUSALS as error:
-            # Some errors say nothing, or only numbers. Best is to say what would be changed, else the kind of error.
-            why = self._changed(declaration, message) or f"{type(error).__name__}: {error}"
-            raise InvalidMessage(f"{declaration.type}: {why}") from error
-        if changed:
-            raise InvalidMessage(f"{declaration.type}: {changed}")
+        data, encoded = declaration.kind.encode(message, declaration.type, strict=declaration.strict)
+        missing = not_json(data)
         if missing is not None:
             raise InvalidMessage(f"{declaration.type}: {missing}: no relay could deliver it")
-        return declaration.type, self._key(declaration, message, data), encoded
+        return declaration.type, self._key(declaration, data), encoded
 
-    def _changed(self, declaration: Declaration, message: Any) -> str:
-        """Says which values would be stored as other ones; "" for a class that is not strict."""
-        changed = list(itertools.islice(changes(message), _MOST_CHANGES)) if declaration.strict else []
-        return f"{'; '.join(changed)}. Convert it yourself, or declare the message with strict=False" if changed else ""
-
-    def _key(self, declaration: Declaration, message: Any, data: dict[str, Any]) -> str | None:
+    def _key(self, declaration: Declaration, data: dict[str, Any]) -> str | None:
         if declaration.key is None:
             return None
-        key = data.get(message._fields[declaration.key].db_field)
+        key = data.get(self._keys[declaration.type])
         if key is None:
             raise InvalidMessage(
                 f"{declaration.type}: the key {declaration.key!r} has no value; give it one, "
@@ -146,7 +104,7 @@ class MessageTypes:
             )
         return id
 
-    def decode(self, type: str, data: dict[str, Any] | None) -> EmbeddedDocument | None:
+    def decode(self, type: str, data: dict[str, Any] | None) -> Any:
         """Decodes data into an instance of its class; None for a type not given here, and for a tombstone.
 
         Leaves out fields that the class does not know: a newer writer may have added them. Dates are aware, in UTC.
@@ -156,13 +114,13 @@ class MessageTypes:
         if cls is None or data is None:
             return None
         try:
-            return self._decoder.build(cls, data)
-        except (*_REFUSALS, InvalidDocumentError, FieldDoesNotExist, NotRegistered) as error:
+            return self._declarations[cls].kind.decode(cls, data)
+        except ValueError as error:
             raise InvalidMessage(
                 f"{type}: the data does not fit {cls.__name__} ({error}); the record's `data` has it as it stands"
             ) from error
 
-    def name_of(self, type: str | builtins.type[EmbeddedDocument]) -> str:
+    def name_of(self, type: str | builtins.type[Any]) -> str:
         """Returns the type name of a message class; a name as it is. Raises UnknownMessage."""
         if isinstance(type, str):
             return type
@@ -177,5 +135,5 @@ class MessageTypes:
 
     def json_schemas(self) -> dict[str, dict[str, Any]]:
         """Returns, by type name, the JSON Schema of the value on Kafka; null is one where there are tombstones."""
-        schemas = {type: json_schema(cls) for type, cls in self._classes.items()}
+        schemas = {type: self._declarations[cls].kind.json_schema(cls) for type, cls in self._classes.items()}
         return {type: JSON.nullable(each) if type in self.compactions else each for type, each in schemas.items()}

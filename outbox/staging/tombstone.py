@@ -6,12 +6,8 @@ import builtins
 from dataclasses import dataclass
 from typing import Any
 
-from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # mongoengine ships no types
-
 from outbox.errors import InvalidMessage, UnknownMessage
-from outbox.messages.compaction import key_text
 from outbox.messages.declaration import Declaration, declaration_of
-from outbox.messages.exact import is_exact
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ def tombstone(message_class: builtins.type[Any], /, *, key: object = None, **id:
             f"{declaration.type}: a tombstone of {message_class.__name__} takes {' and '.join(wanted)}, "
             f"not {', '.join(given) or 'nothing'}"
         )
-    texts = {name: _text(message_class, declaration.type, wanted[name], value) for name, value in given.items()}
+    texts = {name: _text(message_class, declaration, wanted[name], value) for name, value in given.items()}
     is_by_key = declaration.compact == declaration.key
     return Tombstone(message_class, texts.get("key"), None if is_by_key else texts[declaration.compact])
 
@@ -62,17 +58,11 @@ def _arguments(declaration: Declaration) -> dict[str, str]:
     return {**key, declaration.compact: declaration.compact}
 
 
-def _text(cls: Any, type: str, name: str, value: object) -> str:
+def _text(cls: Any, declaration: Declaration, name: str, value: object) -> str:
     """Returns the text of a value as a message of the class would have it."""
-    field = cls._fields[name]
     try:
-        if is_exact(field, value):
-            converted = field.to_python(value)
-            field.validate(converted)
-            text = key_text(field.to_mongo(converted))
-            text.encode()
-            return text
-        why = "would be stored as another value"
-    except (ValidationError, TypeError, ValueError, ArithmeticError) as error:
-        why = str(error) or builtins.type(error).__name__
-    raise InvalidMessage(f"{type}: {name}: {value!r:.100}: {why}")
+        text = declaration.kind.key_text(cls, name, value)
+        text.encode()
+        return text
+    except ValueError as error:
+        raise InvalidMessage(f"{declaration.type}: {name}: {value!r:.100}: {error}") from error

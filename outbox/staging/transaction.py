@@ -8,7 +8,7 @@ from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 
 from outbox.errors import TransactionRequired
-from outbox.messages.mongoengine_internals import mongoengine_session
+from outbox.messages.documents.mongoengine_internals import mongoengine_session
 from outbox.mongo.pymongo_internals import bound_session
 
 _MISSING = (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mongoengine import EmbeddedDocument
 
-from outbox.messages.fields import REFUSED, STORED, bson_schema
+from outbox.messages.documents.fields import REFUSED, STORED, bson_schema
 from tests.integration.outbox.messages.field_cases import CASES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "message-classes.md").read_text(encoding="utf-8")

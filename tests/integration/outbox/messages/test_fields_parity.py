@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from pymongo.errors import WriteError
 
 from outbox import InvalidMessage, InvalidMessageClass, message
-from outbox.messages.fields import REFUSED, STORED
+from outbox.messages.documents.fields import REFUSED, STORED
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
 from outbox.staging.validator import staging_validator

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import WriteError
 
 from outbox.messages.dialects import portable_pattern
-from outbox.messages.fields import bson_schema
+from outbox.messages.documents.fields import bson_schema
 from outbox.messages.limits import RESERVED_HEADERS
 from outbox.mongo.codec import DECODED
 from outbox.staging.validator import max_message_bytes_of, schemas_of, staging_validator

@@ -10,7 +10,7 @@ from bson import Decimal128
 from mongoengine import EmbeddedDocument, fields
 
 from outbox.errors import IncompatibleOutbox
-from outbox.messages.fields import bson_schema
+from outbox.messages.documents.fields import bson_schema
 from outbox.staging.validator import max_message_bytes_of, merge, schemas_of, staging_validator
 from tests.integration.outbox.messages.field_cases import ParityCircle, ParityShape
 

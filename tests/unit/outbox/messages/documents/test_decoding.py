@@ -13,7 +13,7 @@ from mongoengine import Document, EmbeddedDocument, fields
 
 from outbox import InvalidMessage, message
 from outbox.messages.compatibility import differences
-from outbox.messages.fields import bson_schema
+from outbox.messages.documents.fields import bson_schema
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
 

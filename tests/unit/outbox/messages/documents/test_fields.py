@@ -15,7 +15,7 @@ from mongoengine import Document, EmbeddedDocument, fields
 
 from outbox.errors import InvalidMessageClass
 from outbox.messages.dialects import portable_pattern
-from outbox.messages.fields import bson_schema, json_schema
+from outbox.messages.documents.fields import bson_schema, json_schema
 from tests.integration.outbox.messages.field_cases import CASES
 
 

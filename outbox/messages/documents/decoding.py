@@ -13,7 +13,7 @@ from typing import Any
 from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.errors import NotRegistered  # type: ignore[import-untyped]  # as above
 
-from outbox.messages.mongoengine_internals import document_class
+from outbox.messages.documents.mongoengine_internals import names
 
 _AS_STORED = (fields.ReferenceField, fields.GenericReferenceField)
 
@@ -48,7 +48,7 @@ class Decoder:
         if isinstance(field, fields.EmbeddedDocumentField):
             return self._embedded(field.document_type, value)
         if isinstance(field, fields.GenericEmbeddedDocumentField):
-            return self.build(document_class(value["_cls"]), value)
+            return self.build(names().document_class(value["_cls"]), value)
         if isinstance(field, fields.ListField) and isinstance(value, list):
             return value if field.field is None else [self._value(field.field, item) for item in value]
         if isinstance(field, fields.DictField) and isinstance(value, dict):
@@ -63,14 +63,14 @@ class Decoder:
         if not isinstance(value, dict):
             raise ValueError(f"{declared.__name__}: a {type(value).__name__} is no document")  # noqa: TRY004  # as _from_son
         name = value.get("_cls", declared._class_name)
-        return self.build(declared if name == declared._class_name else document_class(name), value)
+        return self.build(declared if name == declared._class_name else names().document_class(name), value)
 
     def _dynamic(self, value: Any) -> Any:
         """Builds a document if its class is known; never follows a reference."""
         if not isinstance(value, dict) or "_cls" not in value or "_ref" in value:
             return value
         try:
-            cls = document_class(value["_cls"])
+            cls = names().document_class(value["_cls"])
         except NotRegistered:
             return value
         return self.build(cls, value) if issubclass(cls, EmbeddedDocument) else value

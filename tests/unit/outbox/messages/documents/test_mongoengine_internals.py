@@ -6,7 +6,7 @@ import re
 
 import mongoengine  # type: ignore[import-untyped]  # mongoengine ships no types
 
-from outbox.messages.mongoengine_internals import mongoengine_session
+from outbox.messages.documents.mongoengine_internals import mongoengine_session
 from tests.doubles.changed_library import import_after, refusal_after
 
 

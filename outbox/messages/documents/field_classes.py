@@ -5,7 +5,7 @@ from __future__ import annotations
 from mongoengine import fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.base import BaseField, ComplexBaseField  # type: ignore[import-untyped]  # as above
 
-from outbox.messages.mongoengine_internals import INTEGERS
+from outbox.messages.documents.mongoengine_internals import names
 
 REFUSED: dict[type, str] = {
     **dict.fromkeys((fields.FileField, fields.ImageField), "keeps its bytes in GridFS, outside the message"),
@@ -18,7 +18,7 @@ REFUSED: dict[type, str] = {
 """The field classes a message cannot have, and why."""
 
 CHOSEN = (
-    *(fields.StringField, *INTEGERS, fields.FloatField, fields.DecimalField, fields.Decimal128Field),
+    *(fields.StringField, *names().integers, fields.FloatField, fields.DecimalField, fields.Decimal128Field),
     *(fields.BooleanField, fields.DateTimeField, fields.ObjectIdField, fields.UUIDField, fields.BinaryField),
     *(fields.DynamicField, fields.ListField),
 )

@@ -13,8 +13,8 @@ from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  
 
 from outbox.messages.choices import identity
 from outbox.messages.dialects import BSON, JSON, FieldPath, Schema, closed, dbref, geojson, point, portable_pattern
-from outbox.messages.field_classes import CHOOSING, CHOSEN, REFUSED
-from outbox.messages.mongoengine_internals import INTEGERS, document_class
+from outbox.messages.documents.field_classes import CHOOSING, CHOSEN, REFUSED
+from outbox.messages.documents.mongoengine_internals import names
 from outbox.mongo.codec import DECODED
 
 _MOST = bson.Decimal128("9." + "9" * 33 + "E+6144")
@@ -229,7 +229,7 @@ def _any_of(members: list[type[EmbeddedDocument]], path: FieldPath, *, add_name:
 def _named(cls: type[EmbeddedDocument], path: FieldPath, *, add_name: bool) -> Schema:
     """Makes the schema of one of several classes that a field takes: readers tell them apart by `_cls`."""
     schema = _document(cls, path)
-    if document_class(cls._class_name) is not cls:
+    if names().document_class(cls._class_name) is not cls:
         raise path.error(f"two classes are called {cls._class_name}, so a reader could not tell them apart: rename")
     if "_cls" in schema["properties"]:
         return schema
@@ -264,7 +264,7 @@ def _geojson(name: str, depth: int) -> Callable[[Any, FieldPath], Schema]:
 STORED: dict[type, Callable[[Any, FieldPath], Schema]] = {
     **dict.fromkeys((fields.StringField, fields.EmailField), _string),
     fields.URLField: _leaf("string"),
-    **dict.fromkeys(INTEGERS, _number("int", lambda bound: bound)),
+    **dict.fromkeys(names().integers, _number("int", lambda bound: bound)),
     fields.FloatField: _number("number", float),
     fields.DecimalField: _decimal,
     fields.Decimal128Field: _decimal128,

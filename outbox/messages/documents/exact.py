@@ -13,7 +13,7 @@ from uuid import UUID
 from bson import Binary, DBRef, Decimal128
 from mongoengine import Document, EmbeddedDocument, fields  # type: ignore[import-untyped]  # it ships no types
 
-from outbox.messages.mongoengine_internals import INTEGERS, document_class
+from outbox.messages.documents.mongoengine_internals import names
 
 _CHARACTERS = 60
 _DIGITS, _EXPONENTS = 34, range(-6176, 6112)  # what a Decimal128 can hold exactly
@@ -106,7 +106,7 @@ def _changes(field: Any, value: Any, path: str) -> Iterator[str]:
     elif isinstance(field, fields.EmbeddedDocumentField) and isinstance(value, Mapping):
         yield from _in_document(field.document_type, value, path)
     elif isinstance(field, fields.GenericEmbeddedDocumentField) and isinstance(value, Mapping) and "_cls" in value:
-        yield from _in_document(document_class(value["_cls"]), value, path)
+        yield from _in_document(names().document_class(value["_cls"]), value, path)
     elif isinstance(field, fields.ListField):
         yield from _in_list(field, value, path)
     elif isinstance(field, fields.DictField) and isinstance(value, Mapping):
@@ -285,7 +285,7 @@ _FIELDS: dict[type, tuple[tuple[str, Any, frozenset[type]], ...]] = {}
 _RULES: dict[type, _Rule] = {
     fields.ComplexDateTimeField: _Rule(frozenset(), _zoneless),
     fields.StringField: _Rule(frozenset({str}), _text),
-    **dict.fromkeys(INTEGERS, _Rule(frozenset({int}), _integer)),
+    **dict.fromkeys(names().integers, _Rule(frozenset({int}), _integer)),
     fields.FloatField: _Rule(frozenset({float}), _float),
     fields.DecimalField: _Rule(frozenset(), _decimal),
     fields.Decimal128Field: _Rule(frozenset(), _decimal128),

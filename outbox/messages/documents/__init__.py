@@ -1,0 +1,1 @@
+"""mongoengine's documents as message classes; imported only where mongoengine is."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -20,10 +19,11 @@ from outbox.consumers.by_key import ByKey
 from outbox.consumers.caught_up import CaughtUpWait
 from outbox.consumers.config import ConsumerConfig
 from outbox.consumers.decoding import Delivery
-from outbox.consumers.in_transaction import InTransaction
+from outbox.consumers.in_transaction import InTransaction, one_by_one
 from outbox.consumers.in_turn import InTurn, Terms
 from outbox.consumers.observable import observable
 from outbox.consumers.observed import Observed, Observer, ObserverFailed
+from outbox.consumers.one_run import OneRun
 from outbox.dead_letters.store import OnPoison
 from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import OpenOutbox, Target
@@ -93,10 +93,7 @@ class Consumer(Generic[M]):
         self._config = ConsumerConfig(
             outbox, name, query.start, on_poison, random.random, query, decode, tell=teller(on_event, decode)
         )
-        self._lock = threading.Lock()
-        self._stop: threading.Event | None = None
-        self._ended: threading.Event | None = None
-        self._runner = 0
+        self._runs = OneRun(self.id, InvalidConsumer)
         self._observed: list[Observed] = []
 
     def run(self, handle: Callable[[Record[M]], object], *, stop: threading.Event | None = None) -> None:
@@ -113,7 +110,7 @@ class Consumer(Generic[M]):
         themselves. Lost connections and elections are waited for.
         """
         _check_callable(handle)
-        with self._running(stop) as stopping:
+        with self._runs.begin(stop) as stopping:
             terms = self._terms(stopping)
             if self._concurrency == 1:
                 self._work(InTurn(handle, terms), stopping)
@@ -144,9 +141,9 @@ class Consumer(Generic[M]):
                 f"concurrency={self._concurrency} and run_in_transaction do not go together: one position would be "
                 "moved by several transactions. Give shares= instead"
             )
-        with self._running(stop) as stopping:
+        with self._runs.begin(stop) as stopping:
             client = self._outbox.collections.client
-            self._work(InTransaction(handle, batch, client, self._terms(stopping)), stopping)
+            self._work(InTransaction(one_by_one(handle), batch, client, self._terms(stopping)), stopping)
 
     def observe(self) -> Observable[Record[M]]:
         """Gives each record to the subscriber; it counts as handled when it is given to `ack`. Cold.
@@ -158,7 +155,7 @@ class Consumer(Generic[M]):
         return observable(self._observe, self.name)
 
     def _observe(self, observer: Observer, stop: threading.Event) -> None:
-        with self._running(stop) as stopping:
+        with self._runs.begin(stop) as stopping:
             self._observed = []
             try:
                 self._work(Observed(observer, self._terms(stopping), self._observed), stopping)
@@ -176,16 +173,11 @@ class Consumer(Generic[M]):
 
     def stop(self) -> None:
         """Ends what runs, as the `stop` of `run`. Does not wait; does nothing when nothing runs."""
-        with self._lock:
-            if self._stop is not None:
-                self._stop.set()
+        self._runs.stop()
 
     def join(self, seconds: float) -> None:
         """Waits until nothing runs any more, `seconds` at most; not at all on a thread that runs it."""
-        with self._lock:
-            ended = self._ended
-        if ended is not None and threading.get_ident() != self._runner:
-            ended.wait(seconds)
+        self._runs.join(seconds)
 
     @outside_bound_session
     def wait_caught_up(self, timeout: float = 5.0) -> None:
@@ -221,21 +213,6 @@ class Consumer(Generic[M]):
         The next run begins where `start` says. Its dead letters stay. Raises CursorInUse while it is run anywhere.
         """
         return cursor_admin.forget(self._outbox.collections, self.id, SystemClock())
-
-    @contextmanager
-    def _running(self, stop: threading.Event | None) -> Iterator[threading.Event]:
-        stopping = threading.Event() if stop is None else stop
-        with self._lock:
-            if self._stop is not None:
-                raise InvalidConsumer(f"{self.id} runs already in this process: stop() it first, or make another one")
-            self._stop, ended = stopping, threading.Event()
-            self._ended, self._runner = ended, threading.get_ident()
-        try:
-            yield stopping
-        finally:
-            with self._lock:
-                self._stop = None
-            ended.set()
 
     def _terms(self, stop: threading.Event) -> Terms:
         log, chance, tell = self._config.log(), self._config.chance, self._config.tell

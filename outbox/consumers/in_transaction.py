@@ -25,6 +25,8 @@ from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import is_transient, short_message
 
 HandleInTransaction = Callable[[Record[Any], ClientSession], object]
+Effect = Callable[[Sequence[Record[Any]], ClientSession], object]
+"""Writes, inside a transaction, what these records come to; called again for a transaction that is tried again."""
 Commit = Callable[[Sequence[Record[Any]], ClientSession], None]
 """Writes, inside a transaction, that these records are handled, with all before them."""
 
@@ -79,17 +81,27 @@ class WithEffects(AtLeastOnce):
         return restart
 
 
+def one_by_one(handle: HandleInTransaction) -> Effect:
+    """Makes the effect of records whose handler takes them one at a time."""
+
+    def effect(records: Sequence[Record[Any]], session: ClientSession) -> None:
+        for record in records:
+            handle(record, session)
+
+    return effect
+
+
 class InTransaction(WaitingRecords):
-    """Is a Target, and Interruptible: `poll` handles up to `batch` records in one transaction. In order.
+    """Is a Target, and Interruptible: `poll` has an effect of up to `batch` records in one transaction. In order.
 
     A transaction that fails is tried again; one of several records then record by record, to find the one to blame.
     """
 
-    def __init__(self, handle: HandleInTransaction, batch: int, client: MongoClient[Any], terms: Terms) -> None:
+    def __init__(self, effect: Effect, batch: int, client: MongoClient[Any], terms: Terms) -> None:
         super().__init__()
         self.delivery: WithEffects | None = None
         """How the position is kept; to be set before `open`."""
-        self._handle = handle
+        self._effect = effect
         self._batch = batch
         self._client = client
         self._terms = terms
@@ -98,7 +110,7 @@ class InTransaction(WaitingRecords):
         self._singly_to = 0
 
     def another(self) -> InTransaction:
-        return InTransaction(self._handle, self._batch, self._client, self._terms)
+        return InTransaction(self._effect, self._batch, self._client, self._terms)
 
     def poll(self, seconds: float) -> None:
         """Handles what waits, in one transaction. Raises LeaseLost when another has taken over."""
@@ -128,11 +140,10 @@ class InTransaction(WaitingRecords):
 
     def _transact(self, records: Sequence[Record[Any]]) -> None:
         delivery = self.delivery
-        assert delivery is not None, "the consumer's configuration sets it"
+        assert delivery is not None, "the reader's configuration sets it"
 
         def work(session: ClientSession) -> None:
-            for record in records:
-                self._handle(record, session)
+            self._effect(records, session)
             delivery.commit(records, session)
 
         with self._client.start_session() as session:

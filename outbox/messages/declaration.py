@@ -83,7 +83,10 @@ def declared(cls: Any, kind: Kind, name: str, key: str | None, *, strict: bool, 
 def _kind(cls: Any) -> Kind:
     kind = kind_of(cls) if isinstance(cls, type) else None
     if kind is None:
-        raise InvalidMessageClass(f"{cls!r} cannot be a message: derive it from mongoengine.EmbeddedDocument")
+        raise InvalidMessageClass(
+            f"{cls!r} cannot be a message: derive it from mongoengine.EmbeddedDocument, or from pydantic.BaseModel of "
+            "version 2"
+        )
     return kind
 
 

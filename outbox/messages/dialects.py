@@ -20,6 +20,9 @@ from outbox.messages.choices import distinct
 
 Schema = dict[str, Any]
 
+_MOST = Decimal128("9." + "9" * 33 + "E+6144")
+_LEAST = Decimal128(f"-{_MOST}")
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -85,7 +88,8 @@ BSON = Dialect(
         "int": {"bsonType": ["int", "long"]},
         # Drivers of languages with one number type send 5.0 as an int.
         "number": {"bsonType": ["double", "int", "long"]},
-        "decimal": {"bsonType": "decimal"},
+        # The bounds leave out NaN and the infinities, which JSON does not have.
+        "decimal": {"bsonType": "decimal", "minimum": _LEAST, "maximum": _MOST},
         "bool": {"bsonType": "bool"},
         "date": {"bsonType": "date"},
         "objectId": {"bsonType": "objectId"},
@@ -179,8 +183,13 @@ _PORTABLE = re.compile(
 )
 
 
+def is_portable(pattern: str) -> bool:
+    """Tells whether Python, the server and JSON Schema read a pattern alike."""
+    return _PORTABLE.fullmatch(pattern) is not None
+
+
 def portable_pattern(pattern: re.Pattern[str]) -> str | None:
     """Returns the pattern as `re.match` reads it (anchored at the start); None when others may read it otherwise."""
-    if pattern.flags & ~(re.UNICODE | re.ASCII) or not _PORTABLE.fullmatch(pattern.pattern):
+    if pattern.flags & ~(re.UNICODE | re.ASCII) or not is_portable(pattern.pattern):
         return None
     return f"^(?:{pattern.pattern})"

@@ -14,7 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from outbox.errors import InvalidMessageClass
 from outbox.messages.dialects import Schema
 
-_MODULES = {"mongoengine": "outbox.messages.documents.kind"}
+_MODULES = {"mongoengine": "outbox.messages.documents.kind", "pydantic": "outbox.messages.models.kind"}
 
 
 class Kind(Protocol):

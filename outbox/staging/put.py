@@ -29,10 +29,19 @@ from outbox.staging.tombstone import Tombstone
 from outbox.staging.transaction import check_client, joined
 
 
-class Message(Protocol):
+class Document(Protocol):
     """An instance of a message class, for type checkers: mongoengine's documents have no types."""
 
     def to_mongo(self) -> Any: ...
+
+
+class Model(Protocol):
+    """The same of pydantic, which this package does not import by itself."""
+
+    def model_dump(self) -> dict[str, Any]: ...
+
+
+Message = Document | Model
 
 
 def as_sequence(message: Message | Sequence[Message]) -> Sequence[object]:

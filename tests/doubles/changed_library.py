@@ -14,10 +14,16 @@ print("imported")
 """
 
 
+def run_after(change: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Makes the change to a library in a process of its own, and runs the code there."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{change}\n{code}"], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
 def import_after(change: str) -> subprocess.CompletedProcess[str]:
     """Makes the change to the libraries in a process of its own, and imports this package there."""
-    code = _CODE.format(change=change)
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    return run_after("", _CODE.format(change=change))
 
 
 def refusal_after(change: str) -> str:

@@ -12,13 +12,20 @@ from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]
 from mongoengine.errors import ValidationError  # type: ignore[import-untyped]  # as above
 
 from outbox.messages.choices import identity
-from outbox.messages.dialects import BSON, JSON, FieldPath, Schema, closed, dbref, geojson, point, portable_pattern
+from outbox.messages.dialects import (
+    BSON,
+    JSON,
+    FieldPath,
+    Schema,
+    closed,
+    dbref,
+    geojson,
+    point,
+    portable_pattern,
+)
 from outbox.messages.documents.field_classes import CHOOSING, CHOSEN, REFUSED
 from outbox.messages.documents.mongoengine_internals import names
 from outbox.mongo.codec import DECODED
-
-_MOST = bson.Decimal128("9." + "9" * 33 + "E+6144")
-_LEAST = bson.Decimal128(f"-{_MOST}")
 
 
 def bson_schema(cls: type[EmbeddedDocument]) -> Schema:
@@ -156,14 +163,6 @@ def _decimal(field: Any, path: FieldPath) -> Schema:
     return _number("number", float)(field, path)
 
 
-def _decimal128(field: Any, path: FieldPath) -> Schema:
-    schema = _number("decimal", lambda bound: bson.Decimal128(str(bound)))(field, path)
-    if "decimal" in path.dialect.bounded:
-        # These leave out NaN and the infinities, which JSON does not have.
-        schema = {**schema, "minimum": schema.get("minimum", _LEAST), "maximum": schema.get("maximum", _MOST)}
-    return schema
-
-
 def _complex_datetime(field: Any, path: FieldPath) -> Schema:
     digits = re.escape(field.separator).join(["[0-9]{1,4}", *["[0-9]{2}"] * 5, "[0-9]{6}"])
     return {**path.dialect.scalar("string"), "pattern": f"^{digits}$"}
@@ -267,7 +266,7 @@ STORED: dict[type, Callable[[Any, FieldPath], Schema]] = {
     **dict.fromkeys(names().integers, _number("int", lambda bound: bound)),
     fields.FloatField: _number("number", float),
     fields.DecimalField: _decimal,
-    fields.Decimal128Field: _decimal128,
+    fields.Decimal128Field: _number("decimal", lambda bound: bson.Decimal128(str(bound))),
     fields.BooleanField: _leaf("bool"),
     **dict.fromkeys((fields.DateTimeField, fields.DateField), _leaf("date")),
     fields.ComplexDateTimeField: _complex_datetime,

@@ -1,0 +1,1 @@
+"""pydantic's models as message classes; imported only where pydantic is."""

@@ -1,0 +1,70 @@
+"""How values of one type are stored: the form of a field's value, and of what is inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from outbox.messages.dialects import Dialect, Schema
+
+_CHARACTERS = 60
+
+
+class Unfit(ValueError):
+    """A value that its form does not take. Never leaves the package."""
+
+    def __init__(self, why: str, path: str = "") -> None:
+        super().__init__(f"{path.removeprefix('.')}: {why}" if path else why)
+        self.why = why
+        self.path = path
+
+
+@contextmanager
+def inside(step: str) -> Iterator[None]:
+    """Adds a step, `.name` or `[0]`, to the path of a value that does not fit."""
+    try:
+        yield
+    except Unfit as error:
+        raise Unfit(error.why, step + error.path) from None
+
+
+def short(value: object) -> str:
+    """Returns a value's text for an error, not longer than can be read."""
+    text = repr(value)
+    return text if len(text) <= _CHARACTERS else f"{text[:_CHARACTERS]}…"
+
+
+@dataclass(frozen=True)
+class Form:
+    """Stores values of one type. `encode` and `decode` raise Unfit for what is none of this type."""
+
+    by_user: bool = field(default=False, kw_only=True)
+    """Whether validators of the user's own stand between what is given and the value."""
+
+    def schema(self, dialect: Dialect) -> Schema:
+        """Makes the schema of what is stored."""
+        raise NotImplementedError
+
+    def encode(self, value: Any) -> Any:
+        """Returns what is stored, as BSON has it. Checks all that the schema does."""
+        raise NotImplementedError
+
+    def decode(self, stored: Any) -> Any:
+        """Returns the value. Checks no more than the type: an older deploy may have had other bounds."""
+        raise NotImplementedError
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The BSON types that are stored, for telling forms apart."""
+        raise NotImplementedError
+
+    @property
+    def is_plain(self) -> bool:
+        """Tells whether the value is what is stored, so that it is all one by which form it is decoded."""
+        return False
+
+    def known(self, stored: Any) -> int:
+        """Counts the fields of a document that this form knows: of several that fit, the right one knows most."""
+        return 0

@@ -1,0 +1,162 @@
+"""The form of a model: a document, whose fields have their own forms and their stored names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from outbox.messages.dialects import Dialect, Schema, closed
+from outbox.messages.models.containers import NO_OPERATORS, check_name
+from outbox.messages.models.forms import Form, Unfit, inside, short
+from outbox.messages.models.pydantic_internals import built
+
+
+@dataclass(frozen=True)
+class Field:
+    """Holds one field of a model, or a computed one."""
+
+    name: str
+    stored: str
+    form: Form
+    info: FieldInfo | None
+    """None of a computed field: it is stored, and computed anew when it is read."""
+    description: str | None = None
+
+    @property
+    def is_required(self) -> bool:
+        return self.info is not None and self.info.is_required()
+
+    def schema(self, dialect: Dialect) -> Schema:
+        """Makes the schema of its value."""
+        schema = self.form.schema(dialect)
+        return {**schema, "description": self.description} if dialect.people and self.description else schema
+
+
+@dataclass(frozen=True)
+class Fields(Form):
+    """Stores a model as a document."""
+
+    cls: type[BaseModel]
+    stored: Mapping[str, Field]
+    """The fields by their stored names."""
+    excluded: Mapping[str, FieldInfo]
+    """The fields that are not stored, by their own names: they are read back as their defaults."""
+    extra: Form | None
+    """The form of fields that are not declared; None when there are none."""
+
+    def schema(self, dialect: Dialect) -> Schema:
+        properties = {name: field.schema(dialect) for name, field in self.stored.items()}
+        schema = closed(dialect, properties, [name for name, field in self.stored.items() if field.is_required])
+        if self.extra is None:
+            return schema
+        others = self.extra.schema(dialect)
+        schema |= {"patternProperties": NO_OPERATORS, "additionalProperties": others}
+        if others == {}:
+            del schema["additionalProperties"]
+        return schema
+
+    @property
+    def converted(self) -> list[tuple[FieldInfo, Form]]:
+        """The fields whose values pydantic converts, and their forms."""
+        return [(field.info, field.form) for field in self.stored.values() if field.info is not None]
+
+    def encode(self, value: Any) -> Any:
+        if type(value) is not self.cls:
+            raise Unfit(f"{short(value)} is a {type(value).__name__}, not a {self.cls.__name__}{self._advice(value)}")
+        data = {}
+        own = value.__dict__
+        for name, field in self.stored.items():
+            with inside(f".{field.name}"):
+                if field.info is None:
+                    data[name] = field.form.encode(getattr(value, field.name))
+                elif field.name in own:
+                    data[name] = field.form.encode(own[field.name])
+                else:
+                    raise Unfit("has no value")
+        for name, item in (value.model_extra or {}).items():
+            with inside(f".{name}"):
+                if self.extra is None or name in data:
+                    raise Unfit("is no field of the class")
+                check_name(name)
+                data[name] = self.extra.encode(item)
+        return data
+
+    def _advice(self, value: Any) -> str:
+        if not isinstance(value, self.cls):
+            return ""
+        return f", so its own fields would be lost: declare {self.cls.__name__} | {type(value).__name__}"
+
+    def decode(self, stored: Any) -> Any:
+        if not isinstance(stored, dict):
+            raise Unfit(f"{short(stored)} is no document")
+        values: dict[str, Any] = {}
+        given = set()
+        for name, field in self.stored.items():
+            if field.info is None:
+                continue
+            with inside(f".{field.name}"):
+                if name in stored:
+                    values[field.name] = field.form.decode(stored[name])
+                    given.add(field.name)
+                elif field.info.is_required():
+                    raise Unfit("is missing")
+                else:
+                    values[field.name] = _default(field.info, values)
+        for name, info in self.excluded.items():
+            values[name] = _default(info, values)
+        extra = None if self.extra is None else self._extra(stored)
+        return built(self.cls, values, given | set(extra or ()), extra)
+
+    def _extra(self, stored: dict[str, Any]) -> dict[str, Any]:
+        extra = {}
+        for name, item in stored.items():
+            if name not in self.stored and self.extra is not None:
+                with inside(f".{name}"):
+                    extra[name] = self.extra.decode(item)
+        return extra
+
+    @property
+    def types(self) -> frozenset[str]:
+        return frozenset({"object"})
+
+    def known(self, stored: Any) -> int:
+        return len(self.stored.keys() & stored.keys()) if isinstance(stored, dict) else 0
+
+
+@dataclass(frozen=True)
+class Root(Form):
+    """Stores a RootModel as what is in it."""
+
+    cls: type[BaseModel]
+    form: Form
+
+    @property
+    def converted(self) -> list[tuple[FieldInfo, Form]]:
+        """The one field, as Fields has them."""
+        return [(self.cls.model_fields["root"], self.form)]
+
+    def schema(self, dialect: Dialect) -> Schema:
+        return self.form.schema(dialect)
+
+    def encode(self, value: Any) -> Any:
+        if type(value) is not self.cls:
+            raise Unfit(f"{short(value)} is a {type(value).__name__}, not a {self.cls.__name__}")
+        return self.form.encode(value.root)  # type: ignore[attr-defined]  # a RootModel has it
+
+    def decode(self, stored: Any) -> Any:
+        return built(self.cls, {"root": self.form.decode(stored)}, {"root"}, None)
+
+    @property
+    def types(self) -> frozenset[str]:
+        return self.form.types
+
+
+def _default(info: FieldInfo, values: dict[str, Any]) -> Any:
+    """Makes a field's default anew."""
+    if getattr(info, "default_factory_takes_validated_data", False):
+        return info.get_default(call_default_factory=True, validated_data=values)
+    return info.get_default(call_default_factory=True)

@@ -44,3 +44,11 @@ def ledger_topic(kafka: str, topic_name: str) -> Iterator[Topic]:
     create_topic(kafka, topic_name, PARTITIONS)
     with contextlib.closing(Topic(kafka, topic_name)) as topic:
         yield topic
+
+
+@pytest.fixture
+def transactions_ended(database: Database[dict[str, Any]]) -> Iterator[None]:
+    """Ends, after the test, the transactions that killed processes have left open: for a minute, or until the end of
+    their time, the database could not be dropped."""
+    yield
+    database.client.admin.command("killAllSessions", [])

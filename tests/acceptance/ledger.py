@@ -19,6 +19,8 @@ from outbox.staging import document as staging
 from tests.acceptance.process import Process
 from tests.acceptance.processes.entry import TYPE, Entry
 
+COPIES = "copies"
+
 
 class Written(NamedTuple):
     """What writers said of themselves."""
@@ -43,6 +45,10 @@ class Ledger:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self.database = database
         self.collections = Collections(database, "outbox")
+
+    def create_copies(self) -> None:
+        """Makes the outbox into which a consumer puts the messages once more."""
+        Outbox(self.database, COPIES, messages=[Entry]).create()
 
     def create(self, accounts: int = 100, **settings: Any) -> None:
         """Makes the outbox and the empty accounts."""
@@ -84,6 +90,11 @@ class Ledger:
             for seq, record in enumerate(batch["records"], batch["_id"])
         ]
 
+    def effects(self, name: str = "ledger") -> list[Seen]:
+        """What the handlers of a consumer of consume.py have done, in the order of their calls."""
+        done = self.database[f"effects-{name}"].find(sort=[("at", 1)])
+        return [Seen(each["id"], each["account"], each["number"], each["seq"]) for each in done]
+
     def head(self) -> int:
         """The newest seq."""
         return Log(self.collections).head()
@@ -105,6 +116,20 @@ class Ledger:
         if kafka is not None:
             found += content_faults("Kafka", kafka, written)
         return found
+
+    def faults_of_effects(self, written: Written, name: str = "ledger") -> list[str]:
+        """What is wrong with what the handlers of a consumer have done."""
+        return content_faults(f"the effects of {name}", self.effects(name), written)
+
+    def faults_of_copies(self, written: Written) -> list[str]:
+        """What is wrong with the outbox into which consume.py has put the messages once more: it has each once."""
+        copies = Outbox(self.database, COPIES, messages=[Entry])
+        copies.sequence()
+        seen = [
+            Seen(record.headers["origin"], record.data["account"], record.data["number"], record.seq)
+            for record in copies.read()
+        ]
+        return log_faults(seen) + content_faults("the copies", seen, written)
 
 
 def log_faults(log: Sequence[Seen]) -> list[str]:

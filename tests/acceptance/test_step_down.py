@@ -10,7 +10,8 @@ import pytest
 from pymongo import MongoClient
 
 from tests.acceptance.conftest import Start
-from tests.acceptance.ledger import Ledger
+from tests.acceptance.consumers import Scene
+from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process
 from tests.acceptance.topic import Topic
 from tests.servers.replica_set import ReplicaSet
@@ -106,6 +107,26 @@ def test_a_backlog_in_staging_keeps_its_order_through_a_step_down(
     sequencer.stop()
 
     assert ledger.faults(ledger.written(writers)) == []
+
+
+@pytest.mark.heavy
+@pytest.mark.usefixtures("transactions_ended")
+def test_consumers_of_every_kind_ride_out_another_primary(
+    replica_set: ReplicaSet, ledger: Ledger, start: Start
+) -> None:
+    """Watches over asking for the position after every doubt, and over what is put into another outbox meanwhile."""
+    ledger.create_copies()
+    scene = Scene(ledger, replica_set.uri, start, writers=2)
+    scene.of_every_kind()
+    scene.wait_for_more()
+    for primary in (stepped_down, killed):
+        with primary(replica_set):
+            scene.wait_for_more()
+        replica_set.wait_until_healthy()
+
+    assert scene.finish() == []
+    assert duplicates(ledger.effects("transaction")) == 0
+    assert ledger.faults_of_copies(ledger.written(scene.writers)) == []
 
 
 def _wait_for_more(topic: Topic, records: int, relay: Process) -> None:

@@ -1,5 +1,6 @@
 """A transactional outbox for MongoDB: put in a transaction, subscribe through RxPY, relay to Kafka."""
 
+from outbox.aio import AsyncOutbox
 from outbox.consumers.consumer import Consumer
 from outbox.consumers.inbox import Inbox
 from outbox.errors import (
@@ -49,6 +50,7 @@ from outbox.readers.start import Start
 from outbox.staging.tombstone import Tombstone, tombstone
 
 __all__ = [
+    "AsyncOutbox",
     "Consumer",
     "CursorInUse",
     "CursorMismatch",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -152,17 +152,25 @@ def has_come(condition: Callable[[], bool], timeout: float, clock: Clock) -> boo
 
     An error of the server that passes by itself counts as not yet; others are raised.
     """
-    until, pause = clock.monotonic() + timeout, FIRST_PAUSE
-    while not _holds(condition):
-        left = until - clock.monotonic()
-        if left <= 0:
+    pausing = pauses(timeout, clock)
+    while not holds(condition):
+        pause = next(pausing, None)
+        if pause is None:
             return False
-        clock.wait(min(left, pause))
-        pause = min(2 * pause, LONGEST_PAUSE)
+        clock.wait(pause)
     return True
 
 
-def _holds(condition: Callable[[], bool]) -> bool:
+def pauses(timeout: float, clock: Clock) -> Iterator[float]:
+    """Yields how long to wait before each further try; ends when `timeout` seconds are over."""
+    until, pause = clock.monotonic() + timeout, FIRST_PAUSE
+    while (left := until - clock.monotonic()) > 0:
+        yield min(left, pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def holds(condition: Callable[[], bool]) -> bool:
+    """Tells whether it does now. False, too, at an error of the server that passes by itself; others are raised."""
     try:
         return condition()
     except PyMongoError as error:
@@ -172,7 +180,7 @@ def _holds(condition: Callable[[], bool]) -> bool:
 
 
 class PassedWait:
-    """Waits until a reader has passed a message. For one thread."""
+    """Waits until a reader has passed a message. Not thread-safe."""
 
     def __init__(self, collections: Collections, log: Log, id: ObjectId, reader: str, clock: Clock) -> None:
         self._collections = collections
@@ -186,10 +194,11 @@ class PassedWait:
 
     def run(self, timeout: float) -> None:
         """Raises WaitTimeout, and pymongo's errors that do not pass."""
-        if not has_come(self._has_passed, timeout, self._clock):
-            raise self._timed_out(timeout)
+        if not has_come(self.has_passed, timeout, self._clock):
+            raise self.timed_out(timeout)
 
-    def _has_passed(self) -> bool:
+    def has_passed(self) -> bool:
+        """Tells whether it has. Raises pymongo's errors."""
         record = self._numbered()
         if record is None:
             return False
@@ -209,7 +218,8 @@ class PassedWait:
             self._searched = head
         return self._record
 
-    def _timed_out(self, timeout: float) -> WaitTimeout:
+    def timed_out(self, timeout: float) -> WaitTimeout:
+        """Makes the error that says where the message is instead. Raises pymongo's errors."""
         location = find(self._collections, self._log, self._id)
         known = "" if self._reader in (*location.passed, *location.waiting) else f"; {self._reader} has no cursor here"
         return WaitTimeout(f"{self._reader} has not passed it within {timeout:g} s: {location}{known}", location)

@@ -55,7 +55,7 @@ class Outbox(Reading):
         self._capacity = capacity
         self._max_message_bytes = max_message_bytes
         self._putter = Putter(self.collections, self._types, max_message_bytes)
-        self._unattended = NoSequencerWarning(self.collections)
+        self.unattended = NoSequencerWarning(self.collections)
         self._pid = os.getpid()
         self._closed = False
 
@@ -68,7 +68,7 @@ class Outbox(Reading):
         takes up to a minute when transactions that stay open are in its way. Raises IncompatibleOutbox,
         UnsupportedServer, and pymongo's errors.
         """
-        self._usable()
+        self.check_usable()
         creation.create(self.collections, Declared(self._types, self._max_message_bytes), self._capacity)
         self._putter.forget()
 
@@ -109,9 +109,9 @@ class Outbox(Reading):
         Raises, before anything is written: TransactionRequired, UnknownMessage, InvalidMessage, InvalidHeaders,
         MessageTooLarge, OutboxNotCreated. Pymongo's errors pass through, so that `with_transaction` can retry.
         """
-        self._usable()
+        self.check_usable()
         ids = self._putter.put(as_sequence(message), session, headers, standalone=standalone)
-        self._unattended.check()
+        self.unattended.check()
         return ids if isinstance(message, Sequence) else ids[0]
 
     @outside_bound_session
@@ -121,21 +121,21 @@ class Outbox(Reading):
         Returns 0 when another process works, which takes a second to see; one killed elsewhere is waited for, 3 s.
         Raises pymongo's errors, LeaseLost and OutboxNotCreated.
         """
-        self._usable()
+        self.check_usable()
         return sequence_once(self.collections)
 
     @outside_bound_session
     @patient
     def status(self) -> Status:
         """Where the log, the readers and the sequencer are. Raises OutboxNotCreated and pymongo's errors."""
-        self._usable()
+        self.check_usable()
         return status(self.collections)
 
     @outside_bound_session
     @patient
     def types(self) -> tuple[str, ...]:
         """The message types that staging's validator accepts, from whichever service declared them."""
-        self._usable()
+        self.check_usable()
         options = self.collections.options(self.collections.staging.name) or {}
         return tuple(schemas_of(options.get("validator", {})))
 
@@ -151,7 +151,7 @@ class Outbox(Reading):
         Raises IncompatibleOutbox while another process sequences: appending to a missing log would make a plain
         collection. Stop that process first. One killed on another host is waited for, 3 s.
         """
-        self._usable()
+        self.check_usable()
         self._end_reading()
         self._putter.forget()
         creation.drop(self.collections)
@@ -171,7 +171,7 @@ class Outbox(Reading):
     ) -> None:
         self.close()
 
-    def _usable(self) -> None:
+    def check_usable(self) -> None:
         if self._pid != os.getpid():
             raise OutboxClosed(
                 "this Outbox was made before the process forked; threads and sessions do not survive a fork. Make a "

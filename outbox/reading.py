@@ -46,7 +46,7 @@ class Reading(ABC):
         self.log = Log(self.collections)
         self._types = types
         self._feed = BackgroundThreads(self.collections, sequencing=sequence)
-        self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode, self._usable)
+        self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode, self.check_usable)
         self._consumers: WeakSet[Consumer[Any]] = WeakSet()
 
     @property
@@ -54,7 +54,7 @@ class Reading(ABC):
         return self.collections.name
 
     @abstractmethod
-    def _usable(self) -> None:
+    def check_usable(self) -> None:
         """Raises OutboxClosed once it is closed, or in a process that was forked."""
 
     def _end_reading(self) -> None:
@@ -91,7 +91,7 @@ class Reading(ABC):
         `subscribe` returned is delivered; it asks the server, for 5 s, or else when that answers. Raises InvalidStart,
         InvalidSelector, InvalidArgument and UnknownMessage.
         """
-        self._usable()
+        self.check_usable()
         return self._subscriptions.observable(asked(self._types, start, types, key, on_gap, where, on_event))
 
     def read(
@@ -108,7 +108,7 @@ class Reading(ABC):
         Raises what `observe` does, and while iterating HistoryLost, LogReplaced, OutboxNotCreated, pymongo's errors,
         and what `where` raises.
         """
-        self._usable()
+        self.check_usable()
         return self._subscriptions.read(asked(self._types, start, types, key, on_gap, where))
 
     @overload
@@ -164,7 +164,7 @@ class Reading(ABC):
         on_event: is told what the consumer does, see outbox.events.
 
         Asks no server. Raises InvalidConsumer, InvalidName, InvalidStart, InvalidSelector and UnknownMessage."""
-        self._usable()
+        self.check_usable()
         made: Consumer[Any] = Consumer(
             self,
             name,
@@ -183,7 +183,7 @@ class Reading(ABC):
     def reader(self, start: Start = "earliest") -> LogReader:
         """A reader from `start` on, woken by this process's tail while `running()`. For relays and consumers that keep
         their own position. Raises InvalidStart, HistoryLost, OutboxNotCreated and pymongo's errors."""
-        self._usable()
+        self.check_usable()
         return LogReader(self.collections, resolve(start, self.log), head=self._feed.head, decode=self._types.decode)
 
     def running(self, await_seconds: float = AWAIT_SECONDS, lease: float = SECONDS) -> AbstractContextManager[Head]:
@@ -193,14 +193,14 @@ class Reading(ABC):
         nothing happens; a thread that asked may live on as long after the `with`. lease: the sequencer's lease time, in
         seconds. The first one's count for all that are inside.
         """
-        self._usable()
+        self.check_usable()
         return self._feed.running(await_seconds, lease)
 
     @outside_bound_session
     @patient
     def readers(self) -> list[ReaderStatus]:
         """Tells how far each durable reader is that has begun, and who works for it. Raises as `status`."""
-        self._usable()
+        self.check_usable()
         return reader_status.readers(self.collections)
 
     @outside_bound_session
@@ -211,7 +211,7 @@ class Reading(ABC):
         message_id: what `put` returned, or its 24 hex digits as on Kafka. A message that the log does not hold makes
         the server read the whole log. Raises InvalidSelector, OutboxNotCreated and pymongo's errors.
         """
-        self._usable()
+        self.check_usable()
         return location.find(self.collections, self.log, location.message_id(message_id))
 
     @outside_bound_session
@@ -223,5 +223,5 @@ class Reading(ABC):
         timeout: seconds. Raises WaitTimeout, which says where the message is instead, InvalidSelector,
         OutboxNotCreated, and errors of the server that do not pass by themselves.
         """
-        self._usable()
+        self.check_usable()
         location.wait_for(self.collections, self.log, location.message_id(message_id), reader, timeout)

@@ -17,7 +17,7 @@ from outbox.shares.layout import survey
 
 
 class CaughtUpWait:
-    """One wait, for one thread. reader: its id."""
+    """One wait. reader: its id. Not thread-safe."""
 
     def __init__(self, collections: Collections, reader: str, clock: Clock) -> None:
         self._collections = collections
@@ -31,10 +31,15 @@ class CaughtUpWait:
 
     def run(self, timeout: float) -> None:
         """Raises WaitTimeout after `timeout` seconds, and pymongo's errors that do not pass."""
-        if not has_come(self._is_there, timeout, self._clock):
-            raise WaitTimeout(f"{self._reader} has not caught up within {timeout:g} s: {self._stands()}")
+        if not has_come(self.is_there, timeout, self._clock):
+            raise self.timed_out(timeout)
 
-    def _is_there(self) -> bool:
+    def timed_out(self, timeout: float) -> WaitTimeout:
+        """Makes the error that says how far the reader is. Raises pymongo's errors."""
+        return WaitTimeout(f"{self._reader} has not caught up within {timeout:g} s: {self._stands()}")
+
+    def is_there(self) -> bool:
+        """Tells whether it has caught up. Raises pymongo's errors."""
         if self._head is None and self._all_numbered():
             self._head = Log(self._collections).head()
         position = self._position()

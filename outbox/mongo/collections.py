@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bson import Int64
 from bson.binary import Binary
-from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo import AsyncMongoClient, MongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -21,7 +24,16 @@ from outbox.mongo.lease import SECONDS, Lease
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _NAMESPACE_EXISTS = 48
-_ASYNCHRONOUS = ("async", "motor", "agnostic")
+_SYNCHRONOUS = (MongoClient, Database, Collection)
+_ASYNCHRONOUS = (AsyncMongoClient, AsyncDatabase, AsyncCollection)
+_OTHERS = ("motor", "agnostic", "async")
+SETTINGS: dict[str, Any] = {
+    "codec_options": DECODED,
+    "read_preference": ReadPreference.PRIMARY,
+    "write_concern": WriteConcern("majority"),
+    "read_concern": ReadConcern("majority"),
+}
+"""Of our own handle of the user's database."""
 
 HIGHEST_SEQ = 1 << 62
 READERS: Document = {
@@ -46,6 +58,11 @@ class CollectionInfo(NamedTuple):
     options: Document
     uuid: Binary | None
     """None for a view."""
+
+
+def collection_info(listed: Mapping[str, Any]) -> CollectionInfo:
+    """Reads one answer to `listCollections`."""
+    return CollectionInfo(listed.get("type", "collection"), listed["options"], listed["info"].get("uuid"))
 
 
 class Collections:
@@ -74,7 +91,7 @@ class Collections:
         """Returns what the server says of the collection `name`; None when there is none. Raises pymongo's errors."""
         with time_limit():
             for listed in self.database.list_collections(filter={"name": name}):
-                return CollectionInfo(listed.get("type", "collection"), listed["options"], listed["info"].get("uuid"))
+                return collection_info(listed)
         return None
 
     def options(self, name: str) -> Document | None:
@@ -91,36 +108,40 @@ def check_name(name: str, what: str) -> None:
 
 def majority_database(database: Database[Any], owner: str) -> Database[Document]:
     """Returns the database with our settings: primary, majority reads and writes. Raises InvalidDatabase."""
-    _check_database(database, owner)
-    return database.client.get_database(
-        database.name,
-        codec_options=DECODED,
-        read_preference=ReadPreference.PRIMARY,
-        write_concern=WriteConcern("majority"),
-        read_concern=ReadConcern("majority"),
-    )
+    given: object = database
+    if not isinstance(given, Database):
+        raise wrong_database(given, owner, "MongoClient")
+    return given.client.get_database(given.name, **SETTINGS)
 
 
-def _check_database(database: object, owner: str) -> None:
-    """Raises InvalidDatabase, which says what to give instead."""
-    if isinstance(database, Database):
-        return
-    kind = type(database)
-    names = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]
-    if any(word in name.lower() for name in names for word in _ASYNCHRONOUS):
-        what = (
-            "an asynchronous client's; make a pymongo.MongoClient with the same settings, give its database, and put "
-            "in its transactions, in a thread (asyncio.to_thread)"
+def wrong_database(given: object, owner: str, client: str) -> InvalidDatabase:
+    """Makes the error for what is no database of a pymongo `client`; it says what to give instead."""
+    names = [f"{base.__module__}.{base.__qualname__}" for base in type(given).__mro__]
+    name = "None" if given is None else names[0]
+    return InvalidDatabase(f"{owner} was given {name}, which is {_what(given, names, client)}")
+
+
+def _what(given: object, names: list[str], client: str) -> str:
+    if isinstance(given, _SYNCHRONOUS) and client == "AsyncMongoClient":
+        return f"a synchronous client's: Outbox and Inbox take its databases, this takes those of a pymongo.{client}"
+    if isinstance(given, _ASYNCHRONOUS) and client == "MongoClient":
+        return (
+            "an asynchronous client's: AsyncOutbox and AsyncInbox take its databases, this takes those of a "
+            f"pymongo.{client}"
         )
-    elif isinstance(database, MongoClient):
-        what = "a client; give one of its databases: client['shop']"
-    elif isinstance(database, Collection):
-        what = "a collection; give its database: collection.database"
-    elif isinstance(database, str):
-        what = "text; give the database itself: MongoClient(…)['shop'], or mongoengine.get_db('alias')"
-    else:
-        what = "no database; give one of a pymongo.MongoClient: client['shop']"
-    raise InvalidDatabase(f"{owner} was given {'None' if database is None else names[0]}, which is {what}")
+    if isinstance(given, (MongoClient, AsyncMongoClient)):
+        return "a client; give one of its databases: client['shop']"
+    if isinstance(given, (Collection, AsyncCollection)):
+        return "a collection; give its database: collection.database"
+    if any(word in name.lower() for name in names for word in _OTHERS):
+        return (
+            "of another asynchronous client; pymongo's own has replaced Motor: make a pymongo.AsyncMongoClient with "
+            "the same settings, and give its database to AsyncOutbox or AsyncInbox"
+        )
+    if isinstance(given, str):
+        engine = ", or mongoengine.get_db('alias')" if client == "MongoClient" else ""
+        return f"text; give the database itself: {client}(…)['shop']{engine}"
+    return f"no database; give one of a pymongo.{client}: client['shop']"
 
 
 def options_of_collection(collections: Collections, name: str) -> Document | None:

@@ -9,10 +9,13 @@ import contextvars
 import functools
 import importlib
 import importlib.metadata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from pymongo import MongoClient, WriteConcern
+from pymongo import AsyncMongoClient, MongoClient, WriteConcern
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -33,15 +36,21 @@ def first_existing(*places: str) -> Any:
         if value is not None:
             return value
     library = places[0].partition(":")[0].partition(".")[0]
-    raise ImportError(
+    raise ImportError(_gone(library, *places))
+
+
+def _gone(library: str, *places: str) -> str:
+    return (
         f"{library} {importlib.metadata.version(library)} has no {' and no '.join(places)}, which this version of "
         f"mongo-outbox relies on: install an older {library}, or a newer mongo-outbox"
     )
 
 
 _BOUND = first_existing("pymongo.synchronous.client_session:_SESSION")
+_BOUND_ASYNC = first_existing("pymongo.asynchronous.client_session:_SESSION")
 _REMAINING = first_existing("pymongo._csot:remaining")
 _RETRYABLE_WRITE = first_existing("pymongo:MongoClient._retryable_write")
+_RETRYABLE_ASYNC_WRITE = first_existing("pymongo:AsyncMongoClient._retryable_write")
 checked_reply: Callable[[Mapping[str, Any]], None] = first_existing(
     "pymongo.helpers_shared:_check_write_command_response"
 )
@@ -52,6 +61,22 @@ def bound_session() -> ClientSession | None:
     """Returns the session that pymongo's `session.bind()` made current in this context: this thread or asyncio task."""
     session: ClientSession | None = _BOUND.get()
     return session
+
+
+def bound_async_session() -> AsyncClientSession | None:
+    """Returns the asynchronous session that `session.bind()` made current in this asyncio task."""
+    session: AsyncClientSession | None = _BOUND_ASYNC.get()
+    return session
+
+
+@contextmanager
+def no_bound_async_session() -> Iterator[None]:
+    """Makes what runs inside ignore a bound asynchronous session; the rest of the task's context holds."""
+    token = _BOUND_ASYNC.set(None)
+    try:
+        yield
+    finally:
+        _BOUND_ASYNC.reset(token)
 
 
 def unbound(function: Callable[P, T]) -> Callable[P, T]:
@@ -66,7 +91,7 @@ def unbound(function: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
-def own_limit(client: MongoClient[Any]) -> float | None:
+def own_limit(client: MongoClient[Any] | AsyncMongoClient[Any]) -> float | None:
     """Returns the caller's own time limit for a call, in seconds: what `pymongo.timeout` leaves, else `timeoutMS`."""
     remaining: float | None = _REMAINING()
     return client.options.timeout if remaining is None else max(remaining, 0.001)  # 0 would be no limit at all
@@ -77,18 +102,34 @@ def retried(database: Database[Any], command: dict[str, Any], write_concern: Wri
 
     Only pymongo's own methods can do that, and none takes a field of the command that pymongo does not know.
     """
-    client = database.client
+    settings = _settings(database, write_concern)
 
     def run(session: Any, connection: Any, retryable: bool) -> None:
-        reply = connection.command(
-            database.name,
-            command,
-            codec_options=database.codec_options,
-            write_concern=write_concern,
-            session=session,
-            client=client,
-            retryable_write=retryable,
+        checked_reply(
+            connection.command(database.name, command, **settings, session=session, retryable_write=retryable)
         )
-        checked_reply(reply)
 
-    _RETRYABLE_WRITE(client, True, run, None, operation="insert")
+    _RETRYABLE_WRITE(database.client, True, run, None, operation="insert")
+
+
+async def retried_async(database: AsyncDatabase[Any], command: dict[str, Any], write_concern: WriteConcern) -> None:
+    """Runs a write command as `retried`, by an asynchronous client."""
+    settings = _settings(database, write_concern)
+
+    async def run(session: Any, connection: Any, retryable: bool) -> None:
+        sent = connection.command(database.name, command, **settings, session=session, retryable_write=retryable)
+        checked_reply(await sent)
+
+    await _RETRYABLE_ASYNC_WRITE(database.client, True, run, None, operation="insert")
+
+
+def _settings(database: Database[Any] | AsyncDatabase[Any], write_concern: WriteConcern) -> dict[str, Any]:
+    return {"codec_options": database.codec_options, "write_concern": write_concern, "client": database.client}
+
+
+def synchronous(client: AsyncMongoClient[Any], make: Callable[..., MongoClient[Any]]) -> MongoClient[Any]:
+    """Makes a synchronous client with the settings of an asynchronous one. No I/O before its first use."""
+    settings: Mapping[str, Any] | None = getattr(client, "_init_kwargs", None)
+    if settings is None:
+        raise ImportError(_gone("pymongo", "AsyncMongoClient._init_kwargs"))
+    return make(**{**settings, "connect": False})

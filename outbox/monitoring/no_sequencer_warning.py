@@ -31,9 +31,13 @@ class NoSequencerWarning:
         self._looked = self._clock.monotonic()
         self._seen: object = object()
 
+    def is_due(self) -> bool:
+        """Tells whether `check` would ask the server. No I/O."""
+        return self._clock.monotonic() - self._looked >= LOOK_SECONDS
+
     def check(self) -> None:
         """Cheap, and never raises for a server that cannot be asked just now: the put itself has succeeded."""
-        if self._clock.monotonic() - self._looked < LOOK_SECONDS:
+        if not self.is_due():
             return
         self._looked = self._clock.monotonic()
         try:

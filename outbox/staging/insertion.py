@@ -8,6 +8,7 @@ create() makes: in a collection that the insert has made, that fails and aborts 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bson.binary import Binary
@@ -19,17 +20,17 @@ from pymongo.errors import OperationFailure
 from outbox.errors import OutboxNotCreated
 from outbox.mongo.calls import time_limit, transaction
 from outbox.mongo.codec import Document
-from outbox.mongo.collections import Collections
+from outbox.mongo.collections import CollectionInfo, Collections
 from outbox.mongo.patience import CALL_SECONDS
 from outbox.mongo.pymongo_internals import checked_reply, retried
 from outbox.staging.validator import schemas_of
 
-_MAJORITY = WriteConcern("majority")
-_BAD_HINT = 2  # BadValue: the index that is hinted at does not exist
-_GONE = (361, 40415)  # CollectionUUIDMismatch; unknown field: this server is older than the one that was asked
+MAJORITY = WriteConcern("majority")
+NO_INDEX = (2,)  # BadValue: the index that is hinted at does not exist
+NO_SUCH_UUID = (361, 40415)  # CollectionUUIDMismatch; unknown field: this server is older than the one that was asked
 _COMPARES_UUIDS = 17  # the wire version of 6.0
 _COMMAND_BYTES = 12_000_000
-_TRANSACTION_SECONDS = 30.0
+TRANSACTION_SECONDS = 30.0
 
 
 class Gone(Exception):
@@ -51,44 +52,51 @@ class Place:
             self.collections.staging.insert_many(documents, session=session)
             self._look(session)
             return
-        for part in _parts(documents):
-            try:
-                checked_reply(self._run(self._command(part), session))
-            except OperationFailure as error:
-                raise (Gone() if error.code in _GONE else error) from error
+        for part in parts(documents):
+            with gone_if(NO_SUCH_UUID):
+                checked_reply(self._run(self.command(part), session))
 
     def insert_alone(self, document: RawBSONDocument, seconds: float | None) -> None:
         """Inserts one document; the driver repeats it as it does its own inserts. Raises Gone and pymongo's errors."""
         if not self.compares:
             self.insert_together([document], CALL_SECONDS if seconds is None else seconds)
             return
-        try:
-            with time_limit(seconds):
-                retried(self.collections.database, self._command([document]), _MAJORITY)
-        except OperationFailure as error:
-            raise (Gone() if error.code in _GONE else error) from error
+        with gone_if(NO_SUCH_UUID), time_limit(seconds):
+            retried(self.collections.database, self.command([document]), MAJORITY)
 
     def insert_together(self, documents: list[RawBSONDocument], seconds: float | None) -> None:
         """Inserts in a transaction of its own. Raises Gone and pymongo's errors."""
-        limit = _TRANSACTION_SECONDS if seconds is None else seconds
+        limit = TRANSACTION_SECONDS if seconds is None else seconds
         transaction(self.collections.client, lambda session: self.insert(documents, session), limit)
 
-    def _command(self, documents: list[RawBSONDocument]) -> Document:
+    def command(self, documents: list[RawBSONDocument]) -> Document:
+        """Makes the command that inserts into this very collection, for servers that compare UUIDs."""
         return {"insert": self.collections.staging.name, "documents": documents, "collectionUUID": self.uuid}
 
-    def _look(self, session: ClientSession) -> None:
+    def index_look(self) -> Document:
+        """Makes the command that asks for the index of create(), for servers that do not."""
         command = {"find": self.collections.staging.name, "filter": {}, "hint": {"at": 1}, "limit": 1}
-        try:
-            self._run({**command, "projection": {"_id": 1}, "singleBatch": True}, session)
-        except OperationFailure as error:
-            raise (Gone() if error.code == _BAD_HINT else error) from error
+        return {**command, "projection": {"_id": 1}, "singleBatch": True}
+
+    def _look(self, session: ClientSession) -> None:
+        with gone_if(NO_INDEX):
+            self._run(self.index_look(), session)
 
     def _run(self, command: Document, session: ClientSession) -> Document:
         # Without it, the command would take the transaction's read preference, which may be the client's.
         return self.collections.database.command(command, session=session, read_preference=ReadPreference.PRIMARY)
 
 
-def _parts(documents: list[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
+@contextmanager
+def gone_if(codes: tuple[int, ...]) -> Iterator[None]:
+    """Makes Gone of the server's errors that have one of these codes."""
+    try:
+        yield
+    except OperationFailure as error:
+        raise (Gone() if error.code in codes else error) from error
+
+
+def parts(documents: list[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
     """Divides documents into lists that each fit into one command."""
     part: list[RawBSONDocument] = []
     size = 0
@@ -106,6 +114,11 @@ def look(collections: Collections, types: tuple[str, ...]) -> Place:
     with time_limit():
         info = collections.info(collections.staging.name)
         wire = collections.client.admin.command("hello")["maxWireVersion"]
+    return place(collections, info, wire, types)
+
+
+def place(collections: Collections, info: CollectionInfo | None, wire: int, types: tuple[str, ...]) -> Place:
+    """Returns where to insert these types, by what the server says of staging and itself. Raises OutboxNotCreated."""
     known = {} if info is None else schemas_of(info.options.get("validator", {}))
     missing = [type for type in types if type not in known]
     if missing or info is None or info.uuid is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from bson import ObjectId
@@ -85,6 +86,33 @@ def _encoded(
     return types.name_of(message.message_class), message.key, headers, None
 
 
+@contextmanager
+def refusals_explained() -> Iterator[None]:
+    """Makes InvalidMessage of what the server's validator says of a message that it refuses."""
+    try:
+        yield
+    except OperationFailure as error:
+        if not is_invalid(error):
+            raise
+        raise InvalidMessage(
+            f"{reason(error)}: the server's validator refused the message; the transaction it was in is aborted. "
+            "Another version of the service may have created the outbox: run create() with these message classes"
+        ) from None  # the server's error holds the message's values, which may be secrets
+
+
+def dropped(collections: Collections) -> OutboxNotCreated:
+    """Makes the error of a put into a staging that is not the one this process knows."""
+    return OutboxNotCreated(
+        f"{collections.staging.full_name} was dropped, and may be made anew, since this process looked "
+        "at it. Nothing was put, and the transaction is aborted: run create() if nobody has, and try again"
+    )
+
+
+def dropped_again(collections: Collections) -> OutboxNotCreated:
+    """Makes the error of a put that found another staging at each of its looks."""
+    return OutboxNotCreated(f"{collections.staging.full_name} is dropped and made anew all the time: nothing was put")
+
+
 class Putter:
     """Writes messages into staging. Thread-safe."""
 
@@ -110,18 +138,11 @@ class Putter:
         if not encoded:
             return []
         documents = [RawBSONDocument(document) for document in encoded.values()]
-        try:
+        with refusals_explained():
             if session is None:
                 self._insert_apart(documents)
             else:
                 self._insert(documents, session)
-        except OperationFailure as error:
-            if not is_invalid(error):
-                raise
-            raise InvalidMessage(
-                f"{reason(error)}: the server's validator refused the message; the transaction it was in is aborted. "
-                "Another version of the service may have created the outbox: run create() with these message classes"
-            ) from None  # the server's error holds the message's values, which may be secrets
         return list(encoded)
 
     def forget(self) -> None:
@@ -133,10 +154,7 @@ class Putter:
             self._known().insert(documents, session)
         except Gone as gone:
             self.forget()
-            raise OutboxNotCreated(
-                f"{self._collections.staging.full_name} was dropped, and may be made anew, since this process looked "
-                "at it. Nothing was put, and the transaction is aborted: run create() if nobody has, and try again"
-            ) from gone
+            raise dropped(self._collections) from gone
 
     @unbound
     def _insert_apart(self, documents: list[RawBSONDocument]) -> None:
@@ -147,9 +165,7 @@ class Putter:
             try:
                 self._try_apart(documents)
             except Gone as gone:
-                raise OutboxNotCreated(
-                    f"{self._collections.staging.full_name} is dropped and made anew all the time: nothing was put"
-                ) from gone
+                raise dropped_again(self._collections) from gone
 
     def _try_apart(self, documents: list[RawBSONDocument]) -> None:
         place, limit = self._known(), own_limit(self._collections.client)

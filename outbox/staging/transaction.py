@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from pymongo import MongoClient
+from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.client_session import ClientSession
 
 from outbox.errors import TransactionRequired
 from outbox.messages.documents.mongoengine_internals import mongoengine_session
-from outbox.mongo.pymongo_internals import bound_session
+from outbox.mongo.pymongo_internals import bound_async_session, bound_session
+
+Session = TypeVar("Session", ClientSession, AsyncClientSession)
 
 _MISSING = (
     "put was called outside a transaction, so the message would not commit with the data: give it `session=`, or call "
     "it inside `with session.bind(), session.start_transaction():`; `session.with_transaction(…)` starts one too. "
     "A message that belongs to no other write is put with standalone=True"
+)
+
+
+ASYNC_MISSING = (
+    "put was called outside a transaction, so the message would not commit with the data: give it `session=`, or call "
+    "it inside `async with session.bind(), await session.start_transaction():`; `session.with_transaction(…)` starts "
+    "one too. A message that belongs to no other write is put with standalone=True"
 )
 
 
@@ -25,7 +36,17 @@ def joined(session: ClientSession | None, *, standalone: bool, missing: str = _M
 
     Raises TransactionRequired when there is no transaction, or when there is one and `standalone` is True.
     """
-    current = _current(session)
+    return _chosen(session, _current(session, bound_session), standalone, missing)
+
+
+def joined_async(
+    session: AsyncClientSession | None, *, standalone: bool, missing: str = ASYNC_MISSING
+) -> AsyncClientSession | None:
+    """Returns the asynchronous session whose transaction a put joins, as `joined` does."""
+    return _chosen(session, _current(session, bound_async_session), standalone, missing)
+
+
+def _chosen(session: Session | None, current: Session | None, standalone: bool, missing: str) -> Session | None:
     if standalone:
         if any(each is not None and each.in_transaction for each in (session, current)):
             raise TransactionRequired(
@@ -41,23 +62,30 @@ def joined(session: ClientSession | None, *, standalone: bool, missing: str = _M
     return wanted
 
 
-def check_client(session: ClientSession, client: MongoClient[Any], owner: str = "Outbox") -> None:
+def check_client(
+    session: ClientSession | AsyncClientSession,
+    client: MongoClient[Any] | AsyncMongoClient[Any],
+    owner: str = "Outbox",
+) -> None:
     """Raises TransactionRequired when the session is another client's: its transaction cannot be joined."""
     untyped: object = session
-    if not isinstance(untyped, ClientSession):
+    wanted, of = ("a ClientSession", "MongoClient")
+    if isinstance(client, AsyncMongoClient):
+        wanted, of = ("an AsyncClientSession", "AsyncMongoClient")
+    if not isinstance(untyped, ClientSession if of == "MongoClient" else AsyncClientSession):
         raise TransactionRequired(
-            f"the session is a {type(untyped).__name__}, not a ClientSession of the MongoClient that the {owner} was "
+            f"the session is a {type(untyped).__name__}, not {wanted} of the {of} that the {owner} was "
             "made with, so its transaction cannot be joined"
         )
-    if session.client is not client:
+    if untyped.client is not client:
         raise TransactionRequired(
-            f"the transaction is of another MongoClient; make the {owner} with the client whose transaction it is"
+            f"the transaction is of another {of}; make the {owner} with the client whose transaction it is"
         )
 
 
-def _current(given: ClientSession | None) -> ClientSession | None:
+def _current(given: object, current: Callable[[], Session | None]) -> Any:
     """Returns the session that pymongo or mongoengine has as current. If both have one, it must be the same."""
-    bound, engine = bound_session(), mongoengine_session()
+    bound, engine = current(), mongoengine_session()
     if engine is None:
         return bound
     for other in (bound, given):

@@ -94,7 +94,7 @@ def put(admin: Database[Document], user: Database[Document]) -> None:
     with user.client.start_session() as session, session.start_transaction():
         outbox.put(placed(1), session=session)
     outbox.put([placed(2), placed(3)], standalone=True)
-    outbox._unattended._look()  # what a put does every 30 s; it logs its errors, and they would go unseen
+    outbox.unattended._look()  # what a put does every 30 s; it logs its errors, and they would go unseen
 
 
 def number(admin: Database[Document], user: Database[Document]) -> None:

@@ -142,8 +142,7 @@ class Consumer(Generic[M]):
                 "moved by several transactions. Give shares= instead"
             )
         with self._runs.begin(stop) as stopping:
-            client = self._outbox.collections.client
-            self._work(InTransaction(one_by_one(handle), batch, client, self._terms(stopping)), stopping)
+            self._work(InTransaction(one_by_one(handle), batch, self._terms(stopping)), stopping)
 
     def observe(self) -> Observable[Record[M]]:
         """Gives each record to the subscriber; it counts as handled when it is given to `ack`. Cold.

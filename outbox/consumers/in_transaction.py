@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
-from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
@@ -21,6 +20,7 @@ from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
 from outbox.log.record import Record
 from outbox.mongo.calls import transact
+from outbox.mongo.holder_session import HolderSession
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import is_transient, short_message
 
@@ -37,6 +37,17 @@ class WithEffects(AtLeastOnce):
     def __init__(self, outbox: OpenOutbox, cursors: CursorStore) -> None:
         super().__init__(outbox, cursors)
         self._commit: Commit | None = None
+        self._holder = HolderSession(outbox.collections.cursors, cursors.reader)
+        self._fence = 0
+
+    def session(self) -> ClientSession:
+        """Returns the session for the transactions, which whoever takes over ends. Raises pymongo's errors."""
+        assert self._fence, "restart() or restart_letters() comes first"
+        return self._holder.begun(self._fence)
+
+    def end(self) -> None:
+        """See AtLeastOnce."""
+        self._holder.end()
 
     def commit(self, records: Sequence[Record[Any]], session: ClientSession) -> None:
         """See Commit. Raises LeaseLost when another has taken over, and pymongo's errors."""
@@ -49,7 +60,7 @@ class WithEffects(AtLeastOnce):
 
     def restart(self, lease: Lease) -> Restart:
         """See AtLeastOnce: asks for the cursor, for the last transaction may be committed or not."""
-        fence = lease.fence
+        fence = self._fence = lease.fence
 
         def commit(records: Sequence[Record[Any]], session: ClientSession) -> None:
             record = records[-1]
@@ -67,7 +78,7 @@ class WithEffects(AtLeastOnce):
 
     def restart_letters(self, lease: Lease, requeued: RequeuedLetters) -> Restart:
         """See AtLeastOnce. From here on transactions remove the letters that they handled."""
-        fence = lease.fence
+        fence = self._fence = lease.fence
 
         def commit(records: Sequence[Record[Any]], session: ClientSession) -> None:
             self.cursors.conflict_with_others(fence, session)
@@ -97,20 +108,19 @@ class InTransaction(WaitingRecords):
     A transaction that fails is tried again; one of several records then record by record, to find the one to blame.
     """
 
-    def __init__(self, effect: Effect, batch: int, client: MongoClient[Any], terms: Terms) -> None:
+    def __init__(self, effect: Effect, batch: int, terms: Terms) -> None:
         super().__init__()
         self.delivery: WithEffects | None = None
         """How the position is kept; to be set before `open`."""
         self._effect = effect
         self._batch = batch
-        self._client = client
         self._terms = terms
         self._attempts = terms.attempts()
         self._again_at = 0.0
         self._singly_to = 0
 
     def another(self) -> InTransaction:
-        return InTransaction(self._effect, self._batch, self._client, self._terms)
+        return InTransaction(self._effect, self._batch, self._terms)
 
     def poll(self, seconds: float) -> None:
         """Handles what waits, in one transaction. Raises LeaseLost when another has taken over."""
@@ -146,8 +156,7 @@ class InTransaction(WaitingRecords):
             self._effect(records, session)
             delivery.commit(records, session)
 
-        with self._client.start_session() as session:
-            transact(session, work)
+        transact(delivery.session(), work)
 
     def _failed(self, error: Exception, records: Sequence[Record[Any]]) -> None:
         if len(records) > 1:

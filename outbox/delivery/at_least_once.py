@@ -41,6 +41,9 @@ class AtLeastOnce:
         ):  # from here on the cursor in MongoDB counts, even if nothing is delivered for long
             self.cursors.save(position, lease.fence)
 
+    def end(self) -> None:
+        """Gives back what the holder of a lease has for its deliveries. It may begin again, under another lease."""
+
     def save(self, position: Position, fence: int) -> None:
         """Saves the position. Raises LeaseLost when another has taken over, and pymongo's errors."""
         self.cursors.save(position, fence)

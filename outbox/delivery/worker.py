@@ -69,6 +69,12 @@ class Worker(Generic[Item]):
 
         Raises what DurableReader.run names, and LeaseLost.
         """
+        try:
+            self._run(lease, retry, once)
+        finally:
+            self._delivery.end()
+
+    def _run(self, lease: Lease, retry: Retry, once: bool) -> None:
         if self._share.total > 1:  # the cursors of several shares are made before any worker runs
             self._config.has_begun.set()
         self._cursors.claim(lease.fence)

@@ -13,6 +13,7 @@ from outbox.log.position import Position
 from outbox.log.reader_id import described
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
+from outbox.mongo.holder_session import end_sessions
 from outbox.mongo.lease import Lease
 
 
@@ -70,9 +71,12 @@ class CursorStore:
 
         What is read in `session` afterwards is at least as new as all that any relay had saved by then.
 
+        Ends the sessions of earlier holders, whose open transactions would hold it up: see outbox.mongo.holder_session.
+
         Raises LeaseLost when another has worked since, also when there are more shares by now, or fewer: their cursors
         are made together. CursorMismatch for one that was removed alone, or that no relay has written.
         """
+        end_sessions(self._cursors, {self.reader: fence})
         with time_limit():
             claimed = self._cursors.update_one(
                 {**self._own, "fence": {"$lte": Int64(fence)}}, {"$set": {"fence": Int64(fence)}}, session=session

@@ -15,6 +15,7 @@ from outbox.log.reader_id import described
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
+from outbox.mongo.holder_session import end_sessions
 from outbox.mongo.lease import Lease, seconds_of
 from outbox.shares.layout import ShareLayout, documents_of, survey
 from outbox.shares.share import shares
@@ -80,6 +81,7 @@ class ReaderLock:
         Returns the layout, which can change no more. What was read of it before may have been old: a primary that was
         just elected may not know for a moment what is committed. Raises LeaseLost when not all of it was taken.
         """
+        end_sessions(self._collections.cursors, {reader: lease.fence for reader, lease in self._leases.items()})
         with self._collections.client.start_session(causal_consistency=True) as session:
             for reader, lease in self._leases.items():
                 fence = Int64(lease.fence)

@@ -19,8 +19,8 @@ from outbox import Outbox
 from outbox.clock import SystemClock
 from outbox.errors import OutboxError
 from outbox.log.reader_id import relay_id
-from outbox.mongo.privileges import Privileges, check_privileges
 from outbox.mongo.server_errors import patiently, short_message
+from outbox.monitoring.privileges import Privileges, check_privileges
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Config, Database, Mongo, Name, OutboxName, identity_of, opened_outboxes
 from relay.cli.process_memory import keep_memory

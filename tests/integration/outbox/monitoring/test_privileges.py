@@ -20,7 +20,7 @@ from pymongo.errors import OperationFailure
 from outbox import IncompatibleOutbox, MissingPrivilege, Outbox
 from outbox.clock import SystemClock
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
-from outbox.mongo.privileges import check_privileges
+from outbox.monitoring.privileges import check_privileges
 from outbox.sequencer import loop
 from outbox.sequencer.change_stream import ChangeStreamListener
 from outbox.sequencer.loop import run_sequencer

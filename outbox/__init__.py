@@ -41,6 +41,7 @@ from outbox.errors import (
 from outbox.location import Location
 from outbox.log.record import Record
 from outbox.messages.declaration import message
+from outbox.messages.plain.kind import PlainMessage, message_type
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import CursorStatus, Held, Status
 from outbox.outbox import Outbox
@@ -82,6 +83,7 @@ __all__ = [
     "OutboxClosed",
     "OutboxError",
     "OutboxNotCreated",
+    "PlainMessage",
     "PoisonMessage",
     "PoolTooSmall",
     "ReaderPaused",
@@ -99,5 +101,6 @@ __all__ = [
     "UnsupportedServer",
     "WaitTimeout",
     "message",
+    "message_type",
     "tombstone",
 ]

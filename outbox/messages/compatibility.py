@@ -8,10 +8,12 @@ from typing import Any
 from bson import Decimal128
 
 from outbox.messages.choices import identity
+from outbox.messages.plain.evaluation import finding
 
 Schema = dict[str, Any]
 
 _ANYTHING: Schema = {}
+_NOTHING: Schema = {"not": {}}
 
 
 def differences(wide: Schema, narrow: Schema) -> list[str]:
@@ -23,25 +25,77 @@ def differences(wide: Schema, narrow: Schema) -> list[str]:
 
 
 def _differences(wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
+    if identity(wide) == identity(narrow):
+        return
     if "anyOf" in narrow:
         for branch in narrow["anyOf"]:
             yield from _differences(wide, branch, path)
     elif "anyOf" in wide:
         if all(differences(branch, narrow) for branch in wide["anyOf"]):
             yield f"{path}: none of the {len(wide['anyOf'])} alternatives accepts it"
+    elif narrow.keys() == {"enum"} and not any(map(_is_number, narrow["enum"])):
+        # Not of numbers: an enum of 1 accepts 1.0 and a decimal 1 as well.
+        refused = [value for value in narrow["enum"] if finding(wide, value) is not None]
+        if refused:
+            yield f"{path}: enum {_text(wide.get('enum'))} against {_text(narrow['enum'])}"
     else:
         for keyword, limit in wide.items():
             if keyword in _STRUCTURE:
                 continue
-            holds = _LEAVES.get(keyword, _equal)
-            if keyword not in narrow or not holds(limit, narrow[keyword]):
+            if keyword in _BOUNDS:
+                holds = keyword in narrow and _bound_holds(keyword, wide, narrow)
+            elif keyword == "patternProperties":
+                holds = _excludes_no_field(limit, narrow) or narrow.get(keyword) == limit
+            else:
+                holds = keyword in narrow and _LEAVES.get(keyword, _equal)(limit, narrow[keyword])
+            if not holds:
                 yield f"{path}: {keyword} {_text(limit)} against {_text(narrow.get(keyword))}"
         yield from _object_differences(wide, narrow, path)
-        if "items" in wide:
-            yield from _differences(wide["items"], narrow.get("items", _ANYTHING), f"{path}[]")
+        yield from _item_differences(wide, narrow, path)
 
 
-_STRUCTURE = {"properties", "additionalProperties", "items"}
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, Decimal128)) and not isinstance(value, bool)
+
+
+_BOUNDS = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}
+
+
+def _bound_holds(keyword: str, wide: Schema, narrow: Schema) -> bool:
+    limit, other = _number(wide[keyword]), _number(narrow[keyword])
+    if limit == other:
+        return bool(not wide.get(_BOUNDS[keyword]) or narrow.get(_BOUNDS[keyword]))
+    return bool(limit < other if keyword == "minimum" else limit > other)
+
+
+def _excludes_no_field(patterns: Schema, narrow: Schema) -> bool:
+    """Tells whether it is a closed schema, none of whose fields a pattern is for."""
+    if narrow.get("additionalProperties") is not False or "patternProperties" in narrow:
+        return False
+    closed = {"patternProperties": dict.fromkeys(patterns, _NOTHING)}
+    return finding(closed, dict.fromkeys(narrow.get("properties", {}))) is None
+
+
+def _item_differences(wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
+    """Compares the items of lists: all alike, or each place by itself."""
+    if "items" not in wide:
+        return
+    ours, theirs = wide["items"], narrow.get("items", _ANYTHING)
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for index, (our, their) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _differences(our, their, f"{path}[{index}]")
+    elif isinstance(ours, list):
+        yield f"{path}[]: {len(ours)} places of their own against other ones"
+    elif isinstance(theirs, list):
+        for index, their in enumerate(theirs):
+            yield from _differences(ours, their, f"{path}[{index}]")
+        if narrow.get("maxItems", len(theirs) + 1) > len(theirs):
+            yield from _field_differences(ours, narrow.get("additionalItems", True), f"{path}[]")
+    else:
+        yield from _differences(ours, theirs, f"{path}[]")
+
+
+_STRUCTURE = {"properties", "additionalProperties", "items", "exclusiveMinimum", "exclusiveMaximum"}
 
 
 def _object_differences(wide: Schema, narrow: Schema, path: str) -> Iterator[str]:
@@ -83,13 +137,13 @@ _LEAVES: dict[str, Callable[[Any, Any], bool]] = {
     "bsonType": lambda wide, narrow: _types(wide) >= _types(narrow),
     "enum": _enum_holds,
     "required": lambda wide, narrow: set(wide) <= set(narrow),
-    "minimum": lambda wide, narrow: bool(_number(wide) <= _number(narrow)),
-    "maximum": lambda wide, narrow: bool(_number(wide) >= _number(narrow)),
     "minLength": lambda wide, narrow: wide <= narrow,
     "maxLength": lambda wide, narrow: wide >= narrow,
     "minItems": lambda wide, narrow: wide <= narrow,
     "maxItems": lambda wide, narrow: wide >= narrow,
     "minProperties": lambda wide, narrow: wide <= narrow,
+    "maxProperties": lambda wide, narrow: wide >= narrow,
+    "uniqueItems": lambda wide, narrow: not wide or narrow,
 }
 
 

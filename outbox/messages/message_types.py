@@ -12,7 +12,7 @@ from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 
 from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
-from outbox.messages.compaction import KEY, compaction_id, key_text
+from outbox.messages.compaction import KEY, KEY_TYPES, compaction_id, key_text
 from outbox.messages.declaration import Declaration, compaction_of, declaration_of
 from outbox.messages.dialects import JSON
 from outbox.messages.not_json import not_json
@@ -82,6 +82,11 @@ class MessageTypes:
             raise InvalidMessage(
                 f"{declaration.type}: the key {declaration.key!r} has no value; give it one, "
                 "make the field required, or declare the message without a key"
+            )
+        if isinstance(key, bool) or not isinstance(key, KEY_TYPES):
+            raise InvalidMessage(
+                f"{declaration.type}: the key {declaration.key!r} is a {type(key).__name__}; give text, an int, an "
+                "ObjectId or a UUID"
             )
         return key_text(key)
 

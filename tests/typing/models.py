@@ -8,7 +8,7 @@ from bson import ObjectId
 from pydantic import BaseModel
 from reactivex import Observable
 
-from outbox import Consumer, Outbox, Record, message, tombstone
+from outbox import Consumer, Outbox, PlainMessage, Record, message, message_type, tombstone
 from outbox.operators import of_type
 from outbox.testing import MemoryOutbox
 
@@ -17,6 +17,9 @@ from outbox.testing import MemoryOutbox
 class Price(BaseModel):
     sku: str
     cents: int
+
+
+Shipped = message_type("order.shipped", key="order_id", schema={"properties": {"order_id": {"bsonType": "string"}}})
 
 
 class NoMessage:
@@ -53,3 +56,8 @@ def handle(record: Record[Price]) -> None:
 
 def read_anything(record: Record[Any]) -> None:
     assert_type(record.message, Any | None)
+
+
+def plain_dicts(orders: Outbox) -> None:
+    assert_type(orders.put(Shipped({"order_id": "42"}), standalone=True), ObjectId)
+    assert_type(orders.consumer("shipped", types=[Shipped]), Consumer[PlainMessage])

@@ -48,6 +48,14 @@ WIDER = [
     ("other fields of any kind", object_of(True), object_of(INT)),
     ("one of several", {"anyOf": [TEXT, INT]}, INT),
     ("more alternatives", {"anyOf": [TEXT, INT, NULL]}, {"anyOf": [NULL, TEXT]}),
+    ("an exclusive bound", {"minimum": 1}, {"minimum": 1, "exclusiveMinimum": True}),
+    ("any text for a choice", TEXT, {"enum": ["a", "b"]}),
+    ("more fields at most", {"maxProperties": 2}, {"maxProperties": 1}),
+    ("items that may be there twice", {}, {"uniqueItems": True}),
+    ("wider places", {"items": [INT, {}]}, {"items": [INT, TEXT]}),
+    ("all alike", {"items": INT}, {"items": [INT, INT], "maxItems": 2}),
+    ("fields that are not declared", object_of(a=INT) | {"patternProperties": {"^[$]": NULL}}, object_of(False, a=INT)),
+    ("the same, of keywords that it does not know", {"oneOf": [INT, TEXT]}, {"oneOf": [INT, TEXT]}),
     ("what each alternative is", {"bsonType": ["int", "string"]}, {"anyOf": [TEXT, INT]}),
 ]
 
@@ -58,6 +66,24 @@ def test_a_schema_accepts_all_that_a_narrower_one_does(wide: dict[str, Any], nar
 
 
 NARROWER = [
+    (
+        "a bound that is exclusive",
+        {"maximum": 1, "exclusiveMaximum": True},
+        {"maximum": 1},
+        "data: maximum 1 against 1",
+    ),
+    ("a number for a choice of 1, which 1.0 is too", INT, {"enum": [1]}, "data: bsonType int against none"),
+    ("text for a choice of another type", TEXT, {"enum": ["a", True]}, "data: enum none against ['a', True]"),
+    ("places of their own", {"items": [INT]}, {"items": INT}, "data[]: 1 places of their own against other ones"),
+    ("one place more", {"items": INT}, {"items": [INT]}, "data[]: bsonType int against none"),
+    ("another place", {"items": [INT, INT]}, {"items": [INT, TEXT]}, "data[1]: bsonType int against string"),
+    ("an item twice", {"uniqueItems": True}, {}, "data: uniqueItems True against none"),
+    (
+        "a field that must not be there",
+        {"patternProperties": {"^a": {"not": {}}}},
+        object_of(False, ab=INT),
+        "data: patternProperties {'^a': {'not': {}}} against none",
+    ),
     ("another type", INT, TEXT, "data: bsonType int against string"),
     ("fewer types", INT, {"bsonType": ["int", "null"]}, "data: bsonType int against ['int', 'null']"),
     ("a type where any was", INT, {}, "data: bsonType int against none"),

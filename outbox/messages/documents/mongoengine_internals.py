@@ -37,6 +37,7 @@ def names() -> Names:
     for name in _DOCUMENT:
         if not hasattr(probe, name):
             first_existing(f"mongoengine:EmbeddedDocument.{name}")  # raises
+    mongoengine_session()
     fields = sys.modules["mongoengine.fields"]
     return Names(
         first_existing("mongoengine.base:get_document", "mongoengine.base.common:_DocumentRegistry.get"),

@@ -165,7 +165,8 @@ MODEL_CASES: dict[str, list[ModelCase]] = {
             time,
             [time(23, 59, 59), time(1, 2, 3, 4), time(1, tzinfo=UTC), time(1, tzinfo=timezone(-timedelta(minutes=90)))],
             ["soon", "24:00:00", 5, "12:00:00\n"],
-        )
+        ),
+        ModelCase(of(time, ge=time(1)), [time(1)], ["soon"], client_only=[(time(0), "00:00:00")]),
     ],
     "UUID": [ModelCase(uuid.UUID, [UUID, str(UUID)], ["x", 5], client_only=[(b"x", Binary(b"x"))])],
     "bytes": [ModelCase(of(bytes, max_length=2), [b"", b"ab"], [5, ["a"]], client_only=[b"abc"])],

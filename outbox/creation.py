@@ -46,6 +46,10 @@ def create(collections: Collections, declared: Declared, capacity: int | str | N
         create_staging(collections, declared, lock)
         create_collection(collections, collections.cursors.name)
         create_collection(collections, collections.dead.name)
+        if declared.compactions:
+            create_collection(collections, collections.latest.name)
+            with time_limit(30):
+                collections.latest.create_index("seq")
         _index_dead_letters(collections)
         grow_log(collections, cap)  # last: where a cap cannot grow, all else is made
 
@@ -99,6 +103,12 @@ def drop(collections: Collections) -> None:
     if not patiently(lease.acquire_if_idle):
         raise IncompatibleOutbox(f"another process sequences {collections.log.full_name}; stop it first")
     with lease.held(f"the drop of {collections.log.full_name}"):
-        for collection in (collections.staging, collections.log, collections.cursors, collections.dead):
+        for collection in (
+            collections.staging,
+            collections.log,
+            collections.cursors,
+            collections.dead,
+            collections.latest,
+        ):
             with time_limit(30):
                 patiently(collection.drop)

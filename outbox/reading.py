@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
@@ -16,6 +18,8 @@ from outbox import location, reader_status
 from outbox.consumers.consumer import Consumer
 from outbox.dead_letters.store import OnPoison
 from outbox.events import OnEvent
+from outbox.latest.first import LatestFirst
+from outbox.latest.keeper import keep_latest
 from outbox.location import Location
 from outbox.log.log import Log
 from outbox.log.record import Record
@@ -45,7 +49,7 @@ class Reading(ABC):
         self.collections = Collections(database, name)
         self.log = Log(self.collections)
         self._types = types
-        self._feed = BackgroundThreads(self.collections, sequencing=sequence)
+        self._feed = BackgroundThreads(self.collections, sequencing=sequence, beside=keep_latest)
         self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode, self.check_usable)
         self._consumers: WeakSet[Consumer[Any]] = WeakSet()
 
@@ -110,6 +114,19 @@ class Reading(ABC):
         """
         self.check_usable()
         return self._subscriptions.read(asked(self._types, start, types, key, on_gap, where))
+
+    def latest(self, types: Sequence[str | type[Any]] | None = None) -> Observable[Record[Any]]:
+        """The newest record of each compaction id, by seq, and then the live records of these types, tombstones too.
+
+        types: compacted ones; None for all of them. The first part is the view `NAME.latest` as of one moment, without
+        the ids that a tombstone has ended; the second begins just after it: no gap, and nothing twice. All else is as
+        for `observe`; HistoryLost when the log has rolled over where the second part was. Raises InvalidSelector for a
+        type that is not compacted, UnknownMessage.
+        """
+        self.check_usable()
+        query = asked(self._types, 1, types, None)
+        first = partial(LatestFirst, self.collections, query.types, self._types.decode)
+        return self._subscriptions.observable(replace(query, first=first))
 
     @overload
     def consumer(

@@ -50,6 +50,11 @@ def compaction_id(
     return key_text(value) if isinstance(value, KEY_TYPES) and not isinstance(value, bool) else None
 
 
+def entry_id(type: str, id: str) -> str:
+    """Returns the `_id` of the newest message of an id in `NAME.latest`: a type's name has no slash in it."""
+    return f"{type}/{id}"
+
+
 def checked_attribute(cls: builtins.type[Any], key: str | None, compact: object) -> str | None:
     """Returns the name of the attribute that is the compaction id, as `@message` was given it; None for none.
 

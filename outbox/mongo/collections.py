@@ -1,4 +1,4 @@
-"""Gives the five collections of an outbox, with our own settings whatever the user's client says."""
+"""Gives the collections of an outbox, with our own settings whatever the user's client says."""
 
 from __future__ import annotations
 
@@ -81,6 +81,7 @@ class Collections:
         self.cursors: Collection[Document] = self.database[f"{name}.cursors"]
         self.leases: Collection[Document] = self.database[f"{name}.leases"]
         self.dead: Collection[Document] = self.database[f"{name}.dead"]
+        self.latest: Collection[Document] = self.database[f"{name}.latest"]
         self._heartbeat = Heartbeat(self.leases)
 
     def lease(self, role: str, *, owner: str | None = None, seconds: float = SECONDS) -> Lease:

@@ -16,13 +16,17 @@ from outbox.sequencer.change_stream import AWAIT_SECONDS
 from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 
+Beside = Callable[[Collections, Head, threading.Event], None]
+
 
 class BackgroundThreads:
     """Starts the background threads with the first reader and stops them with the last. Thread-safe."""
 
-    def __init__(self, collections: Collections, *, sequencing: bool) -> None:
+    def __init__(self, collections: Collections, *, sequencing: bool, beside: Beside | None = None) -> None:
+        """beside: what else is to be done meanwhile, until its stop is set, on a thread of its own."""
         self._collections = collections
         self._sequencing = sequencing
+        self._beside = beside
         self._lock = threading.Lock()
         self._readers = 0
         self._held = ExitStack()
@@ -71,6 +75,8 @@ class BackgroundThreads:
                 lease = self._collections.lease("sequencer", owner=self._owner, seconds=lease_seconds)
                 sequencer = Sequencer(self._collections, lease, listener=head)
                 self._spawn("sequencer", lambda: run_sequencer(self._collections, sequencer, stop, await_seconds))
+            if (beside := self._beside) is not None:
+                self._spawn("latest", lambda: beside(self._collections, head, stop))
         except BaseException:  # no thread can be had: all or none, and the reader is told
             stop.set()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -23,7 +24,7 @@ from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import is_closed, is_transient, patiently, short_message
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
-from outbox.readers.query import Query, decoded, next_batches, open_reader, pinned
+from outbox.readers.query import First, Query, decoded, next_batches, open_reader, pinned
 from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
 
 logger = logging.getLogger("outbox")
@@ -178,6 +179,27 @@ class _Subscription:
         give_error(self._observer, error, self._home.collections.log.full_name)
 
     def _deliver(self, head: Head) -> None:
+        if self._query.first is not None:
+            with closing(self._query.first()) as first:
+                start = self._begun(first)
+                self._query = replace(self._query, pinned=start, where=first.wants)
+                while records := self._riding_out(first.read):
+                    for record in records:
+                        if self._stop.is_set():
+                            return
+                        self._observer.on_next(record)
+        self._deliver_log(head)
+
+    def _begun(self, first: First) -> int | None:
+        """Waits until what comes first is there; None when the subscription was ended meanwhile."""
+        while not self._stop.is_set():
+            start = self._riding_out(first.begin)
+            if start is not None:
+                return start
+            self._stop.wait(_RETRY_SECONDS)
+        return None
+
+    def _deliver_log(self, head: Head) -> None:
         reader = self._riding_out(lambda: open_reader(self._home.collections, self._query, self._home.decode, head))
         if reader is None:
             return

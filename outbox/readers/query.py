@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pymongo.errors import PyMongoError
 
@@ -25,6 +25,16 @@ from outbox.readers.selection import selected_key, selected_types, warn_of_unkno
 from outbox.readers.start import Start, check, resolve
 
 logger = logging.getLogger("outbox")
+
+
+class First(Protocol):
+    """Gives records before those of the log; see outbox.latest.first.LatestFirst."""
+
+    def begin(self) -> int | None: ...
+    def wants(self, record: Record[Any]) -> bool: ...
+    def read(self) -> Sequence[Record[Any]]: ...
+    def close(self) -> None: ...
+
 
 OnGap = Literal["error"] | Callable[[HistoryLost], None]
 Where = Callable[[Record[Any]], bool]
@@ -47,6 +57,8 @@ class Query:
     """The seq that `start` means, once that is known."""
     unknown: frozenset[str] = frozenset()
     """Those of `types` that this process has no message class of."""
+    first: Callable[[], First] | None = None
+    """Makes what is read before the log; the query begins where that says, and wants what that wants."""
 
     def __post_init__(self) -> None:
         """Raises InvalidSelector and InvalidArgument."""

@@ -25,7 +25,7 @@ def die_at(seq: int) -> None:
         if session is not None and position[0] >= seq:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    CursorStore.save = dying  # type: ignore[method-assign]  # as a debugger would stop there
+    CursorStore.save = dying
 
 
 def main() -> None:

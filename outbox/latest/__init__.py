@@ -1,0 +1,1 @@
+"""Latest by key: a view of the newest record of each compaction id, and the durable reader that keeps it."""

@@ -18,6 +18,11 @@ def read(text: str) -> datetime:
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
+def milliseconds(value: datetime | DatetimeMS) -> int:
+    """Returns a BSON date as milliseconds since the epoch, also one that Python's datetime cannot hold."""
+    return int(DatetimeMS(value) if isinstance(value, datetime) else value)
+
+
 def text(value: datetime | DatetimeMS) -> str:
     """An aware UTC datetime, or milliseconds that Python's datetime cannot hold, as text.
 

@@ -195,12 +195,14 @@ class PoisonMessage(DeliveryError):
     """A message that will never be delivered, however often it is tried.
 
     `seq` is its number, `id` its message id (24 hex digits), `code` who refuses it, `reason` why; `finding` says all
-    of this in a sentence.
+    of this in a sentence. `done`: what its reader does with messages.
     """
 
-    def __init__(self, seq: int, id: str, type: str, key: str | None, code: PoisonCode, reason: str) -> None:
-        self.finding = f"message seq {seq} (id {id}, type {type!r}, key {key!r}) cannot be delivered: {reason}"
-        super().__init__(f"{self.finding}. Everything before it is delivered")
+    def __init__(
+        self, seq: int, id: str, type: str, key: str | None, code: PoisonCode, reason: str, done: str = "delivered"
+    ) -> None:
+        self.finding = f"message seq {seq} (id {id}, type {type!r}, key {key!r}) cannot be {done}: {reason}"
+        super().__init__(f"{self.finding}. Everything before it is {done}")
         self.seq = seq
         self.id = id
         self.code = code
@@ -212,11 +214,11 @@ class LetterTaken(DeliveryError):
 
 
 class LetterCorrupt(DeliveryError):
-    """A dead letter cannot be sent: no relay has written it in this form."""
+    """A dead letter cannot be sent again: no reader has written it in this form."""
 
 
 class Verdict(Enum):
-    """What a failed delivery means for the relay."""
+    """What a failed delivery means for the reader."""
 
     POISON = "poison"
     """This one record will never be accepted; others of the same topic may be."""
@@ -227,10 +229,14 @@ class Verdict(Enum):
 
 
 class DeliveryFailed(DeliveryError):
-    """A sink could not deliver a record it had accepted. `seq` is None when it is not because of one record."""
+    """A target could not do a record it had accepted. `seq` is None when it is not because of one record.
 
-    def __init__(self, seq: int | None, verdict: Verdict, reason: str) -> None:
+    `done`: what the target does with records, as PoisonMessage says it.
+    """
+
+    def __init__(self, seq: int | None, verdict: Verdict, reason: str, done: str = "delivered") -> None:
         super().__init__(reason if seq is None else f"seq {seq}: {reason}")
         self.seq = seq
         self.verdict = verdict
         self.reason = reason
+        self.done = done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -110,6 +111,7 @@ def teller(on_event: OnEvent | None, decode: Decode | None = None) -> OnEvent:
 
     decode: makes the `message` of records that were put aside, which are not decoded for anything else.
 
+    On the main thread SystemExit and KeyboardInterrupt go on: there a signal's handler may have raised them meanwhile.
     Raises InvalidArgument for what is no function of an event.
     """
     if on_event is None:
@@ -121,7 +123,9 @@ def teller(on_event: OnEvent | None, decode: Decode | None = None) -> OnEvent:
             event = Parked(event.record.decoded_by(decode))
         try:
             on_event(event)
-        except Exception:
+        except BaseException as error:
+            if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+                raise
             logger.exception("on_event failed at %s; the reader goes on", type(event).__name__)
 
     return tell

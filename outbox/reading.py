@@ -22,7 +22,7 @@ from outbox.latest.first import LatestFirst
 from outbox.latest.keeper import keep_latest
 from outbox.location import Location
 from outbox.log.log import Log
-from outbox.log.record import Record
+from outbox.log.record import Decode, Record
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
@@ -56,6 +56,11 @@ class Reading(ABC):
     @property
     def name(self) -> str:
         return self.collections.name
+
+    @property
+    def decode(self) -> Decode:
+        """What makes the `message` of a record, for readers that are given records which have none yet."""
+        return self._types.decode
 
     @abstractmethod
     def check_usable(self) -> None:

@@ -8,9 +8,9 @@ from typing import Any, overload
 
 import bson
 from bson import ObjectId
-from bson.datetime_ms import DatetimeMS
 from pymongo.client_session import ClientSession
 
+from outbox import dates
 from outbox.log.record import Record
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
@@ -95,7 +95,7 @@ class MemoryOutbox:
             for id, document in encoded.items():
                 staged = bson.decode(document, codec_options=DECODED)
                 fields = {name: staged[name] for name in ("type", "key", "headers", "data")}
-                created = int(DatetimeMS(staged["created"]))
+                created = dates.milliseconds(staged["created"])
                 self._records.append(Record(len(self._records) + 1, id.binary, created, fields, self._types.decode))
         ids = list(encoded)
         return ids if isinstance(message, Sequence) else ids[0]

@@ -10,6 +10,7 @@ from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.config import DeliveryConfig
 from outbox.delivery.ports import Outgoing, Sink, Target, TransactionalSink
 from outbox.errors import CursorMismatch, HistoryLost, LogReplaced, OutboxNotCreated, PoisonMessage
+from outbox.log.reader_id import shares_command
 from outbox.shares.layout import share_cursor
 from outbox.shares.share import Share
 from relay.encoding.encoder import Encoder, is_native
@@ -73,5 +74,5 @@ class RelayConfig(DeliveryConfig[Outgoing]):
         """See DeliveryConfig."""
         return InvalidSettings(
             f"relay {self.name!r} has {there_are} share(s), not {given}. Start it without --shares; "
-            f"`relay shares set {given}` changes the number"
+            f"`{shares_command(self.reader, given)}` changes the number"
         )

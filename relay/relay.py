@@ -56,7 +56,7 @@ class Relay:
         self.name = name
         self._outbox = outbox
         self._sink = sink
-        self._config = RelayConfig(outbox, name, start, on_poison, chance, topics, tell=teller(on_event))
+        self._config = RelayConfig(outbox, name, start, on_poison, chance, topics, tell=teller(on_event, outbox.decode))
         self._reader = DurableReader(self._config, sink, shares=shares, lease_seconds=lease_seconds)
 
     @property

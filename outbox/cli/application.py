@@ -20,7 +20,7 @@ from outbox.outbox import Outbox
 
 CONNECT_SECONDS = 5.0
 OWN_CODES: Table = (
-    ((InvalidApplication, errors.UnknownMessage, errors.InvalidSelector), USAGE),
+    ((InvalidApplication, errors.UnknownMessage), USAGE),
     ((ConnectionFailure,), UNREACHABLE),
 )
 

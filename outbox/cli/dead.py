@@ -99,7 +99,7 @@ def requeue(
 ) -> None:
     """Have letters handled again by their reader; a parked key as a whole, in its order. Exit 1 if one cannot be."""
     with opened(context.obj) as outbox:
-        requeued = _admin(outbox, reader).requeue(_selection(id, key, type, all))
+        requeued = _admin(outbox, reader).requeue(selection(id, key, type, all))
         print(f"{full_name(outbox)}, {described(reader)}: {requeued.letters} message(s) will be handled again")
         for refused, reason in requeued.refused:
             print(f"{refused}: {reason}", file=sys.stderr)
@@ -119,7 +119,7 @@ def discard(
 ) -> None:
     """Delete letters for good. What is parked behind a discarded one is handled, in its order."""
     with opened(context.obj) as outbox:
-        admin, wanted = _admin(outbox, reader), _selection(id, key, type, all)
+        admin, wanted = _admin(outbox, reader), selection(id, key, type, all)
         if not yes:
             count = sum(1 for _ in admin.letters(wanted))
             typer.confirm(f"{full_name(outbox)}: delete {count} message(s) for good?", abort=True)
@@ -131,7 +131,8 @@ def _admin(outbox: Outbox, reader: str) -> DeadLetterAdmin:
     return DeadLetterAdmin(outbox.collections, reader)
 
 
-def _selection(id: str | None, key: str | None, type: str | None, all: bool) -> Selection:
+def selection(id: str | None, key: str | None, type: str | None, all: bool) -> Selection:
+    """Makes the selection of a command that acts on letters: it must say which. Raises InvalidSelector."""
     if all == any(given is not None for given in (id, key, type)):
         raise InvalidSelector("say which letters: an ID, --key, --type, or --all")
     return Selection(ObjectId(message_id(id)) if id is not None else None, key, type)

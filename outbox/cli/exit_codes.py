@@ -22,7 +22,7 @@ Table = tuple[tuple[tuple[type[Exception], ...], int], ...]
 """Codes by classes of errors; the first row to which an error belongs counts."""
 
 _OF_ANY_COMMAND: Table = (
-    ((errors.InvalidStart, errors.PoolTooSmall, errors.InvalidName), USAGE),
+    ((errors.InvalidStart, errors.InvalidSelector, errors.PoolTooSmall, errors.InvalidName), USAGE),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
     ((errors.CursorMismatch, errors.CursorInUse, errors.ReaderPaused), PROTECTED),
     ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), PROTECTED),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
@@ -15,6 +16,7 @@ from rich.text import Text
 from outbox import errors, reader_status
 from outbox.cli.application import App, full_name, opened
 from outbox.clock import SystemClock
+from outbox.log.cursor_document import MOST_SHARES
 from outbox.log.reader_id import check_id, described
 from outbox.mongo.server_errors import patiently
 from outbox.outbox import Outbox
@@ -22,6 +24,7 @@ from outbox.reader_status import ReaderStatus
 from outbox.readers.start import WORDS
 from outbox.readers.start import read as read_start
 from outbox.shares import cursor_admin
+from outbox.shares.layout import load, set_shares
 from outbox.shares.paused import set_paused
 
 readers = typer.Typer(no_args_is_help=True)
@@ -112,6 +115,30 @@ def resume(context: typer.Context, name: Name) -> None:
     with opened(context.obj) as outbox:
         _set_paused(outbox, name, paused=False)
         print(f"{full_name(outbox)}, {described(name)}: not paused")
+
+
+@readers.command()
+def shares(
+    context: typer.Context,
+    name: Name,
+    number: Annotated[
+        int | None, typer.Argument(min=1, max=MOST_SHARES, help="How many there shall be; without, show how many.")
+    ] = None,
+) -> None:
+    """Show or change into how many shares a reader's keys are divided. Who works for it carries it out within some
+    seconds, else the first one to start does."""
+    with opened(context.obj) as outbox:
+        check_id(name)
+        if number is None:
+            layout = patiently(partial(load, outbox.collections, name))
+            there_are, wanted = layout.shares, layout.wanted
+        else:
+            there_are = patiently(partial(set_shares, outbox.collections, name, number))
+            wanted = None if number == there_are else number
+        if there_are is None:
+            raise patiently(lambda: reader_status.unknown(outbox.collections, name))
+        to_be = "" if wanted is None else f", to be {wanted}"
+        print(f"{full_name(outbox)}, {described(name)}: {there_are} share(s){to_be}")
 
 
 def _set_paused(outbox: Outbox, name: str, *, paused: bool) -> None:

@@ -41,7 +41,7 @@ class Attempts:
         self._tell(Failed(record, error, tries))
         if isinstance(error, Reject) or (counts and attempt == self._most):
             del self._failed[record.seq]
-            raise DeliveryFailed(record.seq, Verdict.POISON, _reason(error, attempt)) from error
+            raise DeliveryFailed(record.seq, Verdict.POISON, _reason(error, attempt), "handled") from error
         seconds = delay(tries, self._chance)
         if tries == 1:
             self._log.warning("seq %d failed; again in %.1f s", record.seq, seconds, exc_info=error)

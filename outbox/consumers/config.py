@@ -18,7 +18,7 @@ from outbox.errors import (
     OutboxNotCreated,
     PoisonMessage,
 )
-from outbox.log.reader_id import forget_command, reset_command
+from outbox.log.reader_id import forget_command, reset_command, shares_command
 from outbox.log.record import Decode
 from outbox.readers.query import Query
 from outbox.shares.layout import share_cursor
@@ -78,6 +78,6 @@ class ConsumerConfig(DeliveryConfig[Delivery]):
     def other_shares(self, there_are: int, given: int) -> InvalidConsumer:
         """See DeliveryConfig."""
         return InvalidConsumer(
-            f"{self.reader} has {there_are} share(s), not {given}: leave shares= out. Another number needs a cursor "
-            f"that begins anew: {forget_command(self.reader)}"
+            f"{self.reader} has {there_are} share(s), not {given}: leave shares= out. "
+            f"`{shares_command(self.reader, given)}` changes the number"
         )

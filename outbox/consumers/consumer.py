@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -22,7 +23,7 @@ from outbox.consumers.decoding import Delivery
 from outbox.consumers.in_transaction import InTransaction, one_by_one
 from outbox.consumers.in_turn import InTurn, Terms
 from outbox.consumers.observable import observable
-from outbox.consumers.observed import Observed, Observer, ObserverFailed
+from outbox.consumers.observed import Observed, Observer, ObserverFailed, Serial
 from outbox.consumers.one_run import OneRun
 from outbox.dead_letters.store import OnPoison
 from outbox.delivery.durable_reader import DurableReader
@@ -149,15 +150,18 @@ class Consumer(Generic[M]):
 
         A subscription runs the consumer on a thread of its own, which calls `on_next` serially, and reads no further
         while 1,000 records are not acknowledged. What `on_next` raises goes to `on_error`, as does what `run` raises;
-        `attempts` and `on_poison` are for handlers, and play no part. It completes at `stop()`.
+        `attempts` and `on_poison` are for handlers, and play no part. It completes at `stop()`. Behind it `caught_up()`
+        marks where all up to the head is acknowledged, with several shares that of each.
         """
         return observable(self._observe, self.name)
 
-    def _observe(self, observer: Observer, stop: threading.Event) -> None:
+    def _observe(self, observer: Observer, stop: threading.Event, marks: bool) -> None:
+        serial = Serial(observer)
+        config = replace(self._config, tell=serial.marked_by(self._config.tell)) if marks else self._config
         with self._runs.begin(stop) as stopping:
             self._observed = []
             try:
-                self._work(Observed(observer, self._terms(stopping), self._observed), stopping)
+                self._work(Observed(serial, self._terms(stopping), self._observed), stopping, config)
             except ObserverFailed as failed:
                 raise cast(Exception, failed.__cause__) from None
 
@@ -218,8 +222,8 @@ class Consumer(Generic[M]):
         attempts = partial(Attempts, self._most_attempts, log, chance, tell)
         return Terms(attempts, stop, tell if self._listens else None)
 
-    def _work(self, target: Target[Delivery], stop: threading.Event) -> None:
-        DurableReader(self._config, target, shares=self._shares).run(stop, check=self._check)
+    def _work(self, target: Target[Delivery], stop: threading.Event, config: ConsumerConfig | None = None) -> None:
+        DurableReader(config or self._config, target, shares=self._shares).run(stop, check=self._check)
 
     def _check(self) -> None:
         self._outbox.log.describe()  # raises if create() was never run

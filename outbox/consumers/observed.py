@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from outbox.consumers.in_turn import Terms
 from outbox.consumers.waiting import WaitingRecords, interrupted
 from outbox.errors import OutboxError
+from outbox.events import CaughtUp, Event, OnEvent
 from outbox.log.record import Record
 
 WINDOW = 1000
@@ -18,17 +20,44 @@ _BOX_SECONDS = 0.05
 class Observer(Protocol):
     """What is given the records."""
 
-    def on_next(self, value: Record[Any]) -> None: ...
+    def on_next(self, value: Any) -> None: ...
 
 
 class ObserverFailed(OutboxError):
     """The observer raised; `__cause__` is what."""
 
 
+class Serial:
+    """Gives an observer one thing at a time, whichever thread gives it: each share has a thread of its own."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._lock = threading.RLock()
+
+    def on_next(self, value: Record[Any] | CaughtUp) -> None:
+        """Raises ObserverFailed."""
+        with self._lock:
+            try:
+                self._observer.on_next(value)
+            except Exception as error:
+                what = f"seq {value.seq}" if isinstance(value, Record) else str(value)
+                raise ObserverFailed(f"the observer failed at {what}: {error}") from error
+
+    def marked_by(self, tell: OnEvent) -> OnEvent:
+        """Makes what tells the observer, too, when all that there is has been given and acknowledged."""
+
+        def told(event: Event) -> None:
+            if isinstance(event, CaughtUp):
+                self.on_next(event)
+            tell(event)
+
+        return told
+
+
 class Observed(WaitingRecords):
     """Is a Target, and Interruptible: `poll` gives the records, one at a time; `ack` may be called on any thread."""
 
-    def __init__(self, observer: Observer, terms: Terms, all_of_them: list[Observed]) -> None:
+    def __init__(self, observer: Serial, terms: Terms, all_of_them: list[Observed]) -> None:
         super().__init__()
         self._observer = observer
         self._terms = terms
@@ -49,10 +78,7 @@ class Observed(WaitingRecords):
         while self._waiting and len(self._given) < WINDOW and not self._terms.stop.is_set():
             seq, record = self._waiting.popleft()
             self._given.add(seq)
-            try:
-                self._observer.on_next(record)
-            except Exception as error:
-                raise ObserverFailed(f"the observer failed at seq {seq}: {error}") from error
+            self._observer.on_next(record)
             self._collect(0)
             if self._terms.clock.monotonic() >= until:
                 return

@@ -45,7 +45,7 @@ class Requeued(NamedTuple):
     """The result of `DeadLetterAdmin.requeue`."""
 
     letters: int
-    """How many letters the relay will send, and how many were put into staging again, together."""
+    """How many letters the reader will handle, and how many were put into staging again, together."""
     refused: list[tuple[ObjectId, str]]
     """Messages that the log refused and that cannot be put again, each with the reason."""
 
@@ -96,7 +96,7 @@ class DeadLetterAdmin:
 
     @outside_bound_session
     def requeue(self, selection: Selection) -> Requeued:
-        """Asks the relay to send letters again, with their own id and seq: at its next look, or when it starts.
+        """Asks the reader to handle letters again, with their own id and seq: at its next look, or when it starts.
 
         A parked key is sent as a whole, in its order, whichever of its letters are selected. A letter stays until its
         message is delivered. Letters of the sequencer go back to staging, if staging's validator accepts them now.
@@ -104,7 +104,7 @@ class DeadLetterAdmin:
         own = {**selection.query(self._reader), "reader": self._reader}
         marked = 0
         for keys in self._parked_keys(own):
-            # The dead ones first: once a parked one is marked, the relay takes its whole key for released.
+            # The dead ones first: once a parked one is marked, the reader takes its whole key for released.
             for state in ("dead", "parked"):
                 marked += self._mark({"reader": self._reader, "key": {"$in": keys}, "state": state})
         marked += self._mark(own)
@@ -191,7 +191,7 @@ class DeadLetterAdmin:
             yield letters
 
     def _discard(self, letters: list[Document], session: ClientSession) -> int:
-        # As a relay does before it parks a message: so of the two, the one that commits later has to look again.
+        # As a reader does before it parks a message: so of the two, the one that commits later has to look again.
         self._collections.cursors.update_many(self._cursors, {"$inc": {"letters": Int64(1)}}, session=session)
         ids = [letter["_id"] for letter in letters]
         gone = self._dead.delete_many({"_id": {"$in": ids}, **self._readers}, session=session).deleted_count

@@ -15,6 +15,7 @@ from outbox import dates
 from outbox.errors import LetterCorrupt, PoisonMessage
 from outbox.log.cursor_document import whole
 from outbox.log.log import IDENTITY_DIGITS
+from outbox.log.reader_id import letters_command
 from outbox.log.record import Record
 from outbox.log.undecoded import Undecoded, is_partial, shown
 from outbox.mongo.codec import Document
@@ -110,8 +111,8 @@ def _letter(
 
 
 def letters_of_share(reader: str, share: Share) -> Document:
-    """Makes the query for the letters of a relay that belong to this share. The number of shares may have changed since
-    they were put aside."""
+    """Makes the query for the letters of a reader that belong to this share. How many shares there are may have changed
+    since they were put aside."""
     if share.total == 1:
         return {"reader": reader}
     return {"reader": reader, "hash": {"$mod": [share.total, share.number - 1]}}
@@ -131,19 +132,19 @@ def record(letter: Document) -> Record[Any]:
     _check({"log": None, **letter})  # older letters have no `log`
     seq, id = int(letter["seq"]), message_id(letter).binary
     fields = {name: letter[name] for name in ("type", "key", "headers", "data")}
-    return Record(
-        seq, id, int(DatetimeMS(letter["created"])), Undecoded(fields, seq, id) if is_partial(fields) else fields
-    )
+    created = dates.milliseconds(letter["created"])
+    return Record(seq, id, created, Undecoded(fields, seq, id) if is_partial(fields) else fields)
 
 
 def _check(letter: Document) -> None:
-    """Raises LetterCorrupt for a letter that no relay has written."""
+    """Raises LetterCorrupt for a letter that no reader has written."""
     for name, is_right in _RIGHT.items():
         if name not in letter or not is_right(letter[name]):
             what = f"is {letter[name]!r:.100}" if name in letter else "is missing"
+            id, give_up = message_id(letter), letters_command(str(letter.get("reader")), "discard", message_id(letter))
             raise LetterCorrupt(
-                f"the dead letter {message_id(letter)} cannot be sent: its field {name!r} {what}, which no relay has "
-                f"written. Mend it in the database, or give it up: relay dead discard {message_id(letter)}"
+                f"the dead letter {id} cannot be sent again: its field {name!r} {what}, which no reader has written. "
+                f"Mend it in the database, or give it up: {give_up}"
             )
 
 

@@ -1,4 +1,4 @@
-"""Stores the messages that a relay puts aside, in `NAME.dead`, and knows which keys wait behind them."""
+"""Stores the messages that a durable reader puts aside, in `NAME.dead`, and knows which keys wait behind them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from outbox.errors import LetterTaken, PoisonMessage
 from outbox.log.cursor_document import whole as whole_number
 from outbox.log.cursors import CursorStore
 from outbox.log.log import Log
+from outbox.log.reader_id import letters_command
 from outbox.log.record import Record
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
@@ -23,7 +24,7 @@ from outbox.shares.share import ALL, Share
 T = TypeVar("T")
 
 OnPoison = Literal["stop", "dead-letter", "park-key"]
-"""What a relay does with a message that can never be delivered; see docs/poison.md."""
+"""What a durable reader does with a message that can never be delivered; see docs/poison.md."""
 
 BATCH = 500
 """How many requeued letters are sent at a time; fewer when they take more than 16 MiB."""
@@ -45,7 +46,7 @@ class Letters(NamedTuple):
 
 
 class DeadLetterStore:
-    """Keeps what one relay, or one share of it, puts aside while it holds its lease under `fence`.
+    """Keeps what one reader, or one share of it, puts aside while it holds its lease under `fence`.
 
     Not thread-safe. Every method raises pymongo's errors.
 
@@ -124,7 +125,7 @@ class DeadLetterStore:
             if reader != self._reader:
                 raise LetterTaken(
                     f"message {id} cannot be put aside for {self._reader!r}: {self._dead.full_name} has it for "
-                    f"{reader!r}. Requeue or discard it there first: relay dead requeue {id}"
+                    f"{reader!r}. Requeue or discard it there first: {letters_command(str(reader), 'requeue', id)}"
                 )
         new = [letter for letter in letters if document.message_id(letter) not in known]
         if new:
@@ -149,8 +150,8 @@ class DeadLetterStore:
     def _fenced(self, work: Callable[[ClientSession], T]) -> T:
         """Does `work` in a transaction that also writes the cursor.
 
-        So no relay of an older fence can commit it. And when an operator's command decides by the same letters, the one
-        that commits later has to look again.
+        So no process of an older fence can commit it. And when an operator's command decides by the same letters, the
+        one that commits later has to look again.
         """
 
         def fenced(session: ClientSession) -> T:

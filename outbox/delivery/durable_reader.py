@@ -200,8 +200,9 @@ class DurableReader(Generic[Item]):
             return Worker(self._config, self._target.another(), share)
 
         collections, seconds = self._outbox.collections, self._lease_seconds
+        reader, where, tell = self._config.reader, self._config.where, self._config.tell
         return ShareWorkers(
-            collections, self._config.reader, self._config.where, count, work, owner=owner, seconds=seconds, clock=clock
+            collections, reader, where, count, work, owner=owner, seconds=seconds, clock=clock, tell=tell
         )
 
     def _all_drained(self) -> bool:

@@ -189,5 +189,6 @@ class Intake(Generic[Item]):
 
 def _refusal(record: Record[Any], failed: DeliveryFailed) -> PoisonMessage | DeliveryRefused:
     if failed.verdict is Verdict.POISON:
-        return PoisonMessage(record.seq, str(record.id), record.type, record.key, "refused", failed.reason)
+        id, reason, done = str(record.id), failed.reason, failed.done
+        return PoisonMessage(record.seq, id, record.type, record.key, "refused", reason, done)
     return DeliveryRefused(f"seq {record.seq} (id {record.id}, type {record.type!r}) was not taken: {failed.reason}")

@@ -1,4 +1,4 @@
-"""A document of `NAME.cursors` as a relay has written it, or what is wrong with one that somebody else has."""
+"""A document of `NAME.cursors` as a durable reader has written it, or what is wrong with one that somebody else has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Layer = tuple[int, ...]
 
 
 class CursorDocument(NamedTuple):
-    """What it says. Of a relay with several shares, the one that has no share's name says only how many there are."""
+    """What it says. Of a reader with several shares, the one that has no share's name says only how many there are."""
 
     position: Position | None
     shares: int
@@ -62,7 +62,7 @@ class _Fields:
         is_ = f"is {self._found[name]!r:.100}" if name in self._found else "is missing"
         anew = reset_command(reader_of(str(self._found["_id"])))
         return CursorMismatch(
-            f"the document {self._found['_id']!r} of {self._collection} is no cursor that a relay has written: its "
+            f"the document {self._found['_id']!r} of {self._collection} is no cursor that a reader has written: its "
             f"field {name!r} {is_}, and should be {right}. `{anew}` writes it anew"
         )
 

@@ -57,7 +57,7 @@ class CursorStore:
     def load(self, session: ClientSession | None = None) -> Position | None:
         """The saved position; None before the first start. `(0, None, None)`: nothing was delivered yet.
 
-        Raises CursorMismatch for one that no relay has written.
+        Raises CursorMismatch for one that no reader has written.
         """
         with time_limit():
             found = self._cursors.find_one(self._own, session=session)
@@ -69,12 +69,12 @@ class CursorStore:
     def claim(self, fence: int, session: ClientSession | None = None) -> None:
         """Refuses every write of an older fence from here on; nothing before the first start.
 
-        What is read in `session` afterwards is at least as new as all that any relay had saved by then.
+        What is read in `session` afterwards is at least as new as all that any process had saved by then.
 
         Ends the sessions of earlier holders, whose open transactions would hold it up: see outbox.mongo.holder_session.
 
         Raises LeaseLost when another has worked since, also when there are more shares by now, or fewer: their cursors
-        are made together. CursorMismatch for one that was removed alone, or that no relay has written.
+        are made together. CursorMismatch for one that was removed alone, or that no reader has written.
         """
         end_sessions(self._cursors, {self.reader: fence})
         with time_limit():
@@ -99,9 +99,9 @@ class CursorStore:
         raise self._fenced_off()
 
     def register(self, position: Position, lease: Lease) -> None:
-        """Makes the cursor, as that of a relay which holds `lease` and begins; it counts, not one in Kafka.
+        """Makes the cursor, as that of a reader which holds `lease` and begins; it counts, not one in Kafka.
 
-        In one transaction with a look at the lease: a relay that was frozen before its first record must not leave a
+        In one transaction with a look at the lease: a process that was frozen before its first record must not leave a
         cursor where one was made, worked with and forgotten meanwhile. Raises LeaseLost.
         """
 
@@ -115,7 +115,7 @@ class CursorStore:
             raise self._fenced_off() from error
 
     def save(self, position: Position, fence: int, session: ClientSession | None = None) -> None:
-        """Saves with a majority of the servers. Raises LeaseLost for a stale fence: another relay has worked since."""
+        """Saves with a majority of the servers. Raises LeaseLost for a stale fence: another has worked since."""
         if not self._write(position, fence, upsert=False, in_kafka=self._in_kafka, session=session):
             raise self._fenced_off()
 
@@ -126,8 +126,8 @@ class CursorStore:
 
     @outside_bound_session
     def conflict_with_others(self, fence: int, session: ClientSession) -> None:
-        """Writes the cursor inside the session's transaction, so that it conflicts with any transaction of a relay with
-        another fence. Raises LeaseLost.
+        """Writes the cursor inside the session's transaction, so that it conflicts with any transaction under another
+        fence. Raises LeaseLost.
 
         The count always changes: the server passes over a write that changes nothing, and would see no conflict.
         """

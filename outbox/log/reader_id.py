@@ -55,6 +55,21 @@ def resume_command(reader: str) -> str:
     return f"relay resume --name {name}" if kind == "relay" else f"outbox readers APP resume {reader}"
 
 
+def shares_command(reader: str, number: object) -> str:
+    """Returns the command that changes the reader's number of shares."""
+    kind, _, name = reader.partition(":")
+    set_ = f"relay shares set {number} --name {name}"
+    return set_ if kind == "relay" else f"outbox readers APP shares {reader} {number}"
+
+
+def letters_command(reader: str, act: str, id: object) -> str:
+    """Returns the command that does something (`requeue`, `discard`) with a letter of the reader."""
+    kind, _, name = reader.partition(":")
+    return (
+        f"relay dead {act} {id} --name {name}" if kind == "relay" else f"outbox dead APP {act} {id} --reader {reader}"
+    )
+
+
 def paused_readers(cursors: Collection[Document]) -> frozenset[str]:
     """Returns the ids of the readers that are paused, as the document says that has the reader's id. Raises pymongo's
     errors."""

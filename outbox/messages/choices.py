@@ -11,6 +11,8 @@ from typing import Any
 from bson import Binary, Decimal128
 from bson.datetime_ms import DatetimeMS
 
+from outbox import dates
+
 
 def distinct(values: Iterable[Any]) -> list[Any]:
     """Keeps the first of those that are the same to the server, which refuses an `enum` that has a value twice."""
@@ -29,7 +31,7 @@ def identity(value: Any) -> Hashable:
             number = value.to_decimal() if isinstance(value, Decimal128) else Decimal(value)
             return Decimal, "NaN" if number.is_nan() else number
         case datetime() | DatetimeMS():
-            return datetime, int(DatetimeMS(value) if isinstance(value, datetime) else value)
+            return datetime, dates.milliseconds(value)
         case uuid.UUID():
             return bytes, 4, value.bytes
         case bytes():

@@ -44,9 +44,9 @@ READERS: Document = {
         "$not": {"$type": "array"},  # a query matches an array if one of its items does
     }
 }
-"""Finds the cursors among the documents of `NAME.cursors`; for a relay with several shares, one document is no cursor.
+"""Finds the cursors among the documents of `NAME.cursors`; for a reader with several shares, one document is no cursor.
 
-A value written by hand that is no seq does not hold the sequencer back; the relay says what is wrong with it.
+A value written by hand that is no seq does not hold the sequencer back; the reader says what is wrong with it.
 """
 
 

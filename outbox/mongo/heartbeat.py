@@ -38,6 +38,11 @@ def wanted_seconds(asked: float, took: float) -> float:
     return max(asked, min(_MOST_SECONDS, float(math.ceil(_BEATS * took))))
 
 
+def lost_to_another(role: str) -> str:
+    """Says, for LeaseLost, that another process has the lease."""
+    return f"the lease {role!r} is held by another process now"
+
+
 class Holding:
     """Knows until when the lease that was taken with `document` is surely held. No I/O.
 
@@ -89,7 +94,7 @@ class Holding:
     def found(self, document: Document | None) -> None:
         """Notes the document as it is now: so it is seen that another has the lease, or what the holder is to hear."""
         if document is None or (document.get("owner"), document.get("fence")) != (self.owner, self.fence):
-            self.end(f"the lease {self.role!r} is held by another process now")
+            self.end(lost_to_another(self.role))
         else:
             self.document = document
 

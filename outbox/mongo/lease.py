@@ -22,7 +22,7 @@ from outbox.errors import LeaseLost
 from outbox.mongo import patience
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
-from outbox.mongo.heartbeat import LATE, Heartbeat, Holding, beat, wanted_seconds
+from outbox.mongo.heartbeat import LATE, Heartbeat, Holding, beat, lost_to_another, wanted_seconds
 from outbox.mongo.known_fence import known_fence
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import is_closed, patiently, short_message
@@ -211,7 +211,7 @@ class Lease:
             beat(self._leases, [holding], self.clock)
         if not self.fence or holding is None or holding.is_over:
             self.fence = 0
-            raise LeaseLost(f"the lease {self.role!r} is held by another process now")
+            raise LeaseLost(lost_to_another(self.role))
 
     @contextmanager
     def longer(self, seconds: float) -> Iterator[None]:
@@ -242,7 +242,7 @@ class Lease:
                 session=session,
             )
         if not held.matched_count:
-            raise LeaseLost(f"the lease {self.role!r} is held by another process now")
+            raise LeaseLost(lost_to_another(self.role))
 
     def check(self) -> None:
         """Raises LeaseLost when it is lost, or the last confirmed beat is so old that another process may have the

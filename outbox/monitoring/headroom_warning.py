@@ -19,7 +19,7 @@ from outbox.monitoring.units import format_bytes, format_duration
 logger = logging.getLogger("outbox")
 
 SHARE = 0.2
-"""Of the cap. A relay that is well is far from it: it follows the log's head by a few seconds."""
+"""Of the cap. A reader that is well is far from it: it follows the log's head by a few seconds."""
 OVER_SHARE = 0.25  # a little more, so that a reader about the edge is not told of again and again
 LOOK_SECONDS = 10.0
 AGAIN_SECONDS = 600.0

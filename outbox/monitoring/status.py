@@ -78,7 +78,7 @@ class Status:
     size: int
     """What the log's batches take of it."""
     dead: int
-    """Messages in `NAME.dead` that could not be delivered, of all relays and of the sequencer."""
+    """Messages in `NAME.dead` that were put aside, by all readers and by the sequencer."""
     parked: int
     """Messages there that wait behind a dead one of their key."""
     cursors: tuple[CursorStatus, ...]

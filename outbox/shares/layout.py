@@ -13,7 +13,7 @@ from outbox.errors import CursorInUse, CursorMismatch
 from outbox.log.cursor_document import MOST_SHARES, CursorDocument, Layer, parse, whole
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
-from outbox.log.reader_id import described, forget_command, reset_command
+from outbox.log.reader_id import described, forget_command, reset_command, shares_command
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
@@ -38,7 +38,7 @@ class ShareLayout(NamedTuple):
     paused: bool = False
     """Whether somebody has paused the reader."""
     changes: int | None = None
-    """Counts what has been written of it so far, in the relay's own lease."""
+    """Counts what has been written of it so far, in the reader's own lease."""
     fault: CursorMismatch | None = None
     """What is wrong with it; the rest is what is not."""
 
@@ -114,7 +114,7 @@ class _Survey:
             self._faults.append(
                 CursorMismatch(
                     f"the field 'wanted' of {self._reader!r} in {leases} is {lease['wanted']!r:.100}, which "
-                    "is no number of shares: `relay shares set` writes it anew"
+                    f"is no number of shares: `{shares_command(self._reader, 'NUMBER')}` writes it anew"
                 )
             )
         home = self._parsed(self._reader)
@@ -177,11 +177,30 @@ def cancel_request(collections: Collections, reader: str, layout: ShareLayout) -
     _change(collections, reader, layout, {"$unset": {"wanted": 1}})
 
 
+@outside_bound_session
+def set_shares(collections: Collections, reader: str, count: int) -> int | None:
+    """Requests a number of shares, or, when there are so many already, takes back what was requested before.
+
+    Returns how many there are; None when no reader of this id has begun. Raises as `request_shares`, and CursorMismatch
+    when what says how many there are is no document of a reader.
+    """
+    layout = survey(collections, reader)
+    if layout.shares is None:
+        if layout.fault is not None:
+            raise layout.fault
+        return None
+    if count != layout.shares:
+        request_shares(collections, reader, count)
+    elif layout.wanted is not None or layout.fault is not None:
+        cancel_request(collections, reader, layout)
+    return layout.shares
+
+
 def _change(collections: Collections, reader: str, layout: ShareLayout, change: Document) -> None:
     """Only while the layout is what it was when it was read: each write of it counts in the lease."""
     with time_limit():
         changed = collections.leases.update_one({"_id": reader, "plans": layout.changes}, change)
     if not changed.matched_count:
         raise CursorInUse(
-            f"the shares of {described(reader)} have been changed since this looked at them: see `relay shares show`"
+            f"the shares of {described(reader)} have been changed since this looked at them: give the command again"
         )

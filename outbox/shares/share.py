@@ -1,4 +1,4 @@
-"""A share: the keys of an outbox that one relay sends, while others send the rest."""
+"""A share: the keys of an outbox that one process works on, while others work on the rest."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Share(NamedTuple):
         """Whether every record is to be sent, so that none need be looked at."""
         return self.total == 1 and not self.delivered
 
-    def name(self, relay: str) -> str:
-        """The share of this relay, for people and in the name of its lease and its cursor: `kafka/2`; alone `kafka`."""
-        return relay if self.total == 1 else f"{relay}/{self.number}"
+    def name(self, reader: str) -> str:
+        """Names the share of this reader, for its lease and its cursor: `relay:kafka/2`; alone `relay:kafka`."""
+        return reader if self.total == 1 else f"{reader}/{self.number}"
 
     def takes(self, key: str | None, id: bytes, seq: int) -> bool:
         """Whether the record is to be sent by this share."""
@@ -52,10 +52,10 @@ def key_hash(key: str | None, id: bytes) -> int:
     return crc32(id)
 
 
-def is_of(name: str, relay: str) -> bool:
-    """Whether a name is the relay's or, whatever their number, one of its shares'."""
-    share = name.removeprefix(f"{relay}/")
-    return name == relay or (share != name and share.isdecimal())
+def is_of(name: str, reader: str) -> bool:
+    """Whether a name is the reader's or, whatever their number, one of its shares'."""
+    share = name.removeprefix(f"{reader}/")
+    return name == reader or (share != name and share.isdecimal())
 
 
 def shares(count: int) -> list[Share]:

@@ -10,9 +10,11 @@ from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
 from outbox.errors import LeaseLost
+from outbox.events import OnEvent, Standby, TookOver
 from outbox.log.position import Position
 from outbox.log.reader_id import described
 from outbox.mongo.calls import outside_bound_session, time_limit
+from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import is_transient, short_message
@@ -85,7 +87,8 @@ class ShareWorker:
 class ShareWorkers:
     """Works on shares of a durable reader that has `count` of them. To be used from one thread; close it.
 
-    reader: its id. where: its outbox, for people. work: makes the work on one share, with a sink of its own.
+    reader: its id. where: its outbox, for people. work: makes the work on one share, with a target of its own.
+    tell: is told of each share that it takes over, and when it works on none because others do.
     """
 
     def __init__(
@@ -99,11 +102,15 @@ class ShareWorkers:
         owner: str,
         seconds: float,
         clock: Clock,
+        tell: OnEvent,
     ) -> None:
         self._leases = collections.leases
         self._clock = clock
         self._looked = float("-inf")
         self._seconds = seconds
+        self._owner = owner
+        self._tell = tell
+        self._stands_by = False
         self._workers: dict[str, ShareWorker] = {}
         for share in shares(count):
             lease = collections.lease(share.name(reader), owner=owner, seconds=seconds)
@@ -125,15 +132,27 @@ class ShareWorkers:
         # Also while it has enough: an orphan that was seen standing still can be taken as soon as it may be.
         if now - self._looked >= (standby if len(busy) < quota else self._seconds / 3):
             self._looked = now
-            for worker in self._free()[: max(0, quota - len(busy))]:
+            found = self._found()
+            for worker in self._free(found)[: max(0, quota - len(busy))]:
                 if worker.lease.acquire():
+                    self._tell(TookOver())
                     worker.begin()
+            self._tell_of_standby(found)
 
     @outside_bound_session
-    def _free(self) -> list[ShareWorker]:
-        """Those that nobody works on, as far as can be seen."""
+    def _found(self) -> dict[str, Document]:
         with time_limit():
-            found = {each["_id"]: each for each in self._leases.find({"_id": {"$in": list(self._workers)}})}
+            return {each["_id"]: each for each in self._leases.find({"_id": {"$in": list(self._workers)}})}
+
+    def _tell_of_standby(self, found: dict[str, Document]) -> None:
+        stands_by = not any(worker.is_busy for worker in self._workers.values())
+        if stands_by and not self._stands_by:
+            others = (each["owner"] for each in found.values() if each["owner"] not in (None, self._owner))
+            self._tell(Standby(next(others, None)))
+        self._stands_by = stands_by
+
+    def _free(self, found: dict[str, Document]) -> list[ShareWorker]:
+        """Those that nobody works on, as far as can be seen."""
         idle = {role: worker for role, worker in self._workers.items() if not worker.is_busy}
         return [worker for role, worker in idle.items() if role not in found or worker.lease.observe(found[role])]
 

@@ -34,9 +34,7 @@ def _update(collections: Collections, lease: Document, change: Any) -> None:
         with time_limit():
             collections.leases.update_one(lease, change)
     except PyMongoError as error:
-        logger.info(
-            "what `relay status` says of why %r stopped could not be kept: %s", lease["_id"], short_message(error)
-        )
+        logger.info("why %r stopped could not be kept for its status: %s", lease["_id"], short_message(error))
 
 
 def described(lease: Document | None) -> dict[str, Any] | None:

@@ -7,16 +7,14 @@ import sys
 from typing import Annotated
 
 import typer
-from bson import ObjectId
-from bson.errors import InvalidId
 
-from outbox.cli.dead import All, Id, Key, OptionalId, Type, print_letter, print_letters
+from outbox.cli.dead import All, Id, Key, OptionalId, Type, print_letter, print_letters, selection
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
+from outbox.location import message_id
 from outbox.log.reader_id import relay_id
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
-from relay.errors import InvalidSettings
 
 dead = typer.Typer(help="Shows dead letters, sends them again, or gives them up.", no_args_is_help=True)
 
@@ -58,7 +56,7 @@ def show(
     """Show one letter whole, as JSON: its data as MongoDB's relaxed Extended JSON."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
-        letter = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).letter(_id(id))
+        letter = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).letter(message_id(id))
         if letter is None:
             print(f"{settings.full_name}: no dead letter {id} of relay {settings.name!r}", file=sys.stderr)
             raise typer.Exit(1)
@@ -79,7 +77,7 @@ def requeue(
 ) -> None:
     """Have letters sent again by the relay; a parked key as a whole, in its order. Exit 1 if one cannot be."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
-        wanted = _selection(id, key, type, all)
+        wanted = selection(id, key, type, all)
         settings, outbox = only(opened)
         requeued = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).requeue(wanted)
         print(f"{settings.full_name}, relay {settings.name!r}: {requeued.letters} message(s) will be sent again")
@@ -104,23 +102,10 @@ def discard(
 ) -> None:
     """Delete letters for good. What is parked behind a discarded one is sent, in its order."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
-        wanted = _selection(id, key, type, all)
+        wanted = selection(id, key, type, all)
         settings, outbox = only(opened)
         admin = DeadLetterAdmin(outbox.collections, relay_id(settings.name))
         if not yes:
             count = sum(1 for _ in admin.letters(wanted))
             typer.confirm(f"{settings.full_name}: delete {count} message(s) for good?", abort=True)
         print(f"{settings.full_name}, relay {settings.name!r}: {admin.discard(wanted)} message(s) discarded")
-
-
-def _selection(id: str | None, key: str | None, type: str | None, all: bool) -> Selection:
-    if all == any(given is not None for given in (id, key, type)):
-        raise InvalidSettings("say which letters: an ID, --key, --type, or --all")
-    return Selection(None if id is None else _id(id), key, type)
-
-
-def _id(text: str) -> ObjectId:
-    try:
-        return ObjectId(text)
-    except InvalidId:
-        raise InvalidSettings(f"{text!r} is not a message id: 24 hex digits") from None

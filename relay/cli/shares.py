@@ -52,17 +52,12 @@ def set_(
     """Change how many there are. Relays at work carry it out within some seconds, else the first one to start does."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
-        current = patiently(partial(layout.survey, outbox.collections, relay_id(settings.name)))
-        place = f"{settings.full_name}, relay {settings.name!r}"
-        if current.shares is None:
-            if current.fault is not None:
-                raise current.fault
+        reader, place = relay_id(settings.name), f"{settings.full_name}, relay {settings.name!r}"
+        there_are = patiently(partial(layout.set_shares, outbox.collections, reader, number))
+        if there_are is None:
             print(f"{place}: not begun yet: give its first start --shares {number}", file=sys.stderr)
             raise typer.Exit(1)
-        if number == current.shares:
-            if current.wanted is not None or current.fault is not None:
-                patiently(partial(layout.cancel_request, outbox.collections, relay_id(settings.name), current))
+        if number == there_are:
             print(f"{place}: {number} share(s), as there are")
         else:
-            patiently(partial(layout.request_shares, outbox.collections, relay_id(settings.name), number))
-            print(f"{place}: {current.shares} share(s) now, to be {number}; `relay shares show` says when it is done")
+            print(f"{place}: {there_are} share(s) now, to be {number}; `relay shares show` says when it is done")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from outbox.clock import SystemClock
+from outbox.log.reader_id import relay_id, resume_command
+from outbox.mongo.server_errors import patiently
+from outbox.shares.paused import is_paused
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import AsJson, Config, Database, Mongo, Name, OutboxName, identity_of, outboxes
 from relay.cli.settings import OutboxSettings, load
@@ -84,6 +88,8 @@ def health(
 ) -> None:
     """Exit 0 when a relay, wherever it is, holds the lease and shows signs of life, else 1. Takes up to the lease time.
 
+    One that somebody has paused does what it should: 0, and the output says so.
+
     With --self: when the relay with these settings in this container does, whether it works or stands by.
     """
     from relay.monitoring.health import unhealthy
@@ -93,7 +99,11 @@ def health(
         return
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
-            _tell_health(settings, unhealthy(outbox, settings.name, SystemClock()), "is at work")
+            why = unhealthy(outbox, settings.name, SystemClock())
+            reader = relay_id(settings.name)
+            is_still = why is None and patiently(partial(is_paused, outbox.collections, reader))
+            at_work = f"is paused: `{resume_command(reader)}` lets it go on" if is_still else "is at work"
+            _tell_health(settings, why, at_work)
 
 
 def _health_of_this_machine(*flags: str | None) -> None:

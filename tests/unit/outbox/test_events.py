@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import threading
 
 import pytest
 
@@ -39,6 +40,36 @@ def test_a_listener_that_raises_is_logged_and_stops_nothing(caplog: pytest.LogCa
 
     assert "on_event failed at CaughtUp" in caplog.text
     assert "no such gauge" in caplog.text
+
+
+def test_a_listener_that_wants_to_end_a_reader_s_thread_is_logged_and_stops_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It would end without a word: SystemExit ends a thread, and not the program."""
+
+    def leaves(event: Event) -> None:
+        raise SystemExit(1)
+
+    reached = threading.Event()
+
+    def reader() -> None:
+        teller(leaves)(Fetched(1))
+        reached.set()
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    thread.join()
+
+    assert reached.is_set()
+    assert "on_event failed at Fetched; the reader goes on" in caplog.text
+
+
+def test_on_the_main_thread_a_listener_can_end_the_program() -> None:
+    def leaves(event: Event) -> None:
+        raise SystemExit(1)
+
+    with pytest.raises(SystemExit):
+        teller(leaves)(Fetched(1))
 
 
 def test_without_a_listener_nothing_happens() -> None:

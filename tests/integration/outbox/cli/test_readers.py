@@ -194,3 +194,27 @@ def test_a_reader_that_has_not_begun_is_not_paused(shell: Shell, orders: Outbox,
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "no durable reader 'relay:kafka' that has begun; it has none yet" in refused.stderr
     assert orders.readers() == []
+
+
+def test_the_number_of_shares_is_shown_and_changed_for_any_reader(shell: Shell, orders: Outbox) -> None:
+    move(orders.collections, "consumer:billing", 0, SystemClock())
+    shares = ("readers", "shop:orders", "shares", "consumer:billing")
+
+    said = [shell.run(*shares, *number).stdout.rpartition(": ")[2] for number in ([], ["4"], [], ["1"], [])]
+
+    assert said == ["1 share(s)\n", "1 share(s), to be 4\n", "1 share(s), to be 4\n", "1 share(s)\n", "1 share(s)\n"]
+
+
+@pytest.mark.parametrize("number", [[], ["4"]])
+def test_the_shares_of_what_is_no_reader_of_it_are_refused(shell: Shell, orders: Outbox, number: list[str]) -> None:
+    given_cursor(orders, 0)
+
+    refused = shell.run("readers", "shop:orders", "shares", "consumer:old", *number)
+
+    assert (refused.returncode, "no durable reader 'consumer:old' that has begun" in refused.stderr) == (1, True)
+
+
+def test_a_number_of_shares_that_cannot_be_is_refused(shell: Shell, orders: Outbox) -> None:
+    given_cursor(orders, 0)
+
+    assert shell.run("readers", "shop:orders", "shares", "relay:kafka", "257").returncode == 2

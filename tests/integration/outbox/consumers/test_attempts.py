@@ -116,7 +116,7 @@ def test_stop_ends_it_before_the_message(orders: Outbox, how: dict[str, int]) ->
         error = work.fails()
 
     assert isinstance(error, PoisonMessage)
-    assert "its handler failed 2 times, at last with ValueError: no a" in str(error)
+    assert "cannot be handled: its handler failed 2 times, at last with ValueError: no a" in str(error)
     assert "outbox readers APP reset consumer:billing --to 2" in str(error.__notes__)
     assert billing.position() == 1
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Any
 
 import pytest
 
 from outbox import CursorInUse, InvalidConsumer, InvalidName, InvalidSelector, InvalidStart, Outbox
+from outbox.events import Event, Standby, TookOver
 from tests.actors.order_service import OrderCancelled, OrderPlaced, StockCounted, placed
 from tests.actors.running import Handled, put, running
 from tests.waiting import wait_until
@@ -220,3 +222,17 @@ def test_a_coroutine_function_is_refused_as_its_calls_would_do_nothing(orders: O
 def test_transactions_and_concurrency_do_not_go_together(orders: Outbox) -> None:
     with pytest.raises(InvalidConsumer, match="concurrency=2 and run_in_transaction"):
         orders.consumer("billing", concurrency=2).run_in_transaction(print)
+
+
+def test_with_shares_it_tells_of_each_that_it_takes_over_and_that_it_stands_by(orders: Outbox) -> None:
+    heard: list[list[Event]] = [[], [], []]
+    first, second, third = (orders.consumer("billing", shares=2, on_event=each.append) for each in heard)
+
+    with running(first, Handled()):
+        wait_until(lambda: heard[0].count(TookOver()) == 2, 30, "both shares to be taken over")
+        with running(second, Handled()), running(third, Handled()):
+            wait_until(lambda: TookOver() in heard[1] + heard[2], 30, "one to be given to another")
+            told = [event for each in heard for event in each if isinstance(event, Standby)]
+
+    assert told, "of three, one stands by"
+    assert all(event.holder is not None and f":{os.getpid()}:" in event.holder for event in told)

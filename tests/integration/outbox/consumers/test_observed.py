@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import pytest
 
-from outbox import Outbox
+from outbox import Outbox, Record
 from outbox.consumers import observed
 from outbox.consumers.consumer import Consumer
+from outbox.events import CaughtUp
+from outbox.operators import caught_up
 from tests.actors.order_service import placed
 from tests.actors.running import put
 from tests.actors.subscriber import Subscriber
@@ -88,4 +93,52 @@ def test_an_ack_inside_on_next_counts(orders: Outbox) -> None:
 
     wait_until(lambda: billing.position() == 50, 20, "the position")
     subscription.dispose()
+    assert is_free(billing)
+
+
+def test_behind_it_caught_up_marks_where_all_is_acknowledged(orders: Outbox) -> None:
+    put_some(orders, 2)
+    billing, seen = orders.consumer("billing"), list[Any]()
+
+    def see(item: Any) -> None:
+        seen.append(item if isinstance(item, CaughtUp) else item.seq)
+        if not isinstance(item, CaughtUp):
+            billing.ack(item)
+
+    subscription = billing.observe().pipe(caught_up()).subscribe(see)
+    wait_until(lambda: CaughtUp(2) in seen, 30, "the mark")
+    put_some(orders, 1)
+    wait_until(lambda: CaughtUp(3) in seen, 30, "the second mark")
+    subscription.dispose()
+
+    assert seen == [1, 2, CaughtUp(2), 3, CaughtUp(3)]
+    assert is_free(billing)
+
+
+def test_shares_give_their_records_one_at_a_time(orders: Outbox) -> None:
+    """RxPY's operators rely on it."""
+    put(orders, *(placed(total, f"k{total}") for total in range(1, 21)))
+    billing, seen, threads = orders.consumer("billing", shares=4), list[int](), set[int]()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def see(record: Record[Any]) -> None:
+        seen.append(record.seq)
+        threads.add(threading.get_ident())
+        if len(seen) == 1:
+            inside.set()
+            go_on.wait(30)
+        billing.ack(record)
+
+    subscription = billing.observe().subscribe(see)
+    assert inside.wait(30)
+    leases = orders.collections.leases
+    at_work = {"_id": {"$regex": "^consumer:billing/"}, "owner": {"$ne": None}}
+    wait_until(lambda: leases.count_documents(at_work) == 4, 30, "all shares to be at work")
+    names = [each.name for each in threading.enumerate()]
+    given = len(seen)
+    go_on.set()
+    wait_until(lambda: len(seen) == 20, 30, f"the others, beside {names}")
+    subscription.dispose()
+
+    assert (given, len(threads)) == (1, 4)
     assert is_free(billing)

@@ -10,12 +10,14 @@ import pytest
 from outbox import Outbox
 from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import Outgoing
-from outbox.events import Event, Started, Stopped, TookOver
-from relay import InvalidSettings
+from outbox.events import Event, Parked, Started, Stopped, TookOver
+from relay import InvalidSettings, Relay
 from relay.config import RelayConfig
 from relay.encoding.topics import Topics
+from relay.errors import Verdict
 from relay.testing import MemorySink
 from tests.actors.order_service import OrderPlaced
+from tests.actors.relay_thread import run_once
 from tests.waiting import wait_until
 
 
@@ -48,6 +50,17 @@ def test_it_tells_that_it_took_over_and_started_and_stopped(orders: Outbox) -> N
 
     assert heard[:2] == [TookOver(), Started()]
     assert heard[-1] == Stopped()
+
+
+def test_a_relay_tells_of_what_it_puts_aside_with_its_message(orders: Outbox) -> None:
+    heard: list[Event] = []
+    placed(orders)
+    sink = MemorySink()
+    sink.refused = {1: Verdict.POISON}
+
+    run_once(Relay(orders, sink, on_poison="park-key", on_event=heard.append))
+
+    assert [event.record.message.order_id for event in heard if isinstance(event, Parked)] == ["1"]
 
 
 def test_its_check_comes_first_and_what_that_raises_ends_it(orders: Outbox) -> None:

@@ -119,7 +119,7 @@ def test_a_wish_that_no_command_has_written_is_said_and_another_mends_it(
     run_once(relay(orders, sink))
     orders.collections.leases.update_one({"_id": "relay:kafka"}, {"$set": {"wanted": wanted}})
 
-    with pytest.raises(CursorMismatch, match="'wanted' of 'relay:kafka'.*`relay shares set`"):
+    with pytest.raises(CursorMismatch, match="'wanted' of 'relay:kafka'.*`relay shares set NUMBER --name kafka`"):
         run_once(relay(orders, sink))
 
     request_shares(orders.collections, "relay:kafka", 2)

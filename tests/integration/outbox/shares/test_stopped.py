@@ -131,4 +131,4 @@ def test_a_server_that_is_away_costs_the_reason_and_the_log_says_so(
         note(nowhere, "relay:kafka", ValueError("the topic is gone"))
         clear(nowhere, "relay:kafka")
 
-    assert caplog.text.count("what `relay status` says of why 'relay:kafka' stopped could not be kept") == 2
+    assert caplog.text.count("why 'relay:kafka' stopped could not be kept for its status") == 2

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 
 from outbox import Outbox
+from relay import Relay
+from relay.testing import MemorySink
 from tests.actors.order_service import placed
 from tests.actors.relay_command import RelayCommand
+from tests.actors.relay_thread import Relaying, saved_seq
+from tests.waiting import wait_until
 
 
 def test_a_paused_relay_delivers_nothing_until_it_is_resumed(relay: RelayCommand, orders: Outbox) -> None:
@@ -35,3 +39,13 @@ def test_a_relay_that_has_not_begun_cannot_be_paused(relay: RelayCommand, orders
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "has no durable reader 'relay:kafka' that has begun" in refused.stderr
     assert orders.readers() == []
+
+
+def test_health_says_of_a_paused_relay_that_it_is_paused(relay: RelayCommand, orders: Outbox) -> None:
+    with Relaying(Relay(orders, MemorySink())):
+        wait_until(lambda: saved_seq(orders) is not None, 30, "it to begin")
+        relay("pause")
+        healthy = relay("health")
+
+    assert (healthy.returncode, healthy.stderr) == (0, "")
+    assert healthy.stdout.endswith("is paused: `relay resume --name kafka` lets it go on\n")

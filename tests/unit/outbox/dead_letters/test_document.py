@@ -89,6 +89,12 @@ def test_a_letter_gives_the_record_that_was_read_from_the_log() -> None:
     assert (again.seq, again.id, again.created_ms, again.stored) == (given.seq, given.id, CREATED_MS, given.stored)
 
 
+def test_a_letter_of_a_date_beyond_pythons_gives_its_record() -> None:
+    beyond = 300_000_000_000_000
+
+    assert document.record({**letter(), "created": DatetimeMS(beyond)}).created_ms == beyond
+
+
 def test_a_letter_from_before_letters_said_their_log_is_read_too() -> None:
     old = letter()
     del old["log"]

@@ -17,7 +17,7 @@ from bson.datetime_ms import DatetimeMS
 from outbox.messages.choices import identity
 from outbox.messages.dialects import Dialect, Schema
 from outbox.messages.models.constraints import Constraints
-from outbox.messages.models.forms import Form, Unfit, inside, short
+from outbox.messages.models.forms import Form, Inside, Unfit, short
 from outbox.mongo.codec import DECODED
 
 NO_OPERATORS: Schema = {"^[$]": {"not": {}}}
@@ -55,7 +55,7 @@ class Items(Form):
         self.limits.check_size(value)
         items = []
         for index, item in enumerate(value):
-            with inside(f"[{index}]"):
+            with Inside(index):
                 items.append(self.item.encode(item))
         # A set of text has another order in each process: equal messages are to be stored alike.
         return sorted(items, key=_order) if self._is_set else items
@@ -99,7 +99,7 @@ class Row(Form):
             raise Unfit(f"{short(value)} is no tuple of {len(self.places)}")
         items = []
         for index, (place, item) in enumerate(zip(self.places, value, strict=True)):
-            with inside(f"[{index}]"):
+            with Inside(index):
                 items.append(place.encode(item))
         return items
 
@@ -139,7 +139,7 @@ class Table(Form):
         for name, item in value.items():
             text = self.key.encode(name)
             check_name(text)
-            with inside(f".{text}"):
+            with Inside(text):
                 stored[text] = self.value.encode(item)
         return stored
 
@@ -148,7 +148,7 @@ class Table(Form):
             raise Unfit(f"{short(stored)} is no document")
         values = {}
         for name, item in stored.items():
-            with inside(f".{name}"):
+            with Inside(name):
                 values[self.key.decode(name)] = self.value.decode(item)
         return values
 
@@ -227,7 +227,7 @@ class Anything(Form):
         if kind is list:
             items = []
             for index, item in enumerate(value):
-                with inside(f"[{index}]"):
+                with Inside(index):
                     items.append(self.encode(item))
             return items
         if kind is dict:
@@ -239,7 +239,7 @@ class Anything(Form):
         stored = {}
         for name, item in value.items():
             check_name(name)
-            with inside(f".{name}"):
+            with Inside(name):
                 stored[name] = self.encode(item)
         return stored
 
@@ -270,5 +270,5 @@ def _listed(stored: Any) -> list[Any]:
 
 def _decoded(forms: Sequence[Form], stored: list[Any]) -> Iterator[Any]:
     for index, (form, item) in enumerate(zip(forms, stored, strict=True)):
-        with inside(f"[{index}]"):
+        with Inside(index):
             yield form.decode(item)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationInfo, ValidatorFunctionWrapHandler, Wr
 
 from outbox.messages.models.constraints import is_function
 from outbox.messages.models.containers import Items, Row, Table
-from outbox.messages.models.forms import Form, Unfit, inside, short
+from outbox.messages.models.forms import Form, Inside, Unfit, short
 from outbox.messages.models.model import Fields, Root
 from outbox.messages.models.numbers import Double, Exact, Truth
 from outbox.messages.models.scalars import Day, Moment, TimeOfDay
@@ -110,7 +110,7 @@ def _compare(form: Form, given: Any, result: Any, *, is_json: bool) -> None:
             _compare_items(form, given, result, is_json=is_json)
         case Table() if isinstance(given, Mapping) and not form.value.by_user:
             for (name, item), after in zip(given.items(), result.values(), strict=False):
-                with inside(f".{name}"):
+                with Inside(name):
                     _compare(form.value, item, after, is_json=is_json)
         case _ if (why := _changed(form, given, is_json=is_json)) is not None:
             raise Unfit(f"{short(given)} {why}")
@@ -129,7 +129,7 @@ def _compare_items(form: Items | Row, given: Any, result: Any, *, is_json: bool)
     places = [form.item] * len(result) if isinstance(form, Items) else form.places
     for index, (place, item, after) in enumerate(zip(places, given, result, strict=False)):
         if not place.by_user:
-            with inside(f"[{index}]"):
+            with Inside(index):
                 _compare(place, item, after, is_json=is_json)
 
 

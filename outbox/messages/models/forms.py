@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +19,21 @@ class Unfit(ValueError):
         self.path = path
 
 
-@contextmanager
-def inside(step: str) -> Iterator[None]:
-    """Adds a step, `.name` or `[0]`, to the path of a value that does not fit."""
-    try:
-        yield
-    except Unfit as error:
-        raise Unfit(error.why, step + error.path) from None
+class Inside:
+    """Adds a step to the path of a value that does not fit: a field's name, or an item's number."""
+
+    __slots__ = ("_step",)
+
+    def __init__(self, step: str | int) -> None:
+        self._step = step
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Unfit):
+            step = f"[{self._step}]" if isinstance(self._step, int) else f".{self._step}"
+            raise Unfit(error.why, step + error.path) from None
 
 
 def short(value: object) -> str:

@@ -48,10 +48,10 @@ class ModelKind:
                 if not _can_be_key(field.form):
                     raise InvalidMessageClass(f"{cls.__name__}.{attribute}: a {what} is a text, int, ObjectId or UUID")
                 return name
-        raise InvalidMessageClass(
-            f"{cls.__name__} has no field {attribute!r} {'that is stored ' if attribute in form.excluded else ''}"
-            f"to be its {what}"
-        )
+        hint = " that is stored" if attribute in form.excluded else ""
+        if attribute in form.stored:
+            hint = f" (it is the alias of {form.stored[attribute].name!r})"
+        raise InvalidMessageClass(f"{cls.__name__} has no field {attribute!r}{hint} to be its {what}")
 
     def bson_schema(self, cls: Any) -> Schema:
         form = self._form(cls)

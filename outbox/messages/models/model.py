@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from outbox.messages.dialects import Dialect, Schema, closed
 from outbox.messages.models.containers import NO_OPERATORS, check_name
-from outbox.messages.models.forms import Form, Unfit, inside, short
+from outbox.messages.models.forms import Form, Inside, Unfit, short
 from outbox.messages.models.pydantic_internals import built
 
 
@@ -70,7 +70,7 @@ class Fields(Form):
         data = {}
         own = value.__dict__
         for name, field in self.stored.items():
-            with inside(f".{field.name}"):
+            with Inside(field.name):
                 if field.info is None:
                     data[name] = field.form.encode(getattr(value, field.name))
                 elif field.name in own:
@@ -78,7 +78,7 @@ class Fields(Form):
                 else:
                     raise Unfit("has no value")
         for name, item in (value.model_extra or {}).items():
-            with inside(f".{name}"):
+            with Inside(name):
                 if self.extra is None or name in data:
                     raise Unfit("is no field of the class")
                 check_name(name)
@@ -98,7 +98,7 @@ class Fields(Form):
         for name, field in self.stored.items():
             if field.info is None:
                 continue
-            with inside(f".{field.name}"):
+            with Inside(field.name):
                 if name in stored:
                     values[field.name] = field.form.decode(stored[name])
                     given.add(field.name)
@@ -115,7 +115,7 @@ class Fields(Form):
         extra = {}
         for name, item in stored.items():
             if name not in self.stored and self.extra is not None:
-                with inside(f".{name}"):
+                with Inside(name):
                     extra[name] = self.extra.decode(item)
         return extra
 

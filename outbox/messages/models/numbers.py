@@ -12,6 +12,7 @@ from outbox.messages.dialects import Dialect, Schema
 from outbox.messages.models.forms import Unfit, short
 from outbox.messages.models.scalars import Scalar, no
 
+_DIGITS, _EXPONENTS = 34, range(-6176, 6112)  # what a Decimal128 can hold exactly
 _EXACT = Context(prec=20_000, Emax=9_999_999, Emin=-9_999_999)
 
 
@@ -98,21 +99,28 @@ class Exact(Scalar):
         if not number.is_finite():
             raise Unfit(f"{number} is no number that JSON has")
         self.limits.check_number(number)
-        try:
-            is_exact = Decimal128(number).to_decimal() == number
-        except ArithmeticError:
-            is_exact = False
-        if not is_exact:
-            raise Unfit(f"{short(number)} has more digits than a Decimal128 keeps")
+        stored = _exact_decimal(number)
         step = self.limits.multiple_of
         if step is not None and _EXACT.remainder(number, Decimal(step)) != 0:
             raise Unfit(f"{number} is no multiple of {step}")
-        return Decimal128(number)
+        return stored
 
     def decode(self, stored: Any) -> Any:
         if not isinstance(stored, Decimal128):
             raise no(stored, "a Decimal128")
         return stored.to_decimal()
+
+
+def _exact_decimal(number: Decimal) -> Decimal128:
+    _, digits, exponent = number.as_tuple()
+    try:
+        stored = Decimal128(number)
+        # Nearly all have so few digits, and need no conversion back to be compared.
+        if (len(digits) <= _DIGITS and exponent in _EXPONENTS) or stored.to_decimal() == number:
+            return stored
+    except ArithmeticError:
+        pass
+    raise Unfit(f"{short(number)} has more digits than a Decimal128 keeps")
 
 
 class Truth(Scalar):

@@ -55,9 +55,9 @@ def instead(annotation: Any) -> str:
     if isinstance(annotation, TypeVar):
         return f"a class with its type given, such as the class's name with [{_bound(annotation)}]"
     if not isinstance(annotation, type):
-        return "one of the types that docs/message-classes.md lists"
+        return "one of the types that docs/pydantic.md lists"
     name = annotation.__name__
-    if annotation.__module__.startswith("pydantic."):
+    if annotation.__module__.partition(".")[0] in ("pydantic", "pydantic_core"):
         if "Secret" in name:
             return "str, if the secret may be stored and sent to Kafka as it is"
         if issubclass(annotation, int):
@@ -71,7 +71,7 @@ def instead(annotation: Any) -> str:
     for base, advice in _INSTEAD.items():
         if issubclass(annotation, base):
             return advice
-    return "a BaseModel with these fields, or one of the types that docs/message-classes.md lists"
+    return "a BaseModel with these fields, or one of the types that docs/pydantic.md lists"
 
 
 def _bound(variable: TypeVar) -> str:

@@ -36,9 +36,8 @@ def finding(schema: Schema, value: Any, path: str = "") -> Finding:
     """Says why the server would refuse a value, as `path: why`; values as outbox.mongo.codec.DECODED gives them."""
     value = value.as_doc() if isinstance(value, DBRef) else value
     open_parts: Finding = None
-    for keyword in schema:
-        check = _CHECKS.get(keyword)
-        found = None if check is None else check(schema, value, path)
+    for check in dict.fromkeys(_CHECKS[keyword] for keyword in schema if keyword in _CHECKS):
+        found = check(schema, value, path)
         if isinstance(found, str):
             return found
         open_parts = open_parts or found
@@ -47,15 +46,19 @@ def finding(schema: Schema, value: Any, path: str = "") -> Finding:
 
 def bson_type(value: Any) -> str:
     """Returns the name of a value's BSON type."""
-    kinds: tuple[tuple[Any, str], ...] = (
-        (bool, "bool"), (Int64, "long"), (int, "int"), (float, "double"), (str, "string"), (Mapping, "object"),
-        (list, "array"), (bytes, "binData"), (UUID, "binData"), (ObjectId, "objectId"), (datetime, "date"),
-        (DatetimeMS, "date"), (Decimal128, "decimal"), (Timestamp, "timestamp"), (Regex, "regex"),
-        (MinKey, "minKey"), (MaxKey, "maxKey"),
-    )  # fmt: skip
+    name = _TYPES.get(type(value))
+    if name is not None:
+        return name
     if isinstance(value, Code):
         return "javascript" if value.scope is None else "javascriptWithScope"
-    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+    return next(name for kind, name in _TYPES.items() if isinstance(value, kind))
+
+
+_TYPES: dict[type, str] = {
+    bool: "bool", Int64: "long", int: "int", float: "double", str: "string", dict: "object", list: "array",
+    bytes: "binData", UUID: "binData", ObjectId: "objectId", datetime: "date", DatetimeMS: "date", type(None): "null",
+    Decimal128: "decimal", Timestamp: "timestamp", Regex: "regex", MinKey: "minKey", MaxKey: "maxKey",
+}  # fmt: skip
 
 
 def _at(path: str, why: str) -> str:
@@ -153,7 +156,7 @@ def _items(schema: Schema, value: Any, path: str) -> Finding:
     found: list[Finding] = []
     for index, item in enumerate(value):
         here = f"{path}[{index}]"
-        if isinstance(items, Mapping):
+        if isinstance(items, dict):
             found.append(finding(items, item, here))
         elif index < len(items):
             found.append(finding(items[index], item, here))
@@ -163,13 +166,13 @@ def _items(schema: Schema, value: Any, path: str) -> Finding:
 
 
 def _required(schema: Schema, value: Any, path: str) -> Finding:
-    missing = [name for name in schema["required"] if isinstance(value, Mapping) and name not in value]
+    missing = [name for name in schema["required"] if isinstance(value, dict) and name not in value]
     return _at(f"{path}.{missing[0]}", "is missing") if missing else None
 
 
 def _properties(schema: Schema, value: Any, path: str) -> Finding:
     """Checks `properties`, `patternProperties` and `additionalProperties`, which depend on each other."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     found: list[Finding] = []
@@ -195,12 +198,12 @@ def _of_others(schema: Any, value: Any, path: str, why: str) -> Finding:
 
 
 def _dependencies(schema: Schema, value: Any, path: str) -> Finding:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     found: list[Finding] = []
     for name, needs in schema["dependencies"].items():
         if name in value:
-            needed = needs if isinstance(needs, Mapping) else {"required": needs}
+            needed = needs if isinstance(needs, dict) else {"required": needs}
             found.append(finding(needed, value, path))
     return _all(found)
 
@@ -239,7 +242,7 @@ def _not(schema: Schema, value: Any, path: str) -> Finding:
     return None if found is not None else _at(path, "is what it must not be")
 
 
-_TEXTS, _LISTS, _DOCUMENTS = (str,), (list,), (Mapping,)
+_TEXTS, _LISTS, _DOCUMENTS = (str,), (list,), (dict,)
 _CHECKS: dict[str, Callable[[Schema, Any, str], Finding]] = {
     "bsonType": _type, "type": _type, "enum": _enum, "minimum": _bound("minimum", 1), "maximum": _bound("maximum", -1),
     "multipleOf": _multiple, "pattern": _pattern, "uniqueItems": _unique, "items": _items, "additionalItems": _items,

@@ -52,6 +52,7 @@ def message_type(
     if "type" in own:
         del cls._outbox_schema["bsonType"]
     declared(cls, KIND, name, key, strict=False, compact=compact)
+    cls._outbox_schema = KIND.bson_schema(cls)
     made: builtins.type[PlainMessage] = cls
     return made
 

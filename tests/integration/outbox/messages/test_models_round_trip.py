@@ -1,15 +1,17 @@
-"""Whatever model is put: the server takes it, and a reader gets an equal one."""
+"""Whatever model is put: the server takes it, a reader gets an equal one, and on Kafka it fits its JSON Schema."""
 
 from __future__ import annotations
 
 import enum
 import itertools
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Literal
 
+import jsonschema
 import pytest
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -21,6 +23,7 @@ from pymongo import MongoClient
 from outbox import InvalidMessageClass, message
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
+from relay.encoding.json_value import json_value
 
 pytestmark = pytest.mark.oldest_server
 Typed = tuple[Any, st.SearchStrategy[Any]]
@@ -137,3 +140,4 @@ def test_a_reader_gets_an_equal_model(collection: Any, fields: list[Typed], draw
     again = message_types.decode("any", collection.find_one(id)["data"])
     assert again == one
     assert kinds(again) == kinds(one)
+    jsonschema.validate(json.loads(json_value(collection.find_one(id)["data"])), message_types.json_schemas()["any"])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from outbox.messages.models.forms import Unfit, inside, short
+from outbox.messages.models.forms import Inside, Unfit, short
 
 
 def test_the_path_grows_from_the_inside() -> None:
-    with pytest.raises(Unfit) as refused, inside(".lines"), inside("[1]"), inside(".sku"):
+    with pytest.raises(Unfit) as refused, Inside("lines"), Inside(1), Inside("sku"):
         raise Unfit("is missing")
 
     assert str(refused.value) == "lines[1].sku: is missing"

@@ -82,6 +82,10 @@ def test_a_key_that_is_no_field_or_not_stored_is_refused() -> None:
 
     with pytest.raises(InvalidMessageClass, match="OrderPlaced has no field 'missing' to be its key"):
         message("missing", key="missing")(create_model("OrderPlaced", a=(int, 1)))
+    with pytest.raises(
+        InvalidMessageClass, match=r"Aliased has no field 'id' \(it is the alias of 'a'\) to be its key"
+    ):
+        message("aliased", key="id")(create_model("Aliased", a=(int, Field(alias="id"))))
     with pytest.raises(InvalidMessageClass, match="Hidden has no field 'k' that is stored to be its key"):
         message("hidden", key="k")(Hidden)
 

@@ -24,7 +24,7 @@ B = TypeVar("B", bound=bytes)
         (SecretBytes, "str, if the secret may be stored"),
         (ByteSize, "int"),
         (B, "with [bytes]"),
-        (object(), "one of the types that docs/message-classes.md lists"),
+        (object(), "one of the types that docs/pydantic.md lists"),
         (type("Mine", (), {}), "a BaseModel with these fields"),
     ],
 )

@@ -18,7 +18,7 @@ from outbox.shares.share import ALL, Share
 CHUNK = 500
 """The most records between two looks at the acknowledgements, and in a batch: about 5 ms of work. With more, a crash
 would repeat more."""
-_READ_SECONDS = 1.0
+_READ_SECONDS = 0.9  # less than a rest, after which it is due
 
 
 class Portion(NamedTuple, Generic[Item]):

@@ -21,7 +21,6 @@ from outbox.mongo.server_errors import is_transient
 from outbox.shares.share import ALL, Share
 
 _BUSY_SECONDS = 0.02
-_REST_SECONDS = 0.25
 
 
 def _there(position: Position) -> Position:
@@ -178,10 +177,11 @@ class Pump(Generic[Item]):
         else:
             self._saver.wait(_BUSY_SECONDS)
 
-    def rest(self) -> None:
-        """Waits until the log grows; only for a moment if not all is acknowledged and saved. Call it after Idle."""
+    def rest(self, seconds: float) -> None:
+        """Waits until the log grows, `seconds` at most; only for a moment if not all is acknowledged and saved. Call it
+        after Idle."""
         unsettled = self._inflight or self._saver.saved[0] != self._inflight.prefix[0]
-        self._intake.wait(_BUSY_SECONDS if unsettled else _REST_SECONDS)
+        self._intake.wait(_BUSY_SECONDS if unsettled else seconds)
 
     def drain(self, seconds: float, save_seconds: float) -> None:
         """Sends nothing more, waits up to `seconds` for what is in flight, and saves within `save_seconds`.

@@ -19,6 +19,8 @@ from outbox.log.position import Position
 from outbox.mongo.server_errors import is_closed, short_message
 
 DRAIN_SECONDS = 10.0
+SHORT_SECONDS = 0.25
+"""A rest during which `ended` may become true without anybody to wake it."""
 _SAVE_SECONDS = 3.0
 _LITTLE_SECONDS = 0.5
 """For the last save when the database has just failed: a process that takes long to end is killed."""
@@ -43,12 +45,17 @@ class PumpLoop:
         self._told: Event | None = None
 
     def run(
-        self, pump: Pump[Any], poisoned: Callable[[Poisoned], None], ended: Callable[[Position, bool], bool]
+        self,
+        pump: Pump[Any],
+        poisoned: Callable[[Poisoned], None],
+        ended: Callable[[Position, bool], bool],
+        rest_seconds: float = SHORT_SECONDS,
     ) -> None:
         """Steps until `ended(position, settled)` or the stop; then drains and saves.
 
         `settled`: the last step found nothing more to read, and all is delivered and saved. `poisoned` puts a message
-        aside, or raises. Raises what the pump's steps raise.
+        aside, or raises. `rest_seconds`: after how long without a new record `ended` is asked again. Raises what the
+        pump's steps raise.
         """
         position = pump.position
         while not self._retry.stop.is_set():
@@ -67,7 +74,7 @@ class PumpLoop:
                     case Waiting():
                         pump.wait()
                     case Idle():
-                        pump.rest()
+                        pump.rest(rest_seconds)
                     case Unavailable(error) | Unsaved(error):
                         self._retry.wait(error)
                     case Failed(failed):

@@ -46,6 +46,10 @@ class ReadAhead:
         _MACHINE.wait(seconds)  # the source is being read, so the caller waits for something else
         return True
 
+    def wake(self) -> None:
+        """See LogReader.wake."""
+        self._source.wake()
+
     def move(self, position: int) -> None:
         """Goes on from the seq `position`; drops what was read ahead."""
         ahead, self._ahead = self._ahead, None

@@ -18,10 +18,10 @@ from outbox.delivery.config import DeliveryConfig
 from outbox.delivery.outcome import Poisoned
 from outbox.delivery.ports import BatchReader, Encoder, Item, Parking, Target, Wanted
 from outbox.delivery.pump import Pump
-from outbox.delivery.pump_loop import PumpLoop
+from outbox.delivery.pump_loop import SHORT_SECONDS, PumpLoop
 from outbox.delivery.read_ahead import ReadAhead
 from outbox.delivery.retry import Retry
-from outbox.errors import DeliveryFailed, ReaderPaused
+from outbox.errors import DeliveryFailed, LeaseLost, ReaderPaused
 from outbox.events import Parked, Paused, Started
 from outbox.log.position import Position
 from outbox.log.reader_id import described, resume_command
@@ -29,6 +29,7 @@ from outbox.mongo.lease import Lease
 from outbox.monitoring.drained import is_drained
 from outbox.shares.paused import PauseWatch
 from outbox.shares.share import ALL, Share, still_needed
+from outbox.threads.stop_watch import watching
 
 LOOK_SECONDS = 5.0
 """The time between two looks for requeued dead letters; while paused, at whether it still is."""
@@ -128,7 +129,7 @@ class Worker(Generic[Item]):
                 return True
             drained = once and settled and is_drained(self._outbox.collections, position)
             now = self._clock.monotonic()
-            if drained or now - looked >= LOOK_SECONDS:
+            if drained or now - looked >= 0.9 * LOOK_SECONDS:  # due after a rest, which is a little shorter
                 waiting, looked = letters.requeued(), now
             return waiting or drained
 
@@ -140,6 +141,13 @@ class Worker(Generic[Item]):
             self._log.warning("dead-lettered: %s", outcome.error.finding)
             self._config.tell(Parked(outcome.record))
 
+        def ends() -> bool:
+            try:
+                lease.check()
+            except LeaseLost:
+                return True
+            return retry.stop.is_set() or "wanted" in lease.document or self._pause.has_changed(lease)
+
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
         share = self._share._replace(delivered=still_needed(self._cursors.delivered, start[0]))
@@ -147,10 +155,10 @@ class Worker(Generic[Item]):
         encoder = self._config.encoder(self._target, reader.identity)
         restart, wanted = self._delivery.restart(lease), self._config.wanted
         pump = self._pump(reader, encoder, lease, start, letters, self._save(lease), restart, share, wanted)
-        with closing(reader), closing(pump):
+        with closing(reader), closing(pump), watching(ends, reader.wake):
             self._log.info(self._config.begins, start[0], lease.fence)
             self._config.tell(Started())
-            self._loop(retry).run(pump, poisoned, ended)
+            self._loop(retry).run(pump, poisoned, ended, SHORT_SECONDS if once else LOOK_SECONDS)
             if not pump.pending:
                 seconds, last = self._clock.monotonic() - began, pump.position[0]
                 self._log.info("stopped after seq %d", last)

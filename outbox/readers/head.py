@@ -37,6 +37,8 @@ class Head(AppendListener):
         """What this process's own sequencer has appended."""
         self.fetch_cache = FetchCache()
         """What this process's readers have got from the server."""
+        self.asked: tuple[int, float] | None = None
+        """The position at which a reader last asked the server for what this process had not appended, and when."""
         self._operation_time: Timestamp | None = None
         self._cluster_time: Mapping[str, Any] | None = None
 
@@ -90,3 +92,4 @@ class Head(AppendListener):
     def ended(self) -> None:
         """See AppendListener."""
         self.append_cache.end()
+        self.wake()  # from now on they look for themselves more often

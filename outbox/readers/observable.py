@@ -25,11 +25,11 @@ from outbox.mongo.server_errors import is_closed, is_transient, patiently, short
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
 from outbox.readers.query import First, Query, decoded, next_batches, open_reader, pinned
+from outbox.readers.reader import REST_SECONDS
 from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
 
 logger = logging.getLogger("outbox")
 
-POLL_SECONDS = 1.0
 _RETRY_SECONDS = 0.1
 
 T = TypeVar("T")
@@ -216,7 +216,7 @@ class _Subscription:
                 else:
                     if not at_head:
                         self._reach(reader.position - 1)
-                    reader.wait(POLL_SECONDS, self._stop)
+                    reader.wait(REST_SECONDS, self._stop)
                 at_head = not batches
         finally:
             reader.close()

@@ -10,6 +10,7 @@ from typing import Any
 from bson import ObjectId
 from bson.binary import Binary
 
+from outbox.clock import SystemClock, in_step
 from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
 from outbox.log.batch import Batch
 from outbox.log.log import Log, identity
@@ -22,7 +23,12 @@ READ_BYTES = 1 << 20
 _MOST = 1000
 _FIRST = 4
 _AGAIN_SECONDS = 0.1
-_ASK_SECONDS = 5.0  # this often the server is asked even if this process is the one that appends
+REST_SECONDS = 5.0
+"""This often the server is asked even if this process is the one that appends."""
+_DUE_SECONDS = 4.5  # less than a rest, after which it is due
+_LOOK_SECONDS = 1.0
+"""This often if it is not."""
+CLOCK = SystemClock()
 _DROPPED = (
     "the log was dropped, and perhaps made anew, while it was being read; a position in the old one means nothing in "
     "another. A subscriber starts again from 'earliest'"
@@ -94,8 +100,18 @@ class LogReader:
         if self._head is None:
             return None
         found = self._head.append_cache.since(self.position, READ_BYTES)
-        is_due = time.monotonic() - self._asked_at >= _ASK_SECONDS
-        return None if found == [] and is_due else found
+        if found == [] and self._is_due(self._head):
+            return None
+        return found
+
+    def _is_due(self, head: Head) -> bool:
+        """Tells whether to ask the server all the same: one of the readers that wait at a place does so for all."""
+        now, asked = time.monotonic(), head.asked
+        asked_at = asked[1] if asked is not None and asked[0] == self.position else self._asked_at
+        if now - max(asked_at, self._asked_at) < _DUE_SECONDS:
+            return False
+        head.asked = self.position, now
+        return True
 
     def _fetch(self) -> Sequence[Batch]:
         self._asked_at = time.monotonic()
@@ -132,13 +148,21 @@ class LogReader:
     def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
         """Until the log has grown since the last `read` (True), `stop` is set and the tail woken, or `seconds` passed.
 
-        Ask for a second at most: the tail can fall silent, and then only reading again finds what came meanwhile.
+        Sooner, as long as others append: the tail can fall silent, and only reading again finds what came meanwhile.
         """
         if self._head is None:
             return False
+        now = CLOCK.monotonic()
+        longest = REST_SECONDS if self._head.append_cache.fence else _LOOK_SECONDS
+        seconds = min(seconds, in_step(now + longest) - now)
         # What the tail has seen and the majority has not: it will not ring for that again.
         is_due = self._head.seq >= self.position
         return self._head.wait(self._rings, min(seconds, _AGAIN_SECONDS) if is_due else seconds, stop)
+
+    def wake(self) -> None:
+        """Ends the `wait` of this reader, and of the others of its head. May be called from any thread."""
+        if self._head is not None:
+            self._head.wake()
 
     @outside_bound_session
     def verify(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 
 from pymongo import CursorType
 from pymongo.client_session import ClientSession
@@ -12,6 +11,7 @@ from pymongo.cursor import Cursor
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from outbox.clock import SystemClock, in_step
 from outbox.errors import OutboxNotCreated
 from outbox.log.log import Log
 from outbox.mongo.calls import time_limit
@@ -20,15 +20,16 @@ from outbox.mongo.collections import Collections
 from outbox.mongo.patience import CALL_SECONDS
 from outbox.mongo.server_errors import is_closed, short_message
 from outbox.readers.head import Head
+from outbox.threads.stop_watch import watching
 
 logger = logging.getLogger("outbox")
 
+CLOCK = SystemClock()
 AWAIT_MS = 200  # closing a cursor does not interrupt its await (measured), so this is how long stopping may take
 _REOPEN_SECONDS = 0.1
 _UNFORESEEN_SECONDS = 1.0
 _REST_SECONDS = 5.0  # between two looks while this process is the one that appends
 _OPEN_SECONDS = 600.0  # a log of 1 TiB
-_STOP_SECONDS = 0.2
 
 
 class Tail:
@@ -92,9 +93,9 @@ class Tail:
 
     def _rest(self, stop: threading.Event) -> None:
         """The cursor has nobody to wake, but must not be lost: without it nobody learns that the log is another one."""
-        until = time.monotonic() + _REST_SECONDS
-        while self._head.append_cache.fence and time.monotonic() < until and not stop.wait(_STOP_SECONDS):
-            pass
+        rested, now = threading.Event(), CLOCK.monotonic()
+        with watching(lambda: stop.is_set() or not self._head.append_cache.fence, rested.set):
+            rested.wait(in_step(now + _REST_SECONDS) - now)
 
     def _moved(self, cursor: Cursor[Document]) -> bool:
         """After a step-down the cursor lives on at the old primary, where it may never wake anybody again."""

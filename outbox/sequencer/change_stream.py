@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import logging
+import math
 import threading
 import time
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ logger = logging.getLogger("outbox")
 
 AWAIT_SECONDS = 0.2
 _LOOK_SECONDS = 0.2
+_LATE_SECONDS = 1.0  # more than the server was asked to wait, and it is not sure that the stream still brings all
 _AGAIN_SECONDS = 1.0
 _MOST = 500  # messages; more of them are quicker found by a sweep
 _LARGE_BYTES = 16 << 10  # what is larger is left to a sweep: a reply has 1.6 MiB at most, what waits here 8 MiB
@@ -76,6 +78,8 @@ class ChangeStreamListener:
         """How many messages the stream has shown since the last `next_changes`, or since those that a sweep left."""
         self._passed = Timestamp(0, 0)
         """What was committed up to here may have been taken from `_pending`."""
+        self._answered = -math.inf
+        """When the server last answered."""
 
     def follow_from(self, swept: Timestamp) -> None:
         """Brings from here on what was committed after `swept`: a sweep has taken all up to there."""
@@ -89,14 +93,14 @@ class ChangeStreamListener:
             self._changed.notify_all()
 
     def next_changes(self, seconds: float, stop: threading.Event) -> Changes | None:
-        """Waits for changes and takes them; takes none when `stop` is set (within 0.2 s) or `seconds` have passed.
+        """Waits for changes and takes them; takes none when `stop` is set and it is woken, or `seconds` have passed.
 
         None: something was committed that only a sweep can find.
         """
         until = time.monotonic() + seconds
         with self._changed:
             while not (self._pending or self._missed or stop.is_set()) and (left := until - time.monotonic()) > 0:
-                self._changed.wait(min(left, _LOOK_SECONDS))
+                self._changed.wait(left)
             if self._missed:
                 return None
             if self._pending:
@@ -104,6 +108,18 @@ class ChangeStreamListener:
             changes, self._shown = Changes([document for _, document in self._pending], self._passed), 0
             self._pending = []
             return changes
+
+    def wake(self) -> None:
+        """Makes `next_changes` look at its stop."""
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def is_answering(self) -> bool:
+        """Tells whether the server has just said that nothing more was committed than what was brought."""
+        with self._changed:
+            late = time.monotonic() - self._answered >= self._seconds + _LATE_SECONDS
+            return self._since is not None and not late
 
     def run(self, stop: threading.Event) -> None:
         """Follows the stream until `stop` is set; opens it anew whatever happens. Blocks."""
@@ -144,6 +160,7 @@ class ChangeStreamListener:
         while not stop.is_set() and self._since is since:
             with self._bounded():
                 change = stream.try_next()
+            self._answered = time.monotonic()
             if change is not None:
                 self._heed(since, change["clusterTime"], change.get("fullDocument"))
             elif not stream.alive:  # the collection was dropped: asking on would take a whole core, for nothing

@@ -9,6 +9,7 @@ import time
 from pymongo.errors import PyMongoError
 
 from outbox.backoff import Pause
+from outbox.clock import SystemClock, in_step
 from outbox.errors import LeaseLost, OutboxError
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
@@ -19,10 +20,13 @@ from outbox.sequencer.appender import TakeoverRequired
 from outbox.sequencer.change_stream import AWAIT_SECONDS, Changes, ChangeStreamListener
 from outbox.sequencer.sequencer import Sequencer
 from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
+from outbox.threads.stop_watch import watching
 
 logger = logging.getLogger("outbox")
 
-IDLE_SECONDS = 1.0
+CLOCK = SystemClock()
+IDLE_SECONDS = 1.0  # between two sweeps while nothing comes and the change stream does not answer
+_CALM_SECONDS = 5.0  # the same while it answers
 UNAUTHORIZED_SECONDS = 30.0
 _STANDBY_SECONDS = 0.5
 STILL_SECONDS = 0.05  # between two looks at what does not move: a reader that holds, a snapshot that is too old
@@ -37,12 +41,18 @@ def run_sequencer(
     The end of the program sets `stop`, too. await_seconds: how long the thread of the change stream may live on after
     it, see ChangeStreamListener.
     """
-    with told_at_the_end(stop.set):
-        _sequence(collections, sequencer, stop, await_seconds)
-
-
-def _sequence(collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float) -> None:
     listener = ChangeStreamListener(collections.staging, await_seconds)
+    with told_at_the_end(stop.set), watching(stop.is_set, listener.wake):
+        _sequence(collections, sequencer, listener, stop, await_seconds)
+
+
+def _sequence(
+    collections: Collections,
+    sequencer: Sequencer,
+    listener: ChangeStreamListener,
+    stop: threading.Event,
+    await_seconds: float,
+) -> None:
     following: threading.Thread | None = None
     pause = Pause(IDLE_SECONDS)
     name = collections.log.full_name
@@ -107,10 +117,26 @@ def _work(
         pause.reset()
         changes, expecting = None, True
         if swept.is_last and time.monotonic() - swept_at < IDLE_SECONDS:
-            changes = listener.next_changes(_QUIET_SECONDS if swept.messages else IDLE_SECONDS, stop)
+            if swept.messages:
+                changes = listener.next_changes(_QUIET_SECONDS, stop)
+            else:
+                changes = _changes_at_rest(sequencer, listener, stop)
             expecting = changes is None
         elif not swept.messages and (swept.hold is not None or swept.is_behind):
             stop.wait(STILL_SECONDS)
+
+
+def _changes_at_rest(sequencer: Sequencer, listener: ChangeStreamListener, stop: threading.Event) -> Changes | None:
+    """Waits for changes as `next_changes`: as long as is left to a sweep while the stream answers, else shorter."""
+    began = CLOCK.monotonic()
+    while True:
+        now = CLOCK.monotonic()
+        changes = listener.next_changes(in_step(now + IDLE_SECONDS) - now, stop)
+        if changes is None or changes.documents or stop.is_set():
+            return changes
+        if not listener.is_answering or CLOCK.monotonic() - began >= _CALM_SECONDS - IDLE_SECONDS:
+            return changes
+        sequencer.keep()
 
 
 def _advised(error: Exception) -> str:

@@ -28,7 +28,7 @@ from outbox.threads.workers import Workers
 
 logger = logging.getLogger("outbox")
 
-_FENCE_SECONDS = 3.0  # between two looks at the log's validator
+_FENCE_SECONDS = 5.0  # between two looks at the log's validator
 
 
 class SweepResult(NamedTuple):
@@ -122,7 +122,7 @@ class Sequencer:
 
         Raises LeaseLost, TakeoverRequired and pymongo's errors: take over again then.
         """
-        self._look_after_lease()
+        self.keep()
         hold = self.appender.still_held()
         if hold is not None:
             self._clearing.flush()
@@ -151,14 +151,16 @@ class Sequencer:
     @outside_bound_session
     def take(self, changes: Changes) -> SweepResult:
         """Moves what was committed since the last sweep, which took all there was. Raises as `sweep`."""
-        self._look_after_lease()
+        self.keep()
         self._untaken.brought(changes.time)
         staged = self._parse(changes.documents)
         fresh = [each for each in staged if self._untaken.is_fresh(each.id)]
         kept, hold = self.appender.append(fresh, self._untaken.time.time)
         return SweepResult(len(staged) - kept, self._untaken.time, hold is None, hold)
 
-    def _look_after_lease(self) -> None:
+    @outside_bound_session
+    def keep(self) -> None:
+        """Looks whether it is still the one that sequences. Raises LeaseLost, TakeoverRequired and pymongo's errors."""
         self._lease.check()
         now = self._lease.clock.monotonic()
         if now >= self._fence_due:

@@ -120,7 +120,7 @@ class Scene:
             if isinstance(outcome, Poisoned):
                 raise outcome.error
             if isinstance(outcome, Idle):
-                self.pump.rest()
+                self.pump.rest(0.25)
                 return outcome.settled
             if isinstance(outcome, Waiting):
                 self.pump.wait()

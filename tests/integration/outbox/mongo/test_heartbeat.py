@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
+from outbox.clock import Clock
 from outbox.errors import LeaseLost
+from outbox.mongo import heartbeat
 from outbox.mongo.collections import Collections
 from outbox.mongo.heartbeat import Heartbeat
 from outbox.mongo.lease import Lease, read_lease
@@ -65,24 +67,34 @@ def scene(mongo_uri: str, database: Database[Document]) -> Iterator[Scene]:
 
 
 def test_a_beat_is_due_after_a_third_of_the_lease_time(scene: Scene) -> None:
-    lease = scene.held("sequencer")
+    lease = scene.held("sequencer", seconds=2.7)
 
-    scene.after(0.99, lease)
+    scene.after(0.89, lease)
     assert scene.commands.names() == []
     scene.after(0.02, lease)
     assert scene.commands.names() == ["update"]
-    scene.after(0.99, lease)
+    scene.after(0.89, lease)
     assert scene.commands.names() == ["update"]
+
+
+def test_beats_of_a_second_and_more_go_at_half_seconds_together(scene: Scene) -> None:
+    """A command that goes alone costs the process twice as much as one beside others (measured)."""
+    scene.clock.advance(0.9)
+    first = scene.held("sequencer")
+    scene.clock.advance(0.3)
+    second = scene.held("relay:kafka", seconds=4.0)
+
+    assert [each._holding.due for each in (first, second) if each._holding is not None] == [1.5, 2.5]
 
 
 def test_leases_of_one_lease_time_cost_one_command_though_they_were_taken_one_after_another(scene: Scene) -> None:
-    first = scene.held("sequencer")
+    first = scene.held("sequencer", seconds=2.7)
     scene.clock.advance(0.6)
-    second = scene.held("relay:kafka")
+    second = scene.held("relay:kafka", seconds=2.7)
 
-    scene.after(0.5, first, second)
+    scene.after(0.4, first, second)
     assert scene.commands.names() == ["update"]
-    scene.after(0.5, first, second)
+    scene.after(0.4, first, second)
     assert scene.commands.names() == ["update"]
     assert [scene.beat_of(first), scene.beat_of(second)] == [2, 2]
 
@@ -227,7 +239,7 @@ def beats(collections: Collections, role: str) -> int:
 
 
 def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "outbox-heartbeat-outbox"]
+    return [thread.name for thread in threading.enumerate() if thread.name == "outbox-heartbeat"]
 
 
 def test_one_thread_beats_for_all_that_is_held_and_ends_with_the_last(collections: Collections) -> None:
@@ -272,3 +284,30 @@ def test_without_a_thread_the_lease_is_not_had_and_it_can_be_tried_again(
     assert lease.acquire()
     assert threads()
     lease.release()
+
+
+def test_a_beat_that_takes_long_holds_up_no_other_outbox(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when one thread alone beats for all: the other lease would be lost meanwhile."""
+    outboxes = [Collections(database, name) for name in ("slow", "outbox")]
+    freed, hangs, beat = threading.Event(), threading.Event(), heartbeat.beat
+
+    def slow(leases: Collection[Document], holdings: Sequence[heartbeat.Holding], clock: Clock) -> None:
+        if leases.name == "slow.leases":
+            hangs.set()
+            freed.wait(60)
+        beat(leases, holdings, clock)
+
+    monkeypatch.setattr(heartbeat, "beat", slow)
+    leases = [each.lease("sequencer", seconds=0.3) for each in outboxes]
+    for lease in leases:
+        assert lease.acquire()
+    assert hangs.wait(30)
+    before = beats(outboxes[1], "sequencer")
+    wait_until(lambda: beats(outboxes[1], "sequencer") > before + 3, 30, "the other's beats")
+    freed.set()
+
+    for lease in leases:
+        lease.release()
+    wait_until(lambda: not threads(), 60, "the end of the threads")

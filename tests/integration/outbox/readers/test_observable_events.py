@@ -55,7 +55,7 @@ def test_a_log_that_holds_nothing_yet_is_caught_up_with_at_once(orders: Outbox) 
 def test_caught_up_and_idle_are_told_once_however_long_it_waits(
     orders: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("outbox.readers.observable.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("outbox.readers.observable.REST_SECONDS", 0.01)
     reads = []
     read = LogReader.read_batches
 

@@ -16,6 +16,7 @@ from pymongo.errors import AutoReconnect
 
 from outbox import Outbox
 from outbox.sequencer.change_stream import ChangeStreamListener
+from outbox.threads.stop_watch import watching
 from tests.actors.command_listener import Commands, watched
 from tests.actors.order_service import MESSAGES, new_outbox, placed
 from tests.waiting import wait_until
@@ -228,7 +229,8 @@ def test_changes_that_nobody_takes_are_not_kept_for_ever(
 def test_a_stop_ends_a_wait_at_once(listening: Listening) -> None:
     listening.sweep()
     threading.Timer(0.1, listening.stop.set).start()
-    changes = listening.listener.next_changes(600, listening.stop)
+    with watching(listening.stop.is_set, listening.listener.wake):
+        changes = listening.listener.next_changes(600, listening.stop)
 
     assert changes is not None
     assert changes.documents == []

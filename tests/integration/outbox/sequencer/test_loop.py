@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from bson import Timestamp
 from pymongo.errors import AutoReconnect, BulkWriteError
 
 from outbox import Outbox, Record
+from outbox.errors import LeaseLost
 from outbox.readers.tail import Tail
-from outbox.sequencer.change_stream import ChangeStreamListener
+from outbox.sequencer import loop
+from outbox.sequencer.change_stream import Changes, ChangeStreamListener
 from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
+from outbox.testing import FakeClock
 from tests.actors.order_service import placed, totals, warnings_of
 from tests.waiting import wait_until
 
@@ -187,3 +191,51 @@ def test_errors_without_anything_done_in_between_come_ever_more_slowly(
         wait_until(lambda: len(warnings_of(caplog)) == 3, 30, "all of the errors")
 
     assert [each.rpartition(" s: ")[0][-4:] for each in warnings_of(caplog)] == ["0.05", "0.10", "0.20"]
+
+
+class Silence:
+    """A change stream that brings nothing, on a clock of its own; it answers for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.clock = FakeClock(100.0)
+        self._until = 100.0 + seconds
+
+    def next_changes(self, seconds: float, stop: threading.Event) -> Changes:
+        self.clock.advance(seconds)
+        return Changes([], Timestamp(0, 0))
+
+    @property
+    def is_answering(self) -> bool:
+        return self.clock.monotonic() < self._until
+
+
+class Kept:
+    """A sequencer of which is only asked whether it is still the one."""
+
+    def keep(self) -> None: ...
+
+
+@pytest.mark.parametrize(("answers", "waited"), [(0.0, 1.0), (2.5, 3.0), (60.0, 4.0)])
+def test_at_rest_the_next_sweep_waits_longer_while_the_stream_answers(
+    monkeypatch: pytest.MonkeyPatch, answers: float, waited: float
+) -> None:
+    silence = Silence(answers)
+    monkeypatch.setattr(loop, "CLOCK", silence.clock)
+
+    loop._changes_at_rest(cast(Sequencer, Kept()), cast(ChangeStreamListener, silence), threading.Event())
+
+    assert silence.clock.monotonic() == 100.0 + waited
+
+
+def test_a_sequencer_at_rest_still_looks_whether_it_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when the wait between two sweeps is one: a lease that was lost, or a log made anew, was seen late."""
+    silence = Silence(60.0)
+    monkeypatch.setattr(loop, "CLOCK", silence.clock)
+
+    class Lost(Kept):
+        def keep(self) -> None:
+            raise LeaseLost("lost")
+
+    with pytest.raises(LeaseLost):
+        loop._changes_at_rest(cast(Sequencer, Lost()), cast(ChangeStreamListener, silence), threading.Event())
+    assert silence.clock.monotonic() == 101.0

@@ -17,8 +17,10 @@ from outbox.errors import (
     InvalidMessage,
     InvalidMessageClass,
     InvalidName,
+    InvalidProjection,
     InvalidSelector,
     InvalidStart,
+    InvalidState,
     LeaseLost,
     LogCorrupt,
     LogReplaced,
@@ -29,6 +31,7 @@ from outbox.errors import (
     OutboxNotCreated,
     PoisonMessage,
     PoolTooSmall,
+    ProjectionDiffers,
     ReaderPaused,
     Reject,
     TransactionRequired,
@@ -45,6 +48,7 @@ from outbox.messages.plain.kind import PlainMessage, message_type
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import CursorStatus, Held, Status
 from outbox.outbox import Outbox
+from outbox.projections.projection import Projection
 from outbox.reader_status import ReaderShare, ReaderStatus
 from outbox.readers.query import OnGap
 from outbox.readers.start import Start
@@ -70,8 +74,10 @@ __all__ = [
     "InvalidMessage",
     "InvalidMessageClass",
     "InvalidName",
+    "InvalidProjection",
     "InvalidSelector",
     "InvalidStart",
+    "InvalidState",
     "LeaseLost",
     "Location",
     "LogCorrupt",
@@ -86,6 +92,8 @@ __all__ = [
     "PlainMessage",
     "PoisonMessage",
     "PoolTooSmall",
+    "Projection",
+    "ProjectionDiffers",
     "ReaderPaused",
     "ReaderShare",
     "ReaderStatus",

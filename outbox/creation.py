@@ -109,6 +109,7 @@ def drop(collections: Collections) -> None:
             collections.cursors,
             collections.dead,
             collections.latest,
+            collections.states,
         ):
             with time_limit(30):
                 patiently(collection.drop)

@@ -107,6 +107,33 @@ class Reject(OutboxError):
     """Is raised by a handler that will never take this message: it is given up at once, see `on_poison`."""
 
 
+class InvalidProjection(OutboxError):
+    """A projection cannot be made, or run, like this: its arguments do not fit, or it runs already."""
+
+
+class InvalidState(OutboxError):
+    """A state cannot be kept: BSON does not hold it or gives it back as another, it is too large, or it is None."""
+
+
+class ProjectionDiffers(OutboxError):
+    """The states of a projection are not what its log makes.
+
+    `key` is the one whose state differs (None without keys), `path` where in it, `expected` what the log makes there,
+    and `found` what the state has; None for nothing.
+    """
+
+    def __init__(self, text: str, key: str | None, path: str, expected: Any, found: Any) -> None:
+        super().__init__(text)
+        self.key = key
+        self.path = path
+        self.expected = expected
+        self.found = found
+
+
+class Superseded(OutboxError):
+    """What this reader was doing is over: its states were replaced by others meanwhile. Inside this package only."""
+
+
 class InvalidStart(OutboxError):
     """A start is no position: a wrong type, below 1, or beyond the head of the log."""
 

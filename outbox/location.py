@@ -129,7 +129,7 @@ def _readers(collections: Collections, record: Record[Any]) -> dict[str, bool]:
         reader = reader_of(id)
         position = _position(cursor, int(id[len(reader) + 1 :] or 1), record, collections)
         if position is not None:
-            readers[reader] = position >= record.seq
+            readers[reader] = position >= record.seq and readers.get(reader, True)
     return readers
 
 
@@ -141,6 +141,8 @@ def _position(cursor: Document, number: int, record: Record[Any], collections: C
         return None
     if parsed.position is None:
         return None
+    if str(cursor["_id"]).startswith("projection:"):  # its keys may be others than the record's: any share's may be
+        return parsed.position[0]
     if not Share(number, parsed.shares).takes(record.key, record.id_bytes, record.seq):
         return None
     is_delivered = not Share(number, parsed.shares, parsed.delivered).takes(record.key, record.id_bytes, record.seq)

@@ -28,6 +28,8 @@ from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import SECONDS
 from outbox.mongo.server_errors import patient
+from outbox.projections.projecting import Projecting
+from outbox.projections.projection import Projection
 from outbox.reader_status import ReaderStatus
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
@@ -42,7 +44,7 @@ M = TypeVar("M")
 STOP_SECONDS = 2.0
 
 
-class Reading(ABC):
+class Reading(Projecting, ABC):
     """What can be read of an outbox. It has no instances of its own: see outbox.Outbox."""
 
     def __init__(self, database: Database[Any], name: str, types: MessageTypes, *, sequence: bool) -> None:
@@ -51,7 +53,7 @@ class Reading(ABC):
         self._types = types
         self._feed = BackgroundThreads(self.collections, sequencing=sequence, beside=keep_latest)
         self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode, self.check_usable)
-        self._consumers: WeakSet[Consumer[Any]] = WeakSet()
+        self._consumers: WeakSet[Consumer[Any] | Projection[Any]] = WeakSet()
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from outbox.errors import (
     HistoryLost,
     InvalidConsumer,
     LogReplaced,
+    OutboxError,
     OutboxNotCreated,
     PoisonMessage,
 )
@@ -75,7 +76,7 @@ class ConsumerConfig(DeliveryConfig[Delivery]):
             f"comes; `{forget_command(self.reader)}` lets it begin anew where its `start` says"
         )
 
-    def other_shares(self, there_are: int, given: int) -> InvalidConsumer:
+    def other_shares(self, there_are: int, given: int) -> OutboxError:
         """See DeliveryConfig."""
         return InvalidConsumer(
             f"{self.reader} has {there_are} share(s), not {given}: leave shares= out. "

@@ -14,7 +14,7 @@ from outbox.consumers.waiting import WaitingRecords, interrupted
 from outbox.dead_letters.requeued import RequeuedLetters
 from outbox.delivery.at_least_once import AtLeastOnce, Restart
 from outbox.delivery.ports import OpenOutbox
-from outbox.errors import CursorMismatch, DeliveryFailed, LeaseLost, Verdict
+from outbox.errors import CursorMismatch, DeliveryFailed, LeaseLost, Superseded, Verdict
 from outbox.events import Handled
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
@@ -53,6 +53,10 @@ class WithEffects(AtLeastOnce):
         """See Commit. Raises LeaseLost when another has taken over, and pymongo's errors."""
         assert self._commit is not None, "restart() or restart_letters() comes first"
         self._commit(records, session)
+
+    def hold(self, session: ClientSession) -> None:
+        """Makes the session's transaction conflict with those of another holder. Raises LeaseLost, pymongo's errors."""
+        self.cursors.conflict_with_others(self._fence, session)
 
     def save(self, position: Position, fence: int) -> None:
         """See AtLeastOnce. Only moves on: what a transaction has committed meanwhile stays."""
@@ -123,7 +127,8 @@ class InTransaction(WaitingRecords):
         return InTransaction(self._effect, self._batch, self._terms)
 
     def poll(self, seconds: float) -> None:
-        """Handles what waits, in one transaction. Raises LeaseLost when another has taken over."""
+        """Handles what waits, in one transaction. Raises LeaseLost when another has taken over, and Superseded when the
+        effect does."""
         if self._interrupted:
             raise interrupted()
         now = self._terms.clock.monotonic()
@@ -136,7 +141,7 @@ class InTransaction(WaitingRecords):
         records = [record for _, record in islice(self._waiting, size)]
         try:
             self._transact(records)
-        except LeaseLost:
+        except (LeaseLost, Superseded):
             raise
         except PyMongoError as error:
             if not is_transient(error):

@@ -58,6 +58,10 @@ class DeliveryConfig(ABC, Generic[Item]):
         """Tells which records the reader handles at all; None for all of them."""
         return None
 
+    def share(self, share: Share) -> Share:
+        """Says what counts as a record's key when the records are divided into shares."""
+        return share
+
     @abstractmethod
     def encoder(self, target: Target[Item], log: str) -> Encoder[Item]:
         """Makes the encoder for `target`; `log` is the identity of the log that the records come from."""

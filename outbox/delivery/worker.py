@@ -151,6 +151,7 @@ class Worker(Generic[Item]):
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
         share = self._share._replace(delivered=still_needed(self._cursors.delivered, start[0]))
+        share = self._config.share(share)
         letters.log = reader.identity
         encoder = self._config.encoder(self._target, reader.identity)
         restart, wanted = self._delivery.restart(lease), self._config.wanted

@@ -10,7 +10,9 @@ from outbox.errors import InvalidName
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 
-_ID = re.compile(r"(relay|consumer|projection|archive|mirror):[A-Za-z0-9._-]{1,128}|latest:[A-Za-z0-9._-]{0,128}")
+_ID = re.compile(
+    r"(relay|consumer|projection|archive|mirror):[A-Za-z0-9._-]{1,128}|projection:[A-Za-z0-9._-]{1,128}~new|latest:[A-Za-z0-9._-]{0,128}"
+)
 
 
 def relay_id(name: str) -> str:

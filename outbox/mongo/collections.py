@@ -82,6 +82,7 @@ class Collections:
         self.leases: Collection[Document] = self.database[f"{name}.leases"]
         self.dead: Collection[Document] = self.database[f"{name}.dead"]
         self.latest: Collection[Document] = self.database[f"{name}.latest"]
+        self.states: Collection[Document] = self.database[f"{name}.states"]
         self._heartbeat = Heartbeat(self.leases)
 
     def lease(self, role: str, *, owner: str | None = None, seconds: float = SECONDS) -> Lease:

@@ -12,6 +12,7 @@ from outbox.log.position import Position, position_at
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patient
 from outbox.shares.lock import ReaderLock
+from outbox.shares.states import KIND, remove_states
 
 
 @patient
@@ -64,12 +65,15 @@ def forget(collections: Collections, reader: str, clock: Clock) -> bool:
     """Removes the cursor of a reader, by its id, so that it holds the sequencer back no more; False when there is none.
 
     With several shares, those of all of them, and how many they are. A reader of that id that starts later has to be
-    told where, as at its first start. Raises CursorInUse as `move`.
+    told where, as at its first start. The states of a projection go with it. Raises CursorInUse as `move`.
     """
     reader_lock = ReaderLock(collections, reader)
     try:
         reader_lock.acquire_if_idle(clock)
-        return reader_lock.remove()
+        removed = reader_lock.remove()
+        if reader.startswith(f"{KIND}:"):  # afterwards: a position without its states would never be noticed
+            remove_states(collections, reader)
+        return removed
     except LeaseLost as lost:  # as above
         raise CursorInUse(f"the cursor was not removed: {lost}") from lost
     finally:

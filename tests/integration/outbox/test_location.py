@@ -14,7 +14,7 @@ from pymongo.database import Database
 from outbox import InvalidSelector, Location, Outbox, OutboxNotCreated, WaitTimeout
 from outbox.clock import SystemClock
 from outbox.dead_letters.admin import Selection
-from outbox.location import wait_for
+from outbox.location import pauses, wait_for
 from outbox.shares.share import key_hash
 from outbox.testing import FakeClock
 from relay.testing import MemorySink
@@ -209,6 +209,26 @@ def test_a_wait_in_vain_says_where_the_message_is(orders: Outbox, timeout: float
     with pytest.raises(WaitTimeout, match="waits in staging for its number.*relay:kafka has no cursor here") as raised:
         orders.wait_for(id, KAFKA, timeout)
     assert raised.value.location == Location(id, "staging")
+
+
+def test_a_wait_in_vain_says_of_a_reader_with_a_cursor_nothing_of_that(prices: Outbox) -> None:
+    put(prices, "a")
+    run_once(relay(prices, MemorySink()))
+    id = prices.put(PriceSet(sku="a", price=1.0), standalone=True)
+
+    with pytest.raises(WaitTimeout, match="waits in staging for its number$"):
+        prices.wait_for(id, KAFKA, 0)
+
+
+def test_it_looks_often_enough_to_hear_of_it_within_a_tenth_of_a_second() -> None:
+    clock = FakeClock()
+
+    pauses_of_a_minute = []
+    for pause in pauses(60.0, clock):
+        clock.wait(pause)
+        pauses_of_a_minute.append(pause)
+
+    assert max(pauses_of_a_minute) <= 0.06
 
 
 def test_a_parked_message_is_waited_for_in_vain_and_said_to_be_parked(prices: Outbox) -> None:

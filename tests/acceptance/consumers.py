@@ -77,11 +77,10 @@ class Scene:
 
     def wait_for_more(self, effects: int = 50) -> None:
         """Until every consumer has done so much more."""
-        enough = {name: self._done(name) + effects for name in self.names}
-        self.wait_until(lambda: all(self._done(name) >= enough[name] for name in enough), f"{effects} more effects")
-
-    def _done(self, name: str) -> int:
-        return self.ledger.database[f"effects-{name}"].count_documents({})
+        enough = {name: self.ledger.done(name) + effects for name in self.names}
+        self.wait_until(
+            lambda: all(self.ledger.done(name) >= enough[name] for name in enough), f"{effects} more effects"
+        )
 
     def wait_until(self, condition: Callable[[], object], why: str) -> None:
         """As tests.waiting does; when it is in vain, with what the consumers have said last."""

@@ -117,6 +117,10 @@ class Ledger:
             found += content_faults("Kafka", kafka, written)
         return found
 
+    def done(self, name: str = "ledger") -> int:
+        """How many effects a consumer of consume.py has had."""
+        return self.database[f"effects-{name}"].count_documents({})
+
     def faults_of_effects(self, written: Written, name: str = "ledger") -> list[str]:
         """What is wrong with what the handlers of a consumer have done."""
         return content_faults(f"the effects of {name}", self.effects(name), written)

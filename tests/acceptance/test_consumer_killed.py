@@ -13,7 +13,7 @@ from tests.acceptance.ledger import COPIES, Ledger, duplicates
 pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("transactions_ended")]
 
 KILLS = int(os.environ.get("OUTBOX_TEST_KILLS", "6"))
-MOMENTS = ("effect", "committed")
+MOMENTS = ("effect", "moved", "committed")
 
 
 @pytest.mark.timeout(200 + 20 * KILLS)

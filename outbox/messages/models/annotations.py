@@ -48,6 +48,8 @@ _SCALARS: dict[Any, Callable[..., Form]] = {
     pydantic.FutureDate: lambda **of: Day("date", **of),
 }
 _COLLECTIONS = (list, set, frozenset)
+_ALIASES = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
+"""What `type X = …` makes: from Python 3.12 on, typing has a class of its own for it."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ def form_of(annotation: Any, metadata: Iterable[Any], place: Place) -> Form:
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
         if origin is Annotated:
             annotation, metadata = arguments[0], [*arguments[1:], *metadata]
-        elif isinstance(annotation, TypeAliasType):
+        elif isinstance(annotation, _ALIASES):
             annotation = annotation.__value__
-        elif isinstance(origin, TypeAliasType):
+        elif isinstance(origin, _ALIASES):
             annotation = origin.__value__[arguments]
         elif isinstance(annotation, NewType):
             annotation = annotation.__supertype__

@@ -6,10 +6,10 @@ import enum
 import itertools
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jsonschema
 import pytest
@@ -17,10 +17,12 @@ from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import Field as PydanticField
 from pymongo import MongoClient
+from pymongo.errors import WriteError
 
-from outbox import InvalidMessageClass, message
+from outbox import InvalidMessage, InvalidMessageClass, message
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
 from relay.encoding.json_value import json_value
@@ -141,3 +143,57 @@ def test_a_reader_gets_an_equal_model(collection: Any, fields: list[Typed], draw
     assert again == one
     assert kinds(again) == kinds(one)
     jsonschema.validate(json.loads(json_value(collection.find_one(id)["data"])), message_types.json_schemas()["any"])
+
+
+small = st.integers(-4, 4)
+few_decimals = st.sampled_from([Decimal(text) for text in ("-1", "0", "0.05", "0.10", "0.1", "1", "2.50", "3E+1")])
+decimal_steps = few_decimals.filter(bool).map(abs)
+few_floats = st.sampled_from([-0.5, 0.1, 0.3, 1.0, 2.0])
+sizes = st.integers(0, 3)
+patterns = st.sampled_from(["a", "^a$", "^[ab]+$", "b{1,2}", "(?:a|b)$", "^$", "[^a]", r"a\.?$"])
+short_texts = st.text("ab.\n", max_size=4)
+steps = st.sampled_from([1, 2, 3])
+
+
+def bounds_of(limits: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(("ge", "gt", "le", "lt"), limits))
+
+
+lengths = st.fixed_dictionaries({}, optional={"min_length": sizes, "max_length": sizes})
+bounded = st.one_of(
+    st.tuples(st.just(int), st.builds(dict, bounds_of(small)), small),
+    st.tuples(st.just(int), st.fixed_dictionaries({"multiple_of": steps}), small),
+    st.tuples(st.just(float), bounds_of(few_floats), few_floats),
+    st.tuples(st.just(Decimal), bounds_of(few_decimals), few_decimals),
+    st.tuples(st.just(Decimal), st.fixed_dictionaries({"multiple_of": decimal_steps}), few_decimals),
+    st.tuples(st.just(str), lengths, short_texts),
+    st.tuples(st.just(str), st.fixed_dictionaries({"pattern": patterns}), short_texts),
+    st.tuples(st.just(list[int]), lengths, st.lists(small, max_size=4)),
+    st.tuples(st.just(set[int]), lengths, st.sets(small, max_size=4)),
+    st.tuples(st.just(dict[str, int]), lengths, st.dictionaries(st.sampled_from("abcd"), small, max_size=4)),
+)  # fmt: skip
+
+
+@given(bounded=bounded)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_pydantic_put_and_the_server_draw_the_limits_in_the_same_place(collection: Any, bounded: Any) -> None:
+    annotation, limits, value = bounded
+    free: Any = message("free")(create_model("Free", f=(annotation, ...)))
+    cls: Any = message("any")(create_model("Bounded", f=(Annotated[annotation, PydanticField(**limits)], ...)))
+    schema = MessageTypes([cls]).schemas()["any"]
+    collection.database.command(
+        "collMod", collection.name, validator={"$jsonSchema": {"properties": {"data": schema}}}, codec_options=DECODED
+    )
+
+    by_server = takes(WriteError, collection.insert_one, {"data": MessageTypes([free]).encode(free(f=value))[2]})
+
+    assert takes(InvalidMessage, MessageTypes([cls]).encode, cls.model_construct(f=value)) == by_server
+    assert takes(ValidationError, cls.model_validate, {"f": value}) == by_server
+
+
+def takes(refusal: type[Exception], what: Callable[[Any], object], value: Any) -> bool:
+    try:
+        what(value)
+    except refusal:
+        return False
+    return True

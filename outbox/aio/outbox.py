@@ -12,16 +12,22 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
 from outbox.aio.database import majority_async_database, synchronous_twin
+from outbox.aio.growth import Growth
 from outbox.aio.put import AsyncPutter
+from outbox.aio.records import AsyncRecords
 from outbox.aio.synchronous import Synchronous
 from outbox.aio.waiting import wait_until
 from outbox.clock import SystemClock
+from outbox.events import OnEvent
 from outbox.location import Location, PassedWait
 from outbox.location import message_id as read_id
-from outbox.messages.message_types import MessageTypes
+from outbox.messages.message_types import Key, MessageTypes
 from outbox.monitoring.status import Status
 from outbox.outbox import Outbox
 from outbox.reader_status import ReaderStatus
+from outbox.readers.query import OnGap, Where, asked
+from outbox.readers.start import Start
+from outbox.reading import STOP_SECONDS
 from outbox.staging.put import Message, as_sequence
 
 
@@ -61,6 +67,7 @@ class AsyncOutbox:
             ),
         )
         self._outbox = self._sync.outbox
+        self._growth = Growth(self._outbox)
         self._putter = AsyncPutter(own, self._outbox.collections, self._types, max_message_bytes)
 
     async def create(self) -> None:
@@ -105,6 +112,39 @@ class AsyncOutbox:
             self._sync.soon(self._outbox.unattended.check)
         return ids if isinstance(message, Sequence) else ids[0]
 
+    def observe(
+        self,
+        start: Start = "latest",
+        *,
+        types: Sequence[str | type[Any]] | None = None,
+        key: Key | None = None,
+        where: Where | None = None,
+        on_gap: OnGap = "error",
+        on_event: OnEvent | None = None,
+    ) -> AsyncRecords:
+        """Returns the records from `start` on, for `async for`; it goes on until it is left, or this is closed.
+
+        Takes what Outbox.observe takes; `where`, `on_gap` and `on_event` are plain functions, called on the loop's
+        thread. start="latest" means when the first record is asked for, or `async with orders.observe() as records:`
+        is entered. Raises InvalidStart, InvalidSelector, InvalidArgument and UnknownMessage.
+        """
+        self._outbox.check_usable()
+        query = asked(self._types, start, types, key, on_gap, where, on_event)
+        return AsyncRecords(self._sync, query, self._types.decode, self._growth)
+
+    def read(
+        self,
+        start: Start = "earliest",
+        *,
+        types: Sequence[str | type[Any]] | None = None,
+        key: Key | None = None,
+        where: Where | None = None,
+        on_gap: OnGap = "error",
+    ) -> AsyncRecords:
+        """Returns the records from `start` to the head, for `async for`. Never sequences. Raises as `observe`."""
+        self._outbox.check_usable()
+        return AsyncRecords(self._sync, asked(self._types, start, types, key, on_gap, where), self._types.decode, None)
+
     async def sequence(self) -> int:
         """Numbers what staging holds, once, as Outbox.sequence; returns how many messages that were."""
         return await self._sync.call(self._outbox.sequence)
@@ -144,7 +184,8 @@ class AsyncOutbox:
     async def close(self) -> None:
         """Ends all loops over records, stops the threads, and closes the synchronous client; the given one stays open.
         Idempotent."""
-        await self._sync.close()
+        self._growth.close()
+        await self._sync.close(partial(self._growth.wait_ended, STOP_SECONDS))
 
     async def __aenter__(self) -> AsyncOutbox:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from pymongo.database import Database
@@ -35,14 +36,15 @@ class Synchronous:
         """Calls it on a thread, for nobody to wait for."""
         self._calls.begin(call)
 
-    async def close(self) -> None:
-        """Closes the outbox and the client."""
+    async def close(self, first: Callable[[], object]) -> None:
+        """Calls `first`, then closes the outbox and the client, all on a thread."""
         try:
-            await self.call(self._close)
+            await self.call(partial(self._close, first))
         finally:
             self._calls.end()
             self.reads.end()
 
-    def _close(self) -> None:
+    def _close(self, first: Callable[[], object]) -> None:
+        first()
         self.outbox.close()
         self._client.close()

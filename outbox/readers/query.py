@@ -103,11 +103,16 @@ def next_batches(reader: LogReader, query: Query, delivered: bool) -> list[Batch
         try:
             return reader.read_batches()
         except HistoryLost as lost:
-            if callable(query.on_gap) and (delivered or query.start != "earliest"):
-                query.on_gap(lost)
-            elif delivered or query.start != "earliest":
-                raise
-            reader.move(lost.oldest)  # told of it; or 'earliest', which promises nothing before its first record
+            pass_gap(reader, query, delivered, lost)
+
+
+def pass_gap(reader: LogReader, query: Query, delivered: bool, lost: HistoryLost) -> None:
+    """Lets the reader go on behind a gap, if the query allows that; else raises what was lost. No I/O."""
+    if delivered or query.start != "earliest":  # which promises nothing before its first record
+        if not callable(query.on_gap):
+            raise lost
+        query.on_gap(lost)
+    reader.move(lost.oldest)
 
 
 def decoded(batches: Iterable[Batch], decode: Decode) -> Iterator[Record[Any]]:

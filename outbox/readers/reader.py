@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bson import ObjectId
+from bson import ObjectId, Timestamp
 from bson.binary import Binary
 
 from outbox.clock import SystemClock, in_step
@@ -49,7 +49,8 @@ class LogReader:
         self._log = Log(collections)
         self._head = head
         self._decode = decode
-        self._session = collections.client.start_session(causal_consistency=True)
+        self._client = collections.client
+        self._session = self._client.start_session(causal_consistency=True)
         self._uuid: Binary = self._log.describe().uuid
         self.identity = identity(collections.log.full_name, self._uuid)
         """Of the log that it reads; never of another one, for meeting that is LogReplaced."""
@@ -59,6 +60,8 @@ class LogReader:
         self._inside = True
         self._limit = _FIRST
         self._asked_at = 0.0
+        self._is_resting = False
+        self._seen_at: tuple[Mapping[str, Any] | None, Timestamp | None] = None, None
         if head is not None:
             head.fetch_cache.enter()
 
@@ -81,6 +84,7 @@ class LogReader:
     @outside_bound_session
     def read_batches(self) -> list[Batch]:
         """As `read`, with nothing decoded yet. The first one's `skip` says where in it the position was."""
+        self._resume()
         if self._head is not None:
             self._rings = self._head.rings
             breaks = self._head.breaks
@@ -192,8 +196,38 @@ class LogReader:
         self.position = position
         self._inside = True
 
+    def rest(self) -> None:
+        """Gives the session back until the next read. For readers of which there are thousands, most of them waiting.
+
+        The next read happens after what was read before, all the same.
+        """
+        if not self._session.has_ended:
+            self._seen_at = self._session.cluster_time, self._session.operation_time
+            self.close()
+            self._is_resting = True
+
+    def _resume(self) -> None:
+        if not self._is_resting:
+            return
+        self._is_resting = False
+        self._session = self._client.start_session(causal_consistency=True)
+        cluster_time, operation_time = self._seen_at
+        if cluster_time is not None and operation_time is not None:
+            self._session.advance_cluster_time(cluster_time)
+            self._session.advance_operation_time(operation_time)
+        if self._head is not None:
+            self._head.fetch_cache.enter()
+
+    def follow(self, head: Head) -> None:
+        """Is woken by this head from now on. The log may have become another meanwhile: the next read looks."""
+        if head is not self._head:
+            self.rest()
+            self._head = head
+            self._breaks = -1
+
     def close(self) -> None:
         """Ends the reader's session. Reads nothing afterwards. Closing twice does nothing."""
         if self._head is not None and not self._session.has_ended:
             self._head.fetch_cache.leave()
         self._session.end_session()
+        self._is_resting = False

@@ -75,6 +75,7 @@ class Workers(Executor):
                     return
                 do = self._given.popleft()
             do()
+            del do  # while the thread is idle, it must not keep alive what the work was about
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Ends the threads once they have done what they were given, and waits for that. More work begins new ones."""

@@ -20,7 +20,7 @@ def test_calls_are_made_on_threads_of_its_own_at_most_so_many_at_a_time() -> Non
     async def work() -> None:
         sync = Synchronous(MongoClient[dict[str, Any]](connect=False).shop, Outbox)
         await asyncio.gather(*(sync.call(lambda: seen.add(threading.current_thread().name)) for _ in range(100)))
-        await sync.close()
+        await sync.close(lambda: None)
 
     asyncio.run(work())
 
@@ -31,7 +31,7 @@ def test_calls_are_made_on_threads_of_its_own_at_most_so_many_at_a_time() -> Non
 def test_closing_closes_the_outbox_and_its_client() -> None:
     async def work() -> None:
         sync = Synchronous(MongoClient[dict[str, Any]](connect=False).shop, Outbox)
-        await sync.close()
+        await sync.close(lambda: None)
         with pytest.raises(OutboxClosed):
             await sync.call(sync.outbox.status)
         with pytest.raises(InvalidOperation):

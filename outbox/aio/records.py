@@ -1,0 +1,207 @@
+"""Records as an asynchronous iterator: pulls a portion of the log when the last one is used up, and never before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+from pymongo.errors import PyMongoError
+
+from outbox.aio.growth import Growth
+from outbox.aio.synchronous import Synchronous
+from outbox.clock import SystemClock
+from outbox.errors import HistoryLost
+from outbox.events import CaughtUp, Disconnected, Fetched, Idle, Reconnected, Started, Stopped, teller
+from outbox.log.batch import Batch
+from outbox.log.record import Decode, Record
+from outbox.mongo.server_errors import is_transient, patiently, short_message
+from outbox.readers.head import Head
+from outbox.readers.query import Query, decoded, open_reader, pass_gap, pinned
+from outbox.readers.reader import LogReader
+
+logger = logging.getLogger("outbox")
+
+T = TypeVar("T")
+
+_RETRY_SECONDS = 0.1
+
+
+class AsyncRecords:
+    """Gives records, one after the other, from where it starts; made by AsyncOutbox.observe and AsyncOutbox.read.
+
+    For `async for`, in one task at a time. It begins with the first record that is asked for, or at `async with`. It
+    reads a portion of the log, of some MiB at most, when the last one is used up. Between portions it has no session
+    and no thread, so that it may wait, or its loop be slow, for any time; if the log rolls over it, it says so.
+
+    When the task is cancelled, and after `asyncio.timeout`, nothing is lost: asked again, it goes on. An error ends it,
+    and so does `aclose`, or leaving its `async with`; one that is dropped needs neither.
+    """
+
+    def __init__(self, sync: Synchronous, query: Query, decode: Decode, growth: Growth | None) -> None:
+        """growth: None for one that ends at the head."""
+        self._sync = sync
+        self._query = query
+        self._decode = decode
+        self._growth = growth
+        self._tell = teller(query.on_event)
+        self._clock = SystemClock()
+        self._reader: LogReader | None = None
+        self._head: Head | None = None
+        self._asked: asyncio.Future[Any] | None = None
+        self._portion: Iterator[Record[Any]] = iter(())
+        self._delivered = False
+        self._at_head = False
+        self._ended = False
+
+    def __aiter__(self) -> AsyncRecords:
+        return self
+
+    async def __anext__(self) -> Record[Any]:
+        """Returns the next record. Raises HistoryLost, LogReplaced, OutboxNotCreated, what `where` raises, and errors
+        of the server that do not pass by themselves."""
+        try:
+            while not self._is_over():
+                for record in self._portion:
+                    self._delivered = True
+                    if self._query.wants(record):
+                        return record
+                if not await self._fetch():
+                    break
+        except asyncio.CancelledError:
+            self._rest()
+            raise
+        except BaseException:
+            self._end()
+            raise
+        self._end()
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> AsyncRecords:
+        """Begins: what is put from now on is given, also with start="latest"."""
+        try:
+            await self._open()
+        except asyncio.CancelledError:
+            self._rest()
+            raise
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Ends it: nothing more is given. Idempotent."""
+        self._end()
+
+    def _is_over(self) -> bool:
+        return self._ended or (self._growth is not None and self._growth.is_closed)
+
+    def _end(self) -> None:
+        if self._growth is not None:
+            self._growth.leave(self)
+        self._portion = iter(())
+        if not self._ended:
+            self._ended = True
+            self._tell(Stopped())
+
+    def _rest(self) -> None:
+        """Keeps nothing but the position and the portion, unless it is asked again at once."""
+        if self._growth is not None:
+            self._growth.leave_soon(self)
+
+    async def _fetch(self) -> bool:
+        """Reads the next portion, and waits for it if need be. False: there is no more to come."""
+        self._portion = iter(())
+        reader = await self._open()
+        while not self._is_over():
+            try:
+                batches = await self._riding_out(partial(self._read, reader))
+            except HistoryLost as lost:
+                pass_gap(reader, self._query, self._delivered, lost)
+                continue
+            if batches:
+                self._at_head = False
+                self._tell(Fetched(sum(batch.gives for batch in batches)))
+                self._portion = decoded(batches, self._decode)
+                return True
+            if self._growth is None:
+                return False
+            self._reach(reader.position - 1)
+            await self._growth.beyond(reader.position)
+        return False
+
+    def _reach(self, head: int) -> None:
+        if not self._at_head:
+            self._at_head = True
+            self._tell(CaughtUp(head))
+            self._tell(Idle())
+
+    async def _open(self) -> LogReader:
+        self._head = None if self._growth is None else self._growth.join(self)
+        if self._reader is None:
+            self._reader = await self._riding_out(self._opened)
+            self._tell(Started())
+        return self._reader
+
+    async def _riding_out(self, call: Callable[[], T]) -> T:
+        """Asks until there is an answer, through step-downs and disconnects."""
+        lost_at: float | None = None
+        while True:
+            try:
+                result = await self._ask(call)
+            except PyMongoError as error:
+                if self._growth is None or not is_transient(error) or self._is_over():
+                    raise
+                if lost_at is None:
+                    lost_at = self._clock.monotonic()
+                    self._tell(Disconnected(error))
+                name = self._sync.outbox.collections.log.full_name
+                logger.info("reading %s goes on in a moment: %s", name, short_message(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if lost_at is not None:
+                    self._tell(Reconnected(self._clock.monotonic() - lost_at))
+                return result
+
+    async def _ask(self, call: Callable[[], T]) -> T:
+        """Calls it on a thread. The answer to a call whose caller was cancelled is that of the next, same one."""
+        if self._asked is None:
+            self._asked = self._sync.reads.begin(call)
+        asked = self._asked
+        # Whoever is cancelled at the very moment of the answer leaves it there: it would be lost with the caller.
+        await asyncio.wait((asked,))
+        self._asked = None
+        return cast(T, asked.result())
+
+    def _opened(self) -> LogReader:
+        """On a thread: opens the reader, where "latest" meant when this was first tried."""
+        collections = self._sync.outbox.collections
+        if self._query.pinned is None:
+            self._query = pinned(collections, self._query)
+        reader = self._patiently(lambda: open_reader(collections, self._query, self._decode, self._head))
+        reader.rest()
+        return reader
+
+    def _read(self, reader: LogReader) -> list[Batch]:
+        """On a thread: reads the next portion."""
+        try:
+            if self._head is not None:
+                reader.follow(self._head)
+            batches = self._patiently(reader.read_batches)
+            if not batches and self._growth is None:
+                self._patiently(reader.verify)
+            return batches
+        finally:
+            reader.rest()
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """One that is to end tries again for a few seconds; one that goes on for ever, for ever, in its own loop."""
+        return patiently(call) if self._growth is None else call()

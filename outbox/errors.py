@@ -182,7 +182,7 @@ class LeaseLost(OutboxError):
 
 
 class PoolTooSmall(OutboxError):
-    """The client's `maxPoolSize` leaves no connection free beside those that readers keep."""
+    """The client's `maxPoolSize` is 1: no connection would be free beside the one that reading keeps."""
 
 
 class OutboxClosed(OutboxError):

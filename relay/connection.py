@@ -53,7 +53,7 @@ def _client(uri: str, options: dict[str, Any], connections: int) -> MongoClient[
             warnings.simplefilter("ignore", UserWarning)  # what was to be said of single options is said by now
             client: MongoClient[dict[str, Any]] = MongoClient(uri, connect=False, **options)
             size = client.options.pool_options.max_pool_size
-            if size is None or size >= connections:
+            if not size or size >= connections:
                 return client
             logger.info("maxPoolSize=%d is too small for this relay, which takes %d connections", size, connections)
             return MongoClient(uri, connect=False, **options, maxPoolSize=connections)

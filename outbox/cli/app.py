@@ -255,5 +255,5 @@ def sequence(
             signal.signal(number, lambda *_: stop.set())
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("outbox").setLevel(logging.INFO)
-        with connection_held(outbox.collections.client, full_name(outbox)):
-            sequence_until(outbox.collections, Sequencer(outbox.collections), stop)
+        with connection_held(outbox.collections.client, full_name(outbox)) as pause:
+            sequence_until(outbox.collections, Sequencer(outbox.collections), stop, pause=pause)

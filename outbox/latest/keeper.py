@@ -24,7 +24,7 @@ from outbox.threads.program_end import CLOSED_SECONDS
 
 logger = logging.getLogger("outbox")
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 15.0
 """Between two looks whether there are compacted types by now: all that an outbox without them costs."""
 _AGAIN_SECONDS = 1.0
 _STOPPED_SECONDS = 60.0

@@ -50,8 +50,10 @@ class BackgroundThreads:
         with self._lock:
             if self._readers == 0:
                 with ExitStack() as held:
-                    held.enter_context(connection_held(self._collections.client, self._collections.log.full_name))
-                    self._start(await_seconds, lease_seconds)
+                    pause = held.enter_context(
+                        connection_held(self._collections.client, self._collections.log.full_name)
+                    )
+                    self._start(await_seconds, lease_seconds, pause)
                     self._held = held.pop_all()
             self._readers += 1
             head = self._head
@@ -64,17 +66,19 @@ class BackgroundThreads:
                     self._stop.set()
                     self._held.close()
 
-    def _start(self, await_seconds: float, lease_seconds: float) -> None:
+    def _start(self, await_seconds: float, lease_seconds: float, pause: float) -> None:
         stop = self._stop = threading.Event()
         head = self._head = Head()
-        tail = Tail(self._collections, head)
+        tail = Tail(self._collections, head, pause)
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         try:
             self._spawn("tail", lambda: tail.run(stop))
             if self._sequencing:
                 lease = self._collections.lease("sequencer", owner=self._owner, seconds=lease_seconds)
                 sequencer = Sequencer(self._collections, lease, listener=head)
-                self._spawn("sequencer", lambda: run_sequencer(self._collections, sequencer, stop, await_seconds))
+                self._spawn(
+                    "sequencer", lambda: run_sequencer(self._collections, sequencer, stop, await_seconds, pause)
+                )
             if (beside := self._beside) is not None:
                 self._spawn("latest", lambda: beside(self._collections, head, stop))
         except BaseException:  # no thread can be had: all or none, and the reader is told

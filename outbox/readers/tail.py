@@ -39,7 +39,9 @@ class Tail:
     index, with majority, causally after what woke it. So nothing that a rollback could take back is ever shown.
     """
 
-    def __init__(self, collections: Collections, head: Head) -> None:
+    def __init__(self, collections: Collections, head: Head, pause: float = 0.0) -> None:
+        """pause: seconds between two looks at the log that find nothing; 0: the server is asked to wait."""
+        self._pause = pause
         self._collections = collections
         self._log = Log(collections)
         self._head = head
@@ -67,7 +69,7 @@ class Tail:
         cursor = self._collections.log.with_options(read_concern=ReadConcern("local")).find(
             {"_id": {"$gte": head}}, {"last": 1, "fence": 1}, cursor_type=CursorType.TAILABLE_AWAIT, session=session
         )
-        return cursor.max_await_time_ms(AWAIT_MS)
+        return cursor.max_await_time_ms(1 if self._pause else AWAIT_MS)
 
     def _follow(self, cursor: Cursor[Document], session: ClientSession, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -82,6 +84,8 @@ class Tail:
                 return
             if self._head.append_cache.fence and (grown is None or grown["last"] >= self._head.seq):
                 self._rest(stop)
+            elif grown is None and self._pause:
+                stop.wait(self._pause)
 
     def _heed(self, grown: Document, session: ClientSession) -> None:
         """Rings for what others append: what this process's own does is announced, once the majority has it."""

@@ -58,13 +58,15 @@ class ChangeStreamListener:
     message until the log does. So losing the stream costs a second, never a message.
 
     seconds: how long the server waits for a change before it answers. That cannot be interrupted, so it is also how
-    long `run` may take to end.
+    long `run` may take to end. pause: seconds between two questions that bring nothing; unless it is 0, the server is
+    not asked to wait, and no connection is kept.
     """
 
-    def __init__(self, staging: Collection[Document], seconds: float = AWAIT_SECONDS) -> None:
+    def __init__(self, staging: Collection[Document], seconds: float = AWAIT_SECONDS, pause: float = 0.0) -> None:
         self._staging: Collection[RawBSONDocument] = staging.with_options(codec_options=RAW)
         self._name = staging.full_name
-        self._seconds = seconds
+        self._seconds = max(0.001, 0.0 if pause else seconds)
+        self._pause = pause
         self._changed = threading.Condition()
         self._since: Timestamp | None = None
         """Every insert committed after this time has been delivered; None while the stream is not followed."""
@@ -165,6 +167,8 @@ class ChangeStreamListener:
                 self._heed(since, change["clusterTime"], change.get("fullDocument"))
             elif not stream.alive:  # the collection was dropped: asking on would take a whole core, for nothing
                 self._lose(since)
+            elif self._pause:
+                stop.wait(self._pause)
 
     def _heed(self, since: Timestamp, put: Timestamp, document: RawBSONDocument | None) -> None:
         with self._changed:

@@ -34,14 +34,18 @@ _QUIET_SECONDS = 0.1  # after this much silence the last few messages are delete
 
 
 def run_sequencer(
-    collections: Collections, sequencer: Sequencer, stop: threading.Event, await_seconds: float = AWAIT_SECONDS
+    collections: Collections,
+    sequencer: Sequencer,
+    stop: threading.Event,
+    await_seconds: float = AWAIT_SECONDS,
+    pause: float = 0.0,
 ) -> None:
     """Sequences until `stop` is set, whatever happens to the server or in here, then gives the lease back. Blocks.
 
     The end of the program sets `stop`, too. await_seconds: how long the thread of the change stream may live on after
-    it, see ChangeStreamListener.
+    it, see ChangeStreamListener. pause: see there.
     """
-    listener = ChangeStreamListener(collections.staging, await_seconds)
+    listener = ChangeStreamListener(collections.staging, await_seconds, pause)
     with told_at_the_end(stop.set), watching(stop.is_set, listener.wake):
         _sequence(collections, sequencer, listener, stop, await_seconds)
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from outbox import Outbox, PoolTooSmall
+from outbox import Outbox
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import read_lease
 from outbox.readers.background import BackgroundThreads
+from outbox.readers.pool import connection_held
 from tests.actors.command_listener import watched
 from tests.actors.order_service import Document, new_outbox, placed
 from tests.actors.subscriber import threads
@@ -154,10 +155,12 @@ def test_a_connection_is_kept_for_them_only_while_they_live(
             refusing(none_left, "tail")
             with pytest.raises(RuntimeError), one.running():
                 pass
-        with one.running(), one.running(), pytest.raises(PoolTooSmall, match="maxPoolSize=2"), other.running():
-            pass
-        with other.running():
-            assert threads()
+        with one.running(), one.running(), connection_held(database.client, "another") as pause:
+            assert pause > 0
+        with other.running(), connection_held(database.client, "another") as pause:
+            assert pause > 0
+        with connection_held(database.client, "another") as pause:
+            assert pause == 0
         one.join(30)
         other.join(30)
 

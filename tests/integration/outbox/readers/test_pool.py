@@ -10,7 +10,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from outbox import Outbox, OutboxError, PoolTooSmall, Record
+from outbox import Outbox, PoolTooSmall, Record
+from outbox.readers.pool import LOOK_SECONDS, connection_held
 from tests.actors.order_service import MESSAGES, new_outbox, placed
 from tests.actors.relay_command import RelayCommand
 from tests.waiting import wait_until
@@ -48,20 +49,55 @@ def test_with_one_connection_a_subscriber_is_told_and_a_put_works(small: Databas
 
 
 @pytest.mark.parametrize("small", [2], indirect=True)
-def test_with_two_connections_one_outbox_is_read_and_the_next_when_that_has_ended(small: Database[Document]) -> None:
-    records: list[Record[Any]] = []
+def test_with_two_connections_two_outboxes_are_read_and_it_is_said_that_one_is_only_looked_at(
+    small: Database[Document], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Goes red when each keeps a connection: nothing is left for all else, and nothing is delivered for ever."""
     with Outbox(small, "a", messages=MESSAGES) as first, Outbox(small, "b", messages=MESSAGES) as second:
-        first.observe("earliest").subscribe(records.append)
-        first.observe("earliest").subscribe(records.append)
-        first.put(placed(1), standalone=True)
-        wait_until(lambda: len(records) == 2, 30, "both subscribers to get it")
-        with pytest.raises(PoolTooSmall, match="a maxPoolSize of 3 or more"), second.running():
-            pass
-        first.close()
-        with second.running():
-            second.put(placed(1), standalone=True)
+        for outbox in (first, second):
+            records: list[Record[Any]] = []
+            outbox.observe("earliest").subscribe(records.append)
+            for n in range(3):
+                outbox.put(placed(n), standalone=True)
+                wait_until(lambda n=n, records=records: len(records) == n + 1, 30, "the record")
 
-    assert issubclass(PoolTooSmall, OutboxError)
+    (said,) = [each.getMessage() for each in caplog.records if "maxPoolSize" in each.getMessage()]
+    assert said.startswith(f"{small.name}.b is looked at every 0.5 s, for maxPoolSize=2 leaves it no connection")
+
+
+@pytest.mark.parametrize("small", [2], indirect=True)
+def test_what_another_process_appends_is_seen_without_a_connection_to_wait_on(
+    small: Database[Document], database: Database[Document]
+) -> None:
+    records: list[Record[Any]] = []
+    with (
+        Outbox(small, "a", messages=MESSAGES) as first,
+        Outbox(small, "b", messages=MESSAGES, sequence=False) as second,
+        Outbox(database, "b", messages=MESSAGES) as other,
+        first.running(),
+        other.running(),
+    ):
+        second.observe("earliest").subscribe(records.append)
+        for n in range(3):
+            other.put(placed(n), standalone=True)
+            wait_until(lambda n=n: len(records) == n + 1, 30, "the record")
+
+
+def test_an_outbox_that_ends_leaves_its_connection_to_the_next(mongo_uri: str) -> None:
+    with MongoClient[Document](mongo_uri, maxPoolSize=2) as client:
+        with connection_held(client, "a") as first, connection_held(client, "b") as second:
+            assert (first, second) == (0.0, LOOK_SECONDS)
+        with connection_held(client, "c") as third:
+            assert third == 0.0
+
+
+def test_a_pool_without_a_limit_has_one_for_each(mongo_uri: str) -> None:
+    with (
+        MongoClient[Document](mongo_uri, maxPoolSize=0) as client,
+        connection_held(client, "a") as first,
+        connection_held(client, "b") as second,
+    ):
+        assert (first, second) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("most", ["0", "1", "2"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
@@ -13,6 +13,7 @@ from pymongo.database import Database
 
 from outbox import creation
 from outbox.errors import OutboxClosed
+from outbox.latest.changed import ChangedOnly
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.server_errors import patient
@@ -80,6 +81,7 @@ class Outbox(Reading):
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
+        if_changed: Literal[False] = False,
     ) -> ObjectId: ...
     @overload
     def put(
@@ -89,7 +91,28 @@ class Outbox(Reading):
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
+        if_changed: Literal[False] = False,
     ) -> list[ObjectId]: ...
+    @overload
+    def put(
+        self,
+        message: Message,
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
+        if_changed: bool,
+    ) -> ObjectId | None: ...
+    @overload
+    def put(
+        self,
+        message: Sequence[Message],
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
+        if_changed: bool,
+    ) -> list[ObjectId | None]: ...
     def put(
         self,
         message: Message | Sequence[Message],
@@ -97,7 +120,8 @@ class Outbox(Reading):
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
-    ) -> ObjectId | list[ObjectId]:
+        if_changed: bool = False,
+    ) -> ObjectId | list[ObjectId] | list[ObjectId | None] | None:
         """Puts one message, or a sequence of them in order; returns the message id, or a list of ids.
 
         They commit and abort with the transaction of the session, given or bound (`session.bind()`; that always wins).
@@ -105,12 +129,22 @@ class Outbox(Reading):
         standalone: True for messages that belong to no other write, and only outside a transaction: one message is one
             insert within 5 s, a sequence a transaction within 30 s, or what `timeoutMS` or `pymongo.timeout` says. A
             session that has no transaction may be given, and makes no difference.
+        if_changed: True for messages of compacted types, to put only those whose data differs from the newest of their
+            id, as the transaction sees it: None stands for the others. It is put where that is not certain: an id that
+            the view does not have, a view that lags far or is not kept. Headers play no part. Raises InvalidMessage for
+            a type that is not compacted.
 
         Raises, before anything is written: TransactionRequired, UnknownMessage, InvalidMessage, InvalidHeaders,
         MessageTooLarge, OutboxNotCreated. Pymongo's errors pass through, so that `with_transaction` can retry.
         """
         self.check_usable()
-        ids = self._putter.put(as_sequence(message), session, headers, standalone=standalone)
+        messages = as_sequence(message)
+        ids: list[ObjectId] | list[ObjectId | None]
+        if if_changed:
+            changed = ChangedOnly(self.collections, self._types.compactions)
+            ids = self._putter.put_changed(messages, session, headers, standalone=standalone, changed=changed)
+        else:
+            ids = self._putter.put(messages, session, headers, standalone=standalone)
         self.unattended.check()
         return ids if isinstance(message, Sequence) else ids[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import bson
 from bson import ObjectId
@@ -14,6 +14,7 @@ from outbox import dates
 from outbox.log.record import Record
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
+from outbox.staging.compacted import check_compacted, compacted
 from outbox.staging.put import Message, as_sequence, encode
 from outbox.staging.transaction import joined
 
@@ -54,6 +55,8 @@ class MemoryOutbox:
         self._types = MessageTypes(messages)
         self._max_message_bytes = max_message_bytes
         self._records: list[Record[Any]] = []
+        self._newest: dict[str | None, bytes | None] = {}
+        """What the newest of each compaction id says."""
         self._lock = threading.Lock()
 
     @property
@@ -70,6 +73,7 @@ class MemoryOutbox:
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
+        if_changed: Literal[False] = False,
     ) -> ObjectId: ...
     @overload
     def put(
@@ -79,7 +83,28 @@ class MemoryOutbox:
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
+        if_changed: Literal[False] = False,
     ) -> list[ObjectId]: ...
+    @overload
+    def put(
+        self,
+        message: Message,
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
+        if_changed: bool,
+    ) -> ObjectId | None: ...
+    @overload
+    def put(
+        self,
+        message: Sequence[Message],
+        *,
+        session: ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
+        if_changed: bool,
+    ) -> list[ObjectId | None]: ...
     def put(
         self,
         message: Message | Sequence[Message],
@@ -87,15 +112,29 @@ class MemoryOutbox:
         session: ClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
-    ) -> ObjectId | list[ObjectId]:
-        """As Outbox.put, all of them or none; see the class for what differs."""
+        if_changed: bool = False,
+    ) -> ObjectId | list[ObjectId] | list[ObjectId | None] | None:
+        """As Outbox.put, all of them or none; see the class for what differs.
+
+        if_changed: the newest of an id is always known here.
+        """
         joined(session, standalone=standalone)
         encoded = encode(as_sequence(message), headers, self._types, self._max_message_bytes)
+        messages = {id: compacted(document, self._types.compactions) for id, document in encoded.items()}
+        if if_changed:
+            check_compacted(messages.values())
+        ids: list[ObjectId | None] = []
         with self._lock:
             for id, document in encoded.items():
+                _, entry, data = messages[id]
+                if if_changed and self._newest.get(entry, b"none") == data:
+                    ids.append(None)
+                    continue
+                ids.append(id)
+                if entry is not None:
+                    self._newest[entry] = data
                 staged = bson.decode(document, codec_options=DECODED)
                 fields = {name: staged[name] for name in ("type", "key", "headers", "data")}
                 created = dates.milliseconds(staged["created"])
                 self._records.append(Record(len(self._records) + 1, id.binary, created, fields, self._types.decode))
-        ids = list(encoded)
         return ids if isinstance(message, Sequence) else ids[0]

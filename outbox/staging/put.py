@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -20,11 +20,13 @@ from outbox.errors import (
 )
 from outbox.messages.limits import check_key, checked_headers, with_compaction_id
 from outbox.messages.message_types import MessageTypes
+from outbox.mongo.calls import transaction
 from outbox.mongo.collections import Collections
 from outbox.mongo.pymongo_internals import own_limit, unbound
 from outbox.staging import document as staging
+from outbox.staging.compacted import check_compacted, compacted
 from outbox.staging.footprint import check_footprint
-from outbox.staging.insertion import Gone, Place, look
+from outbox.staging.insertion import TRANSACTION_SECONDS, Gone, Place, look
 from outbox.staging.refusal import is_invalid, reason
 from outbox.staging.tombstone import Tombstone
 from outbox.staging.transaction import check_client, joined
@@ -43,6 +45,11 @@ class Model(Protocol):
 
 
 Message = Document | Model
+T = TypeVar("T")
+
+
+Changed = Callable[[Mapping[ObjectId, bytes], ClientSession], set[ObjectId]]
+"""Chooses, in a transaction, those of some encoded messages that change anything."""
 
 
 def as_sequence(message: Message | Sequence[Message]) -> Sequence[object]:
@@ -131,39 +138,77 @@ class Putter:
         standalone: bool,
     ) -> list[ObjectId]:
         """Puts all of the messages or none, and returns their ids. Raises as `Outbox.put` says."""
-        session = joined(session, standalone=standalone)
-        if session is not None:
-            check_client(session, self._collections.client)
+        session = self._joined(session, standalone)
         encoded = encode(messages, headers, self._types, self._max_message_bytes)
         if not encoded:
             return []
         documents = [RawBSONDocument(document) for document in encoded.values()]
         with refusals_explained():
             if session is None:
-                self._insert_apart(documents)
+                self._apart(lambda: self._try_apart(documents))
             else:
-                self._insert(documents, session)
+                self._within(lambda place: place.insert(documents, session))
         return list(encoded)
+
+    def put_changed(
+        self,
+        messages: Sequence[object],
+        session: ClientSession | None,
+        headers: Mapping[str, str] | None,
+        *,
+        standalone: bool,
+        changed: Changed,
+    ) -> list[ObjectId | None]:
+        """Puts those that `changed` chooses, in a transaction also when standalone; returns None for the others."""
+        session = self._joined(session, standalone)
+        encoded = encode(messages, headers, self._types, self._max_message_bytes)
+        check_compacted(compacted(document, self._types.compactions) for document in encoded.values())
+
+        def insert(place: Place, session: ClientSession) -> set[ObjectId]:
+            chosen = changed(encoded, session)
+            if chosen:
+                place.insert([RawBSONDocument(each) for id, each in encoded.items() if id in chosen], session)
+            return chosen
+
+        def insert_apart() -> set[ObjectId]:
+            place, client = self._known(), self._collections.client
+            limit = own_limit(client)
+            seconds = TRANSACTION_SECONDS if limit is None else limit
+            return transaction(client, lambda session: insert(place, session), seconds)
+
+        if not encoded:
+            return []
+        with refusals_explained():
+            chosen = (
+                self._apart(insert_apart) if session is None else self._within(lambda place: insert(place, session))
+            )
+        return [id if id in chosen else None for id in encoded]
 
     def forget(self) -> None:
         """Makes the next put look at staging again: create() or drop() of this process has changed it."""
         self._place = None
 
-    def _insert(self, documents: list[RawBSONDocument], session: ClientSession) -> None:
+    def _joined(self, session: ClientSession | None, standalone: bool) -> ClientSession | None:
+        session = joined(session, standalone=standalone)
+        if session is not None:
+            check_client(session, self._collections.client)
+        return session
+
+    def _within(self, insert: Callable[[Place], T]) -> T:
         try:
-            self._known().insert(documents, session)
+            return insert(self._known())
         except Gone as gone:
             self.forget()
             raise dropped(self._collections) from gone
 
     @unbound
-    def _insert_apart(self, documents: list[RawBSONDocument]) -> None:
+    def _apart(self, insert: Callable[[], T]) -> T:
         try:
-            self._try_apart(documents)
+            return insert()
         except Gone:
             self.forget()  # a second look sees whether staging was made anew
             try:
-                self._try_apart(documents)
+                return insert()
             except Gone as gone:
                 raise dropped_again(self._collections) from gone
 

@@ -62,6 +62,8 @@ def put_alone_or_many_in_a_transaction(client: MongoClient[dict[str, Any]]) -> N
     with Outbox(client["shop"], messages=[OrderPlaced], capacity="256 MiB") as orders:
         orders.create()
         assert_type(orders.put(OrderPlaced(order_id="42"), standalone=True), ObjectId)
+        assert_type(orders.put(OrderPlaced(order_id="42"), standalone=True, if_changed=True), ObjectId | None)
+        assert_type(orders.put([OrderPlaced()], standalone=True, if_changed=True), list[ObjectId | None])
         with client.start_session() as session, session.start_transaction():
             one = orders.put(OrderPlaced(order_id="42"), session=session, headers={"tenant": "acme"})
             many = orders.put([OrderPlaced(order_id="42"), OrderPlaced(order_id="43")], session=session)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 
-from outbox import InvalidHeaders, InvalidMessage, MessageTooLarge, TransactionRequired, UnknownMessage
+from outbox import InvalidHeaders, InvalidMessage, MessageTooLarge, TransactionRequired, UnknownMessage, tombstone
 from outbox.messages.limits import RESERVED_HEADERS
 from outbox.testing import FakeClock, MemoryOutbox
+from tests.actors.catalogue import BasketLine, Price, Viewed, line, price, viewed
 from tests.actors.order_service import OrderCancelled, OrderPlaced, StockCounted, placed, totals
 
 
@@ -97,3 +99,21 @@ def test_a_fake_clock_moves_only_when_told_to() -> None:
     assert clock.monotonic() == 6.5
     with pytest.raises(ValueError, match="cannot go back"):
         clock.advance(-1)
+
+
+def test_in_memory_only_what_changes_something_is_put_if_so_asked() -> None:
+    memory = MemoryOutbox(messages=[Price, BasketLine, Viewed])
+    put = partial(memory.put, standalone=True, if_changed=True)
+
+    assert put(price("a", 1)) is not None
+    assert put(price("a", 1)) is None
+    assert [id is None for id in put([price("a", 2), price("a", 2), line("o", 7, 1)])] == [False, True, False]
+    assert put(tombstone(Price, key="a")) is not None
+    assert put(tombstone(Price, key="a")) is None
+    assert put(price("a", 2)) is not None
+    memory.put(price("a", 3), standalone=True)
+    assert put(price("a", 3)) is None
+    assert memory.put(price("a", 3), standalone=True) is not None
+    with pytest.raises(InvalidMessage, match="not compacted"):
+        put([price("z", 1), viewed("x")])
+    assert [record.seq for record in memory.records] == list(range(1, 8))

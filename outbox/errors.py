@@ -31,7 +31,7 @@ class InvalidDatabase(OutboxError):
 
 
 class InvalidMessageClass(OutboxError):
-    """A message class cannot be used: not an EmbeddedDocument, no `@message`, or a field that cannot be stored."""
+    """A message class cannot be used: no document or model, no `@message`, or a field that cannot be stored."""
 
 
 class InvalidMessage(OutboxError):

@@ -34,11 +34,12 @@ class Declaration:
 def message(
     type: str, *, key: str | None = None, strict: bool = True, compact: bool | str = False
 ) -> Callable[[builtins.type[D]], builtins.type[D]]:
-    """Declares an EmbeddedDocument as the message class of one type.
+    """Declares an EmbeddedDocument of mongoengine, or a BaseModel of pydantic, as the message class of one type.
 
     `type` is the name readers know it by, `[A-Za-z0-9._-]{1,249}` and neither `.` nor `..`; `key` names the field
     (text, int, ObjectId or UUID) that orders and partitions the messages, None for messages that need no order.
-    `strict=False` lets mongoengine convert values, such as 2.9 to 2; else `put` refuses a value that would change.
+    `strict=False` lets the library convert values, such as "false" to False; else a value that would change is refused:
+    by `put`, or by pydantic where the model is made.
     `compact=True` says that a message replaces those before it of its key, and `compact="line_id"` those of this value
     of another field that could be a key: the outbox keeps the newest of each, and takes tombstones.
     Raises InvalidMessageClass at once for anything that could not be stored or enforced.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Hashable, Iterable, Mapping, Sized
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -124,13 +124,32 @@ def _compare_items(form: Items | Row, given: Any, result: Any, *, is_json: bool)
             raise Unfit(f"{short(given)} has a value twice, which a set keeps once")
         if isinstance(form, Items) and not form.item.by_user:
             for item in given:
-                _compare(form.item, item, None, is_json=is_json)
+                _compare_member(form.item, item, result, is_json=is_json)
         return
     places = [form.item] * len(result) if isinstance(form, Items) else form.places
     for index, (place, item, after) in enumerate(zip(places, given, result, strict=False)):
         if not place.by_user:
             with Inside(index):
                 _compare(place, item, after, is_json=is_json)
+
+
+def _compare_member(form: Form, given: Any, result: set[Any] | frozenset[Any], *, is_json: bool) -> None:
+    """Raises Unfit when what was given is none of a set's values, which have lost their order."""
+    if not isinstance(form, (Union, Items, Row, Table)):
+        _compare(form, given, None, is_json=is_json)  # it does not depend on which one it is
+        return
+    if isinstance(given, Hashable) and given in result:
+        return
+    refused = None
+    for one in result:
+        try:
+            _compare(form, given, one, is_json=is_json)
+        except Unfit as error:
+            refused = error
+        else:
+            return
+    if refused is not None:
+        raise refused
 
 
 def _changed(form: Form, given: Any, *, is_json: bool) -> str | None:

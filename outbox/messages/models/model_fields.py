@@ -15,7 +15,7 @@ from outbox.messages.models.annotations import Place, form_of
 from outbox.messages.models.containers import Anything, check_name
 from outbox.messages.models.forms import Form, Unfit
 from outbox.messages.models.model import Field, Fields
-from outbox.messages.models.pydantic_internals import is_complete, serializers
+from outbox.messages.models.pydantic_internals import extra_type, is_complete, serializers
 
 
 def fields_of(cls: type[BaseModel], path: FieldPath) -> Fields:
@@ -99,10 +99,8 @@ def _return_type(computed: ComputedFieldInfo, path: FieldPath) -> Any:
 def _extra(cls: type[BaseModel], place: Place) -> Form | None:
     if cls.model_config.get("extra") != "allow":
         return None
-    for base in cls.__mro__:
-        hint = vars(base).get("__annotations__", {}).get("__pydantic_extra__")
-        if hint is not None and base is not BaseModel:
-            hints = typing.get_type_hints(base, include_extras=True)
-            _, value = typing.get_args(hints["__pydantic_extra__"]) or (str, Any)
-            return form_of(value, (), place.inner(".*"))
-    return Anything()
+    declared = extra_type(cls)
+    if declared is None:
+        return Anything()
+    _, value = typing.get_args(declared) or (str, Any)
+    return form_of(value, (), place.inner(".*"))

@@ -5,8 +5,9 @@ Seen in pydantic 2.7 to 2.14.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_type_hints
 
 import pydantic
 from pydantic import BaseModel
@@ -53,6 +54,15 @@ def serializers(cls: type[BaseModel]) -> Iterator[tuple[str, str]]:
     for name, whole in decorators.model_serializers.items():
         if whole.info.when_used not in ("json", "json-unless-none"):
             yield name, ""
+
+
+def extra_type(cls: type[BaseModel]) -> Any:
+    """Returns what `__pydantic_extra__: dict[str, int]` says of undeclared fields; None if nothing does."""
+    for base in cls.__mro__[: cls.__mro__.index(BaseModel)]:
+        declared = inspect.get_annotations(base).get("__pydantic_extra__")
+        if declared is not None:
+            return get_type_hints(base, include_extras=True)["__pydantic_extra__"]
+    return None
 
 
 def built(cls: type[BaseModel], values: dict[str, Any], given: set[str], extra: dict[str, Any] | None) -> BaseModel:

@@ -17,7 +17,7 @@ _NUMBERS = frozenset({"int", "number", "decimal"})
 _NAMES: dict[type[Form], str] = {
     Text: "str", Whole: "int", Double: "float", Exact: "Decimal", Truth: "bool", Raw: "bytes", Universal: "UUID",
     Moment: "datetime", Day: "date", TimeOfDay: "time", Choice: "the Enum or Literal", Row: "tuple", Table: "dict",
-    Anything: "Any",
+    Anything: "Any", Nothing: "None",
 }  # fmt: skip
 
 

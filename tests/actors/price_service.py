@@ -12,15 +12,18 @@ from outbox import Outbox, message
 from outbox.clock import SystemClock
 from outbox.dead_letters.admin import DeadLetterAdmin
 from outbox.dead_letters.store import OnPoison
+from outbox.delivery.durable_reader import DurableReader
 from outbox.log.reader_id import relay_id
 from outbox.shares.cursor_admin import forget, move
 from relay import Relay
 from relay.errors import Verdict
-from relay.testing import MemoryRecord, MemorySink
+from relay.testing import MemoryRecord, MemorySink, MemoryTransactions
+from tests.actors.memory_consumer import MemoryConsumer, TransactionalConsumer
 from tests.actors.order_service import foreign
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
+Receiver = MemorySink | MemoryConsumer
 
 
 @message("price.set", key="sku")
@@ -61,7 +64,29 @@ def relay(prices: Outbox, sink: MemorySink, on_poison: OnPoison = "park-key", **
     return Relay(prices, sink, on_poison=on_poison, chance=lambda: 0.0, **options)
 
 
-def refuse(sink: MemorySink, *seqs: int) -> None:
+def reader(prices: Outbox, receiver: Receiver) -> Relay | DurableReader[Any]:
+    """A relay, or a consumer, that puts aside what is refused, with its key."""
+    if isinstance(receiver, MemorySink):
+        return relay(prices, receiver)
+    return receiver.reader(prices, "park-key")
+
+
+def reader_of(receiver: Receiver) -> str:
+    """The id of what delivers to it."""
+    return relay_id("kafka") if isinstance(receiver, MemorySink) else "consumer:kafka"
+
+
+def is_exact(receiver: Receiver) -> bool:
+    """Whether nothing may arrive twice."""
+    return isinstance(receiver, (MemoryTransactions, TransactionalConsumer))
+
+
+def admin(prices: Outbox, receiver: Receiver) -> DeadLetterAdmin:
+    """What the commands `relay dead` and `outbox dead APP` call."""
+    return DeadLetterAdmin(prices.collections, reader_of(receiver))
+
+
+def refuse(sink: Receiver, *seqs: int) -> None:
     """Makes the sink refuse these records for good, and no others."""
     sink.refused = dict.fromkeys(seqs, Verdict.POISON)
 
@@ -71,7 +96,7 @@ def dead_letter_admin(prices: Outbox, name: str = "kafka") -> DeadLetterAdmin:
     return DeadLetterAdmin(prices.collections, relay_id(name))
 
 
-def arrived(sink: MemorySink) -> list[tuple[str | None, int]]:
+def arrived(sink: Receiver) -> list[tuple[str | None, int]]:
     """Key and seq of each record, in order of arrival."""
     return [(_key(record), record.seq) for record in sink.records]
 
@@ -86,14 +111,14 @@ def states(prices: Outbox, reader: str = "relay:kafka") -> dict[int, str]:
     return {letter["seq"]: letter["state"] for letter in letters}
 
 
-def make_anew(prices: Outbox) -> None:
+def make_anew(prices: Outbox, reader: str = "relay:kafka") -> None:
     """Makes the log anew, as docs/restores.md says to when there is none; earlier letters stay."""
     prices.collections.log.drop()
-    forget(prices.collections, "relay:kafka", SystemClock())
+    forget(prices.collections, reader, SystemClock())
     prices.create()
-    move(prices.collections, "relay:kafka", 0, SystemClock())
+    move(prices.collections, reader, 0, SystemClock())
 
 
-def sent(sink: MemorySink) -> list[str]:
+def sent(sink: Receiver) -> list[str]:
     """The ids of what arrived, in order."""
     return [dict(record.headers)["id"].decode() for record in sink.records]

@@ -10,6 +10,7 @@ import pytest
 from bson import Int64
 
 from outbox import Outbox
+from outbox.delivery.durable_reader import DurableReader
 from outbox.readers.start import StartAt
 from relay import Relay
 from relay.testing import MemorySink
@@ -69,8 +70,8 @@ def given_cursor(orders: Outbox, seq: int, **fields: Any) -> None:
     orders.collections.cursors.replace_one({"_id": "relay:kafka"}, cursor, upsert=True)
 
 
-def run_once(relay: Relay) -> None:
-    """Relays all that is committed; raises what the relay raises."""
+def run_once(relay: Relay | DurableReader[Any]) -> None:
+    """Delivers all that is committed; raises what the reader raises."""
     relay.run(threading.Event(), once=True)
 
 

@@ -56,6 +56,45 @@ def running(consumer: Consumer[Any], handle: Callable[..., object], *, batch: in
         raise work.error
 
 
+WAYS = ("run", "run_in_transaction", "observe", "shares")
+
+
+@contextmanager
+def consuming(outbox: Outbox, way: str, handle: Callable[..., object]) -> Iterator[tuple[Consumer[Any], Running]]:
+    """Runs a consumer in one of these ways inside the `with`. What it raises is in `Running.error`."""
+    consumer = outbox.consumer("billing", shares=3 if way == "shares" else None)
+
+    def run() -> None:
+        match way:
+            case "run_in_transaction":
+                consumer.run_in_transaction(handle, batch=10)
+            case "observe":
+                _observe(consumer, handle)
+            case _:
+                consumer.run(handle)
+
+    work = Running(run)
+    work.thread.start()
+    try:
+        yield consumer, work
+    finally:
+        consumer.stop()
+        work.thread.join(30)
+
+
+def _observe(consumer: Consumer[Any], handle: Callable[..., object]) -> None:
+    ended, errors = threading.Event(), list[Exception]()
+
+    def see(record: Record[Any]) -> None:
+        handle(record)
+        consumer.ack(record)
+
+    consumer.observe().subscribe(see, lambda error: (errors.append(error), ended.set()), ended.set)
+    ended.wait()
+    if errors:
+        raise errors[0]
+
+
 class Handled:
     """A handler that keeps what it is given, and fails as it is told."""
 

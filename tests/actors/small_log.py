@@ -26,9 +26,14 @@ def small_outbox(database: Database[Document]) -> Outbox:
 
 def empty(outbox: Outbox, cap: int = CAP) -> None:
     """Makes the log anew, and removes all cursors and what is staged."""
-    for collection in (outbox.collections.log, outbox.collections.cursors):
-        collection.drop()
+    outbox.collections.cursors.drop()
     outbox.collections.staging.delete_many({})
+    make_log_anew(outbox, cap)
+
+
+def make_log_anew(outbox: Outbox, cap: int = CAP) -> None:
+    """Makes the log alone anew, past the library: create() refuses to while there are cursors."""
+    outbox.collections.log.drop()
     database = outbox.collections.database
     database.create_collection("outbox", capped=True, size=cap, validator=validator(0)).insert_one(dict(GENESIS))
 

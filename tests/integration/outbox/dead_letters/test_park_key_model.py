@@ -13,10 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from pymongo.database import Database
 
 from outbox import Outbox
-from outbox.dead_letters.admin import DeadLetterAdmin, Selection
-from relay import Relay
+from outbox.dead_letters.admin import Selection
+from outbox.dead_letters.document import letter_id, message_id
 from relay.testing import MemorySink
-from tests.actors.price_service import make_anew, new_prices, priced, sent
+from tests.actors.memory_consumer import MemoryConsumer, TransactionalConsumer
+from tests.actors.price_service import Receiver, admin, make_anew, new_prices, priced, reader, reader_of, sent
 from tests.actors.relay_thread import run_once
 from tests.doubles.crashes import Life
 
@@ -29,6 +30,8 @@ CALLS = (
     "find", "find_one", "insert_many", "update_one", "update_many", "delete_many", "distinct", "aggregate",
     "count_documents", "find_one_and_delete",
 )  # fmt: skip
+
+STEPS = [(MemorySink, "poll"), (MemorySink, "send"), (MemoryConsumer, "handle"), (TransactionalConsumer, "handle_with")]
 
 
 class Reference:
@@ -81,17 +84,17 @@ names = st.sampled_from(["a", "a", "a", "b"])  # one whose messages are many
 
 
 class ParkedKeys(RuleBasedStateMachine):
-    def __init__(self, prices: Outbox, life: Life) -> None:
+    def __init__(self, prices: Outbox, life: Life, receiver: Receiver) -> None:
         super().__init__()
         self.prices, self.life = prices, life
-        self.sink = MemorySink()
-        self.office = DeadLetterAdmin(prices.collections, "relay:kafka")
+        self.receiver = receiver
+        self.office = admin(prices, receiver)
         self.reference = Reference()
         self.ids: dict[int, Any] = {}
         """By number."""
 
     def _run(self) -> None:
-        run_once(Relay(self.prices, self.sink, on_poison="park-key", chance=lambda: 0.0))
+        run_once(reader(self.prices, self.receiver))
 
     @rule(
         messages=st.lists(
@@ -113,7 +116,7 @@ class ParkedKeys(RuleBasedStateMachine):
                 self.reference.poison.add(number)
 
     @rule(ends=ends)
-    def relay(self, ends: list[int]) -> None:
+    def deliver(self, ends: list[int]) -> None:
         for call in ends:
             self.life.until(call, self._run)
         self._run()
@@ -125,14 +128,17 @@ class ParkedKeys(RuleBasedStateMachine):
     def cure(self, key: str) -> None:
         for number in self.reference.held.get(key, [])[:1]:
             self.reference.poison.discard(number)
-            self.prices.collections.dead.update_one({"_id": self.ids[number]}, {"$set": {"data.price": 1.0}})
+            self.prices.collections.dead.update_one(self._letter(number), {"$set": {"data.price": 1.0}})
+
+    def _letter(self, number: int) -> Document:
+        return {"_id": letter_id(reader_of(self.receiver), self.ids[number])}
 
     @precondition(lambda self: self.reference.held)
     @rule()
     def make_anew(self) -> None:
         """The log is dropped and made anew; the letters stay, and its messages get their seqs once more."""
-        self.relay([])
-        make_anew(self.prices)
+        self.deliver([])
+        make_anew(self.prices, reader_of(self.receiver))
 
     @precondition(lambda self: self.reference.held)
     @rule(key=names, ends=commands, between=st.booleans())
@@ -140,7 +146,7 @@ class ParkedKeys(RuleBasedStateMachine):
         selection = Selection(key=key)
         for call in ends:
             self.life.until(call, lambda: self.office.requeue(selection))
-            if between:  # the relay may already do a part of it; what the operator then repeats changes nothing
+            if between:  # the reader may already do a part of it; what the operator then repeats changes nothing
                 self._run()
         self.office.requeue(selection)
         self._run()
@@ -169,9 +175,9 @@ class ParkedKeys(RuleBasedStateMachine):
     def _compare(self) -> None:
         numbers = {id: number for number, id in self.ids.items()}
         found = self.prices.collections.dead.find({}, {"state": 1})
-        assert {numbers[each["_id"]]: each["state"] for each in found} == self.reference.states()
+        assert {numbers[message_id(each)]: each["state"] for each in found} == self.reference.states()
         by_text = {str(id): number for id, number in numbers.items()}
-        first = list(dict.fromkeys(by_text[id] for id in sent(self.sink)))
+        first = list(dict.fromkeys(by_text[id] for id in sent(self.receiver)))
         assert sorted(first) == sorted(self.reference.delivered)
         for line in ("a", "b"):
             mine = [number for number in first if self.reference.line(number) == line]
@@ -193,15 +199,21 @@ def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
 
 
 @pytest.mark.timeout(600)
-def test_parked_keys_do_as_the_reference_does(outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "examples"), [(MemorySink, 20), (MemoryConsumer, 5), (TransactionalConsumer, 10)])
+def test_parked_keys_do_as_the_reference_does(
+    outboxes: Callable[[], Outbox],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[MemorySink | MemoryConsumer],
+    examples: int,
+) -> None:
     """Goes red when messages behind a dead one are not parked, when those behind one that was refused again go on,
     when discarding a dead one does not release what is behind it, and when an operator marks the parked ones first."""
-    life = Life(monkeypatch, CALLS, (".dead", ".cursors"), [(MemorySink, "poll"), (MemorySink, "send")])
+    life = Life(monkeypatch, CALLS, (".dead", ".cursors"), STEPS)
 
     run_state_machine_as_test(
-        lambda: ParkedKeys(outboxes(), life),
+        lambda: ParkedKeys(outboxes(), life, kind()),
         settings=settings(
-            max_examples=20,
+            max_examples=examples,
             stateful_step_count=12,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -1,4 +1,4 @@
-"""A relay that ends at any moment while it puts messages aside or sends them again: nothing lost, each key in order."""
+"""A reader that ends at any moment while it puts messages aside or sends them again: nothing lost, keys in order."""
 
 from __future__ import annotations
 
@@ -16,22 +16,30 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.consumers.in_transaction import InTransaction
+from outbox.consumers.in_turn import InTurn
+from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.dead_letters.store import DeadLetterStore
 from outbox.log.cursors import CursorStore
 from relay.testing import MemorySink, MemoryTransactions
+from tests.actors.memory_consumer import MemoryConsumer, TransactionalConsumer
 from tests.actors.price_service import (
+    Receiver,
+    admin,
     arrived,
-    dead_letter_admin,
+    is_exact,
     make_anew,
     new_prices,
     put,
+    reader,
+    reader_of,
     refuse,
-    relay,
     sent,
     states,
 )
 from tests.actors.relay_thread import run_once
+from tests.doubles.crashes import Crash
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]  # minutes on a machine that runs all the others too
 
@@ -46,13 +54,12 @@ STEPS = [
     *((DeadLetterAdmin, name) for name in ("_mark", "_discard")),
     (Collection, "distinct"),  # in the middle of a transaction that discards
     (MemorySink, "poll"),
+    *((target, "poll") for target in (InTurn, InTransaction)),
     *((MemoryTransactions, name) for name in ("take_over", "_commit")),
 ]
-KINDS = pytest.mark.parametrize("kind", [MemorySink, MemoryTransactions])
-
-
-class Crash(Exception):
-    """The process ends here."""
+Kind = type[MemorySink | MemoryConsumer]
+KINDS = pytest.mark.parametrize("kind", [MemorySink, MemoryTransactions, TransactionalConsumer])
+EVERY_KIND = pytest.mark.parametrize("kind", [MemorySink, MemoryTransactions, MemoryConsumer, TransactionalConsumer])
 
 
 class Crashing:
@@ -95,17 +102,17 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Crashing:
     return Crashing(monkeypatch)
 
 
-def first_seqs(sink: MemorySink, key: str | None) -> list[int]:
+def first_seqs(sink: Receiver, key: str | None) -> list[int]:
     """The seqs of a key by their first appearance."""
     return list(dict.fromkeys(seq for its, seq in arrived(sink) if its == key))
 
 
-def check_nothing_lost(prices: Outbox, sink: MemorySink, discarded: set[int]) -> None:
+def check_nothing_lost(prices: Outbox, sink: Receiver, discarded: set[int]) -> None:
     """What the cursor has passed has arrived, or is a letter; with transactions nothing has arrived twice."""
-    cursor = prices.collections.cursors.find_one({"_id": "relay:kafka"})
+    cursor = prices.collections.cursors.find_one({"_id": reader_of(sink)})
     passed = set() if cursor is None else set(range(1, cursor["seq"] + 1))
-    assert passed <= {seq for _, seq in arrived(sink)} | set(states(prices)) | discarded
-    if isinstance(sink, MemoryTransactions):
+    assert passed <= {seq for _, seq in arrived(sink)} | set(states(prices, reader_of(sink))) | discarded
+    if is_exact(sink):
         assert len(arrived(sink)) == len(set(arrived(sink)))
 
 
@@ -130,9 +137,9 @@ def outboxes(database: Database[Document]) -> Iterator[Callable[[], Outbox]]:
         yield lambda: stack.enter_context(new_prices(database, next(names), capacity="8 MiB", sequence=False))
 
 
-@KINDS
+@EVERY_KIND
 def test_a_crash_at_any_step_of_putting_aside_loses_nothing_and_keeps_the_order(
-    outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink]
+    outboxes: Callable[[], Outbox], crashing: Crashing, kind: Kind
 ) -> None:
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
         prices, sink = outboxes(), kind()
@@ -141,13 +148,13 @@ def test_a_crash_at_any_step_of_putting_aside_loses_nothing_and_keeps_the_order(
 
         def check() -> None:
             check_nothing_lost(prices, sink, set())
-            run_once(relay(prices, sink))
+            run_once(reader(prices, sink))
             check_nothing_lost(prices, sink, set())
-            assert states(prices) == {1: "dead", 3: "parked"}
+            assert states(prices, reader_of(sink)) == {1: "dead", 3: "parked"}
             assert first_seqs(sink, "a") == []
             assert first_seqs(sink, "b") == [2, 4]
 
-        return lambda: run_once(relay(prices, sink)), check
+        return lambda: run_once(reader(prices, sink)), check
 
     assert crashes_at_every_step(crashing, scene) > 8
 
@@ -155,27 +162,27 @@ def test_a_crash_at_any_step_of_putting_aside_loses_nothing_and_keeps_the_order(
 @KINDS
 @pytest.mark.parametrize("stubborn", [[], [2]])
 def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
-    outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink], stubborn: list[int]
+    outboxes: Callable[[], Outbox], crashing: Crashing, kind: Kind, stubborn: list[int]
 ) -> None:
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
         prices, sink = outboxes(), kind()
         put(prices, "a", "a", "a")
         refuse(sink, 1)
-        run_once(relay(prices, sink))
+        run_once(reader(prices, sink))
         put(prices, "a")
         refuse(sink, *stubborn)
 
         def work() -> None:
-            dead_letter_admin(prices).requeue(Selection(key="a"))
-            run_once(relay(prices, sink))
+            admin(prices, sink).requeue(Selection(key="a"))
+            run_once(reader(prices, sink))
 
         def check() -> None:
             check_nothing_lost(prices, sink, set())
             refuse(sink)
-            dead_letter_admin(prices).requeue(Selection())
-            run_once(relay(prices, sink))
+            admin(prices, sink).requeue(Selection())
+            run_once(reader(prices, sink))
             check_nothing_lost(prices, sink, set())
-            assert states(prices) == {}
+            assert states(prices, reader_of(sink)) == {}
             assert first_seqs(sink, "a") == [1, 2, 3, 4]
 
         return work, check
@@ -185,7 +192,7 @@ def test_a_crash_at_any_step_of_sending_again_loses_nothing_and_keeps_the_order(
 
 @KINDS
 def test_a_crash_at_any_step_of_sending_letters_of_two_logs_loses_none_and_keeps_the_order(
-    outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink]
+    outboxes: Callable[[], Outbox], crashing: Crashing, kind: Kind
 ) -> None:
     """Two have seq 1, and two seq 2."""
 
@@ -193,24 +200,24 @@ def test_a_crash_at_any_step_of_sending_letters_of_two_logs_loses_none_and_keeps
         prices, sink = outboxes(), kind()
         ids = put(prices, "a", "a")
         refuse(sink, 1)
-        run_once(relay(prices, sink))
-        make_anew(prices)
+        run_once(reader(prices, sink))
+        make_anew(prices, reader_of(sink))
         ids += put(prices, "a", "a")
-        run_once(relay(prices, sink))
+        run_once(reader(prices, sink))
         refuse(sink)
         assert prices.collections.dead.count_documents({}) == 4
 
         def work() -> None:
-            dead_letter_admin(prices).requeue(Selection(key="a"))
-            run_once(relay(prices, sink))
+            admin(prices, sink).requeue(Selection(key="a"))
+            run_once(reader(prices, sink))
 
         def check() -> None:
-            kept = set(prices.collections.dead.distinct("_id"))
+            kept = set(map(document.message_id, prices.collections.dead.find()))
             assert kept | set(map(ObjectId, sent(sink))) == set(ids), "something is lost"
-            dead_letter_admin(prices).requeue(Selection())
-            run_once(relay(prices, sink))
+            admin(prices, sink).requeue(Selection())
+            run_once(reader(prices, sink))
             assert list(dict.fromkeys(sent(sink))) == list(map(str, ids))
-            if isinstance(sink, MemoryTransactions):
+            if is_exact(sink):
                 assert len(sent(sink)) == len(ids)
 
         return work, check
@@ -220,18 +227,18 @@ def test_a_crash_at_any_step_of_sending_letters_of_two_logs_loses_none_and_keeps
 
 @KINDS
 def test_a_crash_at_any_step_of_discarding_leaves_the_key_parked_or_sent(
-    outboxes: Callable[[], Outbox], crashing: Crashing, kind: type[MemorySink]
+    outboxes: Callable[[], Outbox], crashing: Crashing, kind: Kind
 ) -> None:
     def scene() -> tuple[Callable[[], object], Callable[[], None]]:
         prices, sink = outboxes(), kind()
         ids = put(prices, "a", "a", "a")
         refuse(sink, 1)
-        run_once(relay(prices, sink))
-        letters = dead_letter_admin(prices)
+        run_once(reader(prices, sink))
+        letters = admin(prices, sink)
 
         def check() -> None:
-            run_once(relay(prices, sink))
-            assert (states(prices), first_seqs(sink, "a")) in (
+            run_once(reader(prices, sink))
+            assert (states(prices, reader_of(sink)), first_seqs(sink, "a")) in (
                 ({1: "dead", 2: "parked", 3: "parked"}, []), ({}, [2, 3]),
             )  # fmt: skip
 
@@ -258,11 +265,11 @@ CRASHES = st.none() | st.integers(0, 25)
 def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
     outboxes: Callable[[], Outbox],
     crashing: Crashing,
-    kind: type[MemorySink],
+    kind: Kind,
     story: list[tuple[tuple[str, Any], int | None]],
 ) -> None:
     prices, sink = outboxes(), kind()
-    letters = dead_letter_admin(prices)
+    letters = admin(prices, sink)
     keys: dict[int, str | None] = {}
     poison: set[int] = set()
     discarded: set[int] = set()
@@ -279,28 +286,28 @@ def test_whatever_happens_nothing_is_lost_and_each_key_keeps_its_order(
         elif name == "requeue":
             letters.requeue(Selection(key=None if what == "all" else what))
         else:
-            before = set(states(prices))
+            before = set(states(prices, reader_of(sink)))
             letters.discard(Selection(key=what))
-            discarded.update(before - set(states(prices)))
+            discarded.update(before - set(states(prices, reader_of(sink))))
 
     for (name, what), crash in story:
         act(name, what)
         refuse(sink, *poison)
         if crash is not None:
-            crashing.at(crash, lambda: run_once(relay(prices, sink)))
+            crashing.at(crash, lambda: run_once(reader(prices, sink)))
             check_nothing_lost(prices, sink, discarded)
         else:
-            run_once(relay(prices, sink))
+            run_once(reader(prices, sink))
             check_nothing_lost(prices, sink, discarded)
 
     refuse(sink)
     for _ in range(2):  # what was already dead, and what the first run still finds dead
-        run_once(relay(prices, sink))
+        run_once(reader(prices, sink))
         letters.requeue(Selection())
-    run_once(relay(prices, sink))
+    run_once(reader(prices, sink))
 
     check_nothing_lost(prices, sink, discarded)
-    assert states(prices) == {}
+    assert states(prices, reader_of(sink)) == {}
     assert {seq for _, seq in arrived(sink)} | discarded == set(keys)
     for key in "ab":
         seqs = first_seqs(sink, key)

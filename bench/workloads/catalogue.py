@@ -11,6 +11,7 @@ from bench.workloads.costs import Costs
 from bench.workloads.head import ObserveHead
 from bench.workloads.idle import Idle
 from bench.workloads.latency import Consumed, Observed
+from bench.workloads.projections import Project
 from bench.workloads.puts import Put, PutBesideData, PutList
 from bench.workloads.reads import Observe, Read, ReadRaw
 from bench.workloads.relays import RelayExactlyOnce, RelayLog, RelayStaging
@@ -23,6 +24,7 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
     "puts": {"put": Put, "put-transaction": PutBesideData, "put-list": PutList},
     "sequencing": {"sequence": Sequence, "sequence-full": SequenceFull},
     "reading": {"read": Read, "read-raw": ReadRaw, "observe": Observe, "observe-head": ObserveHead},
+    "state": {"projection": Project},
     "relaying": {"relay": RelayLog, "sequence-relay": RelayStaging, "relay-exactly-once": RelayExactlyOnce},
     "latency": {
         **{f"latency-{rate}": partial(Observed, rate=rate) for rate in (200, 2000)},

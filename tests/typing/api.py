@@ -22,6 +22,8 @@ from outbox import (
     OnGap,
     Outbox,
     OutboxError,
+    Projection,
+    ProjectionDiffers,
     ReaderShare,
     ReaderStatus,
     Record,
@@ -231,6 +233,31 @@ def relay_to_a_sink_of_ones_own(orders: Outbox, sink: Sink, transactional: Trans
         assert_type(poison.seq, int)
     except RelayError:
         pass
+
+
+def projections(orders: Outbox, stop: threading.Event) -> None:
+    def add(state: dict[str, int], record: Record[OrderPlaced]) -> dict[str, int]:
+        return state
+
+    def count(state: int, record: Record[Any]) -> int:
+        return state + 1
+
+    revenue = orders.projection("revenue", types=[OrderPlaced], initial=dict, apply=add, by="key", shares=2)
+    counted = orders.projection("counted", initial=int, apply=count, by=lambda record: record.seq % 7, version=2)
+
+    assert_type(revenue, Projection[dict[str, int]])
+    assert_type(counted, Projection[int])
+    assert_type(revenue.state("ada"), dict[str, int] | None)
+    assert_type(dict(counted.states()), dict[str | None, int])
+    revenue.run(stop)
+    assert_type(revenue.rebuild(), bool)
+    try:
+        revenue.verify()
+    except ProjectionDiffers as differs:
+        assert_type(differs.key, str | None)
+    revenue.wait_caught_up(timeout=3)
+    assert_type(revenue.position(), int | None)
+    assert_type(revenue.forget(), bool)
 
 
 def consumers(orders: Outbox, record: Record[Any], stop: threading.Event) -> None:

@@ -59,3 +59,16 @@ def test_another_number_of_shares_is_refused(orders: Outbox) -> None:
 
     assert isinstance(error, InvalidProjection)
     assert "projection:revenue has 2 share(s), not 3" in str(error)
+
+
+def test_a_message_is_passed_when_all_shares_have_come_to_it(orders: Outbox) -> None:
+    id = orders.put(placed(1, "a"), standalone=True)
+    put(orders, *(placed(1, key) for key in "bcdef"))
+    caught_up(revenue(orders, by=lambda _: "all", shares=2))
+    cursors = orders.collections.cursors
+
+    for number in (1, 2):
+        cursors.update_one({"_id": f"projection:revenue/{number}"}, {"$set": {"seq": 0}})
+        assert orders.find(id).passed == ()
+        cursors.update_one({"_id": f"projection:revenue/{number}"}, {"$set": {"seq": 6}})
+    assert orders.find(id).passed == ("projection:revenue",)

@@ -6,9 +6,11 @@ import threading
 from typing import Any
 
 import pytest
+from pymongo.client_session import ClientSession
 
 from outbox import HistoryLost, Outbox, PoisonMessage, Record
 from outbox.consumers.in_transaction import WithEffects
+from outbox.projections import rebuild
 from outbox.projections.rebuild import Swap
 from tests.actors.order_service import placed
 from tests.actors.projecting import State, add, add_twice, caught_up, projecting, revenue
@@ -163,6 +165,31 @@ def test_new_states_that_are_behind_do_not_replace_those_in_use(orders: Outbox) 
 
     assert attempts[0] is False
     assert projection.state() == {"count": 2, "total": 30}
+
+
+def test_states_in_use_that_went_on_meanwhile_are_not_replaced_by_older_ones(
+    orders: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when the positions are not looked at within the transaction."""
+    put(orders, placed(10))
+    projection = revenue(orders)
+    caught_up(projection)
+    transact, went_on, tries = rebuild.transact, threading.Event(), []
+
+    def late(session: ClientSession, work: Any) -> Any:
+        if not went_on.is_set():
+            put(orders, placed(20))
+            caught_up(projection)
+            went_on.set()
+        tries.append(transact(session, work))
+        return tries[-1]
+
+    monkeypatch.setattr(rebuild, "transact", late)
+    revenue(orders).rebuild()
+
+    assert tries == [None, 2]
+    assert projection.state() == {"count": 2, "total": 30}
+    assert projection.position() == 2
 
 
 def test_a_message_that_apply_fails_at_leaves_the_states_in_use_as_they_are(orders: Outbox) -> None:

@@ -32,6 +32,8 @@ class DeliveryConfig(ABC, Generic[Item]):
     """The kind of reader, which its id begins with."""
     drain_seconds: ClassVar[float | None] = DRAIN_SECONDS
     """See PumpLoop."""
+    rest_seconds: ClassVar[float | None] = None
+    """The longest time between two calls of its target while there is nothing to read; None for five seconds."""
 
     outbox: OpenOutbox
     name: str

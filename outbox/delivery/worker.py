@@ -159,7 +159,9 @@ class Worker(Generic[Item]):
         with closing(reader), closing(pump), watching(ends, reader.wake):
             self._log.info(self._config.begins, start[0], lease.fence)
             self._config.tell(Started())
-            self._loop(retry).run(pump, poisoned, ended, SHORT_SECONDS if once else LOOK_SECONDS)
+            self._loop(retry).run(
+                pump, poisoned, ended, SHORT_SECONDS if once else self._config.rest_seconds or LOOK_SECONDS
+            )
             if not pump.pending:
                 seconds, last = self._clock.monotonic() - began, pump.position[0]
                 self._log.info("stopped after seq %d", last)

@@ -92,6 +92,8 @@ class ProjectionConfig(ConsumerConfig):
 class RebuildConfig(ProjectionConfig):
     """Makes the states anew, beside those in use. live: the header of those."""
 
+    rest_seconds: ClassVar[float | None] = 0.1  # it waits for those in use to be no further
+
     live: HeaderStore
 
     @property

@@ -92,7 +92,7 @@ class KafkaTransactions(KafkaSink):
             self._producer.init_transactions(_TAKE_OVER_SECONDS)
         except KafkaException as error:
             self.close()
-            raise _failure(error.args[0]) from error
+            raise _failure(error.args[0], f"the transactions of {name!r} cannot be taken over yet: ") from error
         return self._cursors.read(name)
 
     def stored(self, name: str) -> Mapping[str, str]:
@@ -202,9 +202,12 @@ class KafkaTransactions(KafkaSink):
         producer.purge(in_queue=True, in_flight=True, blocking=False)
 
 
-def _failure(error: KafkaError) -> DeliveryFailed:
-    """The failure of a transaction. Raises DeliveryRefused when somebody has to change something first."""
-    reason = errors.explanation(error.name(), error.str())
+def _failure(error: KafkaError, what: str = "") -> DeliveryFailed:
+    """The failure of a transaction. Raises DeliveryRefused when somebody has to change something first.
+
+    what: begins the reason, where librdkafka's own does not say what has failed.
+    """
+    reason = what + errors.explanation(error.name(), error.str())
     if errors.verdict(error.name()) is Verdict.CONFIG:
         raise DeliveryRefused(reason)
     return DeliveryFailed(None, Verdict.RETRY, reason)

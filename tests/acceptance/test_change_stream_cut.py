@@ -12,6 +12,7 @@ from pymongo import MongoClient
 from outbox import Outbox, Record
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes.entry import Entry
+from tests.actors.running import WAYS, Handled, consuming
 from tests.waiting import wait_until
 
 APP = "with-a-cut-change-stream"
@@ -65,4 +66,19 @@ def test_delivery_goes_on_within_a_second_and_a_half(
 
     assert min(delays) < 1.5, "the machine may be busy, but not each time"
     assert max(delays) > 0.2, "the change stream brought it, so nothing was proven"
+    assert "the change stream on" in caplog.text
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_consumer_handles_what_the_stream_does_not_bring(
+    ledger: Ledger, cut: MongoClient[dict[str, Any]], way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.create()
+    handled = Handled()
+    with Outbox(cut[ledger.database.name], messages=[Entry]) as outbox, consuming(outbox, way, handled):
+        for number in range(1, 5):
+            outbox.put(Entry(account=f"account-{number % 2}", number=number), standalone=True)
+            wait_until(lambda number=number: len(handled.seqs) == number, 30, f"entry {number}")
+
+    assert handled.seqs == [1, 2, 3, 4]
     assert "the change stream on" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,18 @@ def keep(catalogue: Outbox) -> None:
     with catalogue.running():
         wait_kept(catalogue)
     catalogue._feed.join(10)
+
+
+class StopAt(threading.Event):
+    """Is set as soon as the view is kept up to a seq."""
+
+    def __init__(self, catalogue: Outbox, seq: int) -> None:
+        super().__init__()
+        self._view = LatestView(catalogue.collections)
+        self._seq = seq
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._view.position() == self._seq
 
 
 def entries(catalogue: Outbox) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """A transactional outbox for MongoDB: put in a transaction, subscribe through RxPY, relay to Kafka."""
 
-from outbox.aio import AsyncOutbox
+from outbox.aio import AsyncConsumer, AsyncInbox, AsyncOutbox, AsyncRecords
 from outbox.consumers.consumer import Consumer
 from outbox.consumers.inbox import Inbox
 from outbox.errors import (
@@ -55,7 +55,10 @@ from outbox.readers.start import Start
 from outbox.staging.tombstone import Tombstone, tombstone
 
 __all__ = [
+    "AsyncConsumer",
+    "AsyncInbox",
     "AsyncOutbox",
+    "AsyncRecords",
     "Consumer",
     "CursorInUse",
     "CursorMismatch",

@@ -14,13 +14,20 @@ def check_function(name: str, value: Any, of: str, error: type[OutboxError] = In
     """Raises `error` unless the value can be called, and does its work when it is; `of`: what it is to be given."""
     if not callable(value):
         raise error(f"{name}={value!r}: a {type(value).__name__} cannot be called; give a function of {of}")
-    body = value
-    while isinstance(body, functools.partial):
-        body = body.func
-    if not (inspect.isroutine(body) or inspect.isclass(body)):
-        body = type(body).__call__
+    body = _body(value)
     if inspect.iscoroutinefunction(body) or inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
         raise error(f"{name}={value!r}: calling it only makes a coroutine or generator; give a plain function of {of}")
+
+
+def is_asynchronous(value: Any) -> bool:
+    """Tells whether calling it makes a coroutine."""
+    return inspect.iscoroutinefunction(_body(value))
+
+
+def _body(value: Any) -> Any:
+    while isinstance(value, functools.partial):
+        value = value.func
+    return value if inspect.isroutine(value) or inspect.isclass(value) else type(value).__call__
 
 
 def check_count(name: str, value: Any) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from bson import ObjectId
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
+from outbox.aio.consumer import AsyncConsumer
 from outbox.aio.database import majority_async_database, synchronous_twin
 from outbox.aio.growth import Growth
 from outbox.aio.put import AsyncPutter
@@ -18,6 +19,7 @@ from outbox.aio.records import AsyncRecords
 from outbox.aio.synchronous import Synchronous
 from outbox.aio.waiting import wait_until
 from outbox.clock import SystemClock
+from outbox.dead_letters.store import OnPoison
 from outbox.events import OnEvent
 from outbox.location import Location, PassedWait
 from outbox.location import message_id as read_id
@@ -29,6 +31,8 @@ from outbox.readers.query import OnGap, Where, asked
 from outbox.readers.start import Start
 from outbox.reading import STOP_SECONDS
 from outbox.staging.put import Message, as_sequence
+
+M = TypeVar("M")
 
 
 class AsyncOutbox:
@@ -144,6 +148,65 @@ class AsyncOutbox:
         """Returns the records from `start` to the head, for `async for`. Never sequences. Raises as `observe`."""
         self._outbox.check_usable()
         return AsyncRecords(self._sync, asked(self._types, start, types, key, on_gap, where), self._types.decode, None)
+
+    @overload
+    def consumer(
+        self,
+        name: str,
+        *,
+        types: Sequence[type[M]],
+        key: Key | None = None,
+        start: Start = "earliest",
+        shares: int | None = None,
+        concurrency: int = 1,
+        attempts: int | None = 10,
+        on_poison: OnPoison = "park-key",
+        on_event: OnEvent | None = None,
+    ) -> AsyncConsumer[M]: ...
+    @overload
+    def consumer(
+        self,
+        name: str,
+        *,
+        types: Sequence[str | type[Any]] | None = None,
+        key: Key | None = None,
+        start: Start = "earliest",
+        shares: int | None = None,
+        concurrency: int = 1,
+        attempts: int | None = 10,
+        on_poison: OnPoison = "park-key",
+        on_event: OnEvent | None = None,
+    ) -> AsyncConsumer[Any]: ...
+    def consumer(
+        self,
+        name: str,
+        *,
+        types: Sequence[str | type[Any]] | None = None,
+        key: Key | None = None,
+        start: Start = "earliest",
+        shares: int | None = None,
+        concurrency: int = 1,
+        attempts: int | None = 10,
+        on_poison: OnPoison = "park-key",
+        on_event: OnEvent | None = None,
+    ) -> AsyncConsumer[Any]:
+        """Makes a consumer: it handles messages with coroutines, and remembers under its name where it is.
+
+        Takes what Outbox.consumer takes; `on_event` is called on a thread of the consumer's. Asks no server. Raises
+        InvalidConsumer, InvalidName, InvalidStart, InvalidSelector and UnknownMessage.
+        """
+        consumer = self._outbox.consumer(
+            name,
+            types=types,
+            key=key,
+            start=start,
+            shares=shares,
+            concurrency=concurrency,
+            attempts=attempts,
+            on_poison=on_poison,
+            on_event=on_event,
+        )
+        return AsyncConsumer(self._sync, consumer, concurrency)
 
     async def sequence(self) -> int:
         """Numbers what staging holds, once, as Outbox.sequence; returns how many messages that were."""

@@ -16,14 +16,14 @@ from outbox.events import Handled
 from outbox.log.record import Record
 from outbox.threads.workers import Workers
 
-Key = str | int
+RecordKey = str | int
 """A record's key; of one without a key its seq: it waits for nobody."""
 
 
-class _Ended(NamedTuple):
+class Ended(NamedTuple):
     """How the handling of a key's next record ended."""
 
-    key: Key
+    key: RecordKey
     seconds: float
     error: BaseException | None
 
@@ -42,10 +42,10 @@ class ByKey:
         self._clock = terms.clock
         self._name = name
         self._workers = Workers(concurrency, f"outbox-{name}")
-        self._waiting: dict[Key, deque[Record[object]]] = {}
-        self._ready: deque[Key] = deque()
-        self._later: list[tuple[float, int, Key]] = []
-        self._ended: SimpleQueue[_Ended] = SimpleQueue()
+        self._waiting: dict[RecordKey, deque[Record[object]]] = {}
+        self._ready: deque[RecordKey] = deque()
+        self._later: list[tuple[float, int, RecordKey]] = []
+        self._ended: SimpleQueue[Ended] = SimpleQueue()
         self._running = 0
         self._held = 0
         self._interrupted = False
@@ -62,7 +62,7 @@ class ByKey:
     def send(self, batch: Sequence[Delivery]) -> int:
         taken = batch[: WINDOW - self._held]
         for seq, record in taken:
-            key: Key = seq if record.key is None else record.key
+            key: RecordKey = seq if record.key is None else record.key
             waiting = self._waiting.setdefault(key, deque())
             waiting.append(record)
             if len(waiting) == 1:
@@ -109,17 +109,21 @@ class ByKey:
         while self._ready and self._running < self._concurrency:
             key = self._ready.popleft()
             self._running += 1
-            self._workers.submit(self._work, key, self._waiting[key][0])
+            self._start(key, self._waiting[key][0])
 
-    def _work(self, key: Key, record: Record[object]) -> None:
+    def _start(self, key: RecordKey, record: Record[object]) -> None:
+        """Begins to handle a key's next record; `_ended` hears of its end. Does not wait."""
+        self._workers.submit(self._work, key, record)
+
+    def _work(self, key: RecordKey, record: Record[object]) -> None:
         began, error = self._clock.monotonic(), None
         try:
             self._handle(record)
         except BaseException as raised:  # noqa: BLE001  # raised or counted on the polling thread
             error = raised
-        self._ended.put(_Ended(key, self._clock.monotonic() - began, error))
+        self._ended.put(Ended(key, self._clock.monotonic() - began, error))
 
-    def _settle(self, ended: _Ended) -> None:
+    def _settle(self, ended: Ended) -> None:
         key, seconds, error = ended
         self._running -= 1
         waiting = self._waiting[key]

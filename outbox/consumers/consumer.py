@@ -145,6 +145,11 @@ class Consumer(Generic[M]):
         with self._runs.begin(stop) as stopping:
             self._work(InTransaction(one_by_one(handle), batch, self._terms(stopping)), stopping)
 
+    def deliver_to(self, target: Callable[[Terms], Target[Delivery]], stop: threading.Event) -> None:
+        """Runs it with the target that is made, until `stop` is set; as `run`, whose handlers are another target."""
+        with self._runs.begin(stop) as stopping:
+            self._work(target(self._terms(stopping)), stopping)
+
     def observe(self) -> Observable[Record[M]]:
         """Gives each record to the subscriber; it counts as handled when it is given to `ack`. Cold.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ LONGEST_ID = 512
 LONGEST_KEEP = timedelta(days=20_000)
 """The server counts the seconds of an index's time in 31 bits."""
 _INDEX = "kept"
-_REMEMBERED = [{"$set": {"at": {"$ifNull": ["$at", "$$NOW"]}}}]
+REMEMBERED = [{"$set": {"at": {"$ifNull": ["$at", "$$NOW"]}}}]
 _CREATE_SECONDS = 60.0
 _OPTIONS_CONFLICT = 85
 _EXISTS = 48
@@ -30,6 +31,9 @@ _OUTSIDE = (
     "it `session=`, or call it inside `with session.bind(), session.start_transaction():`; "
     "`session.with_transaction(…)` starts one too"
 )
+
+
+ASYNC_OUTSIDE = _OUTSIDE.replace("with session.bind(), session", "async with session.bind(), await session")
 
 
 class Inbox:
@@ -94,14 +98,14 @@ class Inbox:
         Raises, before anything is written: TransactionRequired, InvalidInboxEntry, InboxNotCreated. Pymongo's errors
         pass through, so that `with_transaction` can retry.
         """
-        entry = {"consumer": _consumer(consumer), "message": _message(message_id)}
+        entry = entry_id(message_id, consumer)
         wanted = joined(session, standalone=False, missing=_OUTSIDE)
         assert wanted is not None
         check_client(wanted, self._client, "Inbox")
         self._check_ready()
         # An upsert that finds the entry writes nothing. An insert of it would abort the transaction. The date is the
         # server's: one of a clock that is behind would be forgotten too early.
-        found = self._entries.update_one({"_id": entry}, _REMEMBERED, upsert=True, session=wanted)
+        found = self._entries.update_one({"_id": entry}, REMEMBERED, upsert=True, session=wanted)
         return found.matched_count == 0
 
     @outside_bound_session
@@ -111,12 +115,26 @@ class Inbox:
         if self._is_ready:
             return
         with time_limit():
-            if _INDEX not in self._entries.index_information():
-                raise InboxNotCreated(
-                    f"{self._entries.full_name} does not exist, or has no index {_INDEX!r}: run Inbox(…).create() "
-                    "once, at deployment"
-                )
+            if not has_index(self._entries.index_information()):
+                raise not_created(self._entries.full_name, "Inbox")
         self._is_ready = True
+
+
+def entry_id(message_id: object, consumer: object) -> dict[str, str]:
+    """Makes the `_id` of a message that a consumer has handled. Raises InvalidInboxEntry."""
+    return {"consumer": _consumer(consumer), "message": _message(message_id)}
+
+
+def has_index(information: Mapping[str, Any]) -> bool:
+    """Tells whether the index is there that removes the entries."""
+    return _INDEX in information
+
+
+def not_created(name: str, owner: str) -> InboxNotCreated:
+    """Makes the error of an inbox that create() has not made."""
+    return InboxNotCreated(
+        f"{name} does not exist, or has no index {_INDEX!r}: run {owner}(…).create() once, at deployment"
+    )
 
 
 def _consumer(value: object) -> str:

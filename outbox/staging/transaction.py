@@ -85,7 +85,13 @@ def check_client(
 
 def _current(given: object, current: Callable[[], Session | None]) -> Any:
     """Returns the session that pymongo or mongoengine has as current. If both have one, it must be the same."""
-    bound, engine = current(), mongoengine_session()
+    bound = current()
+    try:
+        engine = mongoengine_session()
+    except ImportError as error:
+        raise TransactionRequired(
+            f"mongoengine's run_in_transaction may be open here, and cannot be seen: {error}"
+        ) from error
     if engine is None:
         return bound
     for other in (bound, given):

@@ -47,6 +47,22 @@ except TransactionRequired:
     assert run(code) == "none without it\n[] False\nnone at its end\n"
 
 
+def test_a_put_is_refused_where_mongoengine_s_transaction_cannot_be_seen() -> None:
+    code = """
+import mongoengine.connection, mongoengine.context_managers
+from outbox import TransactionRequired
+from outbox.testing import MemoryOutbox
+mongoengine.context_managers.run_in_transaction = print
+vars(mongoengine.connection).pop("_get_session", None)
+for standalone in (False, True):
+    try:
+        MemoryOutbox().put([], standalone=standalone)
+    except TransactionRequired as error:
+        print("cannot be seen" in str(error), "install an older mongoengine" in str(error))
+"""
+    assert run(code) == "True True\n" * 2
+
+
 def test_classes_are_declared_whatever_was_imported_first() -> None:
     code = """
 import outbox

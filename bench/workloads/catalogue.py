@@ -7,6 +7,7 @@ from functools import partial
 
 from bench.rig.benchmark import Benchmark
 from bench.rig.stage import Stage
+from bench.workloads.consumers import Consume, ConsumeInTransactions
 from bench.workloads.costs import Costs
 from bench.workloads.head import ObserveHead
 from bench.workloads.idle import Idle
@@ -25,6 +26,10 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
     "sequencing": {"sequence": Sequence, "sequence-full": SequenceFull},
     "reading": {"read": Read, "read-raw": ReadRaw, "observe": Observe, "observe-head": ObserveHead},
     "state": {"projection": Project},
+    "consuming": {
+        "consume": Consume,
+        **{f"consume-transaction-{batch}": partial(ConsumeInTransactions, batch=batch) for batch in (1, 100)},
+    },
     "relaying": {"relay": RelayLog, "sequence-relay": RelayStaging, "relay-exactly-once": RelayExactlyOnce},
     "latency": {
         **{f"latency-{rate}": partial(Observed, rate=rate) for rate in (200, 2000)},

@@ -39,6 +39,8 @@ class WithEffects(AtLeastOnce):
         self._commit: Commit | None = None
         self._holder = HolderSession(outbox.collections.cursors, cursors.reader)
         self._fence = 0
+        self._reached = self._committed = 0
+        """The seq that the open transaction moves the position to; the one that a committed transaction did."""
 
     def session(self) -> ClientSession:
         """Returns the session for the transactions, which whoever takes over ends. Raises pymongo's errors."""
@@ -54,12 +56,19 @@ class WithEffects(AtLeastOnce):
         assert self._commit is not None, "restart() or restart_letters() comes first"
         self._commit(records, session)
 
+    def committed(self) -> None:
+        """Notes that the transaction is committed for which `commit` was called last."""
+        self._committed = max(self._committed, self._reached)
+
     def hold(self, session: ClientSession) -> None:
         """Makes the session's transaction conflict with those of another holder. Raises LeaseLost, pymongo's errors."""
         self.cursors.conflict_with_others(self._fence, session)
 
     def save(self, position: Position, fence: int) -> None:
-        """See AtLeastOnce. Only moves on: what a transaction has committed meanwhile stays."""
+        """See AtLeastOnce. Only moves on: what a transaction has committed meanwhile stays, and is not written again.
+        That would conflict with the next transaction, whose handlers would be called once more."""
+        if position[0] <= self._committed:
+            return
         self.cursors.advance(position, fence)
 
     def restart(self, lease: Lease) -> Restart:
@@ -68,6 +77,7 @@ class WithEffects(AtLeastOnce):
 
         def commit(records: Sequence[Record[Any]], session: ClientSession) -> None:
             record = records[-1]
+            self._reached = record.seq
             self.cursors.save((record.seq, record.created, record.id), fence, session)
 
         def restart(prefix: Position) -> Position:
@@ -162,6 +172,7 @@ class InTransaction(WaitingRecords):
             delivery.commit(records, session)
 
         transact(delivery.session(), work)
+        delivery.committed()
 
     def _failed(self, error: Exception, records: Sequence[Record[Any]]) -> None:
         if len(records) > 1:

@@ -67,6 +67,7 @@ class Pump(Generic[Item]):
         self._outgoing: list[Item] = []
         self._marks: list[Mark] = []
         self._failed: DeliveryFailed | None = None
+        self._is_moving = False
         self._target.open(self._inflight.acknowledged)
 
     @property
@@ -85,8 +86,10 @@ class Pump(Generic[Item]):
         Raises what must stop the reader. DeliveryRefused, TopicMissing, HistoryLost and LogReplaced are raised when all
         before them is delivered and saved; LeaseLost, and the server's errors that do not pass, at once.
         """
+        acknowledged = len(self._inflight.beyond)
         self._lease.check()
         self._acknowledge(0)
+        self._is_moving = len(self._inflight.beyond) > acknowledged
         if self._failed is not None:
             return Failed(self._failed)
         position, halt = self._inflight.advance(), self._intake.halt
@@ -180,6 +183,8 @@ class Pump(Generic[Item]):
     def rest(self, seconds: float) -> None:
         """Waits until the log grows, `seconds` at most; only for a moment if not all is acknowledged and saved. Call it
         after Idle."""
+        if self._is_moving and self._inflight:  # a target that works when it is polled has more to do
+            return
         unsettled = self._inflight or self._saver.saved[0] != self._inflight.prefix[0]
         self._intake.wait(_BUSY_SECONDS if unsettled else seconds)
 

@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 from outbox import Outbox, Record
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.log.cursors import CursorStore
+from outbox.log.position import Position
 from outbox.mongo.lease import Lease
 from outbox.shares.layout import load, request_shares, share_cursor
 from tests.actors.order_service import new_outbox, placed
@@ -160,6 +161,21 @@ def test_the_saver_never_takes_the_position_back(orders: Outbox) -> None:
     cursors.advance((1, None, None), lease.fence)
 
     assert cursors.load() == (2, None, None)
+
+
+def test_what_a_transaction_has_committed_is_not_saved_again(
+    orders: Outbox, effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when it is: the write conflicts with the next transaction, and its handler is called once more."""
+    saved: list[Position] = []
+    monkeypatch.setattr(CursorStore, "advance", lambda _, position, fence: saved.append(position))
+    put(orders, *(placed(n) for n in range(1, 31)))
+    billing = orders.consumer("billing")
+
+    with running(billing, effects, batch=10):
+        wait_until(lambda: billing.position() == 30, 20, "the position")
+
+    assert [position[0] for position in saved if position[0]] == []
 
 
 def test_a_message_goes_from_one_outbox_to_another_in_the_transaction(

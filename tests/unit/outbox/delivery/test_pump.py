@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from outbox.delivery.intake import CHUNK
-from outbox.delivery.outcome import Failed, Moved, Unavailable, Unsaved, Waiting
+from outbox.delivery.outcome import Failed, Idle, Moved, Unavailable, Unsaved, Waiting
 from outbox.errors import HistoryLost, LeaseLost
 from relay.encoding.encoder import Encoder
 from relay.errors import Unreachable, Verdict
@@ -17,6 +19,15 @@ from relay.testing import MemorySink
 from tests.doubles.batches import LOG
 from tests.doubles.pump import Scene
 from tests.waiting import wait_until
+
+
+class OneAPoll(MemorySink):
+    """Acknowledges one record each time it is polled, as a target does that handles them on the polling thread."""
+
+    def poll(self, seconds: float) -> None:
+        queue, self._queue = self._queue, deque(islice(self._queue, 1))
+        super().poll(seconds)
+        self._queue = deque(islice(queue, 1, None))
 
 
 @pytest.fixture
@@ -46,6 +57,26 @@ def test_a_full_sink_is_waited_for(scene: Scene) -> None:
 
     assert scene.run() == ["Waiting", "Moved", "Waiting", "Moved", "Waiting", "Moved", "Idle"]
     assert scene.arrived() == list(range(1, 1201))
+
+
+def test_a_target_that_works_when_it_is_polled_is_never_waited_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when the pump rests because the log has nothing more, though records wait for their turn: a consumer in
+    transactions then handled fifty records a second."""
+    waited: list[float] = []
+    monkeypatch.setattr(scene.log, "wait", lambda seconds: waited.append(seconds) or False)
+    scene.log.data = scene.log.data[:20]
+    scene.sink = OneAPoll()
+    scene.pump_anew(Encoder(str, LOG))
+
+    def handled() -> bool:
+        if isinstance(scene.pump.step(), Idle):
+            scene.pump.rest(0.25)
+        return scene.pump.position[0] == 20
+
+    while not handled():
+        assert waited == []
 
 
 def test_a_broker_that_is_away_leaves_what_is_held_bounded(scene: Scene) -> None:

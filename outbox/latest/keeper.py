@@ -11,7 +11,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from outbox.delivery.durable_reader import DurableReader
-from outbox.errors import OutboxError, OutboxNotCreated
+from outbox.errors import LogReplaced, OutboxError, OutboxNotCreated
 from outbox.latest.delivery import ViewConfig
 from outbox.latest.view import deployed_compactions
 from outbox.log.log import Log
@@ -59,7 +59,7 @@ def _kept(collections: Collections, head: Head, stop: threading.Event) -> float:
         if not deployed_compactions(collections):
             return LOOK_SECONDS
         _run(collections, head, stop)
-    except OutboxNotCreated:
+    except (OutboxNotCreated, LogReplaced):  # a log made anew has a view of its own; its cursor says whether it may
         return _AGAIN_SECONDS
     except (PyMongoError, OutboxError) as error:
         if is_closed(error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 from bson import Int64
 from pymongo.client_session import ClientSession
@@ -13,46 +14,62 @@ from outbox.consumers.in_turn import Terms
 from outbox.errors import CursorMismatch, DeliveryFailed, Superseded, Verdict
 from outbox.log.position import Position
 from outbox.log.reader_id import described
+from outbox.log.record import Record
 from outbox.mongo.calls import outside_bound_session, time_limit, transact
 from outbox.mongo.codec import Document
-from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import is_transient, short_message
+from outbox.projections.config import RebuildConfig
 from outbox.projections.header import Header, HeaderStore
-from outbox.shares.layout import cursors_of, documents_of, load, survey
+from outbox.projections.history import wanted_records
+from outbox.shares.layout import ShareLayout, cursors_of, documents_of, load, survey
 from outbox.shares.reader_logger import ReaderLogger
 from outbox.shares.states import states_of
 
 SWAP_SECONDS = 55.0
 """The time for one swap; the server ends a transaction after a minute."""
 LOOK_SECONDS = 0.1
+MOST_BEHIND = 500
+"""So many records the new states may lack, which are applied within the swap."""
 _PORTION = 100  # of up to 16 MiB each, but a state a key is small
+
+
+class _CannotApplyError(Exception):
+    """Ends a swap whose records the program fails at."""
 
 
 class Swap:
     """Puts the new states in the place of those in use: all of them and the position, in one transaction, or nothing.
 
     It takes no lease of those in use. Whoever works on them goes on: their transactions conflict with this one, are
-    tried again, and find states that have their records already. So the new ones must be as far, at least.
+    tried again, and find states that have their records already. So the new ones must be as far, at least: what little
+    they lack is applied within the swap, for those in use never stand still while messages come.
+
+    effect: of the new states.
     """
 
-    def __init__(self, collections: Collections, live: HeaderStore, beside: HeaderStore) -> None:
-        self._collections = collections
-        self._live = live
-        self._beside = beside
+    def __init__(self, config: RebuildConfig, effect: Effect) -> None:
+        self._config = config
+        self._effect = effect
+        self._collections = collections = config.outbox.collections
+        self._live = live = config.live
+        self._beside = config.header
         self._log = ReaderLogger(live.reader, collections.log.full_name)
 
     def attempt(self, delivery: WithEffects) -> bool:
-        """Swaps if the new states, whose cursor `delivery` holds, are far enough; False if they are not.
+        """Swaps if the new states, whose cursor `delivery` holds, are nearly as far, or further; False if they are not.
 
         Raises CursorMismatch when the projection was forgotten meanwhile, Superseded when its states are of a newer
         version by now, LeaseLost, and pymongo's errors.
         """
         new = load(self._collections, self._beside.reader).slowest
         old = load(self._collections, self._live.reader)
-        if new is None or any(position is None or position[0] > new[0] for position in old.positions):
+        if new is None or _furthest(old)[0] - new[0] > MOST_BEHIND:
             return False
-        with time_limit(SWAP_SECONDS):
-            reached = transact(delivery.session(), lambda session: self._swap(delivery, session))
+        try:
+            with time_limit(SWAP_SECONDS):
+                reached = transact(delivery.session(), lambda session: self._swap(delivery, session))
+        except _CannotApplyError:
+            return False
         if reached is not None:
             self._log.info("its states were made anew up to seq %d, and are in use now", reached)
         return reached is not None
@@ -60,9 +77,15 @@ class Swap:
     @outside_bound_session
     def _swap(self, delivery: WithEffects, session: ClientSession) -> int | None:
         delivery.hold(session)
-        position, header = delivery.cursors.load(session), self._header(session)
-        if position is None or not self._move(position, session):
+        new, header = delivery.cursors.load(session), self._header(session)
+        old = survey(self._collections, self._live.reader, session)
+        if new is None or None in old.positions or _furthest(old)[0] - new[0] > MOST_BEHIND:
             return None
+        position = max(new, _furthest(old), key=lambda position: position[0])
+        self._move(position, session)
+        lacking = list(wanted_records(self._config, new[0] + 1, position[0]))
+        if lacking:
+            self._apply(lacking, session)
         self._live.replace(header, session)
         states, name = self._collections.states, self._name(self._live)
         states.delete_many(states_of(name), session=session)
@@ -70,6 +93,14 @@ class Swap:
         states.delete_many(states_of(self._name(self._beside)), session=session)
         self._collections.cursors.delete_many(documents_of(self._beside.reader), session=session)
         return position[0]
+
+    def _apply(self, lacking: list[Record[Any]], session: ClientSession) -> None:
+        try:
+            self._effect(lacking, session)
+        except (PyMongoError, Superseded):
+            raise
+        except Exception as error:  # the worker meets it again, and finds the record to blame
+            raise _CannotApplyError from error
 
     def _header(self, session: ClientSession) -> Header:
         old, new = self._live.load(session), self._beside.load(session)
@@ -81,19 +112,15 @@ class Swap:
             raise Superseded(f"{described(self._live.reader)} has states of version {old.version} by now")
         return new
 
-    def _move(self, position: Position, session: ClientSession) -> bool:
-        """Moves the position of the states in use, of each share; False when one is further already.
+    def _move(self, position: Position, session: ClientSession) -> None:
+        """Moves the position of the states in use, of each share.
 
         The count always changes, so that the server sees the conflict with every other transaction of the projection.
         """
-        layout = survey(self._collections, self._live.reader, session)
-        if None in layout.positions or any(old is None or old[0] > position[0] for old in layout.positions):
-            return False
         seq, created, id = position
         values: Document = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW"}
         values["swaps"] = {"$add": [{"$ifNull": ["$swaps", Int64(0)]}, Int64(1)]}
         self._collections.cursors.update_many(cursors_of(self._live.reader), [{"$set": values}], session=session)
-        return True
 
     def _copy(self, session: ClientSession) -> None:
         states, old, new = self._collections.states, self._name(self._live), self._name(self._beside)
@@ -105,6 +132,11 @@ class Swap:
 
     def _name(self, header: HeaderStore) -> str:
         return header.reader.partition(":")[2]
+
+
+def _furthest(layout: ShareLayout) -> Position:
+    """Returns the position of the share that is furthest; one without a cursor has none."""
+    return max(filter(None, layout.positions), key=lambda position: position[0], default=(0, None, None))
 
 
 class MadeAnew(InTransaction):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from typing import Any, cast
 
 import bson
@@ -19,7 +18,7 @@ from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.codec import DECODED, Document
 from outbox.projections.config import ProjectionConfig
 from outbox.projections.differences import difference
-from outbox.readers.reader import LogReader
+from outbox.projections.history import wanted_records
 from outbox.shares.layout import ShareLayout, load, survey
 from outbox.shares.share import shares
 from outbox.shares.states import key_of, state_id, states_of
@@ -61,9 +60,8 @@ class Verification:
         if last < self._next:
             return
         try:
-            with closing(self._outbox.reader(self._next)) as reader:
-                for record in _records(reader, last):
-                    self._apply(record.decoded_by(self._config.decode), is_reached)
+            for record in wanted_records(self._config, self._next, last):
+                self._apply(record, is_reached)
         except HistoryLost as lost:
             reader_is = described(self._config.reader)
             lost.add_note(f"{reader_is} is made of more than the log holds, so that it cannot be verified")
@@ -71,8 +69,7 @@ class Verification:
         self._next = last + 1
 
     def _apply(self, record: Record[Any], is_reached: Reached) -> None:
-        wanted = self._config.wanted
-        if (wanted is not None and not wanted(record)) or not is_reached(record):
+        if not is_reached(record):
             return
         id = state_id(self._rules.name, self._rules.key(record))
         state = self._made[id][0] if id in self._made else self._rules.begin()
@@ -111,16 +108,6 @@ class Verification:
         state, last = self._made[id]
         document = self._rules.document(key_of(self._rules.name, id), state, last)
         return bson.decode(cast("Any", document).raw, DECODED)["state"]
-
-
-def _records(reader: LogReader, last: int) -> Iterator[Record[Any]]:
-    """Gives the records up to seq `last`, which the log has."""
-    while True:
-        for batch in reader.read_batches():
-            for record in batch.records():
-                yield record
-                if record.seq == last:
-                    return
 
 
 def _side_by_side(ids: list[str], documents: Iterable[Document]) -> Iterator[tuple[str, Document | None]]:

@@ -146,8 +146,8 @@ class Work:
             self.outbox, named.name, "earliest", "stop", random.random, query, self.decode,
             named, beside, self.header,
         )  # fmt: skip
-        swap = Swap(self.outbox.collections, self.header, beside)
-        target = MadeAnew(Folding(self.outbox, named, beside), self.batch, self._terms(config, stop), swap)
+        folding = Folding(self.outbox, named, beside)
+        target = MadeAnew(folding, self.batch, self._terms(config, stop), Swap(config, folding))
         try:
             DurableReader(config, target).run(stop, check=self._check)
         except HistoryLost:

@@ -94,6 +94,7 @@ def test_a_swap_that_fails_changes_nothing_and_the_next_one_is_whole(
 
     with monkeypatch.context() as patch:
         patch.setattr(Swap, "_copy", fail)
+        patch.setattr(rebuild, "MOST_BEHIND", 0)  # so that there are new states before the swap
         work = Running(lambda: projection.rebuild() and None)
         work.thread.start()
         wait_until(lambda: "revenue~new" in left(orders), 30, "the new states")
@@ -144,27 +145,29 @@ def test_two_at_once_end_with_the_same_states(orders: Outbox) -> None:
     assert left(orders) == []
 
 
-def test_new_states_that_are_behind_do_not_replace_those_in_use(orders: Outbox) -> None:
+@pytest.mark.parametrize(("most", "tries"), [(500, 1), (0, 2)])
+def test_new_states_get_what_they_lack_within_the_swap_unless_it_is_much(
+    orders: Outbox, monkeypatch: pytest.MonkeyPatch, most: int, tries: int
+) -> None:
     put(orders, placed(10))
     projection = revenue(orders)
     caught_up(projection)
-    behind = threading.Event()
     attempts: list[bool] = []
 
     def count(swap: Swap, delivery: WithEffects, attempt: Any = Swap.attempt) -> bool:
-        if not behind.is_set():
+        if not attempts:
             put(orders, placed(20))
             caught_up(projection)
-            behind.set()
         attempts.append(attempt(swap, delivery))
         return attempts[-1]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Swap, "attempt", count)
-        revenue(orders).rebuild()
+    monkeypatch.setattr(rebuild, "MOST_BEHIND", most)
+    monkeypatch.setattr(Swap, "attempt", count)
+    revenue(orders).rebuild()
 
-    assert attempts[0] is False
+    assert len(attempts) == tries
     assert projection.state() == {"count": 2, "total": 30}
+    assert projection.position() == 2
 
 
 def test_states_in_use_that_went_on_meanwhile_are_not_replaced_by_older_ones(
@@ -184,6 +187,7 @@ def test_states_in_use_that_went_on_meanwhile_are_not_replaced_by_older_ones(
         tries.append(transact(session, work))
         return tries[-1]
 
+    monkeypatch.setattr(rebuild, "MOST_BEHIND", 0)
     monkeypatch.setattr(rebuild, "transact", late)
     revenue(orders).rebuild()
 
@@ -267,3 +271,26 @@ def test_the_states_of_a_higher_version_are_made_anew(orders: Outbox) -> None:
     document = orders.collections.states.find_one({"_id": "revenue"})
     assert document is not None
     assert document["version"] == 2
+
+
+def test_it_comes_to_an_end_while_messages_never_stop(orders: Outbox) -> None:
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            put(orders, *(placed(1, str(number)) for number in range(3)))
+
+    put(orders, [placed(1, str(number % 5)) for number in range(500)])
+    projection, writing = revenue(orders, by="key"), threading.Thread(target=write)
+    with projecting(projection):
+        projection.wait_caught_up(30)
+        writing.start()
+        try:
+            for _ in range(5):
+                assert revenue(orders, by="key").rebuild() is True
+        finally:
+            stop.set()
+            writing.join(30)
+        projection.wait_caught_up(60)
+
+    projection.verify()

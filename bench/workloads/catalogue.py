@@ -18,6 +18,7 @@ from bench.workloads.reads import Observe, Read, ReadRaw
 from bench.workloads.relays import RelayExactlyOnce, RelayLog, RelayStaging
 from bench.workloads.sequencing import Sequence, SequenceFull
 from bench.workloads.starting import Killed, KilledExactlyOnce, Start
+from bench.workloads.views import KeepLatest
 
 Make = Callable[[Stage], Benchmark]
 
@@ -25,7 +26,7 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
     "puts": {"put": Put, "put-transaction": PutBesideData, "put-list": PutList},
     "sequencing": {"sequence": Sequence, "sequence-full": SequenceFull},
     "reading": {"read": Read, "read-raw": ReadRaw, "observe": Observe, "observe-head": ObserveHead},
-    "state": {"projection": Project},
+    "state": {"projection": Project, "latest": KeepLatest},
     "consuming": {
         "consume": Consume,
         **{f"consume-transaction-{batch}": partial(ConsumeInTransactions, batch=batch) for batch in (1, 100)},

@@ -38,7 +38,7 @@ from outbox.mongo.lease import Lease
 from outbox.shares.layout import share_cursor
 from outbox.shares.share import Share
 
-_BATCH = 500
+BATCH = 500
 """The most records of one transaction."""
 _LOOK_SECONDS = 1.0
 """So old what is known of the compacted types may be; what was missed meanwhile is read again from the log."""
@@ -147,7 +147,7 @@ class ViewConfig(DeliveryConfig[Delivery]):
     def target(self, stop: threading.Event) -> InTransaction:
         """Makes what brings the view up to records, in transactions, again and again until that succeeds."""
         attempts = partial(Attempts, None, self.log(), self.chance, self.tell)
-        return InTransaction(self._apply, _BATCH, Terms(attempts, stop))
+        return InTransaction(self._apply, BATCH, Terms(attempts, stop))
 
     def _apply(self, records: Sequence[Record[Any]], session: ClientSession) -> None:
         self.view.apply(records, self.compactions, session)

@@ -31,7 +31,7 @@ _STOPPED_SECONDS = 60.0
 """Between two tries after an error that somebody must see to: it is in the log output each time."""
 
 
-class _Beside:
+class Beside:
     """The outbox, as a reader sees it that runs while others keep the background threads alive."""
 
     def __init__(self, collections: Collections, head: Head) -> None:
@@ -80,5 +80,5 @@ def _kept(collections: Collections, head: Head, stop: threading.Event) -> float:
 
 
 def _run(collections: Collections, head: Head, stop: threading.Event) -> None:
-    config = ViewConfig(_Beside(collections, head), "", "oldest", "stop", random.random)
+    config = ViewConfig(Beside(collections, head), "", "oldest", "stop", random.random)
     DurableReader(config, config.target(stop)).run(stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.heavy
 
 WRITERS = 50
-KILLS = 8
+KILLS = int(os.environ.get("OUTBOX_TEST_KILLS", "8"))
 COMPACTIONS = {"price": "key", "line": "data.line"}
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from outbox import Outbox, Record
-from outbox.latest.view import LatestView
+from outbox.latest.view import READER, LatestView
 from tests.waiting import wait_until
 
 Document = dict[str, Any]
@@ -38,11 +38,11 @@ class StopAt(threading.Event):
 
     def __init__(self, catalogue: Outbox, seq: int) -> None:
         super().__init__()
-        self._view = LatestView(catalogue.collections)
+        self._cursors = catalogue.collections.cursors
         self._seq = seq
 
     def is_set(self) -> bool:
-        return super().is_set() or self._view.position() == self._seq
+        return super().is_set() or self._cursors.distinct("seq", {"_id": READER}) == [self._seq]
 
 
 def entries(catalogue: Outbox) -> dict[str, int]:

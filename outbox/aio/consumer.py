@@ -9,7 +9,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Generic, Literal, TypeVar
 
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+
 from outbox.aio.handlers import HandlerCancelled, Handlers, LoopStop
+from outbox.aio.in_transaction import AsyncInTransaction
 from outbox.aio.synchronous import Synchronous
 from outbox.aio.threads import hand_over
 from outbox.aio.waiting import wait_until
@@ -24,6 +28,7 @@ from outbox.delivery.ports import Target
 from outbox.errors import InvalidConsumer
 from outbox.log.record import Record
 from outbox.mongo.calls import outside_bound_session
+from outbox.mongo.codec import Document
 
 M = TypeVar("M")
 
@@ -40,8 +45,11 @@ class AsyncConsumer(Generic[M]):
     loop in which `run` was called, in its context, without a session that is bound there.
     """
 
-    def __init__(self, sync: Synchronous, consumer: Consumer[M], concurrency: int) -> None:
+    def __init__(
+        self, sync: Synchronous, database: AsyncDatabase[Document], consumer: Consumer[M], concurrency: int
+    ) -> None:
         self._sync = sync
+        self._database = database
         self._consumer = consumer
         self._concurrency = concurrency
         self.name = consumer.name
@@ -62,6 +70,28 @@ class AsyncConsumer(Generic[M]):
             if self._concurrency > 1:
                 return _ByKey(handle, handlers, self._concurrency, terms, self.name)
             return InTurn(lambda record: handlers.run(lambda: handle(record)), terms)
+
+        await self._deliver(target, handlers, stop)
+
+    async def run_in_transaction(
+        self,
+        handle: Callable[[Record[M], AsyncClientSession], Awaitable[object]],
+        *,
+        batch: int = 1,
+        stop: asyncio.Event | None = None,
+    ) -> None:
+        """Awaits `handle(record, session)` for each record, in a transaction that moves the position, too.
+
+        The session is of the AsyncMongoClient that the outbox was made with. What `handle` writes with it, also into
+        another outbox of the same replica set, is written exactly once; it may be called more than once for a record.
+        Ends and raises as `run`, and takes a `batch` as Consumer.run_in_transaction.
+        """
+        _check(handle)
+        self._consumer.check_batch(batch)
+        handlers = Handlers()
+
+        def target(terms: Terms) -> Target[Delivery]:
+            return AsyncInTransaction(handle, batch, terms, handlers, self._database)
 
         await self._deliver(target, handlers, stop)
 

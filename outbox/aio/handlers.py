@@ -32,11 +32,17 @@ class Handlers:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_cancelled = False
 
-    def begin(self, work: Callable[[], Awaitable[T]], ended: Callable[[T | None, BaseException | None], None]) -> None:
+    def begin(
+        self,
+        work: Callable[[], Awaitable[T]],
+        ended: Callable[[T | None, BaseException | None], None],
+        *,
+        also_when_cancelled: bool = False,
+    ) -> None:
         """Begins a task; `ended` is told of its result or its error, in the loop."""
 
         def start() -> None:
-            if self._is_cancelled:
+            if self._is_cancelled and not also_when_cancelled:
                 ended(None, HandlerCancelled())
                 return
             task = self.loop.create_task(_awaited(work), context=self._context.copy())
@@ -56,7 +62,7 @@ class Handlers:
         if not hand_over(self.loop, start):
             ended(None, HandlerCancelled())
 
-    def run(self, work: Callable[[], Awaitable[T]]) -> T:
+    def run(self, work: Callable[[], Awaitable[T]], *, also_when_cancelled: bool = False) -> T:
         """Runs a task, and waits for it, on a thread. Raises what it raises, and HandlerCancelled."""
         future: Future[T] = Future()
 
@@ -66,7 +72,7 @@ class Handlers:
             else:
                 future.set_result(result)  # type: ignore[arg-type]  # what the task returned, None included
 
-        self.begin(work, ended)
+        self.begin(work, ended, also_when_cancelled=also_when_cancelled)
         while True:
             try:
                 return future.result(_LOOK_SECONDS)

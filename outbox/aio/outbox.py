@@ -58,6 +58,7 @@ class AsyncOutbox:
     ) -> None:
         own = majority_async_database(database, "AsyncOutbox")
         self.name = name
+        self._database = own
         self._types = MessageTypes(messages)
         self._sync = Synchronous(
             synchronous_twin(database),
@@ -206,7 +207,7 @@ class AsyncOutbox:
             on_poison=on_poison,
             on_event=on_event,
         )
-        return AsyncConsumer(self._sync, consumer, concurrency)
+        return AsyncConsumer(self._sync, self._database, consumer, concurrency)
 
     async def sequence(self) -> int:
         """Numbers what staging holds, once, as Outbox.sequence; returns how many messages that were."""

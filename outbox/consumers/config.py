@@ -55,7 +55,7 @@ class ConsumerConfig(DeliveryConfig[Delivery]):
         """See DeliveryConfig: with its effects, for a handler in a transaction."""
         cursors = share_cursor(self.outbox.collections.cursors, self.reader, share)
         if isinstance(target, InTransaction):
-            target.delivery = WithEffects(self.outbox, cursors)
+            target.delivery = WithEffects(self.outbox, cursors, target.sessions)
             return target.delivery
         return AtLeastOnce(self.outbox, cursors)
 

@@ -136,14 +136,18 @@ class Consumer(Generic[M]):
         It ends and raises as `run`. Raises InvalidConsumer for a `concurrency` above 1, too: use shares.
         """
         _check_callable(handle)
+        self.check_batch(batch)
+        with self._runs.begin(stop) as stopping:
+            self._work(InTransaction(one_by_one(handle), batch, self._terms(stopping)), stopping)
+
+    def check_batch(self, batch: int) -> None:
+        """Raises InvalidConsumer unless it may handle so many records in one transaction."""
         _check_whole("batch", batch, MOST_BATCH)
         if self._concurrency != 1:
             raise InvalidConsumer(
                 f"concurrency={self._concurrency} and run_in_transaction do not go together: one position would be "
                 "moved by several transactions. Give shares= instead"
             )
-        with self._runs.begin(stop) as stopping:
-            self._work(InTransaction(one_by_one(handle), batch, self._terms(stopping)), stopping)
 
     def deliver_to(self, target: Callable[[Terms], Target[Delivery]], stop: threading.Event) -> None:
         """Runs it with the target that is made, until `stop` is set; as `run`, whose handlers are another target."""

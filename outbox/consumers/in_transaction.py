@@ -19,30 +19,31 @@ from outbox.events import Handled
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
 from outbox.log.record import Record
-from outbox.mongo.calls import transact
-from outbox.mongo.holder_session import HolderSession
+from outbox.mongo.calls import Write, transact
+from outbox.mongo.holder_session import HolderSession, Sessions
 from outbox.mongo.lease import Lease
 from outbox.mongo.server_errors import is_transient, short_message
 
 HandleInTransaction = Callable[[Record[Any], ClientSession], object]
 Effect = Callable[[Sequence[Record[Any]], ClientSession], object]
 """Writes, inside a transaction, what these records come to; called again for a transaction that is tried again."""
-Commit = Callable[[Sequence[Record[Any]], ClientSession], None]
-"""Writes, inside a transaction, that these records are handled, with all before them."""
+Writes = Callable[[Sequence[Record[Any]]], list[Write]]
+"""Describes what says, inside a transaction, that these records are handled, with all before them."""
 
 
 class WithEffects(AtLeastOnce):
     """Keeps the cursor of a reader whose effects commit together with it. Not thread-safe, but for `save`."""
 
-    def __init__(self, outbox: OpenOutbox, cursors: CursorStore) -> None:
+    def __init__(self, outbox: OpenOutbox, cursors: CursorStore, sessions: Sessions | None = None) -> None:
+        """sessions: of another client than the outbox's."""
         super().__init__(outbox, cursors)
-        self._commit: Commit | None = None
-        self._holder = HolderSession(outbox.collections.cursors, cursors.reader)
+        self._writes: Writes | None = None
+        self._holder = HolderSession(outbox.collections.cursors, cursors.reader, sessions)
         self._fence = 0
         self._reached = self._committed = 0
         """The seq that the open transaction moves the position to; the one that a committed transaction did."""
 
-    def session(self) -> ClientSession:
+    def session(self) -> Any:
         """Returns the session for the transactions, which whoever takes over ends. Raises pymongo's errors."""
         assert self._fence, "restart() or restart_letters() comes first"
         return self._holder.begun(self._fence)
@@ -52,12 +53,17 @@ class WithEffects(AtLeastOnce):
         self._holder.end()
 
     def commit(self, records: Sequence[Record[Any]], session: ClientSession) -> None:
-        """See Commit. Raises LeaseLost when another has taken over, and pymongo's errors."""
-        assert self._commit is not None, "restart() or restart_letters() comes first"
-        self._commit(records, session)
+        """Sends `writes`. Raises LeaseLost when another has taken over, and pymongo's errors."""
+        for write in self.writes(records):
+            write.send(session)
+
+    def writes(self, records: Sequence[Record[Any]]) -> list[Write]:
+        """See Writes. No I/O."""
+        assert self._writes is not None, "restart() or restart_letters() comes first"
+        return self._writes(records)
 
     def committed(self) -> None:
-        """Notes that the transaction is committed for which `commit` was called last."""
+        """Notes that the transaction is committed that `writes` was asked for last."""
         self._committed = max(self._committed, self._reached)
 
     def hold(self, session: ClientSession) -> None:
@@ -75,10 +81,10 @@ class WithEffects(AtLeastOnce):
         """See AtLeastOnce: asks for the cursor, for the last transaction may be committed or not."""
         fence = self._fence = lease.fence
 
-        def commit(records: Sequence[Record[Any]], session: ClientSession) -> None:
+        def writes(records: Sequence[Record[Any]]) -> list[Write]:
             record = records[-1]
             self._reached = record.seq
-            self.cursors.save((record.seq, record.created, record.id), fence, session)
+            return [self.cursors.saving((record.seq, record.created, record.id), fence)]
 
         def restart(prefix: Position) -> Position:
             self.cursors.claim(fence)  # waits for a transaction that is still being committed
@@ -87,22 +93,21 @@ class WithEffects(AtLeastOnce):
                 raise CursorMismatch(f"the cursor {self.cursors.reader!r} was removed while its reader was running")
             return max(saved, prefix, key=lambda position: position[0])
 
-        self._commit = commit
+        self._writes = writes
         return restart
 
     def restart_letters(self, lease: Lease, requeued: RequeuedLetters) -> Restart:
         """See AtLeastOnce. From here on transactions remove the letters that they handled."""
         fence = self._fence = lease.fence
 
-        def commit(records: Sequence[Record[Any]], session: ClientSession) -> None:
-            self.cursors.conflict_with_others(fence, session)
-            requeued.remove(records, session)
+        def writes(records: Sequence[Record[Any]]) -> list[Write]:
+            return [self.cursors.conflicting(fence), requeued.removal(records)]
 
         def restart(prefix: Position) -> Position:
             self.cursors.claim(fence)
             return requeued.after_those_gone(prefix)
 
-        self._commit = commit
+        self._writes = writes
         return restart
 
 
@@ -126,6 +131,8 @@ class InTransaction(WaitingRecords):
         super().__init__()
         self.delivery: WithEffects | None = None
         """How the position is kept; to be set before `open`."""
+        self.sessions: Sessions | None = None
+        """Where its sessions come from; None: from the outbox's client."""
         self._effect = effect
         self._batch = batch
         self._terms = terms

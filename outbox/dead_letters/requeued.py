@@ -7,13 +7,13 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from bson import ObjectId
-from pymongo.client_session import ClientSession
 
 from outbox.clock import SystemClock
 from outbox.dead_letters.store import DeadLetterStore
 from outbox.errors import PoisonMessage
 from outbox.log.position import Position
 from outbox.log.record import Record
+from outbox.mongo.calls import Write
 
 _MACHINE = SystemClock()
 
@@ -78,9 +78,9 @@ class RequeuedLetters:
         seqs = [record.seq for record in self._records if str(record.id) in delivered]
         return (max(seqs), None, None) if seqs and max(seqs) > position[0] else position
 
-    def remove(self, records: Sequence[Record[Any]], session: ClientSession) -> None:
-        """Removes the letters of these records, in the session's transaction. Raises pymongo's errors."""
-        self._letters.remove([record.id for record in records], session)
+    def removal(self, records: Sequence[Record[Any]]) -> Write:
+        """Describes the removal of the letters of these records, in a transaction."""
+        return self._letters.removal([record.id for record in records])
 
     def after_those_gone(self, position: Position) -> Position:
         """Returns how far every letter after `position` is gone or kept. Raises pymongo's errors."""

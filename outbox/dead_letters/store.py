@@ -16,7 +16,7 @@ from outbox.log.cursors import CursorStore
 from outbox.log.log import Log
 from outbox.log.reader_id import letters_command
 from outbox.log.record import Record
-from outbox.mongo.calls import outside_bound_session, time_limit, transaction
+from outbox.mongo.calls import Write, outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
 from outbox.mongo.collections import HIGHEST_SEQ, Collections
 from outbox.shares.share import ALL, Share
@@ -235,6 +235,10 @@ class DeadLetterStore:
         if ids:
             with time_limit():
                 self._dead.delete_many({"_id": {"$in": self._letter_ids(ids)}, **self._own}, session=session)
+
+    def removal(self, ids: Sequence[ObjectId]) -> Write:
+        """Describes `remove` in a transaction."""
+        return Write(self._dead, {"_id": {"$in": self._letter_ids(ids)}, **self._own}, None)
 
     @outside_bound_session
     def there(self, ids: Sequence[ObjectId]) -> set[ObjectId]:

@@ -11,7 +11,7 @@ from outbox.errors import CursorMismatch, LeaseLost
 from outbox.log.cursor_document import Layer, parse
 from outbox.log.position import Position
 from outbox.log.reader_id import described
-from outbox.mongo.calls import outside_bound_session, time_limit, transaction
+from outbox.mongo.calls import Write, outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.holder_session import end_sessions
 from outbox.mongo.lease import Lease
@@ -119,25 +119,29 @@ class CursorStore:
         if not self._write(position, fence, upsert=False, in_kafka=self._in_kafka, session=session):
             raise self._fenced_off()
 
+    def saving(self, position: Position, fence: int) -> Write:
+        """Describes `save` in a transaction."""
+        change = _change(position, fence, self._in_kafka)
+        return Write(self._cursors, {**self._own, "fence": {"$lte": Int64(fence)}}, change, self._fenced_off)
+
     def advance(self, position: Position, fence: int) -> None:
         """Saves as `save`, unless the cursor is there already, or further. Raises LeaseLost for a stale fence."""
         if not self._write(position, fence, upsert=False, in_kafka=False, only_before={"seq": {"$lt": position[0]}}):
             self.claim(fence)
 
-    @outside_bound_session
     def conflict_with_others(self, fence: int, session: ClientSession) -> None:
         """Writes the cursor inside the session's transaction, so that it conflicts with any transaction under another
         fence. Raises LeaseLost.
+        """
+        self.conflicting(fence).send(session)
+
+    def conflicting(self, fence: int) -> Write:
+        """Describes `conflict_with_others`.
 
         The count always changes: the server passes over a write that changes nothing, and would see no conflict.
         """
-        touched = self._cursors.update_one(
-            {**self._own, "fence": {"$lte": Int64(fence)}},
-            {"$set": {"fence": Int64(fence)}, "$inc": {"letters": Int64(1)}},
-            session=session,
-        )
-        if not touched.matched_count:
-            raise self._fenced_off()
+        change = {"$set": {"fence": Int64(fence)}, "$inc": {"letters": Int64(1)}}
+        return Write(self._cursors, {**self._own, "fence": {"$lte": Int64(fence)}}, change, self._fenced_off)
 
     @outside_bound_session
     def _write(
@@ -150,13 +154,10 @@ class CursorStore:
         session: ClientSession | None = None,
         only_before: Document | None = None,
     ) -> bool:
-        seq, created, id = position
-        values: Document = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW", "fence": Int64(fence)}
-        values["in_kafka"] = True if in_kafka else "$$REMOVE"
         with time_limit():
             written = self._cursors.update_one(
                 {**self._own, "fence": {"$lte": Int64(fence)}, **(only_before or {})},
-                [{"$set": values}],
+                _change(position, fence, in_kafka),
                 upsert=upsert,
                 session=session,
             )
@@ -166,3 +167,10 @@ class CursorStore:
         return LeaseLost(
             f"the cursor {self.reader!r} was not saved: another {self._kind} has taken over, or it was removed"
         )
+
+
+def _change(position: Position, fence: int, in_kafka: bool) -> list[Document]:
+    seq, created, id = position
+    values: Document = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW", "fence": Int64(fence)}
+    values["in_kafka"] = True if in_kafka else "$$REMOVE"
+    return [{"$set": values}]

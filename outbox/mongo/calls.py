@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import pymongo
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
@@ -60,6 +62,32 @@ def transaction(client: MongoClient[Any], work: Callable[[ClientSession], T], se
     """
     with time_limit(seconds), client.start_session() as session:
         return transact(session, work)
+
+
+@dataclass(frozen=True)
+class Write:
+    """Describes a write of a transaction, so that either of the driver's faces can send it."""
+
+    collection: Collection[Any]
+    filter: Mapping[str, Any]
+    update: Any
+    """None: all that match are deleted."""
+    missing: Callable[[], Exception] | None = None
+    """Makes the error when an update matches nothing."""
+
+    @outside_bound_session
+    def send(self, session: ClientSession) -> None:
+        """Writes it in the session's transaction. Raises what `missing` makes, and pymongo's errors."""
+        with time_limit():
+            if self.update is None:
+                self.collection.delete_many(self.filter, session=session)
+            else:
+                self.check(self.collection.update_one(self.filter, self.update, session=session).matched_count)
+
+    def check(self, matched: int) -> None:
+        """Raises what `missing` makes when an update has matched nothing."""
+        if not matched and self.missing is not None:
+            raise self.missing()
 
 
 def transact(session: ClientSession, work: Callable[[ClientSession], T]) -> T:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from bson import Int64
@@ -18,21 +21,31 @@ from outbox.mongo.server_errors import short_message
 logger = logging.getLogger("outbox")
 
 
+@dataclass(frozen=True)
+class Sessions:
+    """Starts and ends sessions, of whichever client."""
+
+    start: Callable[[], Any]
+    end: Callable[[Any], None]
+
+
 class HolderSession:
     """The session for the transactions of a cursor's holder, noted in the cursor's document. Not thread-safe.
 
     Whoever claims the cursor next ends the session that it finds there, see `end_sessions`.
     """
 
-    def __init__(self, cursors: Collection[Document], reader: str) -> None:
-        """reader: the `_id` of the cursor."""
+    def __init__(self, cursors: Collection[Document], reader: str, sessions: Sessions | None = None) -> None:
+        """reader: the `_id` of the cursor. sessions: None for those of the collection's client."""
+        client = cursors.database.client
+        self._sessions = Sessions(client.start_session, ClientSession.end_session) if sessions is None else sessions
         self._cursors = cursors
         self._reader = reader
-        self._session: ClientSession | None = None
+        self._session: Any = None
         self._fence = 0
 
     @outside_bound_session
-    def begun(self, fence: int) -> ClientSession:
+    def begun(self, fence: int) -> Any:
         """Returns the session, which is noted under this fence: the same one until `end`. Raises pymongo's errors.
 
         It is not noted for a holder whose time is over. Neither is its position: nothing that it does is committed.
@@ -41,7 +54,7 @@ class HolderSession:
         if session is not None and self._fence == fence and not session.has_ended:
             return session
         self.end()
-        session = self._cursors.database.client.start_session()
+        session = self._sessions.start()
         self._fence = fence
         noted = {"id": session.session_id["id"], "fence": Int64(fence)}
         with time_limit():
@@ -66,7 +79,7 @@ class HolderSession:
             name = self._cursors.full_name
             logger.info("%s: the session of %s stays noted: %s", name, self._reader, short_message(error))
         if session is not None:
-            session.end_session()
+            self._sessions.end(session)
 
 
 @outside_bound_session

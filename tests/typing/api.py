@@ -9,10 +9,13 @@ from typing import Any, assert_type
 
 from bson import ObjectId
 from mongoengine import EmbeddedDocument, StringField  # type: ignore[import-untyped]  # mongoengine ships no types
-from pymongo import MongoClient
+from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
 from reactivex import Observable
 
 from outbox import (
+    AsyncInbox,
+    AsyncOutbox,
     Consumer,
     Headroom,
     Held,
@@ -276,3 +279,26 @@ def consumers(orders: Outbox, record: Record[Any], stop: threading.Event) -> Non
     assert_type(billing.reset("latest"), int)
     assert_type(billing.forget(), bool)
     raise Reject("why")
+
+
+async def asynchronous(client: AsyncMongoClient[dict[str, Any]]) -> None:
+    async def handle(record: Record[OrderPlaced]) -> None:
+        assert_type(record.message, OrderPlaced | None)
+
+    async def handle_in_transaction(record: Record[OrderPlaced], session: AsyncClientSession) -> None: ...
+
+    async with AsyncOutbox(client.shop, messages=[OrderPlaced]) as orders:
+        await orders.create()
+        async with client.start_session() as session, await session.start_transaction():
+            assert_type(await orders.put(OrderPlaced(order_id="42"), session=session), ObjectId)
+            assert_type(await orders.put([OrderPlaced(order_id="42")], session=session), list[ObjectId])
+        async for record in orders.observe(start="earliest", types=[OrderPlaced]):
+            assert_type(record, Record[Any])
+        assert_type(await orders.status(), Status)
+        assert_type(await orders.readers(), list[ReaderStatus])
+        assert_type(await orders.find("0" * 24), Location)
+        billing = orders.consumer("billing", types=[OrderPlaced])
+        await billing.run(handle)
+        await billing.run_in_transaction(handle_in_transaction, batch=10)
+        assert_type(await billing.position(), int | None)
+        assert_type(await AsyncInbox(client.shop).once("a"), bool)

@@ -76,6 +76,8 @@ class Swap:
 
     @outside_bound_session
     def _swap(self, delivery: WithEffects, session: ClientSession) -> int | None:
+        # First, so that nothing is committed between what this transaction sees and what it locks.
+        self._collections.cursors.update_many(cursors_of(self._live.reader), {"$inc": {"swaps": 1}}, session=session)
         delivery.hold(session)
         new, header = delivery.cursors.load(session), self._header(session)
         old = survey(self._collections, self._live.reader, session)

@@ -6,26 +6,27 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 
 from outbox import Outbox, Record
-from outbox.log.cursors import CursorStore
+from outbox.consumers.in_transaction import WithEffects
 
-save = CursorStore.save
+commit = WithEffects.commit
 
 
 def die_at(seq: int) -> None:
     """After the handler, and after the position: the next command would be the commit."""
 
-    def dying(cursors: CursorStore, position: Any, fence: int, session: ClientSession | None = None) -> None:
-        save(cursors, position, fence, session)
-        if session is not None and position[0] >= seq:
+    def dying(delivery: WithEffects, records: Sequence[Record[Any]], session: ClientSession) -> None:
+        commit(delivery, records, session)
+        if records[-1].seq >= seq:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    CursorStore.save = dying
+    WithEffects.commit = dying
 
 
 def main() -> None:

@@ -11,27 +11,24 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from outbox.consumers.in_transaction import InTransaction
+from outbox.consumers.in_transaction import InTransaction, WithEffects
 from outbox.latest.keeper import keep_latest
 from outbox.latest.view import LatestView
-from outbox.log.cursors import CursorStore
 from outbox.mongo.collections import Collections
 from outbox.readers.head import Head
 
-save = CursorStore.save
+commit = WithEffects.commit
 apply = LatestView.apply
-done = InTransaction._done
 
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_in_the_transaction(cursors: CursorStore, position: Any, fence: int, session: Any = None) -> None:
+def die_in_the_transaction(delivery: WithEffects, records: Any, session: Any) -> None:
     """The view and the position are written, and not committed."""
-    save(cursors, position, fence, session)
-    if session is not None:
-        die()
+    commit(delivery, records, session)
+    die()
 
 
 def die_at_the_effect(view: LatestView, *arguments: Any) -> None:
@@ -54,7 +51,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     match given.die:
         case "transaction":
-            CursorStore.save = die_in_the_transaction
+            WithEffects.commit = die_in_the_transaction
         case "effect":
             LatestView.apply = die_at_the_effect
         case "committed":

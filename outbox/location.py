@@ -11,12 +11,13 @@ import pymongo
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
+from outbox.arguments import check_timeout
 from outbox.clock import Clock, SystemClock
 from outbox.dead_letters.document import letter_id
 from outbox.errors import CursorMismatch, InvalidSelector, WaitTimeout
 from outbox.log.cursor_document import parse
 from outbox.log.log import Log
-from outbox.log.reader_id import reader_of
+from outbox.log.reader_id import check_id, reader_of
 from outbox.log.record import Record
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
@@ -187,6 +188,7 @@ class PassedWait:
     """Waits until a reader has passed a message. Not thread-safe."""
 
     def __init__(self, collections: Collections, log: Log, id: ObjectId, reader: str, clock: Clock) -> None:
+        check_id(reader)
         self._collections = collections
         self._log = log
         self._id = id
@@ -198,6 +200,7 @@ class PassedWait:
 
     def run(self, timeout: float) -> None:
         """Raises WaitTimeout, and pymongo's errors that do not pass."""
+        check_timeout(timeout)
         if not has_come(self.has_passed, timeout, self._clock):
             raise self.timed_out(timeout)
 

@@ -244,8 +244,8 @@ class Reading(Projecting, ABC):
 
         For reading what one has written, once it is committed: within its transaction nobody sees it.
 
-        timeout: seconds. Raises WaitTimeout, which says where the message is instead, InvalidSelector,
-        OutboxNotCreated, and errors of the server that do not pass by themselves.
+        timeout: seconds. Raises WaitTimeout, which says where the message is instead, InvalidSelector, InvalidName,
+        InvalidArgument, OutboxNotCreated, and errors of the server that do not pass by themselves.
         """
         self.check_usable()
         location.wait_for(self.collections, self.log, location.message_id(message_id), reader, timeout)

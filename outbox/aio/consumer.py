@@ -17,7 +17,7 @@ from outbox.aio.in_transaction import AsyncInTransaction
 from outbox.aio.synchronous import Synchronous
 from outbox.aio.threads import hand_over
 from outbox.aio.waiting import wait_until
-from outbox.arguments import is_asynchronous
+from outbox.arguments import check_takes, is_asynchronous
 from outbox.clock import SystemClock
 from outbox.consumers.by_key import ByKey, Ended, RecordKey
 from outbox.consumers.caught_up import CaughtUpWait
@@ -63,7 +63,7 @@ class AsyncConsumer(Generic[M]):
         runs is waited for. When the task is cancelled, handlers that run are cancelled, too, and their records come
         again. Raises as Consumer.run.
         """
-        _check(handle)
+        _check(handle, stop, "record")
         handlers = Handlers()
 
         def target(terms: Terms) -> Target[Delivery]:
@@ -86,7 +86,7 @@ class AsyncConsumer(Generic[M]):
         another outbox of the same replica set, is written exactly once; it may be called more than once for a record.
         Ends and raises as `run`, and takes a `batch` as Consumer.run_in_transaction.
         """
-        _check(handle)
+        _check(handle, stop, "record", "session")
         self._consumer.check_batch(batch)
         handlers = Handlers()
 
@@ -183,6 +183,11 @@ class _ByKey(ByKey):
             super()._settle(ended)
 
 
-def _check(handle: object) -> None:
+def _check(handle: object, stop: object, *of: str) -> None:
     if not callable(handle) or not is_asynchronous(handle):
-        raise InvalidConsumer(f"handle={handle!r}: give an async function of a record: `async def handle(record)`")
+        raise InvalidConsumer(
+            f"handle={handle!r}: give an async function of a {' and a '.join(of)}: `async def handle({', '.join(of)})`"
+        )
+    check_takes("handle", handle, f"a {' and a '.join(of)}", InvalidConsumer, len(of))
+    if not isinstance(stop, asyncio.Event | None):
+        raise InvalidConsumer(f"stop={stop!r}: give an asyncio.Event()")

@@ -44,9 +44,9 @@ class Attempts:
             raise DeliveryFailed(record.seq, Verdict.POISON, _reason(error, attempt), "handled") from error
         seconds = delay(tries, self._chance)
         if tries == 1:
-            self._log.warning("seq %d failed; again in %.1f s", record.seq, seconds, exc_info=error)
+            self._log.warning("seq %d failed; again in %.2f s", record.seq, seconds, exc_info=error)
         else:
-            self._log.info("seq %d failed, attempt %d: %s; again in %.1f s", record.seq, tries, error, seconds)
+            self._log.info("seq %d failed, attempt %d: %s; again in %.2f s", record.seq, tries, error, seconds)
         return seconds
 
     def done(self, seq: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pymongo
 from pymongo.read_concern import ReadConcern
 
+from outbox.arguments import check_timeout
 from outbox.clock import Clock
 from outbox.errors import WaitTimeout
 from outbox.location import has_come
@@ -30,7 +31,8 @@ class CaughtUpWait:
         self._head: int | None = None
 
     def run(self, timeout: float) -> None:
-        """Raises WaitTimeout after `timeout` seconds, and pymongo's errors that do not pass."""
+        """Raises InvalidArgument, WaitTimeout after `timeout` seconds, and pymongo's errors that do not pass."""
+        check_timeout(timeout)
         if not has_come(self.is_there, timeout, self._clock):
             raise self.timed_out(timeout)
 

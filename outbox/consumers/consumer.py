@@ -31,7 +31,7 @@ from outbox.delivery.ports import OpenOutbox, Target
 from outbox.errors import InvalidConsumer
 from outbox.events import OnEvent, teller
 from outbox.log.cursor_document import MOST_SHARES
-from outbox.log.reader_id import check_id
+from outbox.log.reader_id import reader_id
 from outbox.log.record import Decode, Record
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.server_errors import patient
@@ -75,9 +75,8 @@ class Consumer(Generic[M]):
         on_event: OnEvent | None,
     ) -> None:
         self.name = name
-        self.id = f"consumer:{name}"
+        self.id = reader_id("consumer", name)
         """What its cursor and its lease are called, and `outbox readers`, `find` and `wait_for`."""
-        check_id(self.id)
         _check_whole("shares", shares, MOST_SHARES, or_none=True)
         _check_whole("concurrency", concurrency, MOST_CONCURRENCY)
         _check_whole("attempts", attempts, None, or_none=True)
@@ -110,7 +109,7 @@ class Consumer(Generic[M]):
         LogReplaced, CursorMismatch, InvalidStart, OutboxNotCreated), and errors of the database that do not pass by
         themselves. Lost connections and elections are waited for.
         """
-        _check_callable(handle)
+        _check_handler(handle, "a record", 1)
         with self._runs.begin(stop) as stopping:
             terms = self._terms(stopping)
             if self._concurrency == 1:
@@ -135,7 +134,7 @@ class Consumer(Generic[M]):
 
         It ends and raises as `run`. Raises InvalidConsumer for a `concurrency` above 1, too: use shares.
         """
-        _check_callable(handle)
+        _check_handler(handle, "a record and a session", 2)
         self.check_batch(batch)
         with self._runs.begin(stop) as stopping:
             self._work(InTransaction(one_by_one(handle), batch, self._terms(stopping)), stopping)
@@ -240,10 +239,10 @@ class Consumer(Generic[M]):
             warn_of_unknown(self._outbox.collections, self._query.unknown)
 
 
-def _check_callable(handle: object) -> None:
+def _check_handler(handle: object, of: str, takes: int) -> None:
     if not callable(handle):
-        raise InvalidConsumer(f"{handle!r} is no handler: give a function")
-    check_function("handle", handle, "a record", InvalidConsumer)
+        raise InvalidConsumer(f"{handle!r} is no handler: give a function of {of}")
+    check_function("handle", handle, of, InvalidConsumer, takes=takes)
 
 
 def _check_whole(name: str, value: object, most: int | None, *, or_none: bool = False) -> None:

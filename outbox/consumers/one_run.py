@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from outbox.arguments import check_event
 from outbox.errors import OutboxError
 
 
@@ -26,6 +27,8 @@ class OneRun:
     @contextmanager
     def begin(self, stop: threading.Event | None) -> Iterator[threading.Event]:
         """Runs inside the `with`, and gives the event that ends it: `stop`, or one of its own."""
+        if stop is not None:
+            check_event("stop", stop, self._error)
         stopping = threading.Event() if stop is None else stop
         with self._lock:
             if self._stop is not None:

@@ -20,12 +20,23 @@ def relay_id(name: str) -> str:
     return f"relay:{name}"
 
 
+def reader_id(kind: str, name: str) -> str:
+    """Returns the id of the reader of this kind and name. Raises InvalidName for what can be no name."""
+    id = f"{kind}:{name}"
+    if not isinstance(name, str) or not _ID.fullmatch(id):
+        raise InvalidName(
+            f"{id!r:.200} cannot be a reader's id: the name of a {kind} is a text of 1 to 128 characters, of A-Z, a-z, "
+            f"0-9, '.', '_' and '-', and not {name!r:.200}"
+        )
+    return id
+
+
 def check_id(reader: str) -> None:
     """Raises InvalidName for what can be no durable reader's id: a kind, a colon and a name."""
-    if not _ID.fullmatch(reader):
+    if not isinstance(reader, str) or not _ID.fullmatch(reader):
         raise InvalidName(
-            f"{reader!r} is no durable reader's id: give its kind (relay, consumer, projection, latest, archive or "
-            "mirror), a colon and its name, such as 'relay:kafka'"
+            f"{reader!r:.200} is no durable reader's id: give its kind (relay, consumer, projection, latest, archive "
+            "or mirror), a colon and its name, such as 'relay:kafka'"
         )
 
 

@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 import pymongo
 
-from outbox.arguments import check_function
+from outbox.arguments import check_function, check_timeout
 from outbox.clock import SystemClock
 from outbox.consumers.caught_up import CaughtUpWait
 from outbox.consumers.one_run import OneRun
@@ -18,7 +18,7 @@ from outbox.errors import InvalidName, InvalidProjection, WaitTimeout
 from outbox.events import OnEvent
 from outbox.location import has_come
 from outbox.log.cursor_document import MOST_SHARES
-from outbox.log.reader_id import check_id
+from outbox.log.reader_id import reader_id
 from outbox.log.record import Decode
 from outbox.messages.message_types import Key
 from outbox.mongo.calls import outside_bound_session, time_limit
@@ -66,9 +66,8 @@ class Projection(Generic[S]):
         on_event: OnEvent | None,
     ) -> None:
         self.name = name
-        self.id = f"projection:{name}"
+        self.id = reader_id("projection", name)
         """What its cursor and its lease are called, and `outbox readers`, `find` and `wait_for`."""
-        check_id(self.id)
         if name.endswith(BESIDE):
             raise InvalidName(f"{name!r} is what states that are made anew are called: give another name")
         _check_whole("snapshot_every", snapshot_every, None)
@@ -168,6 +167,7 @@ class Projection(Generic[S]):
 
         timeout: seconds. Raises WaitTimeout, which says how far it is, and errors that do not pass by themselves.
         """
+        check_timeout(timeout)
         clock = SystemClock()
         until = clock.monotonic() + timeout
         if not has_come(self._is_made, timeout, clock):

@@ -95,8 +95,10 @@ def checked(document: Document) -> bytes:
 
 def rules(name: str, initial: Callable[[], Any], apply: Apply, by: object, version: object) -> Rules:
     """Checks what a program says of a projection. Raises InvalidProjection."""
-    check_function("initial", initial, "nothing, which returns the first state, such as dict", InvalidProjection)
-    check_function("apply", apply, "a state and a record", InvalidProjection)
+    check_function(
+        "initial", initial, "nothing, which returns the first state, such as dict", InvalidProjection, takes=0
+    )
+    check_function("apply", apply, "a state and a record", InvalidProjection, takes=2)
     if by is not None and by != "key":
         check_function("by", by, 'a record, or "key"', InvalidProjection)
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version < 1 << 31:

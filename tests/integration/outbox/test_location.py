@@ -11,7 +11,7 @@ import pytest
 from bson import Int64, ObjectId
 from pymongo.database import Database
 
-from outbox import InvalidSelector, Location, Outbox, OutboxNotCreated, WaitTimeout
+from outbox import InvalidArgument, InvalidName, InvalidSelector, Location, Outbox, OutboxNotCreated, WaitTimeout
 from outbox.clock import SystemClock
 from outbox.dead_letters.admin import Selection
 from outbox.location import pauses, wait_for
@@ -273,3 +273,20 @@ def test_a_message_that_is_committed_during_the_wait_is_found(prices: Outbox) ->
         prices.collections.staging.insert_one(message)
         prices.sequence()
         waiting.result(60)
+
+
+@pytest.mark.parametrize("reader", ["kafka", "", "relay:", "Relay:kafka", "relay:kafka/2", None, 7, ["relay:kafka"]])
+def test_what_can_be_no_readers_id_is_refused_and_not_waited_for(orders: Outbox, reader: Any) -> None:
+    with pytest.raises(InvalidName, match="no durable reader's id: give its kind"):
+        orders.wait_for(ObjectId(), reader, timeout=3600)
+
+
+def test_a_wait_for_no_number_of_seconds_is_refused(orders: Outbox) -> None:
+    timeout: Any = None
+
+    with pytest.raises(InvalidArgument, match="timeout=None"):
+        orders.wait_for(ObjectId(), KAFKA, timeout)
+    with pytest.raises(InvalidArgument, match="timeout=None"):
+        orders.consumer("billing").wait_caught_up(timeout)
+    with pytest.raises(InvalidArgument, match="timeout=None"):
+        orders.projection("total", initial=dict, apply=lambda state, record: state).wait_caught_up(timeout)

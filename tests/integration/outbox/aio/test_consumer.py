@@ -222,6 +222,22 @@ def test_a_plain_function_is_refused(loops: Loops) -> None:
     loops.run(work)
 
 
+def test_a_handler_for_the_other_way_to_run_and_a_stop_of_threads_are_refused(loops: Loops) -> None:
+    async def work(orders: AsyncOutbox) -> None:
+        billing, handle, stop = orders.consumer("billing"), Handled(), threading.Event()
+
+        async def in_transaction(record: object, session: object) -> None: ...
+
+        with pytest.raises(InvalidConsumer, match="with a record, and cannot be: missing .* 'session'"):
+            await billing.run(in_transaction)  # type: ignore[arg-type]
+        with pytest.raises(InvalidConsumer, match="with a record and a session, and cannot be: too many"):
+            await billing.run_in_transaction(handle)  # type: ignore[arg-type]
+        with pytest.raises(InvalidConsumer, match="give an asyncio.Event"):
+            await billing.run(handle, stop=stop)  # type: ignore[arg-type]
+
+    loops.run(work)
+
+
 def test_it_says_how_far_it_is_and_can_be_reset(loops: Loops) -> None:
     async def work(orders: AsyncOutbox) -> None:
         await _put(orders, 3)

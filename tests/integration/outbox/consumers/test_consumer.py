@@ -184,6 +184,8 @@ def test_a_stop_that_is_given_ends_it(orders: Outbox) -> None:
     [
         ({"name": "a b"}, InvalidName, "consumer:a b"),
         ({"name": ""}, InvalidName, "consumer:"),
+        ({"name": 7}, InvalidName, "not 7"),
+        ({"name": None}, InvalidName, "not None"),
         ({"shares": 0}, InvalidConsumer, "shares=0"),
         ({"shares": 2.5}, InvalidConsumer, "shares=2.5"),
         ({"concurrency": 0}, InvalidConsumer, "concurrency=0"),
@@ -210,6 +212,25 @@ def test_a_handler_that_is_no_function_is_refused(orders: Outbox) -> None:
 
     with pytest.raises(InvalidConsumer, match="'billing' is no handler"):
         orders.consumer("billing").run(handler)
+
+
+def test_a_handler_for_the_other_way_to_run_is_refused_before_it_can_fail_at_every_message(orders: Outbox) -> None:
+    put(orders, placed(1))
+    billing = orders.consumer("billing")
+
+    with pytest.raises(InvalidConsumer, match="to be called with a record, and cannot be: missing .* 'session'"):
+        billing.run(lambda record, session: None)  # type: ignore[misc, arg-type]
+    with pytest.raises(InvalidConsumer, match="to be called with a record and a session, and cannot be: too many"):
+        billing.run_in_transaction(lambda record: None)  # type: ignore[misc, arg-type]
+
+    assert billing.position() is None
+
+
+def test_a_stop_that_is_no_event_is_refused(orders: Outbox) -> None:
+    stop: Any = True
+
+    with pytest.raises(InvalidConsumer, match="stop=True: give a threading.Event"):
+        orders.consumer("billing").run(print, stop=stop)
 
 
 def test_a_coroutine_function_is_refused_as_its_calls_would_do_nothing(orders: Outbox) -> None:

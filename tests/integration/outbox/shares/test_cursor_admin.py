@@ -57,7 +57,7 @@ def test_moving_the_cursor_says_where_it_was(orders: Outbox) -> None:
     assert (before and before[0], now[0]) == (3, 1)
 
 
-@pytest.mark.parametrize("seq", [4, 1000])
+@pytest.mark.parametrize("seq", [4, 1000, 2**63, -1, -(2**70)])
 def test_the_cursor_cannot_be_moved_to_a_record_that_is_not_there(orders: Outbox, seq: int) -> None:
     numbered(orders, 3)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from outbox.errors import InvalidName
-from outbox.log.reader_id import check_id, described, forget_command, reader_of, reset_command
+from outbox.log.reader_id import check_id, described, forget_command, reader_id, reader_of, reset_command
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,15 @@ def test_a_relay_has_commands_of_its_own_and_every_other_reader_those_of_all() -
     assert (reset_command("relay:kafka"), forget_command("relay:kafka")) == ("relay cursor set", "relay cursor forget")
     assert reset_command("consumer:billing") == "outbox readers APP reset consumer:billing"
     assert forget_command("consumer:billing") == "outbox readers APP forget consumer:billing"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "a/2", "a:b", "é", "a\n", "a" * 129, 7, None, b"x"])
+def test_what_can_be_no_name_is_refused_with_what_can(name: Any) -> None:
+    with pytest.raises(InvalidName, match="the name of a consumer is a text of 1 to 128 characters, of A-Z"):
+        reader_id("consumer", name)
+
+
+@pytest.mark.parametrize("id", ["", "kafka", "relay:", "x:y", None, 7])
+def test_what_can_be_no_id_is_refused(id: Any) -> None:
+    with pytest.raises(InvalidName, match="no durable reader's id"):
+        check_id(id)

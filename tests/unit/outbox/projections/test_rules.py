@@ -107,6 +107,18 @@ def test_a_coroutine_function_is_refused() -> None:
         rules("revenue", dict, later, None, 1)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"apply": lambda state: state}, {"initial": lambda record: {}}, {"by": lambda: "a"}],
+    ids=lambda each: next(iter(each)),
+)
+def test_a_function_of_other_arguments_is_refused(wrong: dict[str, Any]) -> None:
+    given = {"initial": dict, "apply": fold, "by": None, **wrong}
+
+    with pytest.raises(InvalidProjection, match=f"{next(iter(wrong))}=.* it is to be called with .*, and cannot be"):
+        rules("revenue", given["initial"], given["apply"], given["by"], 1)
+
+
 def test_a_document_says_of_which_state_and_after_which_record() -> None:
     made = rules("revenue", dict, fold, "key", 3)
 

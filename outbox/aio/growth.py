@@ -1,4 +1,4 @@
-"""Wakes the iterators of this process when the log has grown: one thread follows it for all of them."""
+"""Wakes the iterators of this process when the log has grown, and hands them what came: one thread reads it for all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from weakref import WeakKeyDictionary
 
 from outbox.aio.threads import hand_over
 from outbox.clock import SystemClock
+from outbox.log.batch import Batch
 from outbox.mongo.calls import outside_bound_session
 from outbox.outbox import Outbox
 from outbox.readers.head import Head
 from outbox.readers.reader import LogReader
+from outbox.readers.recent import Recent
 from outbox.threads.program_end import told_at_the_end
 
 logger = logging.getLogger("outbox")
@@ -43,6 +45,7 @@ class Growth:
         self._thread: threading.Thread | None = None
         self._next = 0
         """The seq that comes next in the log, as the thread has read it; 0 while it does not know."""
+        self._recent = Recent()
         self._waiting: dict[asyncio.AbstractEventLoop, dict[asyncio.Future[None], int]] = {}
         self._is_closed = False
 
@@ -80,9 +83,11 @@ class Growth:
             self._following.stop.set()
             self._following.head.wake()
             self._following = None
+            self._recent.forget()
 
     def _begin(self) -> _Following:
         self._next = 0
+        self._recent.forget()
         with ExitStack() as unless_all_is_well:
             following = _Following(unless_all_is_well.enter_context(self._outbox.running()))
             work = outside_bound_session(partial(self._follow, following))
@@ -119,7 +124,11 @@ class Growth:
             reader.follow(following.head)
             self._tell(reader.position)
             while not following.stop.is_set():
-                if reader.read_batches():
+                batches = reader.read_batches()
+                with self._lock:
+                    if following is self._following:
+                        self._recent.add(reader.sight(), batches, reader.position)
+                if batches:
                     self._tell(reader.position)
                 else:
                     self._wait(reader, following)
@@ -139,7 +148,9 @@ class Growth:
     def _tell(self, position: int | None) -> None:
         """Wakes those whose position has come; all of them when it is not known."""
         with self._lock:
-            if position is not None:
+            if position is None:
+                self._recent.forget()
+            else:
                 self._next = position
             loops = list(self._waiting)
         for loop in loops:
@@ -153,6 +164,14 @@ class Growth:
         for future, wanted in waiting:
             if (position is None or wanted < position) and not future.done():
                 future.set_result(None)
+
+    def told(self, reader: LogReader) -> list[Batch] | None:
+        """Gives a reader at rest what comes next, if that was just read for all; none at the head. No I/O.
+
+        None: it is to read by itself.
+        """
+        with self._lock:
+            return reader.told(self._recent)
 
     async def beyond(self, position: int) -> None:
         """Returns when the log may have a record at `position`, or this was closed. Holds no thread meanwhile."""

@@ -121,9 +121,12 @@ class AsyncRecords:
         """Reads the next portion, and waits for it if need be. False: there is no more to come."""
         self._portion = iter(())
         reader = await self._open()
+        await asyncio.sleep(0)  # what was read for all is there at once: a loop that keeps up would let nobody else run
         while not self._is_over():
             try:
-                batches = await self._riding_out(partial(self._read, reader))
+                batches = self._told(reader)
+                if batches is None:
+                    batches = await self._riding_out(partial(self._read, reader))
             except HistoryLost as lost:
                 pass_gap(reader, self._query, self._delivered, lost)
                 continue
@@ -137,6 +140,11 @@ class AsyncRecords:
             self._reach(reader.position - 1)
             await self._growth.beyond(reader.position)
         return False
+
+    def _told(self, reader: LogReader) -> list[Batch] | None:
+        if self._growth is None or self._asked is not None:  # whose asker was cancelled: a thread uses the reader
+            return None
+        return self._growth.told(reader)
 
     def _reach(self, head: int) -> None:
         if not self._at_head:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from bson import ObjectId, Timestamp
+from bson import ObjectId
 from bson.binary import Binary
 
 from outbox.clock import SystemClock, in_step
@@ -18,6 +18,7 @@ from outbox.log.record import Decode, Record
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.readers.head import Head
+from outbox.readers.recent import Recent, Sight, Times
 
 READ_BYTES = 1 << 20
 _MOST = 1000
@@ -61,7 +62,9 @@ class LogReader:
         self._limit = _FIRST
         self._asked_at = 0.0
         self._is_resting = False
-        self._seen_at: tuple[Mapping[str, Any] | None, Timestamp | None] = None, None
+        self._verified: Batch | None = None
+        self._seen_at: Times = None, None
+        self._told_at: Times = None, None
         if head is not None:
             head.fetch_cache.enter()
 
@@ -178,6 +181,8 @@ class LogReader:
         except OutboxNotCreated as gone:
             raise LogReplaced(_DROPPED) from gone
 
+        self._verified = self._last
+
     def _verify_last(self) -> None:
         if self._last is None:
             return
@@ -190,6 +195,27 @@ class LogReader:
                 f"the log holds another record at seq {seq} than the one that was read there ({ObjectId(id)}): it was "
                 "restored from a backup, or replaced. A subscriber starts again from 'earliest'"
             )
+
+    def sight(self) -> Sight:
+        """Tells how it knows what it has just read, for others to go on by it."""
+        times = self._session.cluster_time, self._session.operation_time
+        return Sight(self._uuid, self._head, self._breaks, self._verified, times)
+
+    def told(self, recent: Recent) -> list[Batch] | None:
+        """As `read_batches`, by what another reader has read; no I/O. None: it is to read by itself."""
+        sight = recent.sight
+        if sight is None or not self._trusts(sight):
+            return None
+        batches = recent.since(self.position)
+        if not batches:
+            return batches
+        self._breaks, self._told_at = sight.breaks, sight.times
+        return self._in_order(batches)
+
+    def _trusts(self, sight: Sight) -> bool:
+        """Tells whether that other reader reads the very log that this one has read so far."""
+        is_verified = self._breaks == sight.breaks or self._last is None or self._last is sight.verified
+        return is_verified and self._uuid == sight.uuid and self._head is sight.head
 
     def move(self, position: int) -> None:
         """Goes on from another seq."""
@@ -211,10 +237,10 @@ class LogReader:
             return
         self._is_resting = False
         self._session = self._client.start_session(causal_consistency=True)
-        cluster_time, operation_time = self._seen_at
-        if cluster_time is not None and operation_time is not None:
-            self._session.advance_cluster_time(cluster_time)
-            self._session.advance_operation_time(operation_time)
+        for cluster_time, operation_time in (self._seen_at, self._told_at):
+            if cluster_time is not None and operation_time is not None:
+                self._session.advance_cluster_time(cluster_time)
+                self._session.advance_operation_time(operation_time)
         if self._head is not None:
             self._head.fetch_cache.enter()
 

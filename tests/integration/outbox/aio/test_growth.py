@@ -169,6 +169,45 @@ def test_a_hundred_loops_share_a_few_threads_and_each_gets_everything(loops: Loo
     loops.run(work)
 
 
+def test_hundreds_of_loops_that_wait_get_a_record_by_one_read(
+    loops: Loops, mongo: MongoClient[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each had read for itself: a hop between threads, a session and a find, twice a record."""
+    many, messages = 300, 10
+
+    async def work(orders: AsyncOutbox) -> None:
+        client = orders._outbox.collections.client
+        begin, start_session, hops, sessions = orders._sync.reads.begin, client.start_session, [], []
+        seen = [0] * many
+
+        async def loop(number: int) -> None:
+            async for record in orders.observe("earliest"):
+                assert record.seq == seen[number] + 1
+                seen[number] = record.seq
+
+        def finds() -> int:
+            return int(mongo.admin.command("serverStatus")["metrics"]["commands"]["find"]["total"])
+
+        await orders.put(placed(0), standalone=True)
+        tasks = [asyncio.ensure_future(loop(number)) for number in range(many)]
+        await until(lambda: seen == [1] * many, "all to begin")
+        await until(lambda: len(next(iter(orders._growth._waiting.values()), ())) == many, "all to wait")
+        monkeypatch.setattr(orders._sync.reads, "begin", lambda call: hops.append(1) or begin(call))
+        monkeypatch.setattr(client, "start_session", lambda **options: sessions.append(1) or start_session(**options))
+        before = finds()
+        for number in range(1, messages + 1):
+            await orders.put(placed(number), standalone=True)
+            await until(lambda number=number: seen == [number + 1] * many, "it to come to all")  # type: ignore[misc]
+        # All of them read for themselves, once, should the tail's cursor end in between: a tenth of what it was.
+        assert len(hops) <= many
+        assert len(sessions) <= 2 * many
+        assert finds() - before <= 2 * many
+        for task in tasks:
+            task.cancel()
+
+    loops.run(work)
+
+
 def test_what_comes_when_nobody_looks_is_found_by_the_next_look(loops: Loops, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that follows the log may itself be told of nothing, and may fail."""
     monkeypatch.setattr(growth_module, "POLL_SECONDS", 0.1)

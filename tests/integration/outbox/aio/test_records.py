@@ -149,6 +149,31 @@ def test_a_log_that_was_replaced_ends_one_that_waits(loops: Loops, database: Dat
     loops.run(work)
 
 
+def test_a_log_that_was_replaced_ends_one_though_others_read_the_new_one(
+    loops: Loops, database: Database[Document]
+) -> None:
+    """What is read for all goes only to those that have read that very log before."""
+
+    async def work(orders: AsyncOutbox) -> None:
+        await put(orders, 1)
+        await orders.sequence()
+        old = orders.observe("earliest")
+        assert await take(old, 1) == [1]
+        await orders.drop()
+        await orders.create()
+        async with orders.observe() as new:
+            await put(orders, 1)
+            await orders.sequence()
+            assert await take(new, 1) == [1]
+            await put(orders, 2)
+            await orders.sequence()
+            assert await take(new, 1) == [2]
+            with pytest.raises(LogReplaced):
+                await take(old, 1)
+
+    loops.run(work, sequence=False)
+
+
 def test_an_outbox_that_was_never_created_is_an_error(loops: Loops) -> None:
     async def work() -> None:
         async with loops.client() as client, AsyncOutbox(client[loops.database]) as orders:

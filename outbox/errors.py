@@ -83,7 +83,8 @@ class InvalidSelector(OutboxError):
 
 
 class InvalidArgument(OutboxError):
-    """A reader or an operator was given what it cannot use: no function, a coroutine function, a count below 1."""
+    """A reader or an operator was given what it cannot use: no function, a coroutine function, a count below 1; or two
+    tasks asked one iterator at once."""
 
 
 class WaitTimeout(OutboxError):

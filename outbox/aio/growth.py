@@ -173,10 +173,12 @@ class Growth:
         with self._lock:
             return reader.told(self._recent)
 
-    async def beyond(self, position: int) -> None:
-        """Returns when the log may have a record at `position`, or this was closed. Holds no thread meanwhile."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+    async def beyond(self, position: int, future: asyncio.Future[None]) -> None:
+        """Returns when the log may have a record at `position`, or this was closed. Holds no thread meanwhile.
+
+        future: of the running loop; who waits is woken by its result, too.
+        """
+        loop = future.get_loop()
         with self._lock:
             if self._is_closed:
                 return

@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.read_concern import ReadConcern
 
 from outbox.aio.handlers import HandlerCancelled, Handlers
-from outbox.consumers.in_transaction import InTransaction, one_by_one
+from outbox.consumers.in_transaction import InTransaction, check_open, one_by_one
 from outbox.consumers.in_turn import Terms
 from outbox.log.record import Record
 from outbox.mongo.calls import Write, time_limit
@@ -55,6 +55,7 @@ class AsyncInTransaction(InTransaction):
         async def work(session: AsyncClientSession) -> None:
             for record in records:
                 await self._handle(record, session)
+                check_open(session)
             for write in writes:
                 await self._send(write, session)
 

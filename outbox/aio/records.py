@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from outbox.aio.growth import Growth
 from outbox.aio.synchronous import Synchronous
 from outbox.clock import SystemClock
-from outbox.errors import HistoryLost
+from outbox.errors import HistoryLost, InvalidArgument
 from outbox.events import CaughtUp, Disconnected, Fetched, Idle, Reconnected, Started, Stopped, teller
 from outbox.log.batch import Batch
 from outbox.log.record import Decode, Record
@@ -33,9 +33,10 @@ _RETRY_SECONDS = 0.1
 class AsyncRecords:
     """Gives records, one after the other, from where it starts; made by AsyncOutbox.observe and AsyncOutbox.read.
 
-    For `async for`, in one task at a time. It begins with the first record that is asked for, or at `async with`. It
-    reads a portion of the log, of some MiB at most, when the last one is used up. Between portions it has no session
-    and no thread, so that it may wait, or its loop be slow, for any time; if the log rolls over it, it says so.
+    For `async for`, in one task at a time; a second one is refused. It begins with the first record that is asked for,
+    or at `async with`. It reads a portion of the log, of some MiB at most, when the last one is used up. Between
+    portions it has no session and no thread, so that it may wait, or its loop be slow, for any time; if the log rolls
+    over it, it says so.
 
     When the task is cancelled, and after `asyncio.timeout`, nothing is lost: asked again, it goes on. An error ends it,
     and so does `aclose`, or leaving its `async with`; one that is dropped needs neither.
@@ -51,7 +52,9 @@ class AsyncRecords:
         self._clock = SystemClock()
         self._reader: LogReader | None = None
         self._head: Head | None = None
+        self._is_taken = False
         self._asked: asyncio.Future[Any] | None = None
+        self._waits: asyncio.Future[None] | None = None
         self._portion: Iterator[Record[Any]] = iter(())
         self._delivered = False
         self._at_head = False
@@ -61,8 +64,9 @@ class AsyncRecords:
         return self
 
     async def __anext__(self) -> Record[Any]:
-        """Returns the next record. Raises HistoryLost, LogReplaced, OutboxNotCreated, what `where` raises, and errors
-        of the server that do not pass by themselves."""
+        """Returns the next record. Raises HistoryLost, LogReplaced, OutboxNotCreated, what `where` raises, errors of
+        the server that do not pass by themselves, and InvalidArgument when another task is asking."""
+        self._take()
         try:
             while not self._is_over():
                 for record in self._portion:
@@ -77,11 +81,14 @@ class AsyncRecords:
         except BaseException:
             self._end()
             raise
+        finally:
+            self._is_taken = False
         self._end()
         raise StopAsyncIteration
 
     async def __aenter__(self) -> AsyncRecords:
         """Begins: what is put from now on is given, also with start="latest"."""
+        self._take()
         try:
             await self._open()
         except asyncio.CancelledError:
@@ -90,6 +97,8 @@ class AsyncRecords:
         except BaseException:
             self._end()
             raise
+        finally:
+            self._is_taken = False
         return self
 
     async def __aexit__(
@@ -98,8 +107,22 @@ class AsyncRecords:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Ends it: nothing more is given. Idempotent."""
+        """Ends it: nothing more is given, also not to a task that waits for it. Idempotent."""
         self._end()
+
+    def _take(self) -> None:
+        """Makes the running task the one that asks. Two would each be given some, or the same."""
+        if self._is_taken:
+            raise InvalidArgument(
+                "another task is asking these records for the next one: make an iterator for each task "
+                "(orders.observe(…)), or let one task give the records to the others by an asyncio.Queue"
+            )
+        if self._asked is not None and self._asked.get_loop() is not asyncio.get_running_loop():
+            raise InvalidArgument(
+                "these records were being read in another event loop, which has what was read last: read anew in this "
+                "one, from the seq after your last record"
+            )
+        self._is_taken = True
 
     def _is_over(self) -> bool:
         return self._ended or (self._growth is not None and self._growth.is_closed)
@@ -110,7 +133,10 @@ class AsyncRecords:
         self._portion = iter(())
         if not self._ended:
             self._ended = True
+            if self._waits is not None and not self._waits.done():
+                self._waits.set_result(None)
             self._tell(Stopped())
+            self._tell = teller(None)
 
     def _rest(self) -> None:
         """Keeps nothing but the position and the portion, unless it is asked again at once."""
@@ -138,7 +164,8 @@ class AsyncRecords:
             if self._growth is None:
                 return False
             self._reach(reader.position - 1)
-            await self._growth.beyond(reader.position)
+            self._waits = asyncio.get_running_loop().create_future()
+            await self._growth.beyond(reader.position, self._waits)
         return False
 
     def _told(self, reader: LogReader) -> list[Batch] | None:

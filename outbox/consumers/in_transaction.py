@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
@@ -14,7 +15,7 @@ from outbox.consumers.waiting import WaitingRecords, interrupted
 from outbox.dead_letters.requeued import RequeuedLetters
 from outbox.delivery.at_least_once import AtLeastOnce, Restart
 from outbox.delivery.ports import OpenOutbox
-from outbox.errors import CursorMismatch, DeliveryFailed, LeaseLost, Superseded, Verdict
+from outbox.errors import CursorMismatch, DeliveryFailed, InvalidConsumer, LeaseLost, Superseded, Verdict
 from outbox.events import Handled
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
@@ -117,8 +118,21 @@ def one_by_one(handle: HandleInTransaction) -> Effect:
     def effect(records: Sequence[Record[Any]], session: ClientSession) -> None:
         for record in records:
             handle(record, session)
+            check_open(session)
 
     return effect
+
+
+def check_open(session: ClientSession | AsyncClientSession) -> None:
+    """Raises InvalidConsumer when a handler has ended the transaction: the position would move apart from its writes.
+
+    One that has begun another instead is not seen.
+    """
+    if not session.in_transaction:
+        raise InvalidConsumer(
+            "the handler ended the transaction that it was given, in which the position moves, too: return, and it is "
+            "committed; raise, and it is aborted"
+        )
 
 
 class InTransaction(WaitingRecords):

@@ -47,6 +47,7 @@ def joined_async(
 
 
 def _chosen(session: Session | None, current: Session | None, standalone: bool, missing: str) -> Session | None:
+    _check_session(session)
     if standalone:
         if any(each is not None and each.in_transaction for each in (session, current)):
             raise TransactionRequired(
@@ -60,6 +61,18 @@ def _chosen(session: Session | None, current: Session | None, standalone: bool, 
     if not wanted.in_transaction:
         raise TransactionRequired(f"the session has no transaction; {missing}")
     return wanted
+
+
+def _check_session(given: Any) -> None:
+    """Raises TransactionRequired for what can have no transaction. A test may give what stands for a session."""
+    if given is None:
+        return
+    try:
+        bool(given.in_transaction)
+    except (AttributeError, NotImplementedError):  # of a client it is a database, which is neither true nor false
+        raise TransactionRequired(
+            f"session={given!r}: a {type(given).__name__} is no session; give what client.start_session() returns"
+        ) from None
 
 
 def check_client(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, MongoClient
 from pymongo.database import Database
 
 from outbox import AsyncOutbox, InvalidHeaders, InvalidMessage, MessageTooLarge, Outbox, TransactionRequired
@@ -110,6 +110,10 @@ def test_a_record_has_what_was_put(face: Face) -> None:
     ("message", "options", "error"),
     [
         (placed(1), {}, TransactionRequired),
+        (placed(1), {"session": "text"}, TransactionRequired),
+        (placed(1), {"session": MongoClient(connect=False)}, TransactionRequired),
+        (placed(1), {"session": MongoClient(connect=False).start_session}, TransactionRequired),
+        (placed(1), {"session": AsyncMongoClient(connect=False), "standalone": True}, TransactionRequired),
         (object(), {"standalone": True}, UnknownMessage),
         ("text", {"standalone": True}, UnknownMessage),
         (OrderPlaced(), {"standalone": True}, InvalidMessage),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.database import Database
 
-from outbox import AsyncOutbox, InvalidConsumer, Record
+from outbox import AsyncOutbox, InvalidConsumer, PoisonMessage, Record
 from tests.actors.asynchronous import Loops, threads, until
 from tests.actors.order_service import MESSAGES, placed
 
@@ -121,3 +122,26 @@ def test_many_keys_at_a_time_are_refused(loops: Loops) -> None:
             await orders.consumer("billing").run_in_transaction(bill, batch=0)
 
     loops.run(work)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("end", [AsyncClientSession.abort_transaction, AsyncClientSession.commit_transaction])
+def test_a_handler_that_ends_its_transaction_has_failed(
+    loops: Loops, database: Database[Document], end: Callable[[AsyncClientSession], Awaitable[None]], batch: int
+) -> None:
+    database.create_collection("bills")
+
+    async def work(orders: AsyncOutbox) -> None:
+        async def bill(record: Record[Any], session: AsyncClientSession) -> None:
+            await loops.opened[database.name].bills.insert_one({"seq": record.seq}, session=session)
+            await end(session)
+
+        await orders.put([placed(1), placed(2)], standalone=True)
+        billing = orders.consumer("billing", attempts=1, on_poison="stop")
+        with pytest.raises(PoisonMessage, match="ended the transaction"):
+            await billing.run_in_transaction(bill, batch=batch)
+        assert await billing.position() == 0
+
+    loops.run(work)
+
+    assert database.bills.count_documents({"seq": 2}) == 0

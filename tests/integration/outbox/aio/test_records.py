@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
-from outbox import AsyncOutbox, HistoryLost, LogReplaced, Outbox, OutboxClosed, OutboxNotCreated
+from outbox import AsyncOutbox, HistoryLost, InvalidArgument, LogReplaced, Outbox, OutboxClosed, OutboxNotCreated
 from outbox.aio import AsyncRecords
-from outbox.events import CaughtUp, Event, Fetched, Started, Stopped
+from outbox.events import CaughtUp, Event, Fetched, Idle, Started, Stopped
+from outbox.log.batch import Batch
+from outbox.readers.reader import LogReader
 from tests.actors.asynchronous import Loops, until
 from tests.actors.order_service import MESSAGES, OrderCancelled, OrderPlaced, placed
 from tests.actors.small_log import put_large, small_outbox
@@ -225,3 +228,68 @@ def test_it_tells_what_it_does(loops: Loops) -> None:
     assert CaughtUp(1) in events
     assert events[-1] == Stopped()
     assert events.count(Stopped()) == 1
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["at the head", "for its first look"])
+def test_whoever_waits_is_told_when_another_ends_the_records(loops: Loops, waits: bool) -> None:
+    """As a server does when a web client is gone. Goes red when only what is asked for later is ended."""
+    seen: list[Event] = []
+
+    async def work(orders: AsyncOutbox) -> None:
+        records = orders.observe("earliest", on_event=seen.append)
+        waiting = asyncio.ensure_future(anext(records, None))
+        await until(lambda: bool(seen and isinstance(seen[-1], Idle)) or not waits, "it to wait")
+        await asyncio.sleep(0)
+        await records.aclose()
+        async with asyncio.timeout(30):
+            assert await waiting is None
+
+    loops.run(work)
+
+    assert [type(event) for event in seen].index(Stopped) == len(seen) - 1
+
+
+def test_a_second_task_is_refused_and_the_first_misses_nothing(loops: Loops) -> None:
+    async def work(orders: AsyncOutbox) -> None:
+        records = orders.observe("earliest")
+        first = asyncio.ensure_future(take(records, 2))
+        await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(InvalidArgument, match="an iterator for each task"):
+                await anext(records)
+        with pytest.raises(InvalidArgument, match="an iterator for each task"):
+            await records.__aenter__()
+        await put(orders, 1, 2)
+        assert await first == [1, 2]
+
+    loops.run(work)
+
+
+def test_what_a_closed_loop_has_read_is_not_waited_for_in_another(
+    loops: Loops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go_on, read = threading.Event(), threading.Event(), LogReader.read_batches
+
+    def slowly(reader: LogReader) -> list[Batch]:
+        reading.set()
+        go_on.wait(30)
+        return read(reader)
+
+    async def in_another() -> None:
+        with pytest.raises(InvalidArgument, match="another event loop"):
+            await anext(records)
+
+    client = loops.client()
+    with asyncio.Runner(loop_factory=loops.make) as runner:
+        outbox = AsyncOutbox(client[loops.database], messages=MESSAGES, sequence=False)
+        runner.run(outbox.create())
+        records = outbox.read()
+        monkeypatch.setattr(LogReader, "read_batches", slowly)
+        asked = runner.get_loop().create_task(records.__anext__())
+        runner.run(until(reading.is_set, "the thread to read"))
+        asked.cancel()
+        runner.run(asyncio.wait([asked]))
+        runner.run(client.close())
+    loops.run_bare(in_another())
+    go_on.set()
+    loops.run_bare(outbox.close())

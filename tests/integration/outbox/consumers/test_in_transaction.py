@@ -9,7 +9,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from outbox import Outbox, Record
+from outbox import Outbox, PoisonMessage, Record
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
@@ -217,3 +217,20 @@ def test_it_keeps_the_right_position_when_the_number_of_shares_was_changed_and_c
         wait_until(lambda: billing.position() == 3, 20, "the position")
 
     assert effects.seqs == [1, 2, 3]
+
+
+@BATCH
+def test_a_handler_that_ends_its_transaction_has_failed(orders: Outbox, effects: Effects, batch: int) -> None:
+    """Goes red when the position moves apart from the effect: one that was aborted would never come again."""
+    put(orders, placed(1), placed(2))
+    billing = orders.consumer("billing", attempts=1, on_poison="stop")
+
+    def aborted(record: Record[Any], session: ClientSession) -> None:
+        effects(record, session)
+        session.abort_transaction()
+
+    with pytest.raises(PoisonMessage, match="ended the transaction"):
+        billing.run_in_transaction(aborted, batch=batch)
+
+    assert billing.position() == 0
+    assert effects.seqs == []

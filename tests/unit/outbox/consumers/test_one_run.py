@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -60,3 +62,14 @@ def test_others_wait_for_its_end_and_its_own_thread_does_not() -> None:
 
     assert ended.is_set()
     thread.join(30)
+
+
+@pytest.mark.parametrize("stop", [asyncio.Event(), "stop", True, object()], ids=lambda each: type(each).__name__)
+def test_what_no_thread_can_wait_for_is_refused(stop: Any) -> None:
+    runs = one_run()
+
+    with pytest.raises(InvalidConsumer, match=r"give a threading\.Event"), runs.begin(stop):
+        pass
+
+    with runs.begin(None):
+        pass  # nothing runs

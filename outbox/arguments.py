@@ -34,7 +34,7 @@ def check_takes(name: str, value: Any, of: str, error: type[OutboxError], takes:
     try:
         signature.bind(*[None] * takes)
     except TypeError as unfit:
-        raise error(f"{name}={value!r}: it is to be called with {of}, and cannot be: {unfit}") from None
+        raise error(f"{name}={value!r}: {unfit}; give a function of {of}") from None
 
 
 def check_event(name: str, value: Any, error: type[OutboxError]) -> None:

@@ -143,6 +143,8 @@ class Log:
 
     def record_at(self, seq: int, session: ClientSession | None = None) -> Record[Any] | None:
         """One record; None when the log does not hold it (any more)."""
+        if not 0 < seq < 2**63:  # more than the server can be asked for
+            return None
         found = self.batch_at(seq, session)
         if found is None or not found.first <= seq <= found.last:
             return None

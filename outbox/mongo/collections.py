@@ -104,7 +104,9 @@ class Collections:
 
 def check_name(name: str, what: str) -> None:
     """Raises InvalidName, which says that it is not `what`."""
-    if not NAME.fullmatch(name) or name == "system":  # MongoDB's own collections begin with that
+    if (
+        not isinstance(name, str) or not NAME.fullmatch(name) or name == "system"
+    ):  # MongoDB's own collections begin with that
         raise InvalidName(f"{name!r} is not {what}: a letter, then up to 63 letters, digits, '_' or '-'; not 'system'")
 
 

@@ -105,7 +105,7 @@ def test_seconds_are_a_number_above_0(seconds: Any) -> None:
 
 @pytest.mark.parametrize("function", [lambda: None, pair, functools.partial(plain, 1), Callables, Callables().wide, id])
 def test_what_cannot_be_called_with_what_it_will_be_given_is_refused(function: Callable[..., Any]) -> None:
-    with pytest.raises(InvalidArgument, match=r"effect=.*: it is to be called with this and that, and cannot be: "):
+    with pytest.raises(InvalidArgument, match=r"effect=.*argument.*; give a function of this and that"):
         check_function("effect", function, "this and that", takes=2 if function is id else 1)
 
 

@@ -220,7 +220,12 @@ def test_inspect_of_what_is_nowhere_ends_with_1(shell: Shell, orders: Outbox) ->
 
 
 @pytest.mark.parametrize(
-    ("given", "said"), [("7", "the log does not hold seq 7: it has 1 to 0"), ("abc", "'abc' is no message id")]
+    ("given", "said"),
+    [
+        ("7", "the log does not hold seq 7: it has 1 to 0"),
+        (str(2**63), f"the log does not hold seq {2**63}: it has 1 to 0"),
+        ("abc", "'abc' is no message id"),
+    ],
 )
 def test_inspect_of_what_is_no_message_ends_with_2(shell: Shell, orders: Outbox, given: str, said: str) -> None:
     shown = shell.run("inspect", "shop:orders", given)

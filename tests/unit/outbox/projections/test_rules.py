@@ -115,7 +115,7 @@ def test_a_coroutine_function_is_refused() -> None:
 def test_a_function_of_other_arguments_is_refused(wrong: dict[str, Any]) -> None:
     given = {"initial": dict, "apply": fold, "by": None, **wrong}
 
-    with pytest.raises(InvalidProjection, match=f"{next(iter(wrong))}=.* it is to be called with .*, and cannot be"):
+    with pytest.raises(InvalidProjection, match=f"{next(iter(wrong))}=.*argument.*; give a function of"):
         rules("revenue", given["initial"], given["apply"], given["by"], 1)
 
 

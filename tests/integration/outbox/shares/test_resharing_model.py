@@ -16,7 +16,8 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.clock import SystemClock
-from outbox.delivery import intake, pump
+from outbox.delivery import intake
+from outbox.delivery.config import DeliveryConfig
 from outbox.delivery.ports import Outgoing
 from outbox.delivery.retry import Retry
 from outbox.delivery.worker import Worker
@@ -212,7 +213,7 @@ def test_nothing_is_lost_or_out_of_order_whoever_ends_in_the_middle_of_a_change(
     also when it does not fence those of before. Where people interfere: when a relay begins anew without a cursor."""
     life = _life(monkeypatch)
     monkeypatch.setattr(intake, "_READ_SECONDS", 0.0)  # no tail wakes it here
-    monkeypatch.setattr(pump, "_REST_SECONDS", 0.01)
+    monkeypatch.setattr(DeliveryConfig, "rest_seconds", 0.01)
 
     run_state_machine_as_test(
         lambda: model(outboxes(), kind(), life),

@@ -42,7 +42,7 @@ class WithEffects(AtLeastOnce):
         self._holder = HolderSession(outbox.collections.cursors, cursors.reader, sessions)
         self._fence = 0
         self._reached = self._committed = 0
-        """The seq that the open transaction moves the position to; the one that a committed transaction did."""
+        """The seq that the open transaction moves the position to, 0 for none; the one that a committed one did."""
 
     def session(self) -> Any:
         """Returns the session for the transactions, which whoever takes over ends. Raises pymongo's errors."""
@@ -102,6 +102,7 @@ class WithEffects(AtLeastOnce):
         fence = self._fence = lease.fence
 
         def writes(records: Sequence[Record[Any]]) -> list[Write]:
+            self._reached = 0
             return [self.cursors.conflicting(fence), requeued.removal(records)]
 
         def restart(prefix: Position) -> Position:

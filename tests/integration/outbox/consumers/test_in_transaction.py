@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pymongo.client_session import ClientSession
@@ -10,7 +11,9 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from outbox import Outbox, PoisonMessage, Record
+from outbox.consumers.in_transaction import WithEffects
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
+from outbox.dead_letters.requeued import RequeuedLetters
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
 from outbox.mongo.lease import Lease
@@ -176,6 +179,27 @@ def test_what_a_transaction_has_committed_is_not_saved_again(
         wait_until(lambda: billing.position() == 30, 20, "the position")
 
     assert [position[0] for position in saved if position[0]] == []
+
+
+def test_a_transaction_that_failed_moves_no_position_when_one_of_letters_is_committed(orders: Outbox) -> None:
+    """Goes red when it does: a record that was parked then is read again, and handled twice, with its letter."""
+    put(orders, placed(1), placed(2))
+    (_, second) = orders.read()
+    lease = Lease(orders.collections.leases, "consumer:billing")
+    assert lease.acquire()
+    cursors: CursorStore = share_cursor(orders.collections.cursors, "consumer:billing")
+    cursors.register((1, None, None), lease)
+    delivery = WithEffects(orders, cursors)
+    delivery.restart(lease)
+    delivery.writes([second])  # and it fails
+    letters = SimpleNamespace(removal=lambda records: None)
+
+    delivery.restart_letters(lease, cast(RequeuedLetters, letters))
+    delivery.writes([second])
+    delivery.committed()
+    delivery.save((2, second.created, second.id), lease.fence)
+
+    assert cursors.load() == (2, second.created, second.id)
 
 
 def test_a_message_goes_from_one_outbox_to_another_in_the_transaction(

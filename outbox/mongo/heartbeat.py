@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -159,11 +160,12 @@ class Heartbeat:
     def __init__(self, leases: Collection[Document], clock: Clock | None = None) -> None:
         self._leases = leases
         self.clock: Clock = SystemClock() if clock is None else clock
-        self.is_beating = False
         self._forget()
-        _all.add(self)
+        with _threads.changed:
+            _all.add(self)
 
     def _forget(self) -> None:
+        self.is_beating = False
         self._held: WeakSet[Holding] = WeakSet()
         self._due = math.inf
 
@@ -188,7 +190,8 @@ class Heartbeat:
 
     def beat_for_all(self) -> None:
         """Beats for all that is held, if it is due."""
-        held = [each for each in self._held if not each.is_over]
+        with _threads.changed:
+            held = [each for each in self._held if not each.is_over]
         self.beat(held)
         with _threads.changed:
             self._look()
@@ -243,6 +246,17 @@ class _Threads:
             self._ranks.add(rank)
 
     def _run(self, rank: int) -> None:
+        while True:
+            try:
+                self._beat_on(rank)
+            except Exception:
+                logger.exception("a thread that beats for leases failed, and goes on: unforeseen")
+                with self.changed:
+                    self.changed.wait(LATE_SECONDS)
+            else:
+                return
+
+    def _beat_on(self, rank: int) -> None:
         needed = time.monotonic()
         while True:
             with self.changed:
@@ -259,7 +273,8 @@ class _Threads:
                     self.changed.wait(min(left + rank * LATE_SECONDS, _IDLE_SECONDS))
                     continue
                 if others:
-                    self._begin_next(rank + 1)
+                    with contextlib.suppress(RuntimeError):  # no thread can be had: it is tried again
+                        self.begin(rank + 1)
                 first.is_beating = True
             try:
                 first.beat_for_all()
@@ -268,12 +283,6 @@ class _Threads:
                     first.is_beating = False
             del first
             needed = time.monotonic()
-
-    def _begin_next(self, rank: int) -> None:
-        try:
-            self.begin(rank)
-        except RuntimeError:  # it is tried again with the next beat
-            logger.warning("no thread can be had for the heartbeats: they wait for each other")
 
 
 _all: WeakSet[Heartbeat] = WeakSet()

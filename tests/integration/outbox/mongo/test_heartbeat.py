@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,15 +12,11 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
-from outbox.clock import Clock
 from outbox.errors import LeaseLost
-from outbox.mongo import heartbeat
-from outbox.mongo.collections import Collections
 from outbox.mongo.heartbeat import Heartbeat
 from outbox.mongo.lease import Lease, read_lease
 from outbox.testing import FakeClock
 from tests.actors.command_listener import Commands, watched
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.oldest_server
 
@@ -224,90 +218,3 @@ def test_an_error_that_nobody_foresaw_is_logged_and_the_beats_go_on(
     assert "unforeseen" in caplog.text
     assert "ZeroDivisionError" in caplog.text
     lease.check()
-
-
-# Its thread
-
-
-@pytest.fixture
-def collections(database: Database[Document]) -> Collections:
-    return Collections(database, "outbox")
-
-
-def beats(collections: Collections, role: str) -> int:
-    return int((read_lease(collections.leases, role) or {"beat": 0})["beat"])
-
-
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "outbox-heartbeat"]
-
-
-def test_one_thread_beats_for_all_that_is_held_and_ends_with_the_last(collections: Collections) -> None:
-    first, second = (collections.lease(role, seconds=0.3) for role in ("sequencer", "relay:kafka"))
-    assert first.acquire()
-    assert second.acquire()
-    wait_until(lambda: min(beats(collections, role) for role in ("sequencer", "relay:kafka")) >= 5, 30, "beats")
-    assert len(threads()) == 1
-    first.release()
-    second.release()
-    wait_until(lambda: not threads(), 30, "the end of the thread")
-    ended = beats(collections, "sequencer")
-    assert first.acquire()
-    wait_until(lambda: beats(collections, "sequencer") > ended + 2, 30, "a new thread to beat")
-    first.release()
-
-
-def test_a_lease_that_nobody_refers_to_any_more_is_not_beaten_for(collections: Collections) -> None:
-    lease = collections.lease("relay:kafka", seconds=0.3)
-    assert lease.acquire()
-    wait_until(lambda: beats(collections, "relay:kafka") >= 3, 30, "beats")
-    del lease
-    gc.collect()
-
-    wait_until(lambda: not threads(), 30, "the end of the thread")
-    assert Lease(collections.leases, "relay:kafka", seconds=0.3).acquire_if_idle()
-
-
-def test_without_a_thread_the_lease_is_not_had_and_it_can_be_tried_again(
-    collections: Collections, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lease = collections.lease("relay:kafka")
-
-    def none(_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", none)
-        with pytest.raises(RuntimeError):
-            lease.acquire()
-
-    assert lease.acquire()
-    assert threads()
-    lease.release()
-
-
-def test_a_beat_that_takes_long_holds_up_no_other_outbox(
-    database: Database[Document], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Goes red when one thread alone beats for all: the other lease would be lost meanwhile."""
-    outboxes = [Collections(database, name) for name in ("slow", "outbox")]
-    freed, hangs, beat = threading.Event(), threading.Event(), heartbeat.beat
-
-    def slow(leases: Collection[Document], holdings: Sequence[heartbeat.Holding], clock: Clock) -> None:
-        if leases.name == "slow.leases":
-            hangs.set()
-            freed.wait(60)
-        beat(leases, holdings, clock)
-
-    monkeypatch.setattr(heartbeat, "beat", slow)
-    leases = [each.lease("sequencer", seconds=0.3) for each in outboxes]
-    for lease in leases:
-        assert lease.acquire()
-    assert hangs.wait(30)
-    before = beats(outboxes[1], "sequencer")
-    wait_until(lambda: beats(outboxes[1], "sequencer") > before + 3, 30, "the other's beats")
-    freed.set()
-
-    for lease in leases:
-        lease.release()
-    wait_until(lambda: not threads(), 60, "the end of the threads")

@@ -109,6 +109,32 @@ def test_one_that_was_cancelled_goes_on_where_it_was(loops: Loops) -> None:
     loops.run(work)
 
 
+def test_what_a_thread_reads_for_one_that_is_cancelled_is_kept_for_the_next_asking(
+    loops: Loops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(orders: AsyncOutbox) -> None:
+        await put(orders, 1)
+        await orders.sequence()
+        records = orders.observe("earliest")
+        read, begun, go_on = records._read, threading.Event(), threading.Event()
+
+        def slow(reader: LogReader) -> list[Batch]:
+            begun.set()
+            assert go_on.wait(30)
+            return read(reader)
+
+        monkeypatch.setattr(records, "_read", slow)
+        asking = asyncio.ensure_future(anext(records))
+        await until(begun.is_set, "the thread to read")
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        go_on.set()
+        assert await take(records, 1) == [1]
+
+    loops.run(work, sequence=False)
+
+
 def test_a_record_s_message_and_where_an_error_comes_from(loops: Loops) -> None:
     async def work(orders: AsyncOutbox) -> None:
         await put(orders, 1, 2)

@@ -102,6 +102,8 @@ def test_nothing_is_left_of_a_loop(
     loops.run(work, sequence=False)
 
 
+# The driver closes the sockets of a loop that has ended when they are collected, and Python says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_nothing_is_left_of_a_loop_that_was_closed_with_its_records_open(
     loops: Loops, cursors: Callable[[], int], mongo_uri: str
 ) -> None:

@@ -229,7 +229,9 @@ def test_a_letter_that_no_relay_has_written_is_named_and_stays(
     prices.collections.dead.update_one({"_id": id}, {"$set": wrong})
     dead_letter_admin(prices).requeue(Selection())
 
-    with pytest.raises(LetterCorrupt, match=f"{id} cannot be sent: its field '{next(iter(wrong))}' is .* discard {id}"):
+    with pytest.raises(
+        LetterCorrupt, match=f"{id} cannot be sent again: its field '{next(iter(wrong))}' is .* discard {id}"
+    ):
         run_once(relay(prices, sink))
 
     assert left(prices) == [id]

@@ -8,8 +8,8 @@ import pytest
 from pymongo.errors import OperationFailure
 
 from outbox import Outbox, PoisonMessage, Record
+from outbox.consumers.in_transaction import WithEffects
 from outbox.errors import Superseded
-from outbox.log.cursors import CursorStore
 from outbox.projections.folding import Folding
 from outbox.projections.header import HeaderStore
 from outbox.projections.rules import rules
@@ -42,14 +42,14 @@ def test_a_transaction_that_fails_at_its_end_leaves_nothing_and_is_tried_again(
 ) -> None:
     put(orders, *(placed(1, key) for key in "abcabca"))
     failures = [OperationFailure("busy", 112, {"errorLabels": ["TransientTransactionError"]}), ValueError("no")]
-    save = CursorStore.save
+    commit = WithEffects.commit
 
-    def fail(self: CursorStore, position: Any, fence: int, session: Any = None) -> None:
-        if session is not None and failures:
+    def fail(self: WithEffects, records: Any, session: Any) -> None:
+        if failures:
             raise failures.pop()
-        save(self, position, fence, session)
+        commit(self, records, session)
 
-    monkeypatch.setattr(CursorStore, "save", fail)
+    monkeypatch.setattr(WithEffects, "commit", fail)
     projection = revenue(orders, by="key", snapshot_every=every)
     caught_up(projection)
 
@@ -83,6 +83,7 @@ def test_a_state_that_was_damaged_by_hand_is_named(orders: Outbox) -> None:
     with pytest.raises(PoisonMessage, match="the document 'revenue' of .*states is no state"):
         projection.run()
     projection.rebuild()
+    caught_up(projection)
     assert projection.state() == {"count": 2, "total": 2}
 
 

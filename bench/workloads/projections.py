@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
-from pymongo.read_concern import ReadConcern
 
 from bench.rig.benchmark import Figures, InTurns, throughput
+from bench.rig.portions import Numbered, in_portions
 from bench.rig.stage import Stage
 from outbox import Outbox, Record
-from outbox.mongo.codec import DECODED
 
 BATCH = 500
 State = dict[str, int]
@@ -49,30 +46,21 @@ class Project(InTurns):
         return throughput(self._stage.load.messages, self._project)
 
     def _project(self) -> None:
-        collections = self._stage.full.collections
-        log = collections.log.with_options(codec_options=DECODED, read_concern=ReadConcern("majority"))
-        states, cursors = collections.database["plain.states"], collections.database["plain.cursors"]
+        database = self._stage.full.collections.database
+        states, cursors = database["plain.states"], database["plain.cursors"]
 
-        def records() -> Iterator[tuple[int, dict[str, Any]]]:
-            for batch in log.find({"_id": {"$gt": 0}}):
-                yield from enumerate(batch["records"], batch["_id"])
+        def work(portion: list[Numbered], session: ClientSession) -> None:
+            keys = list({record["key"] for _, record in portion})
+            found = {each["_id"]: each for each in states.find({"_id": {"$in": keys}}, session=session)}
+            for seq, record in portion:
+                state = found.setdefault(record["key"], {"_id": record["key"], "count": 0})
+                state |= {"count": state["count"] + 1, "seq": seq}
+            writes = [ReplaceOne({"_id": key}, state, upsert=True) for key, state in found.items()]
+            states.bulk_write(writes, ordered=False, session=session)
+            cursor = {"$set": {"seq": portion[-1][0]}}
+            cursors.update_one({"_id": "plain"}, cursor, upsert=True, session=session)
 
-        left = records()
-        with collections.client.start_session() as session:
-            while portion := list(islice(left, BATCH)):
-
-                def work(session: ClientSession, portion: list[tuple[int, dict[str, Any]]] = portion) -> None:
-                    keys = list({record["key"] for _, record in portion})
-                    found = {each["_id"]: each for each in states.find({"_id": {"$in": keys}}, session=session)}
-                    for seq, record in portion:
-                        state = found.setdefault(record["key"], {"_id": record["key"], "count": 0})
-                        state |= {"count": state["count"] + 1, "seq": seq}
-                    writes = [ReplaceOne({"_id": key}, state, upsert=True) for key, state in found.items()]
-                    states.bulk_write(writes, ordered=False, session=session)
-                    cursor = {"$set": {"seq": portion[-1][0]}}
-                    cursors.update_one({"_id": "plain"}, cursor, upsert=True, session=session)
-
-                session.with_transaction(work)
+        in_portions(self._stage.full, BATCH, work)
         states.drop()
 
 

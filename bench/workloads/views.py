@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
 
 from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
-from pymongo.read_concern import ReadConcern
 
 from bench.rig.benchmark import Figures, InTurns, throughput
 from bench.rig.messages import TYPES
+from bench.rig.portions import Numbered, in_portions
 from bench.rig.stage import Stage
 from outbox.delivery.durable_reader import DurableReader
 from outbox.latest.delivery import BATCH, ViewConfig
 from outbox.latest.keeper import Beside
 from outbox.latest.view import READER
 from outbox.messages.compaction import KEY
-from outbox.mongo.codec import DECODED
 from outbox.readers.head import Head
 
 
@@ -58,25 +54,16 @@ class KeepLatest(InTurns):
         return throughput(self._stage.load.messages, self._keep)
 
     def _keep(self) -> None:
-        collections = self._stage.full.collections
-        log = collections.log.with_options(codec_options=DECODED, read_concern=ReadConcern("majority"))
-        entries, cursors = collections.database["plain.latest"], collections.database["plain.cursors"]
+        database = self._stage.full.collections.database
+        entries, cursors = database["plain.latest"], database["plain.cursors"]
 
-        def records() -> Iterator[tuple[int, dict[str, Any]]]:
-            for batch in log.find({"_id": {"$gt": 0}}):
-                yield from enumerate(batch["records"], batch["_id"])
+        def work(portion: list[Numbered], session: ClientSession) -> None:
+            newest = {record["key"]: {**record, "seq": seq} for seq, record in portion}
+            list(entries.find({"_id": {"$in": list(newest)}}, {"seq": 1}, session=session))
+            writes = [ReplaceOne({"_id": key}, each, upsert=True) for key, each in newest.items()]
+            entries.bulk_write(writes, ordered=False, session=session)
+            cursor = {"$set": {"seq": portion[-1][0]}}
+            cursors.update_one({"_id": "plain.latest"}, cursor, upsert=True, session=session)
 
-        left = records()
-        with collections.client.start_session() as session:
-            while portion := list(islice(left, BATCH)):
-
-                def work(session: ClientSession, portion: list[tuple[int, dict[str, Any]]] = portion) -> None:
-                    newest = {record["key"]: {**record, "seq": seq} for seq, record in portion}
-                    list(entries.find({"_id": {"$in": list(newest)}}, {"seq": 1}, session=session))
-                    writes = [ReplaceOne({"_id": key}, each, upsert=True) for key, each in newest.items()]
-                    entries.bulk_write(writes, ordered=False, session=session)
-                    cursor = {"$set": {"seq": portion[-1][0]}}
-                    cursors.update_one({"_id": "plain.latest"}, cursor, upsert=True, session=session)
-
-                session.with_transaction(work)
+        in_portions(self._stage.full, BATCH, work)
         entries.drop()

@@ -41,6 +41,12 @@ def in_step(moment: float) -> float:
     return float(math.floor(moment))
 
 
+def seconds_in_step(clock: Clock, most: float) -> float:
+    """Returns how long to wait, `most` seconds or a little less, so as to wake `in_step`."""
+    now = clock.monotonic()
+    return in_step(now + most) - now
+
+
 def _boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 

@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 from bson.binary import Binary
 
-from outbox.clock import SystemClock, in_step
+from outbox.clock import SystemClock, seconds_in_step
 from outbox.errors import HistoryLost, LogReplaced, OutboxNotCreated
 from outbox.log.batch import Batch
 from outbox.log.log import Log, identity
@@ -114,8 +114,8 @@ class LogReader:
     def _is_due(self, head: Head) -> bool:
         """Tells whether to ask the server all the same: one of the readers that wait at a place does so for all."""
         now, asked = time.monotonic(), head.asked
-        asked_at = asked[1] if asked is not None and asked[0] == self.position else self._asked_at
-        if now - max(asked_at, self._asked_at) < _DUE_SECONDS:
+        another = asked[1] if asked is not None and asked[0] == self.position else 0.0
+        if now - max(another, self._asked_at) < _DUE_SECONDS:
             return False
         head.asked = self.position, now
         return True
@@ -159,9 +159,8 @@ class LogReader:
         """
         if self._head is None:
             return False
-        now = CLOCK.monotonic()
         longest = REST_SECONDS if self._head.append_cache.fence else _LOOK_SECONDS
-        seconds = min(seconds, in_step(now + longest) - now)
+        seconds = min(seconds, seconds_in_step(CLOCK, longest))
         # What the tail has seen and the majority has not: it will not ring for that again.
         is_due = self._head.seq >= self.position
         return self._head.wait(self._rings, min(seconds, _AGAIN_SECONDS) if is_due else seconds, stop)

@@ -11,7 +11,7 @@ from pymongo.cursor import Cursor
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from outbox.clock import SystemClock, in_step
+from outbox.clock import SystemClock, seconds_in_step
 from outbox.errors import OutboxNotCreated
 from outbox.log.log import Log
 from outbox.mongo.calls import time_limit
@@ -97,9 +97,9 @@ class Tail:
 
     def _rest(self, stop: threading.Event) -> None:
         """The cursor has nobody to wake, but must not be lost: without it nobody learns that the log is another one."""
-        rested, now = threading.Event(), CLOCK.monotonic()
+        rested = threading.Event()
         with watching(lambda: stop.is_set() or not self._head.append_cache.fence, rested.set):
-            rested.wait(in_step(now + _REST_SECONDS) - now)
+            rested.wait(seconds_in_step(CLOCK, _REST_SECONDS))
 
     def _moved(self, cursor: Cursor[Document]) -> bool:
         """After a step-down the cursor lives on at the old primary, where it may never wake anybody again."""

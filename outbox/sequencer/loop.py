@@ -9,7 +9,7 @@ import time
 from pymongo.errors import PyMongoError
 
 from outbox.backoff import Pause
-from outbox.clock import SystemClock, in_step
+from outbox.clock import SystemClock, seconds_in_step
 from outbox.errors import LeaseLost, OutboxError
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
@@ -134,8 +134,7 @@ def _changes_at_rest(sequencer: Sequencer, listener: ChangeStreamListener, stop:
     """Waits for changes as `next_changes`: as long as is left to a sweep while the stream answers, else shorter."""
     began = CLOCK.monotonic()
     while True:
-        now = CLOCK.monotonic()
-        changes = listener.next_changes(in_step(now + IDLE_SECONDS) - now, stop)
+        changes = listener.next_changes(seconds_in_step(CLOCK, IDLE_SECONDS), stop)
         if changes is None or changes.documents or stop.is_set():
             return changes
         if not listener.is_answering or CLOCK.monotonic() - began >= _CALM_SECONDS - IDLE_SECONDS:

@@ -28,7 +28,7 @@ from tests.distribution import pytest_collection_modifyitems, pytest_xdist_auto_
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
 from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
 from tests.servers.mongod import CHOSEN, choose_mongod, mongod
-from tests.servers.replica_set import TEST_COMMANDS
+from tests.servers.replica_set import SET_OF_ONE
 from tests.servers.secured_kafka import SecuredKafka
 from tests.servers.secured_mongo import SecuredMongo, secured_mongo
 from tests.servers.unavailable import CI, unavailable
@@ -64,7 +64,7 @@ def mongo_uri() -> Iterator[str]:
             yield stack.enter_context(mongo_container())
         else:
             try:
-                server = stack.enter_context(EmbeddedMongo(cache_gb=0.5, arguments=TEST_COMMANDS))
+                server = stack.enter_context(EmbeddedMongo(cache_gb=0.5, arguments=SET_OF_ONE))
             except EmbeddedUnavailable as error:
                 unavailable("MongoDB", error, ". Or name one in OUTBOX_TEST_MONGO, or start Docker")
             yield server.uri

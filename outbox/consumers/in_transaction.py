@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 from outbox.consumers.in_turn import Terms
 from outbox.consumers.waiting import WaitingRecords, interrupted
 from outbox.dead_letters.requeued import RequeuedLetters
+from outbox.dead_letters.store import DeadLetterStore
 from outbox.delivery.at_least_once import AtLeastOnce, Restart
 from outbox.delivery.ports import OpenOutbox
 from outbox.errors import CursorMismatch, DeliveryFailed, InvalidConsumer, LeaseLost, Superseded, Verdict
@@ -96,6 +97,15 @@ class WithEffects(AtLeastOnce):
 
         self._writes = writes
         return restart
+
+    def rest(self, lease: Lease, letters: DeadLetterStore) -> bool:
+        """See AtLeastOnce: False when a crash has left letters of messages that the log comes to again.
+
+        If such a letter were handled and removed by then, the message would be handled twice; as it is, the position
+        passes it by, for its key is parked.
+        """
+        position = self.position(lease, letters)
+        return position is not None and not letters.any_after(position[0], self._outbox.log)
 
     def restart_letters(self, lease: Lease, requeued: RequeuedLetters) -> Restart:
         """See AtLeastOnce. From here on transactions remove the letters that they handled."""

@@ -16,6 +16,7 @@ from testcontainers.core.container import DockerContainer
 
 from tests.servers.kafka import wait_until_answers
 from tests.servers.ports import free_port
+from tests.servers.replica_set import SET_OF_ONE
 from tests.waiting import wait_until
 
 MONGO_IMAGE = "mongo:7.0"
@@ -46,7 +47,7 @@ def mongo_container() -> Iterator[str]:
     """The URI of a one-node replica set."""
     # One and the same port inside and outside: the set's only member is found by its name from both.
     port = free_port()
-    command = f"--replSet rs0 --bind_ip_all --port {port} --setParameter enableTestCommands=1"
+    command = f"--replSet rs0 --bind_ip_all --port {port} {' '.join(SET_OF_ONE)}"
     with DockerContainer(MONGO_IMAGE).with_command(command).with_bind_ports(port, port):
         with pymongo.MongoClient[dict[str, Any]]("127.0.0.1", port, directConnection=True, timeoutMS=60_000) as client:
             member = {"_id": 0, "host": f"127.0.0.1:{port}"}

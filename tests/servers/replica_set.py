@@ -18,6 +18,8 @@ from tests.waiting import wait_until
 LOOK_SECONDS = 5.0
 """For a node's answer: a loaded machine takes more than one for a new connection, and a frozen node costs as much."""
 TEST_COMMANDS = ("--setParameter", "enableTestCommands=1")  # fail points
+SET_OF_ONE = (*TEST_COMMANDS, "--journalCommitInterval", "5")
+"""In a set of one a linearizable read waits for the journal's timer, 100 ms: half of the time that the tests took."""
 
 
 class ReplicaSet:

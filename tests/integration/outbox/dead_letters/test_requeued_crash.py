@@ -67,6 +67,7 @@ class Crashing:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._left: int | None = None
+        monkeypatch.setattr("outbox.delivery.cursor_saver.EVERY_SECONDS", 0.0)  # hundreds of runs wait for it
         for owner, name in STEPS:
             monkeypatch.setattr(owner, name, self._counted(getattr(owner, name)))
 
@@ -157,6 +158,35 @@ def test_a_crash_at_any_step_of_putting_aside_loses_nothing_and_keeps_the_order(
         return lambda: run_once(reader(prices, sink)), check
 
     assert crashes_at_every_step(crashing, scene) > 8
+
+
+@pytest.mark.parametrize("kind", [MemoryTransactions, TransactionalConsumer])
+def test_a_letter_whose_message_the_log_comes_to_again_waits_for_it(
+    outboxes: Callable[[], Outbox], monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    """A crash comes after the message is parked, and before the position is saved; then its key is requeued."""
+    prices, sink = outboxes(), kind()
+    put(prices, "a")
+    refuse(sink, 1)
+    run_once(reader(prices, sink))
+    put(prices, "a")
+    park = DeadLetterStore.park
+
+    def crash(store: DeadLetterStore, records: Any) -> None:
+        if park(store, records):
+            raise Crash
+
+    with monkeypatch.context() as crashing:
+        crashing.setattr(DeadLetterStore, "park", crash)
+        with pytest.raises(Crash):
+            run_once(reader(prices, sink))
+    assert states(prices, reader_of(sink)) == {1: "dead", 2: "parked"}
+
+    refuse(sink)
+    admin(prices, sink).requeue(Selection())
+    run_once(reader(prices, sink))
+
+    assert arrived(sink) == [("a", 1), ("a", 2)]
 
 
 @KINDS

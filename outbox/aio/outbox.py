@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from bson import ObjectId
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
+from outbox.aio.changed import AsyncChangedOnly
 from outbox.aio.consumer import AsyncConsumer
 from outbox.aio.database import majority_async_database, synchronous_twin
 from outbox.aio.growth import Growth
@@ -88,6 +89,7 @@ class AsyncOutbox:
         session: AsyncClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
+        if_changed: Literal[False] = False,
     ) -> ObjectId: ...
     @overload
     async def put(
@@ -97,7 +99,28 @@ class AsyncOutbox:
         session: AsyncClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
+        if_changed: Literal[False] = False,
     ) -> list[ObjectId]: ...
+    @overload
+    async def put(
+        self,
+        message: Message,
+        *,
+        session: AsyncClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
+        if_changed: bool,
+    ) -> ObjectId | None: ...
+    @overload
+    async def put(
+        self,
+        message: Sequence[Message],
+        *,
+        session: AsyncClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        standalone: bool = False,
+        if_changed: bool,
+    ) -> list[ObjectId | None]: ...
     async def put(
         self,
         message: Message | Sequence[Message],
@@ -105,14 +128,21 @@ class AsyncOutbox:
         session: AsyncClientSession | None = None,
         headers: Mapping[str, str] | None = None,
         standalone: bool = False,
-    ) -> ObjectId | list[ObjectId]:
+        if_changed: bool = False,
+    ) -> ObjectId | list[ObjectId] | list[ObjectId | None] | None:
         """Puts one message, or a sequence of them in order, as Outbox.put; returns the id, or a list of ids.
 
         session: of the client that this was made with; one that is bound in this task (`async with session.bind()`)
-            wins. The messages are encoded on the event loop's thread.
+            wins. The messages are encoded on the event loop's thread; if_changed=True also reads the log, on another.
         """
         self._outbox.check_usable()
-        ids = await self._putter.put(as_sequence(message), session, headers, standalone=standalone)
+        messages = as_sequence(message)
+        ids: list[ObjectId] | list[ObjectId | None]
+        if if_changed:
+            changed = AsyncChangedOnly(self._sync, self._database, self._types.compactions)
+            ids = await self._putter.put_changed(messages, session, headers, standalone=standalone, changed=changed)
+        else:
+            ids = await self._putter.put(messages, session, headers, standalone=standalone)
         if self._outbox.unattended.is_due():
             self._sync.soon(self._outbox.unattended.check)
         return ids if isinstance(message, Sequence) else ids[0]

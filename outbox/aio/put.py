@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -18,6 +19,7 @@ from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections, collection_info
 from outbox.mongo.patience import CALL_SECONDS
 from outbox.mongo.pymongo_internals import checked_reply, no_bound_async_session, own_limit, retried_async
+from outbox.staging.compacted import check_compacted, compacted
 from outbox.staging.insertion import (
     MAJORITY,
     NO_INDEX,
@@ -31,6 +33,11 @@ from outbox.staging.insertion import (
 )
 from outbox.staging.put import dropped, dropped_again, encode, refusals_explained
 from outbox.staging.transaction import check_client, joined_async
+
+T = TypeVar("T")
+
+AsyncChanged = Callable[[Mapping[ObjectId, bytes], AsyncClientSession], Awaitable[set[ObjectId]]]
+"""Chooses, in a transaction, those of some encoded messages that change anything."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +59,18 @@ class _AsyncPlace:
 
     async def insert_alone(self, document: RawBSONDocument, seconds: float | None) -> None:
         if not self.place.compares:
-            await self.insert_together([document], CALL_SECONDS if seconds is None else seconds)
+            seconds = CALL_SECONDS if seconds is None else seconds
+            await self.transact(lambda session: self.insert([document], session), seconds)
             return
         with gone_if(NO_SUCH_UUID), time_limit(seconds):
             await retried_async(self.database, self.place.command([document]), MAJORITY)
 
-    async def insert_together(self, documents: list[RawBSONDocument], seconds: float | None) -> None:
+    async def transact(self, work: Callable[[AsyncClientSession], Awaitable[T]], seconds: float | None) -> T:
+        """Does `work` in a transaction of its own, as outbox.mongo.calls.transaction does."""
         with time_limit(TRANSACTION_SECONDS if seconds is None else seconds):
             async with self.database.client.start_session() as session:
-                await session.with_transaction(
-                    lambda session: self.insert(documents, session),
+                return await session.with_transaction(
+                    work,
                     read_concern=ReadConcern("snapshot"),
                     write_concern=MAJORITY,
                     read_preference=ReadPreference.PRIMARY,
@@ -93,48 +102,85 @@ class AsyncPutter:
         standalone: bool,
     ) -> list[ObjectId]:
         """Puts all of the messages or none, and returns their ids. Raises as `Outbox.put` says."""
-        session = joined_async(session, standalone=standalone)
-        if session is not None:
-            check_client(session, self._database.client, "AsyncOutbox")
+        session = self._joined(session, standalone)
         encoded = encode(messages, headers, self._types, self._max_message_bytes)
         if not encoded:
             return []
         documents = [RawBSONDocument(document) for document in encoded.values()]
         with refusals_explained():
             if session is None:
-                with no_bound_async_session():
-                    await self._insert_apart(documents)
+                await self._apart(lambda: self._try_apart(documents))
             else:
-                await self._insert(documents, session)
+                await self._within(lambda place: place.insert(documents, session))
         return list(encoded)
+
+    async def put_changed(
+        self,
+        messages: Sequence[object],
+        session: AsyncClientSession | None,
+        headers: Mapping[str, str] | None,
+        *,
+        standalone: bool,
+        changed: AsyncChanged,
+    ) -> list[ObjectId | None]:
+        """Puts those that `changed` chooses, in a transaction also when standalone; returns None for the others."""
+        session = self._joined(session, standalone)
+        encoded = encode(messages, headers, self._types, self._max_message_bytes)
+        check_compacted(compacted(document, self._types.compactions) for document in encoded.values())
+
+        async def insert(place: _AsyncPlace, session: AsyncClientSession) -> set[ObjectId]:
+            chosen = await changed(encoded, session)
+            if chosen:
+                await place.insert([RawBSONDocument(each) for id, each in encoded.items() if id in chosen], session)
+            return chosen
+
+        async def insert_apart() -> set[ObjectId]:
+            place = await self._known()
+            return await place.transact(lambda session: insert(place, session), own_limit(self._database.client))
+
+        if not encoded:
+            return []
+        with refusals_explained():
+            if session is None:
+                chosen = await self._apart(insert_apart)
+            else:
+                chosen = await self._within(lambda place: insert(place, session))
+        return [id if id in chosen else None for id in encoded]
 
     def forget(self) -> None:
         """Makes the next put look at staging again."""
         self._place = None
 
-    async def _insert(self, documents: list[RawBSONDocument], session: AsyncClientSession) -> None:
+    def _joined(self, session: AsyncClientSession | None, standalone: bool) -> AsyncClientSession | None:
+        session = joined_async(session, standalone=standalone)
+        if session is not None:
+            check_client(session, self._database.client, "AsyncOutbox")
+        return session
+
+    async def _within(self, insert: Callable[[_AsyncPlace], Awaitable[T]]) -> T:
         try:
-            await (await self._known()).insert(documents, session)
+            return await insert(await self._known())
         except Gone as gone:
             self.forget()
             raise dropped(self._collections) from gone
 
-    async def _insert_apart(self, documents: list[RawBSONDocument]) -> None:
-        try:
-            await self._try_apart(documents)
-        except Gone:
-            self.forget()  # a second look sees whether staging was made anew
+    async def _apart(self, insert: Callable[[], Awaitable[T]]) -> T:
+        with no_bound_async_session():
             try:
-                await self._try_apart(documents)
-            except Gone as gone:
-                raise dropped_again(self._collections) from gone
+                return await insert()
+            except Gone:
+                self.forget()  # a second look sees whether staging was made anew
+                try:
+                    return await insert()
+                except Gone as gone:
+                    raise dropped_again(self._collections) from gone
 
     async def _try_apart(self, documents: list[RawBSONDocument]) -> None:
         known, limit = await self._known(), own_limit(self._database.client)
         if len(documents) == 1:
             await known.insert_alone(documents[0], limit)
         else:
-            await known.insert_together(documents, limit)
+            await known.transact(lambda session: known.insert(documents, session), limit)
 
     async def _known(self) -> _AsyncPlace:
         known = self._place

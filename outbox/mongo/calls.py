@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 import pymongo
+from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -18,6 +19,7 @@ from pymongo.read_concern import ReadConcern
 
 from outbox.errors import UnsupportedServer
 from outbox.mongo import patience
+from outbox.mongo.codec import RAW
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,6 +90,29 @@ class Write:
         """Raises what `missing` makes when an update has matched nothing."""
         if not matched and self.missing is not None:
             raise self.missing()
+
+
+@dataclass(frozen=True)
+class Find:
+    """Describes a query of a transaction, so that either of the driver's faces can ask it."""
+
+    collection: Collection[Any]
+    filter: Mapping[str, Any]
+    fields: Mapping[str, Any] | None = None
+    """Which fields of a document are wanted; None for all."""
+    limit: int = 0
+    """The most documents; 0 for all of them."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Returns what `find` of a collection takes besides the session."""
+        return {"filter": self.filter, "projection": self.fields, "limit": self.limit}
+
+    @outside_bound_session
+    def ask(self, session: ClientSession) -> list[RawBSONDocument]:
+        """Asks it in the session's transaction. Raises pymongo's errors."""
+        with time_limit():
+            return list(self.collection.with_options(codec_options=RAW).find(**self.options, session=session))
 
 
 def transact(session: ClientSession, work: Callable[[ClientSession], T]) -> T:

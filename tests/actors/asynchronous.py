@@ -28,11 +28,11 @@ class Loops:
         self.database = database
         self._opened: AsyncMongoClient[dict[str, Any]] | None = None
 
-    def run(self, work: Callable[[AsyncOutbox], Coroutine[Any, Any, T]], **options: Any) -> T:
-        """Does the work with an outbox of the order service, in a loop of its own."""
+    def run(self, work: Callable[[AsyncOutbox], Coroutine[Any, Any, T]], messages: Any = MESSAGES, **options: Any) -> T:
+        """Does the work with an outbox of the order service, or of other messages, in a loop of its own."""
 
         async def all_of_it() -> T:
-            async with self.outbox(**options) as orders:
+            async with self.outbox(messages, **options) as orders:
                 return await work(orders)
 
         return self.run_bare(all_of_it())
@@ -48,11 +48,11 @@ class Loops:
         return self._opened
 
     @asynccontextmanager
-    async def outbox(self, **options: Any) -> AsyncIterator[AsyncOutbox]:
+    async def outbox(self, messages: Any = MESSAGES, **options: Any) -> AsyncIterator[AsyncOutbox]:
         """An outbox that was created, over a client of its own."""
         async with self.client() as client:
             self._opened = client
-            async with AsyncOutbox(client[self.database], messages=MESSAGES, **options) as orders:
+            async with AsyncOutbox(client[self.database], messages=messages, **options) as orders:
                 await orders.create()
                 yield orders
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo import AsyncMongoClient
 from pymongo.database import Database
 
-from outbox import InvalidMessage, Outbox, OutboxNotCreated, TransactionRequired, tombstone
+from outbox import AsyncOutbox, InvalidMessage, Outbox, OutboxNotCreated, TransactionRequired, tombstone
 from outbox.clock import SystemClock
 from outbox.latest import changed
 from outbox.latest.view import READER
 from outbox.shares.cursor_admin import forget
-from tests.actors.catalogue import BasketLine, Price, line, new_catalogue, price, staged, viewed
+from tests.actors.catalogue import MESSAGES, BasketLine, Price, line, new_catalogue, price, staged, viewed
 from tests.actors.latest_view import keep, number
 
 pytestmark = pytest.mark.oldest_server
 
 Document = dict[str, Any]
+Put = Callable[[Outbox, Any], Any]
 
 
 @pytest.fixture
@@ -31,15 +34,38 @@ def catalogue(database: Database[Document]) -> Iterator[Outbox]:
         yield outbox
 
 
-def put(catalogue: Outbox, message: Any) -> Any:
-    return catalogue.put(message, standalone=True, if_changed=True)
+class Changes:
+    """Puts changes by one of the two faces."""
+
+    def __init__(self, database: Database[Document], uri: str, face: str) -> None:
+        self._database = database
+        self._uri = uri
+        self._face = face
+
+    def put(self, catalogue: Outbox, message: Any) -> Any:
+        """Puts it if it changes anything; `catalogue` does so itself, unless the asynchronous face is to."""
+        if self._face == "Outbox":
+            return catalogue.put(message, standalone=True, if_changed=True)
+        return asyncio.run(self._put_async(message))
+
+    async def _put_async(self, message: Any) -> Any:
+        async with (
+            AsyncMongoClient[Document](self._uri) as client,
+            AsyncOutbox(client[self._database.name], messages=MESSAGES, sequence=False) as catalogue,
+        ):
+            return await catalogue.put(message, standalone=True, if_changed=True)
+
+
+@pytest.fixture(params=["Outbox", "AsyncOutbox"])
+def put(request: pytest.FixtureRequest, database: Database[Document], mongo_uri: str) -> Put:
+    return Changes(database, mongo_uri, request.param).put
 
 
 def in_staging(catalogue: Outbox) -> int:
     return catalogue.collections.staging.count_documents({})
 
 
-def test_what_the_view_has_already_is_not_put(catalogue: Outbox) -> None:
+def test_what_the_view_has_already_is_not_put(catalogue: Outbox, put: Put) -> None:
     assert put(catalogue, price("a", 1)) is None
     assert put(catalogue, line("o1", 7, 1)) is None
     assert in_staging(catalogue) == 0
@@ -56,7 +82,7 @@ def test_without_the_option_it_is_put(catalogue: Outbox) -> None:
     assert isinstance(catalogue.put(price("a", 1), standalone=True, if_changed=False), ObjectId)
 
 
-def test_what_is_on_its_way_to_the_view_counts(catalogue: Outbox) -> None:
+def test_what_is_on_its_way_to_the_view_counts(catalogue: Outbox, put: Put) -> None:
     """Goes red when only the view is asked: it has the old data, and the change back would be left out."""
     assert put(catalogue, price("a", 2)) is not None
     assert put(catalogue, price("a", 2)) is None
@@ -68,7 +94,7 @@ def test_what_is_on_its_way_to_the_view_counts(catalogue: Outbox) -> None:
     assert put(catalogue, price("a", 1)) is not None
 
 
-def test_where_staging_and_the_log_differ_it_is_put(catalogue: Outbox) -> None:
+def test_where_staging_and_the_log_differ_it_is_put(catalogue: Outbox, put: Put) -> None:
     """Which of them is newer is not known here."""
     number(catalogue, price("a", 2))
     catalogue.put(price("a", 3), standalone=True)
@@ -76,7 +102,7 @@ def test_where_staging_and_the_log_differ_it_is_put(catalogue: Outbox) -> None:
     assert put(catalogue, price("a", 3)) is not None
 
 
-def test_a_tombstone_ends_what_is_there_once(catalogue: Outbox) -> None:
+def test_a_tombstone_ends_what_is_there_once(catalogue: Outbox, put: Put) -> None:
     assert put(catalogue, tombstone(Price, key="a")) is not None
     assert put(catalogue, tombstone(Price, key="a")) is None
     number_all(catalogue)
@@ -90,14 +116,14 @@ def number_all(catalogue: Outbox) -> None:
     keep(catalogue)
 
 
-def test_what_a_tombstone_has_ended_comes_anew(catalogue: Outbox) -> None:
+def test_what_a_tombstone_has_ended_comes_anew(catalogue: Outbox, put: Put) -> None:
     number(catalogue, tombstone(Price, key="a"))
     keep(catalogue)
 
     assert put(catalogue, price("a", 1)) is not None
 
 
-def test_a_list_is_decided_message_by_message_and_in_order(catalogue: Outbox) -> None:
+def test_a_list_is_decided_message_by_message_and_in_order(catalogue: Outbox, put: Put) -> None:
     messages = [price("a", 1), price("a", 2), price("a", 1), price("a", 1), price("b", 1), price("c", 1)]
 
     ids = put(catalogue, messages)
@@ -118,7 +144,7 @@ def test_it_sees_what_its_own_transaction_has_put(catalogue: Outbox) -> None:
     assert in_staging(catalogue) == 2
 
 
-def test_an_abort_takes_it_back(catalogue: Outbox) -> None:
+def test_an_abort_takes_it_back(catalogue: Outbox, put: Put) -> None:
     with catalogue.collections.client.start_session() as session:
         session.start_transaction()
         assert catalogue.put(price("a", 2), session=session, if_changed=True) is not None
@@ -127,7 +153,7 @@ def test_an_abort_takes_it_back(catalogue: Outbox) -> None:
     assert put(catalogue, price("a", 2)) is not None
 
 
-def test_those_at_the_same_time_lose_no_change(catalogue: Outbox) -> None:
+def test_those_at_the_same_time_lose_no_change(catalogue: Outbox, put: Put) -> None:
     """Of each of them, what is newest at the end is what somebody put last."""
 
     def change(seed: int) -> None:
@@ -145,7 +171,7 @@ def test_those_at_the_same_time_lose_no_change(catalogue: Outbox) -> None:
 
 @pytest.mark.parametrize("lagging", ["never kept", "forgotten", "far behind", "much in staging"])
 def test_where_the_newest_is_not_certain_it_is_put(
-    catalogue: Outbox, lagging: str, monkeypatch: pytest.MonkeyPatch
+    catalogue: Outbox, put: Put, lagging: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if lagging in ("never kept", "forgotten"):
         forget(catalogue.collections, READER, SystemClock())
@@ -162,7 +188,7 @@ def test_where_the_newest_is_not_certain_it_is_put(
     assert put(catalogue, price("a", 1)) is not None
 
 
-def test_what_the_log_has_rolled_over_before_the_view_had_it_is_not_guessed(catalogue: Outbox) -> None:
+def test_what_the_log_has_rolled_over_before_the_view_had_it_is_not_guessed(catalogue: Outbox, put: Put) -> None:
     cursors = catalogue.collections.cursors
     number(catalogue, *(price("b", cents) for cents in range(3)))
     keep(catalogue)
@@ -171,7 +197,7 @@ def test_what_the_log_has_rolled_over_before_the_view_had_it_is_not_guessed(cata
     assert put(catalogue, price("a", 1)) is not None
 
 
-def test_other_languages_documents_in_staging_are_looked_at_too(catalogue: Outbox) -> None:
+def test_other_languages_documents_in_staging_are_looked_at_too(catalogue: Outbox, put: Put) -> None:
     staging = catalogue.collections.staging
     staging.insert_many([staged("price", {"sku": "a", "cents": 2}, "a"), staged("price", {"sku": "n"}, None)])
     staging.insert_one(staged("line", None, "o1", **{"compaction-id": "7"}))
@@ -180,7 +206,7 @@ def test_other_languages_documents_in_staging_are_looked_at_too(catalogue: Outbo
     assert put(catalogue, line("o1", 7, 1)) is not None
 
 
-def test_a_type_that_is_not_compacted_is_refused_and_nothing_is_put(catalogue: Outbox) -> None:
+def test_a_type_that_is_not_compacted_is_refused_and_nothing_is_put(catalogue: Outbox, put: Put) -> None:
     with pytest.raises(InvalidMessage, match="view: if_changed=True"):
         put(catalogue, [price("z", 1), viewed("x")])
 
@@ -192,7 +218,9 @@ def test_it_needs_a_transaction_as_every_put_does(catalogue: Outbox) -> None:
         catalogue.put(price("a", 1), if_changed=True)
 
 
-def test_an_outbox_that_was_dropped_is_not_written_to(catalogue: Outbox, database: Database[Document]) -> None:
+def test_an_outbox_that_was_dropped_is_not_written_to(
+    catalogue: Outbox, put: Put, database: Database[Document]
+) -> None:
     put(catalogue, price("a", 2))
     with new_catalogue(database) as other:
         other.drop()

@@ -1,7 +1,7 @@
 """The outbox for asyncio: puts by the asynchronous driver itself, reading by the process's reader threads."""
 
-from outbox.aio.consumer import AsyncConsumer
-from outbox.aio.inbox import AsyncInbox
+from outbox.aio.consumers.consumer import AsyncConsumer
+from outbox.aio.consumers.inbox import AsyncInbox
 from outbox.aio.outbox import AsyncOutbox
 from outbox.aio.records import AsyncRecords
 

@@ -12,7 +12,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
 from outbox.aio.changed import AsyncChangedOnly
-from outbox.aio.consumer import AsyncConsumer
+from outbox.aio.consumers.consumer import AsyncConsumer
 from outbox.aio.database import majority_async_database, synchronous_twin
 from outbox.aio.growth import Growth
 from outbox.aio.put import AsyncPutter

@@ -12,8 +12,8 @@ from typing import Any, Generic, Literal, TypeVar
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
-from outbox.aio.handlers import HandlerCancelled, Handlers, LoopStop
-from outbox.aio.in_transaction import AsyncInTransaction
+from outbox.aio.consumers.handlers import HandlerCancelled, Handlers, LoopStop
+from outbox.aio.consumers.in_transaction import AsyncInTransaction
 from outbox.aio.synchronous import Synchronous
 from outbox.aio.threads import hand_over
 from outbox.aio.waiting import wait_until

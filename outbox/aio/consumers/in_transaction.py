@@ -11,7 +11,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.read_concern import ReadConcern
 
-from outbox.aio.handlers import HandlerCancelled, Handlers
+from outbox.aio.consumers.handlers import HandlerCancelled, Handlers
 from outbox.consumers.in_transaction import InTransaction, check_open, one_by_one
 from outbox.consumers.in_turn import Terms
 from outbox.log.record import Record

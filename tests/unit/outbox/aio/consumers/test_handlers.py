@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from outbox.aio.handlers import HandlerCancelled, Handlers, LoopStop
+from outbox.aio.consumers.handlers import HandlerCancelled, Handlers, LoopStop
 
 
 async def _seven() -> int:

@@ -12,31 +12,25 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
 from outbox.aio.changed import AsyncChangedOnly
-from outbox.aio.consumers.consumer import AsyncConsumer
 from outbox.aio.database import majority_async_database, synchronous_twin
-from outbox.aio.growth import Growth
 from outbox.aio.put import AsyncPutter
-from outbox.aio.records import AsyncRecords
+from outbox.aio.reading import AsyncReading
 from outbox.aio.synchronous import Synchronous
 from outbox.aio.waiting import wait_until
 from outbox.clock import SystemClock
-from outbox.dead_letters.store import OnPoison
-from outbox.events import OnEvent
 from outbox.location import Location, PassedWait
 from outbox.location import message_id as read_id
-from outbox.messages.message_types import Key, MessageTypes
+from outbox.messages.message_types import MessageTypes
 from outbox.monitoring.status import Status
 from outbox.outbox import Outbox
 from outbox.reader_status import ReaderStatus
-from outbox.readers.query import OnGap, Where, asked
-from outbox.readers.start import Start
 from outbox.reading import STOP_SECONDS
 from outbox.staging.put import Message, as_sequence
 
 M = TypeVar("M")
 
 
-class AsyncOutbox:
+class AsyncOutbox(AsyncReading):
     """The outbox `name` of a service that runs on asyncio; it has what Outbox has, and takes the same arguments.
 
     database: of a pymongo.AsyncMongoClient. Puts go through that client, in its transactions. All else goes through a
@@ -59,9 +53,7 @@ class AsyncOutbox:
     ) -> None:
         own = majority_async_database(database, "AsyncOutbox")
         self.name = name
-        self._database = own
-        self._types = MessageTypes(messages)
-        self._sync = Synchronous(
+        sync = Synchronous(
             synchronous_twin(database),
             lambda twin: Outbox(
                 twin,
@@ -72,8 +64,7 @@ class AsyncOutbox:
                 sequence=sequence,
             ),
         )
-        self._outbox = self._sync.outbox
-        self._growth = Growth(self._outbox)
+        super().__init__(sync, own, MessageTypes(messages))
         self._putter = AsyncPutter(own, self._outbox.collections, self._types, max_message_bytes)
 
     async def create(self) -> None:
@@ -146,98 +137,6 @@ class AsyncOutbox:
         if self._outbox.unattended.is_due():
             self._sync.soon(self._outbox.unattended.check)
         return ids if isinstance(message, Sequence) else ids[0]
-
-    def observe(
-        self,
-        start: Start = "latest",
-        *,
-        types: Sequence[str | type[Any]] | None = None,
-        key: Key | None = None,
-        where: Where | None = None,
-        on_gap: OnGap = "error",
-        on_event: OnEvent | None = None,
-    ) -> AsyncRecords:
-        """Returns the records from `start` on, for `async for`; it goes on until it is left, or this is closed.
-
-        Takes what Outbox.observe takes; `where`, `on_gap` and `on_event` are plain functions, called on the loop's
-        thread. start="latest" means when the first record is asked for, or `async with orders.observe() as records:`
-        is entered. Raises InvalidStart, InvalidSelector, InvalidArgument and UnknownMessage.
-        """
-        self._outbox.check_usable()
-        query = asked(self._types, start, types, key, on_gap, where, on_event)
-        return AsyncRecords(self._sync, query, self._types.decode, self._growth)
-
-    def read(
-        self,
-        start: Start = "earliest",
-        *,
-        types: Sequence[str | type[Any]] | None = None,
-        key: Key | None = None,
-        where: Where | None = None,
-        on_gap: OnGap = "error",
-    ) -> AsyncRecords:
-        """Returns the records from `start` to the head, for `async for`. Never sequences. Raises as `observe`."""
-        self._outbox.check_usable()
-        return AsyncRecords(self._sync, asked(self._types, start, types, key, on_gap, where), self._types.decode, None)
-
-    @overload
-    def consumer(
-        self,
-        name: str,
-        *,
-        types: Sequence[type[M]],
-        key: Key | None = None,
-        start: Start = "earliest",
-        shares: int | None = None,
-        concurrency: int = 1,
-        attempts: int | None = 10,
-        on_poison: OnPoison = "park-key",
-        on_event: OnEvent | None = None,
-    ) -> AsyncConsumer[M]: ...
-    @overload
-    def consumer(
-        self,
-        name: str,
-        *,
-        types: Sequence[str | type[Any]] | None = None,
-        key: Key | None = None,
-        start: Start = "earliest",
-        shares: int | None = None,
-        concurrency: int = 1,
-        attempts: int | None = 10,
-        on_poison: OnPoison = "park-key",
-        on_event: OnEvent | None = None,
-    ) -> AsyncConsumer[Any]: ...
-    def consumer(
-        self,
-        name: str,
-        *,
-        types: Sequence[str | type[Any]] | None = None,
-        key: Key | None = None,
-        start: Start = "earliest",
-        shares: int | None = None,
-        concurrency: int = 1,
-        attempts: int | None = 10,
-        on_poison: OnPoison = "park-key",
-        on_event: OnEvent | None = None,
-    ) -> AsyncConsumer[Any]:
-        """Makes a consumer: it handles messages with coroutines, and remembers under its name where it is.
-
-        Takes what Outbox.consumer takes; `on_event` is called on a thread of the consumer's. Asks no server. Raises
-        InvalidConsumer, InvalidName, InvalidStart, InvalidSelector and UnknownMessage.
-        """
-        consumer = self._outbox.consumer(
-            name,
-            types=types,
-            key=key,
-            start=start,
-            shares=shares,
-            concurrency=concurrency,
-            attempts=attempts,
-            on_poison=on_poison,
-            on_event=on_event,
-        )
-        return AsyncConsumer(self._sync, self._database, consumer, concurrency)
 
     async def sequence(self) -> int:
         """Numbers what staging holds, once, as Outbox.sequence; returns how many messages that were."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from pymongo.errors import PyMongoError
 
+from outbox.aio.first import FirstPortions
 from outbox.aio.growth import Growth
 from outbox.aio.synchronous import Synchronous
 from outbox.clock import SystemClock
@@ -28,6 +30,10 @@ logger = logging.getLogger("outbox")
 T = TypeVar("T")
 
 _RETRY_SECONDS = 0.1
+
+
+class _Over(Exception):
+    """It was ended while it asked. Never leaves this module."""
 
 
 class AsyncRecords:
@@ -50,6 +56,7 @@ class AsyncRecords:
         self._growth = growth
         self._tell = teller(query.on_event)
         self._clock = SystemClock()
+        self._first = None if query.first is None else FirstPortions(query.first())
         self._reader: LogReader | None = None
         self._head: Head | None = None
         self._is_taken = False
@@ -78,6 +85,8 @@ class AsyncRecords:
         except asyncio.CancelledError:
             self._rest()
             raise
+        except _Over:
+            pass
         except BaseException:
             self._end()
             raise
@@ -90,10 +99,15 @@ class AsyncRecords:
         """Begins: what is put from now on is given, also with start="latest"."""
         self._take()
         try:
-            await self._open()
+            if self._first is None:
+                await self._open()
+            else:
+                self._join()
         except asyncio.CancelledError:
             self._rest()
             raise
+        except _Over:
+            self._end()
         except BaseException:
             self._end()
             raise
@@ -146,6 +160,8 @@ class AsyncRecords:
     async def _fetch(self) -> bool:
         """Reads the next portion, and waits for it if need be. False: there is no more to come."""
         self._portion = iter(())
+        if self._first is not None and await self._fetch_first(self._first):
+            return True
         reader = await self._open()
         await asyncio.sleep(0)  # what was read for all is there at once: a loop that keeps up would let nobody else run
         while not self._is_over():
@@ -168,6 +184,22 @@ class AsyncRecords:
             await self._growth.beyond(reader.position, self._waits)
         return False
 
+    async def _fetch_first(self, first: FirstPortions) -> bool:
+        """Reads the next portion of what comes before the log. False: there is no more of it, or this has ended."""
+        self._join()
+        while not self._is_over():
+            portion = await self._riding_out(first.read)
+            if portion is None:
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self._query = replace(self._query, pinned=portion.start, where=first.wants)
+            self._portion = iter(portion.records)
+            if portion.records:
+                return True
+            self._first = None
+            return False
+        return False
+
     def _told(self, reader: LogReader) -> list[Batch] | None:
         if self._growth is None or self._asked is not None:  # whose asker was cancelled: a thread uses the reader
             return None
@@ -179,8 +211,11 @@ class AsyncRecords:
             self._tell(CaughtUp(head))
             self._tell(Idle())
 
-    async def _open(self) -> LogReader:
+    def _join(self) -> None:
         self._head = None if self._growth is None else self._growth.join(self)
+
+    async def _open(self) -> LogReader:
+        self._join()
         if self._reader is None:
             self._reader = await self._riding_out(self._opened)
             self._tell(Started())
@@ -189,11 +224,13 @@ class AsyncRecords:
     async def _riding_out(self, call: Callable[[], T]) -> T:
         """Asks until there is an answer, through step-downs and disconnects."""
         lost_at: float | None = None
-        while True:
+        while not self._is_over():
             try:
                 result = await self._ask(call)
             except PyMongoError as error:
-                if self._growth is None or not is_transient(error) or self._is_over():
+                if self._is_over():
+                    break  # the outbox was closed: that the server is away, too, concerns nobody any more
+                if self._growth is None or not is_transient(error):
                     raise
                 if lost_at is None:
                     lost_at = self._clock.monotonic()
@@ -205,6 +242,7 @@ class AsyncRecords:
                 if lost_at is not None:
                     self._tell(Reconnected(self._clock.monotonic() - lost_at))
                 return result
+        raise _Over
 
     async def _ask(self, call: Callable[[], T]) -> T:
         """Calls it on a thread. The answer to a call whose caller was cancelled is that of the next, same one."""

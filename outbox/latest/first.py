@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from outbox.errors import InvalidSelector
 from outbox.latest.view import LatestView, deployed_compactions, id_of
@@ -60,14 +60,16 @@ class LatestFirst:
         return id_of(record, self._compactions) is not None
 
     def read(self) -> Sequence[Record[Any]]:
-        """Reads some more entries; none when all are read. Raises pymongo's errors; may be called again then."""
-        session = self._session or self._open()
+        """Reads some more entries; none when all are read. Raises pymongo's errors; may be called again then, and after
+        `close`, which gives the snapshot back."""
+        session = self._session or self._reopened()
         try:
             entries = self._view.entries(self._given, self._position, self._compactions, self._decode, session)
         except OperationFailure as error:
             if error.code not in _SNAPSHOT_GONE:
                 raise
-            entries = self._view.entries(self._given, self._position, self._compactions, self._decode, self._open())
+            session = self._reopened()
+            entries = self._view.entries(self._given, self._position, self._compactions, self._decode, session)
         if entries:
             self._given = entries[-1].seq
         return entries
@@ -76,6 +78,15 @@ class LatestFirst:
         self.close()
         self._session = self._collections.client.start_session(snapshot=True)
         return self._session
+
+    def _reopened(self) -> ClientSession:
+        """Takes another snapshot. Raises AutoReconnect while the view is made anew: it lacks what it had."""
+        session = self._open()
+        position = self._view.position(session)
+        if position is None or position < self._position:
+            self.close()
+            raise AutoReconnect(f"{self._collections.latest.full_name} is being made anew, up to seq {self._position}")
+        return session
 
     def close(self) -> None:
         """Ends the snapshot. Closing twice does nothing."""

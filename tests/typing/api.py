@@ -294,6 +294,11 @@ async def asynchronous(client: AsyncMongoClient[dict[str, Any]]) -> None:
             assert_type(await orders.put([OrderPlaced(order_id="42")], session=session), list[ObjectId])
         async for record in orders.observe(start="earliest", types=[OrderPlaced]):
             assert_type(record, Record[Any])
+        async for newest in orders.latest([OrderPlaced]):
+            assert_type(newest, Record[Any])
+        placed = OrderPlaced(order_id="42")
+        assert_type(await orders.put(placed, standalone=True, if_changed=True), ObjectId | None)
+        assert_type(await orders.put([placed], standalone=True, if_changed=True), list[ObjectId | None])
         assert_type(await orders.status(), Status)
         assert_type(await orders.readers(), list[ReaderStatus])
         assert_type(await orders.find("0" * 24), Location)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from pymongo.database import Database
+from pymongo.errors import AutoReconnect
 
 from outbox import AsyncOutbox, HistoryLost, InvalidArgument, LogReplaced, Outbox, OutboxClosed, OutboxNotCreated
 from outbox.aio import AsyncRecords
+from outbox.aio import records as asking
 from outbox.events import CaughtUp, Event, Fetched, Idle, Started, Stopped
 from outbox.log.batch import Batch
 from outbox.readers.reader import LogReader
@@ -319,3 +321,22 @@ def test_what_a_closed_loop_has_read_is_not_waited_for_in_another(
     loops.run_bare(in_another())
     go_on.set()
     loops.run_bare(outbox.close())
+
+
+def test_closing_the_outbox_ends_a_loop_that_rides_out_an_outage(loops: Loops, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(orders: AsyncOutbox) -> None:
+        tried = []
+
+        def fails(*_: Any) -> LogReader:
+            tried.append(1)
+            raise AutoReconnect("connection closed")
+
+        monkeypatch.setattr(asking, "open_reader", fails)
+        waiting = asyncio.ensure_future(anext(orders.observe("earliest")))
+        await until(lambda: len(tried) > 1, "it to try again")
+        await orders.close()
+        async with asyncio.timeout(30):
+            with pytest.raises(StopAsyncIteration):
+                await waiting
+
+    loops.run(work)

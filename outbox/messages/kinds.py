@@ -42,7 +42,10 @@ class Kind(Protocol):
         """Makes the JSON Schema 2020-12 of the value on Kafka. Raises as `check`."""
 
     def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
-        """Checks a message, and returns its data twice: as values, and encoded. Raises InvalidMessage."""
+        """Checks a message, and returns its data twice: as values, and encoded.
+
+        Raises InvalidMessage, also for a value that JSON does not have.
+        """
 
     def decode(self, cls: Any, data: dict[str, Any]) -> Any:
         """Makes a message of stored data, leaving out unknown fields. Raises ValueError, which says why."""

@@ -15,7 +15,6 @@ from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
 from outbox.messages.compaction import KEY, KEY_TYPES, compaction_id, key_text
 from outbox.messages.declaration import Declaration, compaction_of, declaration_of
 from outbox.messages.dialects import JSON
-from outbox.messages.not_json import not_json
 from outbox.mongo.codec import DECODED
 
 Key = str | int | ObjectId | UUID
@@ -69,9 +68,6 @@ class MessageTypes:
                 "decorate it with @message and give it to Outbox(messages=[…])"
             )
         data, encoded = declaration.kind.encode(message, declaration.type, strict=declaration.strict)
-        missing = not_json(data)
-        if missing is not None:
-            raise InvalidMessage(f"{declaration.type}: {missing}: no relay could deliver it")
         return declaration.type, self._key(declaration, data), encoded
 
     def _key(self, declaration: Declaration, data: dict[str, Any]) -> str | None:

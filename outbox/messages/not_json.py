@@ -11,8 +11,17 @@ from uuid import UUID
 
 from bson import Binary, Code, DBRef, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 
+from outbox.errors import InvalidMessage
+
 _PLAIN = frozenset({str, int, bool, type(None), bytes, datetime, ObjectId, UUID, Int64, Binary})  # most values
 _MISSING = (Timestamp, Regex, re.Pattern, Code, MinKey, MaxKey)
+
+
+def check_json(type: str, data: Mapping[str, Any]) -> None:
+    """Raises InvalidMessage for data with such a value."""
+    missing = not_json(data)
+    if missing is not None:
+        raise InvalidMessage(f"{type}: {missing}: no relay could deliver it")
 
 
 def not_json(data: Mapping[str, Any]) -> str | None:

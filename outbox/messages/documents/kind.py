@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import Any
 
@@ -19,9 +20,12 @@ from outbox.errors import InvalidMessage, InvalidMessageClass
 from outbox.messages.compaction import key_text
 from outbox.messages.dialects import Schema
 from outbox.messages.documents import fields as document_fields
+from outbox.messages.documents.conversions import Unsure
 from outbox.messages.documents.decoding import Decoder
 from outbox.messages.documents.exact import changes, is_exact, keep_in_all
+from outbox.messages.documents.plan import Plans
 from outbox.messages.kinds import Kind, NotDefined
+from outbox.messages.not_json import check_json
 from outbox.mongo.codec import DECODED
 
 KEY_FIELDS = (fields.StringField, fields.IntField, fields.ObjectIdField, fields.UUIDField)
@@ -46,6 +50,7 @@ class DocumentKind:
 
     def __init__(self) -> None:
         self._decoder = Decoder()
+        self._plans = Plans()
 
     def owns(self, cls: type) -> bool:
         return issubclass(cls, EmbeddedDocument)
@@ -83,11 +88,16 @@ class DocumentKind:
         return document_fields.json_schema(cls)
 
     def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
+        # Whatever is not taken here is not refused yet: mongoengine decides, and says why.
+        with contextlib.suppress(Unsure, AssertionError, *_REFUSALS):
+            return _encoded(self._plans.data_of(message))
+        return self._encode(message, type, strict=strict)
+
+    def _encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
+        """Lets mongoengine check the message, and make its data."""
         try:
             message.validate()
-            data = message.to_mongo()
-            data.pop("_cls", None)  # the type says which class it is, also after the class is renamed
-            encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
+            data, encoded = _encoded(message.to_mongo())
             changed = _changed(message, strict=strict)
         except OverflowError as error:
             raise InvalidMessage(f"{type}: {error} (integers are 64 bits wide)") from error
@@ -97,6 +107,7 @@ class DocumentKind:
             raise InvalidMessage(f"{type}: {why}") from error
         if changed:
             raise InvalidMessage(f"{type}: {changed}")
+        check_json(type, data)
         return data, encoded
 
     def decode(self, cls: Any, data: dict[str, Any]) -> Any:
@@ -115,6 +126,11 @@ class DocumentKind:
             return key_text(field.to_mongo(converted))
         except (ValidationError, TypeError, ValueError, ArithmeticError) as error:
             raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _encoded(data: dict[str, Any]) -> tuple[dict[str, Any], RawBSONDocument]:
+    data.pop("_cls", None)  # the type says which class it is, also after the class is renamed
+    return data, RawBSONDocument(bson.encode(data, codec_options=DECODED))
 
 
 def _changed(message: Any, *, strict: bool) -> str:

@@ -20,6 +20,7 @@ from outbox.messages.models.model_fields import fields_of
 from outbox.messages.models.numbers import Whole
 from outbox.messages.models.scalars import Id, Nothing, Text, Universal
 from outbox.messages.models.union import Union
+from outbox.messages.not_json import check_json
 from outbox.mongo.codec import DECODED
 
 
@@ -67,11 +68,13 @@ class ModelKind:
     def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
         try:
             data = self._form(message.__class__).encode(message)
-            return data, RawBSONDocument(bson.encode(data, codec_options=DECODED))
+            encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
         except Unfit as error:
             raise InvalidMessage(f"{type}: {error}") from None
         except (bson.errors.BSONError, OverflowError, ValueError, TypeError, RecursionError) as error:
             raise InvalidMessage(f"{type}: {error.__class__.__name__}: {error}") from error
+        check_json(type, data)
+        return data, encoded
 
     def decode(self, cls: Any, data: dict[str, Any]) -> Any:
         return self._form(cls).decode(data)

@@ -15,6 +15,7 @@ from outbox.messages.compaction import KEY_TYPES, key_text
 from outbox.messages.declaration import checked_name, declared
 from outbox.messages.dialects import Schema
 from outbox.messages.kinds import Kind
+from outbox.messages.not_json import check_json
 from outbox.messages.plain.evaluation import Finding, finding
 from outbox.messages.plain.keywords import findings
 from outbox.messages.plain.translation import translated
@@ -108,6 +109,7 @@ class PlainKind:
         found = finding(message._outbox_schema, data)
         if isinstance(found, str):
             raise InvalidMessage(f"{type}: {found}")
+        check_json(type, data)
         return data, RawBSONDocument(encoded)
 
     def decode(self, cls: Any, data: dict[str, Any]) -> Any:

@@ -17,7 +17,8 @@ from bench.workloads.reads import until_seen
 from outbox import Consumer, Outbox, Record
 from outbox.mongo.calls import transact
 
-_DIVISOR = 20
+_DIVISORS = {1: 20, 100: 5}
+"""Which part of the load is handled in transactions of so many records: long enough for a start to count little."""
 
 
 class Consume(InTurns):
@@ -56,7 +57,7 @@ class ConsumeInTransactions(InTurns):
     def __init__(self, stage: Stage, batch: int) -> None:
         self._stage = stage
         self._batch = batch
-        self._count = stage.load.part(_DIVISOR)
+        self._count = stage.load.part(_DIVISORS[batch])
 
     def ours(self) -> Figures:
         with Outbox(self._stage.full.collections.database, sequence=False) as outbox:

@@ -19,6 +19,7 @@ from outbox.errors import (
     OutboxNotCreated,
     PoisonMessage,
 )
+from outbox.log.batch import MAX_RECORDS, PORTION
 from outbox.log.reader_id import forget_command, reset_command, shares_command
 from outbox.log.record import Decode
 from outbox.readers.query import Query
@@ -44,7 +45,9 @@ class ConsumerConfig(DeliveryConfig[Delivery]):
 
     def encoder(self, target: Target[Delivery], log: str) -> RecordDecoder:
         """See DeliveryConfig."""
-        return RecordDecoder(self.decode, self.wanted)
+        # A transaction is of what waits together; for all others, what is decoded late is soon forgotten again.
+        portion = MAX_RECORDS if isinstance(target, InTransaction) else PORTION
+        return RecordDecoder(self.decode, self.wanted, portion)
 
     @property
     def begins(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from outbox.delivery.ports import Wanted
 from outbox.errors import OutboxError
-from outbox.log.batch import Batch
+from outbox.log.batch import PORTION, Batch
 from outbox.log.position import Mark
 from outbox.log.record import Decode, Record
 from outbox.shares.share import Share
@@ -19,16 +19,17 @@ Delivery = tuple[int, Record[Any]]
 class RecordDecoder:
     """Is outbox.delivery.ports.Encoder for handlers in this process. Not thread-safe."""
 
-    def __init__(self, decode: Decode, wanted: Wanted | None) -> None:
+    def __init__(self, decode: Decode, wanted: Wanted | None, portion: int = PORTION) -> None:
+        """portion: how many records are decoded at a time."""
         self._decode = decode
         self._wanted = wanted
+        self._portion = portion
 
-    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Delivery], list[Mark]] | None:
-        """See Encoder. None for a batch that cannot be decoded: then the caller finds out why."""
-        try:
-            records = batch.records(self._decode)
-        except OutboxError:
-            return None
+    def encode_plain(self, batch: Batch, share: Share) -> Iterator[tuple[list[Delivery], list[Mark]]]:
+        """See Encoder."""
+        return (self._encoded(records, share) for records in batch.portions(self._decode, self._portion))
+
+    def _encoded(self, records: Sequence[Record[Any]], share: Share) -> tuple[list[Delivery], list[Mark]]:
         last = records[-1]
         if not share.is_all:
             records = share.chosen(records)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, Generic, NamedTuple
 
 from outbox.clock import Clock
 from outbox.delivery.ports import BatchReader, Encoder, Item, Parking, RecordBatch, Wanted
-from outbox.errors import DeliveryFailed, DeliveryRefused, LeaseLost, OutboxError, PoisonMessage, Unreachable, Verdict
+from outbox.errors import (
+    DeliveryFailed,
+    DeliveryRefused,
+    LeaseLost,
+    LogCorrupt,
+    OutboxError,
+    PoisonMessage,
+    Unreachable,
+    Verdict,
+)
 from outbox.events import Fetched, OnEvent, Parked, teller
 from outbox.log.batch import Batch
 from outbox.log.position import Mark
@@ -61,6 +70,8 @@ class Intake(Generic[Item]):
         self._batches: deque[RecordBatch] = deque()
         self._records: list[Record[Any]] = []  # of a batch that had to be decoded
         self._foreign: Mark | None = None  # the last record of that batch, if it is left out
+        self._plainly: Iterator[tuple[list[Item], list[Mark]]] | None = None  # of the batch that comes next
+        self._taken = 0
         self._read_at: float | None = None
 
     def take(self) -> Portion[Item] | None:
@@ -92,17 +103,37 @@ class Intake(Generic[Item]):
         return bool(self._batches)
 
     def _plain(self) -> Portion[Item] | None:
-        """Takes a whole batch without decoding it, if nothing in it may have to wait and all of it is plain."""
-        if self._records or self._foreign or self._refused or not self._parking.is_idle:
+        """Takes what is next of a batch as the encoder gives it, if none of that may have to wait."""
+        if self._records or self._foreign:
             return None
         batch = self._batches[0]
-        encoded = self._encoder.encode_plain(batch, self._share) if isinstance(batch, Batch) else None
-        if encoded is None:
+        if not isinstance(batch, Batch) or self._refused or not self._parking.is_idle:
+            self._leave_plain()
             return None
-        self._batches.popleft()
-        outgoing, marks = encoded
+        if self._plainly is None:
+            encoded = self._encoder.encode_plain(batch, self._share)
+            if encoded is None:
+                return None
+            self._plainly = iter(encoded)
+        try:
+            outgoing, marks = next(self._plainly)
+        except LogCorrupt:  # what is read now one by one halts there
+            self._leave_plain()
+            return None
         last = marks[-1][0]
+        if last == batch.last:
+            self._batches.popleft()
+            self._plainly = None
+        self._taken = last
         return Portion(outgoing, marks, () if outgoing and outgoing[-1][0] == last else (last,))
+
+    def _leave_plain(self) -> None:
+        """Leaves the rest of a batch, of which a part was taken plainly, to be decoded."""
+        batch = self._batches[0]
+        if self._plainly is not None and isinstance(batch, Batch):
+            if self._taken >= batch.first:
+                self._batches[0] = batch._replace(skip=self._taken + 1 - batch.first)
+            self._plainly = None
 
     def _decode(self) -> bool:
         """Decodes the next batch into records; False if it cannot be decoded."""
@@ -164,6 +195,8 @@ class Intake(Generic[Item]):
         """Goes on from the seq `position`."""
         self._reader.move(position)
         self._batches.clear()
+        self._plainly = None
+        self._taken = 0
         self._records.clear()
         self._foreign = None
         self.halt = None

@@ -5,7 +5,7 @@ relay.kafka and relay.testing have the sinks; tests/contract has the suites that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -139,10 +139,11 @@ class TransactionalSink(Sink, Protocol):
 class Encoder(Protocol[Item]):
     """Makes what a target takes out of the log's records. Not thread-safe."""
 
-    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Item], list[Mark]] | None:
-        """Encodes the share's records of a batch without decoding them; returns them, and their marks.
+    def encode_plain(self, batch: Batch, share: Share) -> Iterable[tuple[list[Item], list[Mark]]] | None:
+        """Encodes the share's records of a whole batch; gives them with their marks, in one portion or in several.
 
-        The batch's last record always has a mark. None when something in the batch needs `encode`.
+        The last record of a portion always has a mark. None when something in the batch needs `encode`. A portion that
+        cannot be decoded raises LogCorrupt.
         """
 
     def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Item], list[Mark], OutboxError | None]:

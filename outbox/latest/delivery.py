@@ -70,7 +70,7 @@ class ViewEncoder:
         self._looked = time.monotonic()
         self._names = [Element(TEXT, _text(type)).named(b"type") for type in config.compactions]
 
-    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Delivery], list[Mark]] | None:
+    def encode_plain(self, batch: Batch, share: Share) -> list[tuple[list[Delivery], list[Mark]]] | None:
         """See Encoder. Raises DeliveryFailed when a type is compacted that the view does not cover yet."""
         now = time.monotonic()
         if now - self._looked >= _LOOK_SECONDS:
@@ -82,7 +82,7 @@ class ViewEncoder:
         if any(name in batch.raw for name in self._names):
             return None
         seq, id, created = batch.heads()[-1]
-        return [], [(seq, created, id)]
+        return [([], [(seq, created, id)])]
 
     def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Delivery], list[Mark], OutboxError | None]:
         """See Encoder."""

@@ -42,14 +42,15 @@ class Encoder:
         self._log_header = ("log", log)
         self._known: dict[str, tuple[str, tuple[str, str]]] = {}
 
-    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Outgoing], list[Mark]] | None:
+    def encode_plain(self, batch: Batch, share: Share) -> list[tuple[list[Outgoing], list[Mark]]] | None:
         """Encodes the records of a batch that the share takes, without decoding them.
 
-        Returns them and their marks, and always the mark of the batch's last record. None when `encode` has to decide:
-        above all when a type is not known yet, or when a record cannot be sent.
+        Returns one portion: them and their marks, and always the mark of the batch's last record. None when `encode`
+        has to decide: above all when a type is not known yet, or when a record cannot be sent.
         """
         chosen, log = None if share.is_all else share, self._log_header
-        return None if _encode_plain is None else _encode_plain(batch.raw, batch.skip, self._known, log, chosen)
+        encoded = None if _encode_plain is None else _encode_plain(batch.raw, batch.skip, self._known, log, chosen)
+        return None if encoded is None else [encoded]
 
     def encode(self, records: Sequence[Record[Any]]) -> tuple[list[Outgoing], list[Mark], RelayError | None]:
         """Encodes records up to the first that cannot be sent. Returns them, their marks, and that one's error."""

@@ -40,7 +40,8 @@ def both_ways(batch: Batch, share: Share = ALL) -> tuple[Encoded | None, Encoded
     last = records[-1]
     if not marks or marks[-1][0] != last.seq:
         marks.append((last.seq, last.created_ms, last.id_bytes))
-    return encoder.encode_plain(batch, share), error if error is not None else (outgoing, marks)
+    plainly = encoder.encode_plain(batch, share)
+    return None if plainly is None else plainly[0], error if error is not None else (outgoing, marks)
 
 
 def assert_plain(batch: Batch, share: Share = ALL) -> None:

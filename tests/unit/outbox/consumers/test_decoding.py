@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from outbox.consumers.decoding import RecordDecoder
+from outbox.errors import LogCorrupt
 from outbox.log.batch import Batch
 from outbox.log.record import Record
 from outbox.shares.share import ALL, Share
@@ -18,34 +21,41 @@ def a_batch() -> Batch:
 
 
 def test_every_record_comes_with_its_message_and_its_mark() -> None:
-    found = decoder().encode_plain(a_batch(), ALL)
+    [(deliveries, marks)] = decoder().encode_plain(a_batch(), ALL)
 
-    assert found is not None
-    deliveries, marks = found
     assert [(seq, record.message[1]["n"]) for seq, record in deliveries if record.message] == [(1, 1), (2, 2), (3, 3)]
     assert [seq for seq, _, _ in marks] == [1, 2, 3]
 
 
 def test_the_last_mark_is_there_also_when_its_record_is_left_out() -> None:
-    found = decoder(lambda record: record.data["n"] == 2).encode_plain(a_batch(), ALL)
+    [(deliveries, marks)] = decoder(lambda record: record.data["n"] == 2).encode_plain(a_batch(), ALL)
 
-    assert found is not None
-    deliveries, marks = found
     assert [seq for seq, _ in deliveries] == [2]
     assert [seq for seq, _, _ in marks] == [2, 3]
 
 
 def test_two_shares_have_all_records_between_them() -> None:
-    found = [decoder().encode_plain(a_batch(), Share(number, 2)) for number in (1, 2)]
+    found = [list(decoder().encode_plain(a_batch(), Share(number, 2))) for number in (1, 2)]
 
-    assert sorted(seq for each in found if each is not None for seq, _ in each[0]) == [1, 2, 3]
+    assert sorted(seq for [(deliveries, _)] in found for seq, _ in deliveries) == [1, 2, 3]
 
 
-def test_a_batch_that_cannot_be_decoded_is_left_to_who_finds_out_why() -> None:
+def test_records_are_decoded_a_portion_at_a_time() -> None:
+    portions = RecordDecoder(lambda type, data: data, None, portion=2).encode_plain(a_batch(), ALL)
+
+    assert [[seq for seq, _ in deliveries] for deliveries, _ in portions] == [[1, 2], [3]]
+
+
+def test_a_portion_that_cannot_be_decoded_says_so_after_those_before_it() -> None:
     batch = a_batch()
-    broken = batch._replace(raw=batch.raw.replace(b"\x07id\x00", b"\x07xd\x00", 1))
+    last = batch.raw.rindex(b"\x07id\x00")
+    portions = RecordDecoder(lambda type, data: data, None, portion=2).encode_plain(
+        batch._replace(raw=batch.raw[:last] + b"\x07xd\x00" + batch.raw[last + 4 :]), ALL
+    )
 
-    assert decoder().encode_plain(broken, ALL) is None
+    assert [seq for seq, _ in next(portions)[0]] == [1, 2]
+    with pytest.raises(LogCorrupt):
+        next(portions)
 
 
 def test_records_that_were_decoded_already_get_their_message() -> None:

@@ -90,7 +90,7 @@ def test_broken_bytes_are_never_more_than_left_to_python() -> None:
         compiled = encoder.encode_plain(mutated, ALL)
         if compiled is not None and mutated.raw[4:17] == batch.raw[4:17]:  # the number is taken from the envelope
             outgoing, marks, error = encoder.encode(mutated.records())
-            assert (compiled, error) == ((outgoing, marks), None)
+            assert (compiled, error) == ([(outgoing, marks)], None)
 
 
 def test_a_batch_of_no_known_layout_is_named_by_the_decoding_path() -> None:

@@ -52,4 +52,4 @@ def test_a_type_of_unknown_topic_is_left_to_python() -> None:
     assert encoder.encode_plain(batch, ALL) is None
     outgoing, marks, error = encoder.encode(batch.records())
     assert error is None
-    assert encoder.encode_plain(batch, ALL) == (outgoing, marks)
+    assert encoder.encode_plain(batch, ALL) == [(outgoing, marks)]

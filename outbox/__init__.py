@@ -1,6 +1,6 @@
 """A transactional outbox for MongoDB: put in a transaction, subscribe through RxPY, relay to Kafka."""
 
-from outbox.aio import AsyncConsumer, AsyncInbox, AsyncOutbox, AsyncRecords
+from outbox.aio import AsyncConsumer, AsyncInbox, AsyncOutbox, AsyncProjection, AsyncRecords
 from outbox.consumers.consumer import Consumer
 from outbox.consumers.inbox import Inbox
 from outbox.errors import (
@@ -58,6 +58,7 @@ __all__ = [
     "AsyncConsumer",
     "AsyncInbox",
     "AsyncOutbox",
+    "AsyncProjection",
     "AsyncRecords",
     "Consumer",
     "CursorInUse",

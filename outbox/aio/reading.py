@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, overload
@@ -11,17 +11,22 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from outbox.aio.consumers.consumer import AsyncConsumer
 from outbox.aio.growth import Growth
+from outbox.aio.projection import AsyncProjection
 from outbox.aio.records import AsyncRecords
 from outbox.aio.synchronous import Synchronous
 from outbox.dead_letters.store import OnPoison
 from outbox.events import OnEvent
 from outbox.latest.first import LatestFirst
+from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.mongo.codec import Document
+from outbox.projections.projecting import By
+from outbox.projections.projection import Projection
 from outbox.readers.query import OnGap, Where, asked
 from outbox.readers.start import Start
 
 M = TypeVar("M")
+S = TypeVar("S")
 
 
 class AsyncReading:
@@ -137,3 +142,63 @@ class AsyncReading:
             on_event=on_event,
         )
         return AsyncConsumer(self._sync, self._database, consumer, concurrency)
+
+    @overload
+    def projection(
+        self,
+        name: str,
+        *,
+        apply: Callable[[S, Record[M]], S],
+        initial: Callable[[], S],
+        types: Sequence[type[M]],
+        by: By | None = None,
+        snapshot_every: int = 1000,
+        version: int = 1,
+        shares: int | None = None,
+        on_event: OnEvent | None = None,
+    ) -> AsyncProjection[S]: ...
+    @overload
+    def projection(
+        self,
+        name: str,
+        *,
+        apply: Callable[[S, Record[Any]], S],
+        initial: Callable[[], S] = ...,
+        types: Sequence[str | type[Any]] | None = None,
+        by: By | None = None,
+        snapshot_every: int = 1000,
+        version: int = 1,
+        shares: int | None = None,
+        on_event: OnEvent | None = None,
+    ) -> AsyncProjection[S]: ...
+    def projection(
+        self,
+        name: str,
+        *,
+        apply: Callable[[Any, Record[Any]], Any],
+        initial: Callable[[], Any] = dict,
+        types: Sequence[str | type[Any]] | None = None,
+        by: By | None = None,
+        snapshot_every: int = 1000,
+        version: int = 1,
+        shares: int | None = None,
+        on_event: OnEvent | None = None,
+    ) -> AsyncProjection[Any]:
+        """Makes a projection: states in `NAME.states`, made of messages, and stored with the position under its name.
+
+        Takes what Outbox.projection takes; `apply`, `initial` and `by` are plain functions, and `on_event`, as they, is
+        called on the projection's thread. Asks no server. Raises InvalidProjection, InvalidName, InvalidSelector and
+        UnknownMessage.
+        """
+        projection: Projection[Any] = self._outbox.projection(
+            name,
+            apply=apply,
+            initial=initial,
+            types=types,
+            by=by,
+            snapshot_every=snapshot_every,
+            version=version,
+            shares=shares,
+            on_event=on_event,
+        )
+        return AsyncProjection(self._sync, projection)

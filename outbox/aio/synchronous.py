@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from pymongo import MongoClient
 from pymongo.database import Database
 
 from outbox.aio.threads import Threads
@@ -24,7 +26,8 @@ class Synchronous:
 
     def __init__(self, database: Database[Any], make: Callable[[Database[Any]], Outbox]) -> None:
         self.outbox = make(database)
-        self._client = database.client
+        self._lock = threading.Lock()
+        self._client: MongoClient[Any] | None = database.client
         self._calls = Threads(CALLS, f"outbox-async-{self.outbox.name}")
         self.reads = Threads(READS, f"outbox-async-read-{self.outbox.name}")
 
@@ -47,4 +50,7 @@ class Synchronous:
     def _close(self, first: Callable[[], object]) -> None:
         first()
         self.outbox.close()
-        self._client.close()
+        with self._lock:  # a client that is closed twice asks the server for the cursors that it could not end before
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()

@@ -21,6 +21,7 @@ from outbox.errors import (
     HistoryLost,
     LeaseLost,
     LogReplaced,
+    OutboxClosed,
     OutboxError,
     OutboxNotCreated,
 )
@@ -111,7 +112,9 @@ class DurableReader(Generic[Item]):
                     if is_closed(error) and stop.wait(CLOSED_SECONDS):
                         return
                     retry.wait(error)
-                except OutboxError:
+                except OutboxError as error:
+                    if isinstance(error, OutboxClosed) and stop.wait(CLOSED_SECONDS):  # closed, and then stopped
+                        return
                     raise
                 except Exception as error:
                     if once:

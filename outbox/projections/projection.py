@@ -34,6 +34,8 @@ from outbox.shares.states import BESIDE, key_of, state_id, states_of
 
 S = TypeVar("S")
 
+_PAGE = 500
+
 
 class Projection(Generic[S]):
     """Keeps states that are made of an outbox's messages; made by Outbox.projection.
@@ -145,6 +147,20 @@ class Projection(Generic[S]):
         """
         return self._streamed()
 
+    @outside_bound_session
+    @patient
+    def page(self, after: str | None) -> list[tuple[str, S]]:
+        """Returns the next states, some hundreds, by the `_id`s of their documents; none when there are no more.
+
+        after: the last `_id` of the page before. For whoever cannot hold a cursor. Raises pymongo's errors.
+        """
+        wanted = states_of(self.name)
+        if after is not None:
+            wanted = {"_id": {**wanted["_id"], "$gt": after}}
+        with time_limit():
+            found = self._outbox.collections.states.find(wanted, {"state": 1}, sort=[("_id", 1)], limit=-_PAGE)
+            return [(each["_id"], each["state"]) for each in found]
+
     def _streamed(self) -> Iterator[tuple[str | None, S]]:
         states = self._outbox.collections.states
         with states.find(states_of(self.name), {"state": 1}, sort=[("_id", pymongo.ASCENDING)]) as found:
@@ -170,11 +186,17 @@ class Projection(Generic[S]):
         check_timeout(timeout)
         clock = SystemClock()
         until = clock.monotonic() + timeout
-        if not has_come(self._is_made, timeout, clock):
-            raise WaitTimeout(f"{self.id} has no states of version {self._work.rules.version} within {timeout:g} s")
+        if not has_come(self.is_made, timeout, clock):
+            raise self.not_made(timeout)
         CaughtUpWait(self._outbox.collections, self.id, clock).run(max(0.0, until - clock.monotonic()))
 
-    def _is_made(self) -> bool:
+    def not_made(self, seconds: float) -> WaitTimeout:
+        """Makes the error of who has waited so long for states of this version."""
+        return WaitTimeout(f"{self.id} has no states of version {self._work.rules.version} within {seconds:g} s")
+
+    @outside_bound_session
+    def is_made(self) -> bool:
+        """Tells whether the states are of this version, or a higher one, or not begun. Raises pymongo's errors."""
         header = self._work.header.load()
         return header is None or header.version >= self._work.rules.version
 

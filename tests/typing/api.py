@@ -302,6 +302,12 @@ async def asynchronous(client: AsyncMongoClient[dict[str, Any]]) -> None:
         assert_type(await orders.status(), Status)
         assert_type(await orders.readers(), list[ReaderStatus])
         assert_type(await orders.find("0" * 24), Location)
+        spent = orders.projection("spent", initial=int, apply=lambda state, _: state + 1, types=[OrderPlaced], by="key")
+        await spent.run()
+        assert_type(await spent.state("42"), int | None)
+        async for key, state in spent.states():
+            assert_type((key, state), tuple[str | None, int])
+        assert_type(await spent.rebuild(), bool)
         billing = orders.consumer("billing", types=[OrderPlaced])
         await billing.run(handle)
         await billing.run_in_transaction(handle_in_transaction, batch=10)

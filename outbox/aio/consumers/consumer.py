@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
@@ -12,10 +11,10 @@ from typing import Any, Generic, Literal, TypeVar
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
-from outbox.aio.consumers.handlers import HandlerCancelled, Handlers, LoopStop
+from outbox.aio.consumers.handlers import HandlerCancelled, Handlers
 from outbox.aio.consumers.in_transaction import AsyncInTransaction
+from outbox.aio.consumers.running import check_stop, run_on_thread
 from outbox.aio.synchronous import Synchronous
-from outbox.aio.threads import hand_over
 from outbox.aio.waiting import wait_until
 from outbox.arguments import check_takes, is_asynchronous
 from outbox.clock import SystemClock
@@ -27,13 +26,9 @@ from outbox.consumers.in_turn import InTurn, Terms
 from outbox.delivery.ports import Target
 from outbox.errors import InvalidConsumer
 from outbox.log.record import Record
-from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.codec import Document
 
 M = TypeVar("M")
-
-CANCEL_SECONDS = 0.2
-"""So long a cancelled `run` waits for its thread, which saves the position and gives the lease back."""
 
 Make = Callable[[Terms], Target[Delivery]]
 
@@ -96,37 +91,7 @@ class AsyncConsumer(Generic[M]):
         await self._deliver(target, handlers, stop)
 
     async def _deliver(self, target: Make, handlers: Handlers, stop: asyncio.Event | None) -> None:
-        loop = handlers.loop
-        stopping = LoopStop(loop)
-        ended: asyncio.Future[None] = loop.create_future()
-
-        def work() -> None:
-            error: BaseException | None = None
-            try:
-                self._consumer.deliver_to(target, stopping)
-            except HandlerCancelled:
-                pass  # the task that was cancelled knows
-            except BaseException as raised:  # noqa: BLE001  # raised where it was run
-                error = raised
-            hand_over(loop, lambda: None if ended.done() else ended.set_result(error))  # type: ignore[arg-type]
-
-        threading.Thread(target=outside_bound_session(work), name=f"outbox-{self.name}", daemon=True).start()
-        asked = None if stop is None else asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait((ended,) if asked is None else (ended, asked), return_when=asyncio.FIRST_COMPLETED)
-            stopping.set()
-            await asyncio.wait((ended,))
-        except asyncio.CancelledError:
-            stopping.set()
-            handlers.cancel()
-            await asyncio.wait((ended,), timeout=CANCEL_SECONDS)
-            raise
-        finally:
-            if asked is not None:
-                asked.cancel()
-        error: BaseException | None = ended.result()
-        if error is not None:
-            raise error
+        await run_on_thread(partial(self._consumer.deliver_to, target), self.name, stop, handlers.cancel)
 
     def stop(self) -> None:
         """Ends what runs, as the `stop` of `run`. Does not wait; does nothing when nothing runs."""
@@ -189,5 +154,4 @@ def _check(handle: object, stop: object, *of: str) -> None:
             f"handle={handle!r}: give an async function of a {' and a '.join(of)}: `async def handle({', '.join(of)})`"
         )
     check_takes("handle", handle, f"a {' and a '.join(of)}", InvalidConsumer, len(of))
-    if not isinstance(stop, asyncio.Event | None):
-        raise InvalidConsumer(f"stop={stop!r}: give an asyncio.Event()")
+    check_stop(stop, InvalidConsumer)

@@ -10,6 +10,7 @@ import pytest
 from outbox import AsyncOutbox, InvalidSelector, OutboxClosed, UnknownMessage
 from tests.actors.asynchronous import Loops
 from tests.actors.catalogue import Price
+from tests.actors.projecting import add
 
 Read = Callable[[AsyncOutbox, Any], object]
 
@@ -18,6 +19,7 @@ READS: dict[str, Read] = {
     "read": lambda orders, types: orders.read(types=types),
     "latest": lambda orders, types: orders.latest(types),
     "consumer": lambda orders, types: orders.consumer("billing", types=types),
+    "projection": lambda orders, types: orders.projection("revenue", apply=add, types=types),
 }
 
 

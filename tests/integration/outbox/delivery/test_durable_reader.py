@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 
-from outbox import Outbox
+from outbox import Outbox, OutboxClosed
 from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import Outgoing
 from outbox.events import Event, Parked, Started, Stopped, TookOver
@@ -99,3 +100,19 @@ def test_another_number_of_shares_than_it_has_is_refused(orders: Outbox) -> None
 
     with pytest.raises(InvalidSettings, match=r"has 1 share\(s\), not 3"):
         DurableReader(config(orders, []), MemorySink(), shares=3).run(threading.Event(), once=True)
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_an_outbox_that_is_closed_while_it_begins_ends_it_if_it_stops_it_too(
+    orders: Outbox, monkeypatch: pytest.MonkeyPatch, stops: bool
+) -> None:
+    stop = threading.Event()
+
+    def closing(start: object) -> None:
+        if stops:
+            stop.set()
+        raise OutboxClosed("this Outbox was closed")
+
+    monkeypatch.setattr(orders, "reader", closing)
+    with nullcontext() if stops else pytest.raises(OutboxClosed):
+        DurableReader(config(orders, []), MemorySink()).run(stop)

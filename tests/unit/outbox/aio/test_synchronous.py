@@ -38,3 +38,17 @@ def test_closing_closes_the_outbox_and_its_client() -> None:
             sync.outbox.collections.client.admin.command("ping")
 
     asyncio.run(work())
+
+
+def test_a_client_is_closed_once_however_often_its_outbox_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second time it would ask the server for the cursors that it could not end the first time, and raise."""
+    closed: list[int] = []
+
+    async def work() -> None:
+        sync = Synchronous(MongoClient[dict[str, Any]](connect=False).shop, Outbox)
+        monkeypatch.setattr(sync.outbox.collections.client, "close", lambda: closed.append(1))
+        await asyncio.gather(*(sync.close(lambda: None) for _ in range(5)))
+
+    asyncio.run(work())
+
+    assert closed == [1]

@@ -11,14 +11,13 @@ import bson
 from bson import ObjectId, Timestamp
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
-from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
 
 from outbox.log.batch import LARGEST_MESSAGE
 from outbox.mongo.elements import DATE, DOCUMENT, NULL, OBJECT_ID, TEXT, TIMESTAMP, Element, elements
 from outbox.mongo.elements import document as compose
 
 ENCODED: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
-_UNSTAMPED = Timestamp(0, 0)
 
 # How this library's own documents begin: length, `_id`, 12 bytes, `at`, increment, seconds, `created`, milliseconds.
 _HEAD = struct.Struct("<i5s12s4sII9sq")
@@ -41,19 +40,32 @@ _TOO_LARGE = 10334  # BSONObjectTooLarge
 def encode(
     id: ObjectId, created: int, type: str, key: str | None, headers: Mapping[str, str], data: Mapping[str, Any] | None
 ) -> bytes:
-    """Encodes one staging document. `created` is in milliseconds since the epoch; the server fills in `at`."""
-    return bson.encode(
-        {
-            "_id": id,
-            "at": _UNSTAMPED,
-            "created": DatetimeMS(created),
-            "type": type,
-            "key": key,
-            "headers": headers,
-            "data": data,
-        },
-        codec_options=ENCODED,
+    """Encodes one staging document. `created` is in milliseconds since the epoch; the server fills in `at`.
+
+    Headers and data that are encoded already, as a RawBSONDocument, are not encoded again.
+    """
+    rest = b"".join(
+        (
+            b"\x02type\0%b" % _text(type),
+            b"\x0akey\0" if key is None else b"\x02key\0%b" % _text(key),
+            b"\x03headers\0%b" % _encoded(headers),
+            b"\x0adata\0\0" if data is None else b"\x03data\0%b\0" % _encoded(data),
+        )
     )
+    id_name, at_name, created_name = _NAMES
+    size = _HEAD.size + len(rest)
+    return _HEAD.pack(size, id_name, id.binary, at_name, 0, 0, created_name, created) + rest
+
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()
+    return b"%b%b\0" % ((len(encoded) + 1).to_bytes(4, "little"), encoded)
+
+
+def _encoded(document: Mapping[str, Any]) -> bytes:
+    if isinstance(document, RawBSONDocument):
+        return bytes(document.raw)
+    return bson.encode(document, codec_options=ENCODED)
 
 
 class Malformed(ValueError):

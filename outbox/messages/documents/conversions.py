@@ -17,7 +17,7 @@ from bson import Decimal128, ObjectId
 from mongoengine import fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.base import BaseDict, BaseField, BaseList, EmbeddedDocumentList  # type: ignore[import-untyped]  # as above
 
-from outbox.messages.documents.exact import is_exact
+from outbox.messages.documents.exact import DIGITS, EXPONENTS, is_exact
 from outbox.messages.documents.mongoengine_internals import names
 from outbox.messages.not_json import not_json
 
@@ -133,7 +133,8 @@ def _decimal128(field: Any) -> Convert:
     checked = _checked(field, Decimal)
 
     def convert(value: Any) -> Any:
-        if not is_exact(field, checked(value)):
+        _, digits, exponent = checked(value).as_tuple()
+        if len(digits) > DIGITS or exponent not in EXPONENTS:
             raise Unsure
         return Decimal128(value)
 

@@ -16,7 +16,7 @@ from mongoengine import Document, EmbeddedDocument, fields  # type: ignore[impor
 from outbox.messages.documents.mongoengine_internals import names
 
 _CHARACTERS = 60
-_DIGITS, _EXPONENTS = 34, range(-6176, 6112)  # what a Decimal128 can hold exactly
+DIGITS, EXPONENTS = 34, range(-6176, 6112)  # what a Decimal128 can hold exactly
 
 
 def changes(document: Any) -> Iterator[str]:
@@ -203,7 +203,7 @@ def _decimal128(field: Any, value: Any) -> str | None:
     if not given.is_finite():
         return "is no number that can be compared or sent as JSON"
     _, digits, exponent = given.as_tuple()
-    if len(digits) <= _DIGITS and exponent in _EXPONENTS:
+    if len(digits) <= DIGITS and exponent in EXPONENTS:
         return None  # nearly all are, and this is several times as fast as a conversion
     try:
         return None if Decimal128(given).to_decimal() == given else "has more digits than a Decimal128 keeps"

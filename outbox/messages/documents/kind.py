@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from typing import Any
 
@@ -88,9 +87,10 @@ class DocumentKind:
         return document_fields.json_schema(cls)
 
     def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
-        # Whatever is not taken here is not refused yet: mongoengine decides, and says why.
-        with contextlib.suppress(Unsure, AssertionError, *_REFUSALS):
+        try:
             return _encoded(self._plans.data_of(message))
+        except (Unsure, AssertionError, *_REFUSALS):
+            pass  # mongoengine decides, and says why
         return self._encode(message, type, strict=strict)
 
     def _encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:

@@ -17,7 +17,7 @@ from bson.datetime_ms import DatetimeMS
 from outbox.messages.choices import identity
 from outbox.messages.dialects import Dialect, Schema
 from outbox.messages.models.constraints import Constraints
-from outbox.messages.models.forms import Form, Inside, Unfit, short
+from outbox.messages.models.forms import Form, Inside, Unfit, inside, short
 from outbox.mongo.codec import DECODED
 
 NO_OPERATORS: Schema = {"^[$]": {"not": {}}}
@@ -53,10 +53,12 @@ class Items(Form):
         if type(value) is not self.cls:
             raise Unfit(f"{short(value)} is a {type(value).__name__}, not a {self.cls.__name__}")
         self.limits.check_size(value)
-        items = []
-        for index, item in enumerate(value):
-            with Inside(index):
-                items.append(self.item.encode(item))
+        items: list[Any] = []
+        try:
+            for item in value:
+                items.append(self.item.encode(item))  # noqa: PERF401  # how many there are is where it failed
+        except Unfit as error:
+            raise inside(len(items), error) from None
         # A set of text has another order in each process: equal messages are to be stored alike.
         return sorted(items, key=_order) if self._is_set else items
 

@@ -32,8 +32,12 @@ class Inside:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Unfit):
-            step = f"[{self._step}]" if isinstance(self._step, int) else f".{self._step}"
-            raise Unfit(error.why, step + error.path) from None
+            raise inside(self._step, error) from None
+
+
+def inside(step: str | int, error: Unfit) -> Unfit:
+    """Returns the error with a step more in its path, where a `with Inside` for each value would take too long."""
+    return Unfit(error.why, (f"[{step}]" if isinstance(step, int) else f".{step}") + error.path)
 
 
 def short(value: object) -> str:

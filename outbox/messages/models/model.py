@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from outbox.messages.dialects import Dialect, Schema, closed
 from outbox.messages.models.containers import NO_OPERATORS, check_name
-from outbox.messages.models.forms import Form, Inside, Unfit, short
+from outbox.messages.models.forms import Form, Inside, Unfit, inside, short
 from outbox.messages.models.pydantic_internals import built
 
 
@@ -69,14 +69,18 @@ class Fields(Form):
             raise Unfit(f"{short(value)} is a {type(value).__name__}, not a {self.cls.__name__}{self._advice(value)}")
         data = {}
         own = value.__dict__
-        for name, field in self.stored.items():
-            with Inside(field.name):
+        at = ""
+        try:
+            for name, field in self.stored.items():
+                at = field.name
                 if field.info is None:
-                    data[name] = field.form.encode(getattr(value, field.name))
-                elif field.name in own:
-                    data[name] = field.form.encode(own[field.name])
+                    data[name] = field.form.encode(getattr(value, at))
+                elif at in own:
+                    data[name] = field.form.encode(own[at])
                 else:
                     raise Unfit("has no value")
+        except Unfit as error:
+            raise inside(at, error) from None
         for name, item in (value.model_extra or {}).items():
             with Inside(name):
                 if self.extra is None or name in data:

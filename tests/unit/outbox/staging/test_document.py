@@ -10,6 +10,7 @@ import bson
 import pytest
 from bson import Int64, ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
+from bson.raw_bson import RawBSONDocument
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,20 @@ def test_what_this_library_writes_is_read_back(
 
     assert (staged.id, staged.created) == (ID.binary, created)
     assert _parsed_data(staged) == {"type": "order.placed", "key": key, "headers": headers, "data": data}
+
+
+@given(
+    key=st.none() | st.text(), headers=st.dictionaries(st.text("ab", min_size=1), st.text()), data=st.none() | values
+)
+def test_it_is_written_as_the_driver_writes_it(key: str | None, headers: dict[str, str], data: Any) -> None:
+    data = None if data is None else {"value": data}
+    document = {"_id": ID, "at": Timestamp(0, 0), "created": DatetimeMS(-1), "type": "a.b", "key": key}
+    raw = None if data is None else RawBSONDocument(bson.encode(data))
+
+    expected = bson.encode({**document, "headers": headers, "data": data})
+
+    assert staging.encode(ID, -1, "a.b", key, headers, data) == expected
+    assert staging.encode(ID, -1, "a.b", key, RawBSONDocument(bson.encode(headers)), raw) == expected
 
 
 @pytest.mark.parametrize("key", ["42", None])

@@ -12,6 +12,8 @@ from pymongo import MongoClient
 from outbox import Outbox, Record
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes.entry import Entry
+from tests.acceptance.projections import apply
+from tests.actors.projecting import projecting
 from tests.actors.running import WAYS, Handled, consuming
 from tests.waiting import wait_until
 
@@ -81,4 +83,19 @@ def test_a_consumer_handles_what_the_stream_does_not_bring(
             wait_until(lambda number=number: len(handled.seqs) == number, 30, f"entry {number}")
 
     assert handled.seqs == [1, 2, 3, 4]
+    assert "the change stream on" in caplog.text
+
+
+def test_a_projection_applies_what_the_stream_does_not_bring(
+    ledger: Ledger, cut: MongoClient[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.create()
+    with Outbox(cut[ledger.database.name], messages=[Entry]) as outbox:
+        numbers = outbox.projection("ledger", types=[Entry], initial=dict, apply=apply, by="key")
+        with projecting(numbers):
+            for number in range(1, 5):
+                outbox.put(Entry(account=f"account-{number % 2}", number=number), standalone=True)
+                wait_until(lambda number=number: numbers.position() == number, 30, f"entry {number}")
+
+        assert dict(numbers.states()) == {"account-0": {"numbers": [2, 4]}, "account-1": {"numbers": [1, 3]}}
     assert "the change stream on" in caplog.text

@@ -13,6 +13,7 @@ from tests.acceptance.conftest import Start
 from tests.acceptance.consumers import Scene
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process
+from tests.acceptance.projections import ProjectionScene
 from tests.acceptance.topic import Topic
 from tests.servers.replica_set import ReplicaSet
 from tests.waiting import wait_until
@@ -127,6 +128,24 @@ def test_consumers_of_every_kind_ride_out_another_primary(
     assert scene.finish() == []
     assert duplicates(ledger.effects("transaction")) == 0
     assert ledger.faults_of_copies(ledger.written(scene.writers)) == []
+
+
+@pytest.mark.heavy
+@pytest.mark.usefixtures("transactions_ended")
+def test_a_projection_that_is_rebuilt_and_its_shares_ride_out_another_primary(
+    replica_set: ReplicaSet, ledger: Ledger, start: Start
+) -> None:
+    """Watches over the states and the position in one transaction, whoever can say whether that was committed."""
+    scene = ProjectionScene(ledger, replica_set.uri, start, writers=2)
+    scene.consumer("--shares", 2)
+    scene.wait_for_more()
+    for primary in (stepped_down, killed):
+        scene.consumer("--rebuild")
+        with primary(replica_set):
+            scene.wait_for_more()
+        replica_set.wait_until_healthy()
+
+    assert scene.finish() == []
 
 
 def _wait_for_more(topic: Topic, records: int, relay: Process) -> None:

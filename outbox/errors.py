@@ -190,6 +190,10 @@ class OutboxClosed(OutboxError):
     """The outbox was closed, or the process was forked after it was made."""
 
 
+class NotInMemory(OutboxError, AttributeError):
+    """An outbox.testing.MemoryOutbox has no such part of an Outbox."""
+
+
 class EmbeddedUnavailable(OutboxError):
     """The embedded MongoDB is not installed, cannot run on this system, or did not start."""
 

@@ -1,126 +1,60 @@
-"""The reading half of an outbox: observe, read, consume, and ask how far each reader is."""
+"""The reading half of an outbox on a server: what Observing has, and asking how far each reader is."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar, overload
-from weakref import WeakSet
+from typing import Any
 
 from bson import ObjectId
 from pymongo.database import Database
 from reactivex import Observable
 
 from outbox import location, reader_status
-from outbox.consumers.consumer import Consumer
-from outbox.dead_letters.store import OnPoison
-from outbox.events import OnEvent
+from outbox.consumers.config import Asked, Deliveries, StoredDeliveries
 from outbox.latest.first import LatestFirst
 from outbox.latest.keeper import keep_latest
 from outbox.location import Location
 from outbox.log.log import Log
-from outbox.log.record import Decode, Record
-from outbox.messages.message_types import Key, MessageTypes
+from outbox.log.record import Record
+from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import SECONDS
 from outbox.mongo.server_errors import patient
+from outbox.observing import STOP_SECONDS, Observing
 from outbox.projections.projecting import Projecting
-from outbox.projections.projection import Projection
 from outbox.reader_status import ReaderStatus
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
-from outbox.readers.observable import Subscriptions
-from outbox.readers.query import OnGap, Where, asked
+from outbox.readers.query import asked
 from outbox.readers.reader import LogReader
+from outbox.readers.source import LogSource
 from outbox.readers.start import Start, resolve
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 
-M = TypeVar("M")
 
-STOP_SECONDS = 2.0
-
-
-class Reading(Projecting, ABC):
+class Reading(Observing, Projecting):
     """What can be read of an outbox. It has no instances of its own: see outbox.Outbox."""
 
     def __init__(self, database: Database[Any], name: str, types: MessageTypes, *, sequence: bool) -> None:
         self.collections = Collections(database, name)
         self.log = Log(self.collections)
-        self._types = types
         self._feed = BackgroundThreads(self.collections, sequencing=sequence, beside=keep_latest)
-        self._subscriptions = Subscriptions(self.collections, self._feed, self._types.decode, self.check_usable)
-        self._consumers: WeakSet[Consumer[Any] | Projection[Any]] = WeakSet()
+        super().__init__(types, LogSource(self.collections, self._feed, types.decode))
 
     @property
     def name(self) -> str:
         return self.collections.name
 
-    @property
-    def decode(self) -> Decode:
-        """What makes the `message` of a record, for readers that are given records which have none yet."""
-        return self._types.decode
-
-    @abstractmethod
-    def check_usable(self) -> None:
-        """Raises OutboxClosed once it is closed, or in a process that was forked."""
+    def _deliveries(self, asked: Asked) -> Deliveries:
+        return StoredDeliveries(self, asked, self._types.decode, self.check_usable)
 
     def _end_reading(self) -> None:
-        for consumer in list(self._consumers):
-            consumer.stop()
-        for consumer in list(self._consumers):
-            consumer.join(STOP_SECONDS)
-        self._subscriptions.complete(STOP_SECONDS)
+        super()._end_reading()
         self._feed.join(STOP_SECONDS)
-
-    def observe(
-        self,
-        start: Start = "latest",
-        *,
-        types: Sequence[str | type[Any]] | None = None,
-        key: Key | None = None,
-        where: Where | None = None,
-        on_gap: OnGap = "error",
-        on_event: OnEvent | None = None,
-    ) -> Observable[Record[Any]]:
-        """The records from `start` on, as a cold Observable that goes on until it is disposed of or this is closed.
-
-        start: "latest", "earliest", a seq (inclusive) or a datetime (the first record created then or later; naive
-            means UTC), resolved at each subscription.
-        types: message classes or type names; None for all. A name that no service has declared is warned of.
-        key: one key only, or the value that it is the text of: an int, ObjectId or UUID.
-        where: a predicate; what it refuses is passed over. What it raises goes to `on_error`, and names the record.
-        on_gap: "error", or a function that is told of HistoryLost before reading goes on at the oldest record.
-        on_event: is told what each subscription does (`outbox.events`), on its thread; Stopped comes once, last.
-
-        Each subscription has a daemon thread that calls `on_next` serially and reads no further while it runs. What
-        `on_next` raises goes to `on_error` (also SystemExit: the program goes on), as do HistoryLost, LogReplaced,
-        OutboxNotCreated, and errors of the server that do not pass by themselves. With "latest", what is put after
-        `subscribe` returned is delivered; it asks the server, for 5 s, or else when that answers. Raises InvalidStart,
-        InvalidSelector, InvalidArgument and UnknownMessage.
-        """
-        self.check_usable()
-        return self._subscriptions.observable(asked(self._types, start, types, key, on_gap, where, on_event))
-
-    def read(
-        self,
-        start: Start = "earliest",
-        *,
-        types: Sequence[str | type[Any]] | None = None,
-        key: Key | None = None,
-        where: Where | None = None,
-        on_gap: OnGap = "error",
-    ) -> Iterator[Record[Any]]:
-        """The records from `start` to the head, then ends. Never sequences. Takes what `observe` takes.
-
-        Raises what `observe` does, and while iterating HistoryLost, LogReplaced, OutboxNotCreated, pymongo's errors,
-        and what `where` raises.
-        """
-        self.check_usable()
-        return self._subscriptions.read(asked(self._types, start, types, key, on_gap, where))
 
     def latest(self, types: Sequence[str | type[Any]] | None = None) -> Observable[Record[Any]]:
         """The newest record of each compaction id, by seq, and then the live records of these types, tombstones too.
@@ -134,74 +68,6 @@ class Reading(Projecting, ABC):
         query = asked(self._types, 1, types, None)
         first = partial(LatestFirst, self.collections, query.types, self._types.decode)
         return self._subscriptions.observable(replace(query, first=first))
-
-    @overload
-    def consumer(
-        self,
-        name: str,
-        *,
-        types: Sequence[type[M]],
-        key: Key | None = None,
-        start: Start = "earliest",
-        shares: int | None = None,
-        concurrency: int = 1,
-        attempts: int | None = 10,
-        on_poison: OnPoison = "park-key",
-        on_event: OnEvent | None = None,
-    ) -> Consumer[M]: ...
-    @overload
-    def consumer(
-        self,
-        name: str,
-        *,
-        types: Sequence[str | type[Any]] | None = None,
-        key: Key | None = None,
-        start: Start = "earliest",
-        shares: int | None = None,
-        concurrency: int = 1,
-        attempts: int | None = 10,
-        on_poison: OnPoison = "park-key",
-        on_event: OnEvent | None = None,
-    ) -> Consumer[Any]: ...
-    def consumer(
-        self,
-        name: str,
-        *,
-        types: Sequence[str | type[Any]] | None = None,
-        key: Key | None = None,
-        start: Start = "earliest",
-        shares: int | None = None,
-        concurrency: int = 1,
-        attempts: int | None = 10,
-        on_poison: OnPoison = "park-key",
-        on_event: OnEvent | None = None,
-    ) -> Consumer[Any]:
-        """Makes a consumer: it handles messages in this process, and remembers under its name where it is.
-
-        types, key: which messages, as for `observe`. start: where it begins when it has no position yet.
-        shares: into how many the keys are divided, so that as many processes can work at a time; counts when it has no
-            position yet (None: 1), and must be right later.
-        concurrency: how many records of different keys are handled at a time, in each process, or each share of it.
-        attempts: how often a failing record is tried before it is given up; None for ever. on_poison: what then
-            happens to it: "park-key" keeps it in `NAME.dead`, and the later ones of its key with it; "dead-letter"
-            keeps it alone; "stop" raises PoisonMessage.
-        on_event: is told what the consumer does, see outbox.events.
-
-        Asks no server. Raises InvalidConsumer, InvalidName, InvalidStart, InvalidSelector and UnknownMessage."""
-        self.check_usable()
-        made: Consumer[Any] = Consumer(
-            self,
-            name,
-            asked(self._types, start, types, key, "error"),
-            self._types.decode,
-            shares=shares,
-            concurrency=concurrency,
-            attempts=attempts,
-            on_poison=on_poison,
-            on_event=on_event,
-        )
-        self._consumers.add(made)
-        return made
 
     @outside_bound_session
     def reader(self, start: Start = "earliest") -> LogReader:

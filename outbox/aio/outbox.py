@@ -22,9 +22,9 @@ from outbox.location import Location, PassedWait
 from outbox.location import message_id as read_id
 from outbox.messages.message_types import MessageTypes
 from outbox.monitoring.status import Status
+from outbox.observing import STOP_SECONDS
 from outbox.outbox import Outbox
 from outbox.reader_status import ReaderStatus
-from outbox.reading import STOP_SECONDS
 from outbox.staging.put import Message, as_sequence
 
 M = TypeVar("M")

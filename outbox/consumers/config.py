@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import ClassVar, Literal, Protocol
 
+from outbox.clock import Clock, SystemClock
+from outbox.consumers.caught_up import CaughtUpWait
 from outbox.consumers.decoding import Delivery, RecordDecoder
 from outbox.consumers.in_transaction import InTransaction, WithEffects
+from outbox.dead_letters.store import OnPoison
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.config import DeliveryConfig
-from outbox.delivery.ports import Target, Wanted
+from outbox.delivery.durable_reader import DurableReader
+from outbox.delivery.ports import OpenOutbox, Target, Wanted
 from outbox.errors import (
     CursorMismatch,
     HistoryLost,
@@ -19,12 +27,21 @@ from outbox.errors import (
     OutboxNotCreated,
     PoisonMessage,
 )
+from outbox.events import OnEvent
 from outbox.log.batch import MAX_RECORDS, PORTION
 from outbox.log.reader_id import forget_command, reset_command, shares_command
 from outbox.log.record import Decode
+from outbox.mongo.calls import outside_bound_session
+from outbox.mongo.server_errors import patient
 from outbox.readers.query import Query
-from outbox.shares.layout import share_cursor
+from outbox.readers.selection import warn_of_unknown
+from outbox.shares import cursor_admin
+from outbox.shares.layout import load, share_cursor
+from outbox.shares.reader_logger import ReaderLogger
 from outbox.shares.share import Share
+
+To = Literal["earliest", "latest"] | int | datetime
+"""Where a position is set to."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +57,7 @@ class ConsumerConfig(DeliveryConfig[Delivery]):
     @property
     def wanted(self) -> Wanted | None:
         """See DeliveryConfig."""
-        is_choosy = self.query.types is not None or self.query.key is not None
-        return self.query.wants if is_choosy else None
+        return wanted(self.query)
 
     def encoder(self, target: Target[Delivery], log: str) -> RecordDecoder:
         """See DeliveryConfig."""
@@ -85,3 +101,84 @@ class ConsumerConfig(DeliveryConfig[Delivery]):
             f"{self.reader} has {there_are} share(s), not {given}: leave shares= out. "
             f"`{shares_command(self.reader, given)}` changes the number"
         )
+
+
+def wanted(query: Query) -> Wanted | None:
+    """Tells which records a consumer that asks so is given; None for all."""
+    is_choosy = query.types is not None or query.key is not None
+    return query.wants if is_choosy else None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a program says of a consumer; see Outbox.consumer. Checked."""
+
+    name: str
+    query: Query
+    shares: int | None
+    on_poison: OnPoison
+    tell: OnEvent
+
+
+class Deliveries(Protocol):
+    """Gives a consumer its records and keeps its position: by a server, or in memory (outbox.testing). Thread-safe.
+
+    All but `log` and `run` do what the Consumer's methods of that name say.
+    """
+
+    clock: Clock
+    """By which its handlers wait for their next attempt."""
+
+    def log(self) -> ReaderLogger: ...
+
+    def run(self, target: Target[Delivery], stop: threading.Event, tell: OnEvent) -> None:
+        """Gives the target records until `stop` is set; waits for its turn before."""
+
+    def wait_caught_up(self, timeout: float) -> None: ...
+    def position(self) -> int | None: ...
+    def reset(self, to: To) -> int: ...
+    def forget(self) -> bool: ...
+
+
+class StoredDeliveries:
+    """Is Deliveries of an outbox on a server."""
+
+    def __init__(self, outbox: OpenOutbox, asked: Asked, decode: Decode, check_usable: Callable[[], None]) -> None:
+        """check_usable: raises OutboxClosed once the outbox is closed."""
+        self.clock: Clock = SystemClock()
+        self._outbox = outbox
+        self._asked = asked
+        self._check_usable = check_usable
+        name, query = asked.name, asked.query
+        self._config = ConsumerConfig(
+            outbox, name, query.start, asked.on_poison, random.random, query, decode, tell=asked.tell
+        )
+
+    def log(self) -> ReaderLogger:
+        return self._config.log()
+
+    def run(self, target: Target[Delivery], stop: threading.Event, tell: OnEvent) -> None:
+        """See Deliveries."""
+        self._check_usable()
+        DurableReader(replace(self._config, tell=tell), target, shares=self._asked.shares).run(stop, check=self._check)
+
+    def _check(self) -> None:
+        self._outbox.log.describe()  # raises if create() was never run
+        if self._asked.query.unknown:
+            warn_of_unknown(self._outbox.collections, self._asked.query.unknown)
+
+    @outside_bound_session
+    def wait_caught_up(self, timeout: float) -> None:
+        CaughtUpWait(self._outbox.collections, self._config.reader, self.clock).run(timeout)
+
+    @outside_bound_session
+    @patient
+    def position(self) -> int | None:
+        slowest = load(self._outbox.collections, self._config.reader).slowest
+        return None if slowest is None else slowest[0]
+
+    def reset(self, to: To) -> int:
+        return cursor_admin.move(self._outbox.collections, self._config.reader, to, self.clock)[1][0]
+
+    def forget(self) -> bool:
+        return cursor_admin.forget(self._outbox.collections, self._config.reader, self.clock)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pymongo.client_session import ClientSession
 from reactivex import Observable
 
 from outbox.arguments import check_function
-from outbox.clock import SystemClock
 from outbox.consumers.attempts import Attempts
 from outbox.consumers.by_key import ByKey
-from outbox.consumers.caught_up import CaughtUpWait
-from outbox.consumers.config import ConsumerConfig
+from outbox.consumers.config import Asked, Deliveries, To
 from outbox.consumers.decoding import Delivery
 from outbox.consumers.in_transaction import InTransaction, one_by_one
 from outbox.consumers.in_turn import InTurn, Terms
@@ -26,19 +23,13 @@ from outbox.consumers.observable import observable
 from outbox.consumers.observed import Observed, Observer, ObserverFailed, Serial
 from outbox.consumers.one_run import OneRun
 from outbox.dead_letters.store import OnPoison
-from outbox.delivery.durable_reader import DurableReader
-from outbox.delivery.ports import OpenOutbox, Target
+from outbox.delivery.ports import Target
 from outbox.errors import InvalidConsumer
 from outbox.events import OnEvent, teller
 from outbox.log.cursor_document import MOST_SHARES
 from outbox.log.reader_id import reader_id
 from outbox.log.record import Decode, Record
-from outbox.mongo.calls import outside_bound_session
-from outbox.mongo.server_errors import patient
 from outbox.readers.query import Query
-from outbox.readers.selection import warn_of_unknown
-from outbox.shares import cursor_admin
-from outbox.shares.layout import load
 
 M = TypeVar("M")
 
@@ -63,10 +54,10 @@ class Consumer(Generic[M]):
 
     def __init__(
         self,
-        outbox: OpenOutbox,
         name: str,
         query: Query,
         decode: Decode,
+        deliveries: Callable[[Asked], Deliveries],
         *,
         shares: int | None,
         concurrency: int,
@@ -84,15 +75,11 @@ class Consumer(Generic[M]):
             raise InvalidConsumer(f"on_poison={on_poison!r}: one of {', '.join(map(repr, POLICIES))}")
         if on_event is not None:
             check_function("on_event", on_event, "an event", InvalidConsumer)
-        self._outbox = outbox
-        self._query = query
-        self._shares = shares
         self._concurrency = concurrency
         self._most_attempts = attempts
         self._listens = on_event is not None
-        self._config = ConsumerConfig(
-            outbox, name, query.start, on_poison, random.random, query, decode, tell=teller(on_event, decode)
-        )
+        self._tell = teller(on_event, decode)
+        self._deliveries = deliveries(Asked(name, query, shares, on_poison, self._tell))
         self._runs = OneRun(self.id, InvalidConsumer)
         self._observed: list[Observed] = []
 
@@ -165,11 +152,11 @@ class Consumer(Generic[M]):
 
     def _observe(self, observer: Observer, stop: threading.Event, marks: bool) -> None:
         serial = Serial(observer)
-        config = replace(self._config, tell=serial.marked_by(self._config.tell)) if marks else self._config
+        tell = serial.marked_by(self._tell) if marks else self._tell
         with self._runs.begin(stop) as stopping:
             self._observed = []
             try:
-                self._work(Observed(serial, self._terms(stopping), self._observed), stopping, config)
+                self._work(Observed(serial, self._terms(stopping), self._observed), stopping, tell)
             except ObserverFailed as failed:
                 raise cast(Exception, failed.__cause__) from None
 
@@ -190,25 +177,21 @@ class Consumer(Generic[M]):
         """Waits until nothing runs any more, `seconds` at most; not at all on a thread that runs it."""
         self._runs.join(seconds)
 
-    @outside_bound_session
     def wait_caught_up(self, timeout: float = 5.0) -> None:
         """Returns when all that was committed before the call is handled, or put aside.
 
         timeout: seconds. Raises WaitTimeout, which says how far it is, and errors that do not pass by themselves.
         """
-        CaughtUpWait(self._outbox.collections, self.id, SystemClock()).run(timeout)
+        self._deliveries.wait_caught_up(timeout)
 
-    @outside_bound_session
-    @patient
     def position(self) -> int | None:
         """Returns the seq up to which all is handled, of the share furthest behind; None before the first start.
 
         What was handled in the last tenth of a second may not be in it yet. Raises CursorMismatch and pymongo's errors.
         """
-        slowest = load(self._outbox.collections, self.id).slowest
-        return None if slowest is None else slowest[0]
+        return self._deliveries.position()
 
-    def reset(self, to: Literal["earliest", "latest"] | int | datetime) -> int:
+    def reset(self, to: To) -> int:
         """Sets the position, and returns it: seq `to` counts as handled, and the next one comes next.
 
         to: a seq; a date, whose first record comes next; "earliest" for all that the log keeps; "latest" for nothing of
@@ -216,27 +199,22 @@ class Consumer(Generic[M]):
         """
         if isinstance(to, bool) or (not isinstance(to, (int, datetime)) and to not in ("earliest", "latest")):
             raise InvalidConsumer(f"reset({to!r}): give a seq, a datetime, 'earliest' or 'latest'")
-        return cursor_admin.move(self._outbox.collections, self.id, to, SystemClock())[1][0]
+        return self._deliveries.reset(to)
 
     def forget(self) -> bool:
         """Removes the position, so that it holds the log no more; False when there was none.
 
         The next run begins where `start` says. Its dead letters stay. Raises CursorInUse while it is run anywhere.
         """
-        return cursor_admin.forget(self._outbox.collections, self.id, SystemClock())
+        return self._deliveries.forget()
 
     def _terms(self, stop: threading.Event) -> Terms:
-        log, chance, tell = self._config.log(), self._config.chance, self._config.tell
-        attempts = partial(Attempts, self._most_attempts, log, chance, tell)
-        return Terms(attempts, stop, tell if self._listens else None)
+        log, clock = self._deliveries.log(), self._deliveries.clock
+        attempts = partial(Attempts, self._most_attempts, log, random.random, self._tell)
+        return Terms(attempts, stop, self._tell if self._listens else None, clock)
 
-    def _work(self, target: Target[Delivery], stop: threading.Event, config: ConsumerConfig | None = None) -> None:
-        DurableReader(config or self._config, target, shares=self._shares).run(stop, check=self._check)
-
-    def _check(self) -> None:
-        self._outbox.log.describe()  # raises if create() was never run
-        if self._query.unknown:
-            warn_of_unknown(self._outbox.collections, self._query.unknown)
+    def _work(self, target: Target[Delivery], stop: threading.Event, tell: OnEvent | None = None) -> None:
+        self._deliveries.run(target, stop, tell or self._tell)
 
 
 def _check_handler(handle: object, of: str, takes: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.client_session import ClientSession
@@ -31,6 +31,15 @@ Effect = Callable[[Sequence[Record[Any]], ClientSession], object]
 """Writes, inside a transaction, what these records come to; called again for a transaction that is tried again."""
 Writes = Callable[[Sequence[Record[Any]]], list[Write]]
 """Describes what says, inside a transaction, that these records are handled, with all before them."""
+
+
+class Effects(Protocol):
+    """Keeps the position of a reader whose effects commit together with it; see WithEffects, which is one."""
+
+    def session(self) -> Any: ...
+    def writes(self, records: Sequence[Record[Any]]) -> list[Write]: ...
+    def commit(self, records: Sequence[Record[Any]], session: ClientSession) -> None: ...
+    def committed(self) -> None: ...
 
 
 class WithEffects(AtLeastOnce):
@@ -154,7 +163,7 @@ class InTransaction(WaitingRecords):
 
     def __init__(self, effect: Effect, batch: int, terms: Terms) -> None:
         super().__init__()
-        self.delivery: WithEffects | None = None
+        self.delivery: Effects | None = None
         """How the position is kept; to be set before `open`."""
         self.sessions: Sessions | None = None
         """Where its sessions come from; None: from the outbox's client."""

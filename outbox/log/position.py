@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
@@ -16,6 +17,15 @@ Position = tuple[int, datetime | DatetimeMS | None, ObjectId | None]
 """`(seq, created, id)` of a record: what a cursor saves."""
 Mark = tuple[int, int, bytes]
 """The same of a record that was sent, as BSON has it: only one in some hundreds becomes a Position."""
+
+
+class Bounds(Protocol):
+    """Knows which seqs a log holds; outbox.log.log.Log does."""
+
+    def head(self) -> int: ...
+    def earliest(self) -> int: ...
+    def oldest(self) -> int: ...
+    def seq_at(self, date: datetime) -> int: ...
 
 
 def position_at(seq: int, log: Log) -> Position:

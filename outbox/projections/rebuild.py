@@ -152,11 +152,11 @@ class MadeAnew(InTransaction):
     def poll(self, seconds: float) -> None:
         """See InTransaction. Raises Superseded when the states are in use."""
         super().poll(seconds)
-        now = self._terms.clock.monotonic()
-        if self.delivery is None or now < self._look_at or self._terms.stop.is_set():
+        now, delivery = self._terms.clock.monotonic(), self.delivery
+        if not isinstance(delivery, WithEffects) or now < self._look_at or self._terms.stop.is_set():
             return
         try:
-            if self._swap.attempt(self.delivery):
+            if self._swap.attempt(delivery):
                 raise Superseded("the states that were made anew are in use")
         except PyMongoError as error:
             if not is_transient(error):

@@ -20,12 +20,10 @@ from outbox.events import CaughtUp, Disconnected, Fetched, Idle, Reconnected, St
 from outbox.log.batch import Batch
 from outbox.log.record import Decode, Record
 from outbox.mongo.calls import outside_bound_session
-from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import is_closed, is_transient, patiently, short_message
-from outbox.readers.background import BackgroundThreads
-from outbox.readers.head import Head
-from outbox.readers.query import First, Query, decoded, next_batches, open_reader, pinned
+from outbox.readers.query import First, Query, decoded, next_batches
 from outbox.readers.reader import REST_SECONDS
+from outbox.readers.source import OpenReader, Source
 from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
 
 logger = logging.getLogger("outbox")
@@ -59,11 +57,8 @@ class MarkedStream(Observable[T]):
 class Subscriptions:
     """The live subscriptions of one outbox. Thread-safe."""
 
-    def __init__(
-        self, collections: Collections, feed: BackgroundThreads, decode: Decode, check_usable: Callable[[], None]
-    ) -> None:
-        self.collections = collections
-        self.feed = feed
+    def __init__(self, source: Source, decode: Decode, check_usable: Callable[[], None]) -> None:
+        self.source = source
         self.decode = decode
         self._check_usable = check_usable
         self._live: set[_Subscription] = set()
@@ -76,7 +71,7 @@ class Subscriptions:
     def _begin(self, observer: ObserverBase[Any], query: Query) -> DisposableBase:
         try:
             self._check_usable()  # it may have been closed, or forked, since the Observable was made
-            subscription = _Subscription(self, pinned(self.collections, query), observer)
+            subscription = _Subscription(self, self.source.pinned(query), observer)
             self._start(subscription)
         except BaseException:
             teller(query.on_event)(Stopped())
@@ -94,10 +89,10 @@ class Subscriptions:
 
     def read(self, query: Query) -> Iterator[Record[Any]]:
         """The records from the query's start to the head."""
-        return self._read(pinned(self.collections, query))
+        return self._read(self.source.pinned(query))
 
     def _read(self, query: Query) -> Iterator[Record[Any]]:
-        reader = patiently(lambda: open_reader(self.collections, query, self.decode, None))
+        reader = patiently(lambda: self.source.open(query))
         delivered = False
         try:
             while batches := patiently(partial(next_batches, reader, query, delivered)):
@@ -136,7 +131,7 @@ class _Subscription:
         self._stop = threading.Event()
         self._disposed = False
         self._delivered = False
-        name = f"outbox-observe-{home.collections.name}"
+        name = f"outbox-observe-{home.source.name}"
         self.thread = threading.Thread(target=outside_bound_session(self._run), name=name, daemon=True)
 
     def dispose(self) -> None:
@@ -147,12 +142,12 @@ class _Subscription:
     def complete(self) -> None:
         """Ends it; the observer is told that it is complete."""
         self._stop.set()
-        self._home.feed.wake()
+        self._home.source.wake()
 
     def _run(self) -> None:
         try:
-            with told_at_the_end(self.dispose, wait=False), self._home.feed.running() as head:
-                self._deliver(head)
+            with told_at_the_end(self.dispose, wait=False), self._home.source.running() as open_reader:
+                self._deliver(open_reader)
         except BaseException as error:  # noqa: BLE001  # whatever ends a subscription is the observer's to know
             self._fail(error)
         else:
@@ -167,7 +162,7 @@ class _Subscription:
         try:
             self._observer.on_completed()
         except BaseException:  # it has been completed, so nothing can be given to its on_error any more
-            logger.exception("a subscriber of %s failed when it was completed", self._home.collections.log.full_name)
+            logger.exception("a subscriber of %s failed when it was completed", self._home.source.where)
 
     def _fail(self, error: BaseException) -> None:
         if self._disposed:
@@ -176,9 +171,9 @@ class _Subscription:
             return
         if is_closed(error) and self._stop.wait(CLOSED_SECONDS):
             return
-        give_error(self._observer, error, self._home.collections.log.full_name)
+        give_error(self._observer, error, self._home.source.where)
 
-    def _deliver(self, head: Head) -> None:
+    def _deliver(self, open_reader: OpenReader) -> None:
         if self._query.first is not None:
             with closing(self._query.first()) as first:
                 start = self._begun(first)
@@ -188,7 +183,7 @@ class _Subscription:
                         if self._stop.is_set():
                             return
                         self._observer.on_next(record)
-        self._deliver_log(head)
+        self._deliver_log(open_reader)
 
     def _begun(self, first: First) -> int | None:
         """Waits until what comes first is there; None when the subscription was ended meanwhile."""
@@ -199,8 +194,8 @@ class _Subscription:
             self._stop.wait(_RETRY_SECONDS)
         return None
 
-    def _deliver_log(self, head: Head) -> None:
-        reader = self._riding_out(lambda: open_reader(self._home.collections, self._query, self._home.decode, head))
+    def _deliver_log(self, open_reader: OpenReader) -> None:
+        reader = self._riding_out(lambda: open_reader(self._query))
         if reader is None:
             return
         self._tell(Started())
@@ -247,9 +242,7 @@ class _Subscription:
                 if lost_at is None:
                     lost_at = self._clock.monotonic()
                     self._tell(Disconnected(error))
-                logger.info(
-                    "reading %s goes on in a moment: %s", self._home.collections.log.full_name, short_message(error)
-                )
+                logger.info("reading %s goes on in a moment: %s", self._home.source.where, short_message(error))
                 self._stop.wait(_RETRY_SECONDS)
             else:
                 if lost_at is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -14,6 +15,7 @@ from outbox.errors import HistoryLost, InvalidSelector, OutboxError
 from outbox.events import OnEvent, teller
 from outbox.log.batch import Batch
 from outbox.log.log import Log
+from outbox.log.position import Bounds
 from outbox.log.record import Decode, Record, note_record
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import outside_bound_session
@@ -33,6 +35,18 @@ class First(Protocol):
     def begin(self) -> int | None: ...
     def wants(self, record: Record[Any]) -> bool: ...
     def read(self) -> Sequence[Record[Any]]: ...
+    def close(self) -> None: ...
+
+
+class SeqReader(Protocol):
+    """Reads batches from a position on; the contract is outbox.readers.reader.LogReader's."""
+
+    position: int
+
+    def read_batches(self) -> list[Batch]: ...
+    def wait(self, seconds: float, stop: threading.Event | None = None) -> bool: ...
+    def move(self, position: int) -> None: ...
+    def verify(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -97,7 +111,7 @@ def asked(
     return Query(start, names, selected_key(key), on_gap, where, on_event, unknown=unknown)
 
 
-def next_batches(reader: LogReader, query: Query, delivered: bool) -> list[Batch]:
+def next_batches(reader: SeqReader, query: Query, delivered: bool) -> list[Batch]:
     """The next batches, over a gap if the query allows that; none at the head. Raises as `LogReader.read`."""
     while True:
         try:
@@ -106,7 +120,7 @@ def next_batches(reader: LogReader, query: Query, delivered: bool) -> list[Batch
             pass_gap(reader, query, delivered, lost)
 
 
-def pass_gap(reader: LogReader, query: Query, delivered: bool, lost: HistoryLost) -> None:
+def pass_gap(reader: SeqReader, query: Query, delivered: bool, lost: HistoryLost) -> None:
     """Lets the reader go on behind a gap, if the query allows that; else raises what was lost. No I/O."""
     if delivered or query.start != "earliest":  # which promises nothing before its first record
         if not callable(query.on_gap):
@@ -143,10 +157,14 @@ def open_reader(collections: Collections, query: Query, decode: Decode, head: He
     """Opens a reader where the query starts, woken by `head`. Raises as `resolve`."""
     if query.unknown:
         warn_of_unknown(collections, query.unknown)
+    return LogReader(collections, first_position(query, Log(collections)), head=head, decode=decode)
+
+
+def first_position(query: Query, log: Bounds) -> int:
+    """Returns the seq that reading starts at. Raises as `resolve`."""
     try:
-        position = query.pinned or resolve(query.start, Log(collections))
+        return query.pinned or resolve(query.start, log)
     except HistoryLost as lost:
         if not callable(query.on_gap):
             raise
-        position = lost.expected  # the first read meets the gap, and tells of it
-    return LogReader(collections, position, head=head, decode=decode)
+        return lost.expected  # the first read meets the gap, and tells of it

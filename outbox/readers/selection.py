@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pymongo.errors import PyMongoError
@@ -57,12 +57,16 @@ def warn_of_unknown(collections: Collections, names: frozenset[str]) -> None:
     except PyMongoError as error:
         logger.info("could not look which types %s takes: %s", collections.staging.full_name, short_message(error))
         return
-    known = list(schemas_of(options.get("validator", {})))
-    for name in sorted(names.difference(known)):
-        near = difflib.get_close_matches(name, known, n=1)
+    warn_of_undeclared(names, list(schemas_of(options.get("validator", {}))), collections.staging.full_name)
+
+
+def warn_of_undeclared(names: frozenset[str], declared: Sequence[str], where: str) -> None:
+    """Warns of type names that are not among the declared ones."""
+    for name in sorted(names.difference(declared)):
+        near = difflib.get_close_matches(name, declared, n=1)
         logger.warning(
             "no service has declared the message type %r in %s%s. Its records come once there are any",
             name,
-            collections.staging.full_name,
+            where,
             f"; did you mean {near[0]!r}?" if near else "",
         )

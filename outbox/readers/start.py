@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from outbox import dates
 from outbox.errors import HistoryLost, InvalidStart
-from outbox.log.log import Log
+from outbox.log.position import Bounds
 
 Start = Literal["latest", "earliest"] | int | datetime
 """Where a subscription starts."""
@@ -37,7 +37,7 @@ def check(start: Start) -> None:
         raise InvalidStart(f"start={start}: seq begins at 1")
 
 
-def resolve(start: Start, log: Log) -> int:
+def resolve(start: Start, log: Bounds) -> int:
     """The seq of the first record to read. Raises InvalidStart, HistoryLost and pymongo's errors."""
     check(start)
     if start == "latest":

@@ -8,7 +8,7 @@ from typing import Literal
 from outbox.clock import Clock
 from outbox.errors import CursorInUse, InvalidStart, LeaseLost
 from outbox.log.log import Log
-from outbox.log.position import Position, position_at
+from outbox.log.position import Bounds, Position, position_at
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patient
 from outbox.shares.lock import ReaderLock
@@ -32,12 +32,9 @@ def move(
     reader_lock = ReaderLock(collections, reader)
     try:
         layout = reader_lock.acquire_if_idle(clock)
-        seq = _seq(to, log)
+        seq = target(to, log)
         there = position_at(seq, log)
-        oldest, head = log.oldest(), log.head()
-        is_there = there[2] is not None or seq == oldest - 1  # just before the oldest nothing is skipped or lost
-        if seq + 1 < oldest or not is_there:
-            raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
+        check_target(seq, log, is_record=there[2] is not None)
         reader_lock.write(layout.total, there, ())
         if log.oldest() > seq + 1:  # after the save: see outbox.log.edge
             before = "had none" if layout.slowest is None else f"was at seq {layout.slowest[0]}"
@@ -52,12 +49,21 @@ def move(
         reader_lock.release()
 
 
-def _seq(to: Literal["earliest", "latest"] | int | datetime, log: Log) -> int:
+def target(to: Literal["earliest", "latest"] | int | datetime, log: Bounds) -> int:
+    """Returns the seq that counts as the last delivered one when a cursor is set to `to`."""
     if isinstance(to, int):
         return to
     if to == "latest":
         return log.head()
     return (log.oldest() if to == "earliest" else log.seq_at(to)) - 1
+
+
+def check_target(seq: int, log: Bounds, *, is_record: bool) -> None:
+    """Raises InvalidStart unless a cursor may stand there. is_record: whether the log holds a record of this seq."""
+    oldest, head = log.oldest(), log.head()
+    is_there = is_record or seq == oldest - 1  # just before the oldest nothing is skipped or lost
+    if seq + 1 < oldest or not is_there:
+        raise InvalidStart(f"seq {seq} is not in the log, which holds {oldest} to {head}")
 
 
 @patient

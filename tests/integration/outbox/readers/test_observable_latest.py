@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from outbox import Outbox, OutboxNotCreated
-from outbox.readers import observable as subscribing
+from outbox.readers import source
 from tests.actors.order_service import Document, new_outbox, placed, totals
 from tests.actors.subscriber import subscribed
 from tests.waiting import wait_until
@@ -28,13 +28,13 @@ def orders(database: Database[Document]) -> Iterator[Outbox]:
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """A machine on which the thread of a subscription gets its turn only when the event is set."""
-    turn, opened = threading.Event(), subscribing.open_reader
+    turn, opened = threading.Event(), source.open_reader
 
     def late(*arguments: Any) -> Any:
         assert turn.wait(60)
         return opened(*arguments)
 
-    monkeypatch.setattr(subscribing, "open_reader", late)
+    monkeypatch.setattr(source, "open_reader", late)
     yield turn
     turn.set()
 

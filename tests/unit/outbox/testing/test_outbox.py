@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -9,11 +11,22 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from outbox import InvalidHeaders, InvalidMessage, MessageTooLarge, TransactionRequired, UnknownMessage, tombstone
+from outbox import (
+    InvalidHeaders,
+    InvalidMessage,
+    MessageTooLarge,
+    Outbox,
+    TransactionRequired,
+    UnknownMessage,
+    tombstone,
+)
+from outbox.errors import NotInMemory
 from outbox.messages.limits import RESERVED_HEADERS
-from outbox.testing import FakeClock, MemoryOutbox
+from outbox.testing import FakeClock, MemoryOutbox, MemorySession
 from tests.actors.catalogue import BasketLine, Price, Viewed, line, price, viewed
 from tests.actors.order_service import OrderCancelled, OrderPlaced, StockCounted, placed, totals
+from tests.actors.running import Handled, running
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -117,3 +130,90 @@ def test_in_memory_only_what_changes_something_is_put_if_so_asked() -> None:
     with pytest.raises(InvalidMessage, match="not compacted"):
         put([price("z", 1), viewed("x")])
     assert [record.seq for record in memory.records] == list(range(1, 8))
+
+
+def test_every_name_of_an_outbox_is_there_or_refused_by_name(orders: MemoryOutbox) -> None:
+    names = {name for name in dir(Outbox) if not name.startswith("_")}
+    missing = sorted(name for name in names if not hasattr(orders, name))
+
+    assert missing == ["drop", "latest", "projection", "reader", "running", "status"]
+    for name in [*missing, "log", "collections"]:
+        assert name in (MemoryOutbox.__doc__ or "")
+        with pytest.raises(NotInMemory, match=f"has no {name}: "):
+            getattr(orders, name)
+    with pytest.raises(AttributeError, match="no attribute 'misspelt'") as unknown:
+        orders.misspelt  # noqa: B018  # type: ignore[attr-defined]
+    assert not isinstance(unknown.value, NotInMemory)
+
+
+def test_what_is_put_in_a_memory_transaction_is_there_once_it_commits(orders: MemoryOutbox) -> None:
+    with MemorySession() as session:
+        with session.start_transaction():
+            id = orders.put(placed(1), session=session)
+            assert orders.records == []
+            assert orders.find(id).place == "unknown"
+        assert totals(orders.records) == [1]
+        with contextlib.suppress(ZeroDivisionError), session.start_transaction():
+            orders.put(placed(2), session=session)
+            raise ZeroDivisionError
+        with pytest.raises(TransactionRequired):
+            orders.put(placed(3), session=session)
+        session.with_transaction(lambda session: orders.put([placed(4), placed(5)], session=session))
+
+    assert totals(orders.records) == [1, 4, 5]
+
+
+def test_what_a_transaction_said_of_an_id_counts_once_it_commits() -> None:
+    memory = MemoryOutbox(messages=[Price])
+    put = partial(memory.put, if_changed=True)
+    session = MemorySession()
+    session.start_transaction()
+    assert put(price("a", 1), session=session) is not None
+    assert put(price("a", 1), session=session) is None
+    session.abort_transaction()
+    with session.start_transaction():
+        assert put(price("a", 1), session=session) is not None
+
+    assert put(price("a", 1), standalone=True) is None
+
+
+def test_messages_have_the_date_of_the_clock() -> None:
+    clock = FakeClock(date=datetime(2025, 6, 1, tzinfo=UTC))
+    orders = MemoryOutbox(messages=[OrderPlaced], clock=clock)
+    orders.put(placed(1), standalone=True)
+    clock.advance(3600)
+    orders.put(placed(2), standalone=True)
+
+    assert [record.created.hour for record in orders.records] == [0, 1]
+    assert totals(orders.read(datetime(2025, 6, 1, 1, tzinfo=UTC))) == [2]
+
+
+def test_a_roll_over_leaves_what_a_consumer_has_not_handled(orders: MemoryOutbox) -> None:
+    orders.put([placed(1), placed(2), placed(3)], standalone=True)
+    consumer = orders.consumer("billing")
+    with running(consumer, Handled()):
+        consumer.wait_caught_up()
+    consumer.reset(1)
+
+    orders.roll_over(3)
+
+    assert totals(orders.records) == [2, 3]
+    consumer.forget()
+    orders.roll_over(9)
+    assert totals(orders.records) == [3]
+
+
+def test_no_thread_is_left_after_close() -> None:
+    before = set(threading.enumerate())
+    with MemoryOutbox(messages=[OrderPlaced]) as orders:
+        completed = threading.Event()
+        orders.observe("earliest").subscribe(on_completed=completed.set)
+        consumer = orders.consumer("billing", concurrency=4)
+        thread = threading.Thread(target=consumer.run, args=[lambda record: None])
+        thread.start()
+        orders.put(placed(1), standalone=True)
+        consumer.wait_caught_up(30)
+    thread.join(30)
+
+    assert completed.wait(30)
+    wait_until(lambda: set(threading.enumerate()) <= before, 30, "all threads to end")

@@ -56,7 +56,7 @@ def check_key(type: str, key: str | None, what: str = "key") -> None:
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Checks headers and returns them as a dict. Raises InvalidHeaders, which never shows a header's value."""
     untyped: object = headers
-    if not isinstance(untyped, Mapping):
+    if type(untyped) is not dict and not isinstance(untyped, Mapping):
         raise InvalidHeaders(f"headers are a {type(untyped).__name__}: give a mapping of text to text")
     if len(untyped) > HEADERS:
         raise InvalidHeaders(f"{len(untyped)} headers; at most {HEADERS}: put the rest into the message's data")

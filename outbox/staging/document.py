@@ -42,13 +42,13 @@ def encode(
 ) -> bytes:
     """Encodes one staging document. `created` is in milliseconds since the epoch; the server fills in `at`.
 
-    Headers and data that are encoded already, as a RawBSONDocument, are not encoded again.
+    Data that is encoded already, as a RawBSONDocument, is not encoded again.
     """
     rest = b"".join(
         (
             b"\x02type\0%b" % _text(type),
             b"\x0akey\0" if key is None else b"\x02key\0%b" % _text(key),
-            b"\x03headers\0%b" % _encoded(headers),
+            b"\x03headers\0%b" % compose(b"\x02%b\0%b" % (name.encode(), _text(headers[name])) for name in headers),
             b"\x0adata\0\0" if data is None else b"\x03data\0%b\0" % _encoded(data),
         )
     )

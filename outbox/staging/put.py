@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-import bson
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
@@ -65,7 +64,6 @@ def encode(
 ) -> dict[ObjectId, bytes]:
     """Encodes the staging document of each message, by its new id. Raises what `Outbox.put` raises without a server."""
     checked = {} if headers is None else checked_headers(headers)
-    encoded_headers = RawBSONDocument(bson.encode(checked))
     created = time.time_ns() // 1_000_000
     documents = {}
     for message in messages:
@@ -73,7 +71,7 @@ def encode(
         type, key, own, data = _encoded(message, checked, types)
         check_key(type, key)
         check_key(type, types.compaction_id(type, key, own, data), "compaction id")
-        document = staging.encode(id, created, type, key, encoded_headers if own is checked else own, data)
+        document = staging.encode(id, created, type, key, own, data)
         if len(document) > max_message_bytes:
             raise MessageTooLarge(
                 f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="

@@ -64,7 +64,7 @@ def test_it_is_written_as_the_driver_writes_it(key: str | None, headers: dict[st
     expected = bson.encode({**document, "headers": headers, "data": data})
 
     assert staging.encode(ID, -1, "a.b", key, headers, data) == expected
-    assert staging.encode(ID, -1, "a.b", key, RawBSONDocument(bson.encode(headers)), raw) == expected
+    assert staging.encode(ID, -1, "a.b", key, headers, raw) == expected
 
 
 @pytest.mark.parametrize("key", ["42", None])

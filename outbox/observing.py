@@ -53,12 +53,15 @@ class Observing(ABC):
     def _deliveries(self, asked: Asked) -> Deliveries:
         """Makes what gives a consumer its records. Asks no server."""
 
-    def _end_reading(self) -> None:
+    def _end_reading(self, consumer_seconds: float = STOP_SECONDS) -> None:
+        self._end_consumers(consumer_seconds)
+        self._subscriptions.complete(STOP_SECONDS)
+
+    def _end_consumers(self, seconds: float) -> None:
         for consumer in list(self._consumers):
             consumer.stop()
         for consumer in list(self._consumers):
-            consumer.join(STOP_SECONDS)
-        self._subscriptions.complete(STOP_SECONDS)
+            consumer.join(seconds)
 
     def observe(
         self,

@@ -19,6 +19,7 @@ from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.no_sequencer_warning import NoSequencerWarning
 from outbox.monitoring.status import Status, status
+from outbox.observing import STOP_SECONDS
 from outbox.reading import Reading
 from outbox.sequencer.once import sequence_once
 from outbox.staging.creation import Declared
@@ -194,8 +195,9 @@ class Outbox(Reading):
         """Completes all subscriptions and stops the background threads; the client stays open. Idempotent."""
         if self._closed or self._pid != os.getpid():
             return
+        self._end_consumers(STOP_SECONDS)  # before the rest: a handler that runs may still put
         self._closed = True
-        self._end_reading()
+        self._end_reading(0)
 
     def __enter__(self) -> Outbox:
         return self

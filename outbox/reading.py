@@ -52,8 +52,8 @@ class Reading(Observing, Projecting):
     def _deliveries(self, asked: Asked) -> Deliveries:
         return StoredDeliveries(self, asked, self._types.decode, self.check_usable)
 
-    def _end_reading(self) -> None:
-        super()._end_reading()
+    def _end_reading(self, consumer_seconds: float = STOP_SECONDS) -> None:
+        super()._end_reading(consumer_seconds)
         self._feed.join(STOP_SECONDS)
 
     def latest(self, types: Sequence[str | type[Any]] | None = None) -> Observable[Record[Any]]:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
 from bson import ObjectId
+from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
@@ -66,6 +67,15 @@ class AsyncOutbox(AsyncReading):
         )
         super().__init__(sync, own, MessageTypes(messages))
         self._putter = AsyncPutter(own, self._outbox.collections, self._types, max_message_bytes)
+
+    @property
+    def client(self) -> AsyncMongoClient[Any]:
+        """The client whose database it was made with."""
+        return self._database.client
+
+    def check_usable(self) -> None:
+        """Raises OutboxClosed once it is closed, or in a process that was forked."""
+        self._outbox.check_usable()
 
     async def create(self) -> None:
         """Makes the collections, or widens them, as Outbox.create."""

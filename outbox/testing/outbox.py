@@ -19,7 +19,7 @@ from outbox.log.reader_id import check_id
 from outbox.log.record import Record
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.collections import check_name
-from outbox.observing import Observing
+from outbox.observing import STOP_SECONDS, Observing
 from outbox.outbox import Outbox
 from outbox.reader_status import ReaderStatus
 from outbox.staging.compacted import Compacted, check_compacted, compacted
@@ -210,8 +210,9 @@ class MemoryOutbox(Observing):
 
     def close(self) -> None:
         """Completes all subscriptions and stops the consumers. Idempotent."""
+        self._end_consumers(STOP_SECONDS)  # before the rest: a handler that runs may still put
         self._closed = True
-        self._end_reading()
+        self._end_reading(0)
 
     def check_usable(self) -> None:
         if self._closed:

@@ -13,11 +13,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from bson import Decimal128, ObjectId
+from bson import ObjectId
 from mongoengine import fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.base import BaseDict, BaseField, BaseList, EmbeddedDocumentList  # type: ignore[import-untyped]  # as above
 
-from outbox.messages.documents.exact import DIGITS, EXPONENTS, is_exact
+from outbox.messages.decimals import decimal128
+from outbox.messages.documents.exact import is_exact
 from outbox.messages.documents.mongoengine_internals import names
 from outbox.messages.not_json import not_json
 
@@ -133,10 +134,10 @@ def _decimal128(field: Any) -> Convert:
     checked = _checked(field, Decimal)
 
     def convert(value: Any) -> Any:
-        _, digits, exponent = checked(value).as_tuple()
-        if len(digits) > DIGITS or exponent not in EXPONENTS:
+        stored = decimal128(checked(value))
+        if stored is None:
             raise Unsure
-        return Decimal128(value)
+        return stored
 
     return convert
 

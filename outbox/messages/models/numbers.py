@@ -8,11 +8,11 @@ from typing import Any
 
 from bson import Decimal128, Int64
 
+from outbox.messages.decimals import decimal128
 from outbox.messages.dialects import Dialect, Schema
 from outbox.messages.models.forms import Unfit, short
 from outbox.messages.models.scalars import Scalar, no
 
-_DIGITS, _EXPONENTS = 34, range(-6176, 6112)  # what a Decimal128 can hold exactly
 _EXACT = Context(prec=20_000, Emax=9_999_999, Emin=-9_999_999)
 
 
@@ -112,11 +112,12 @@ class Exact(Scalar):
 
 
 def _exact_decimal(number: Decimal) -> Decimal128:
-    _, digits, exponent = number.as_tuple()
+    made = decimal128(number)
+    if made is not None:
+        return made
     try:
         stored = Decimal128(number)
-        # Nearly all have so few digits, and need no conversion back to be compared.
-        if (len(digits) <= _DIGITS and exponent in _EXPONENTS) or stored.to_decimal() == number:
+        if stored.to_decimal() == number:
             return stored
     except ArithmeticError:
         pass

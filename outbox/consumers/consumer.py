@@ -148,9 +148,10 @@ class Consumer(Generic[M]):
         `attempts` and `on_poison` are for handlers, and play no part. It completes at `stop()`. Behind it `caught_up()`
         marks where all up to the head is acknowledged, with several shares that of each.
         """
-        return observable(self._observe, self.name)
+        return observable(self.deliver_to_observer, self.name)
 
-    def _observe(self, observer: Observer, stop: threading.Event, marks: bool) -> None:
+    def deliver_to_observer(self, observer: Observer, stop: threading.Event, marks: bool) -> None:
+        """Runs it, and gives each record to the observer until `stop` is set. marks: and each CaughtUp. Blocks."""
         serial = Serial(observer)
         tell = serial.marked_by(self._tell) if marks else self._tell
         with self._runs.begin(stop) as stopping:
@@ -164,8 +165,11 @@ class Consumer(Generic[M]):
         """Counts a record that the Observable has given as handled. Thread-safe; in any order.
 
         The position moves up to the first record that is not acknowledged. An ack of a record that comes after the
-        subscription has ended has no effect: the record is given again.
+        subscription has ended has no effect: the record is given again. Raises InvalidConsumer for what is no record.
         """
+        untyped: object = record
+        if not isinstance(untyped, Record):
+            raise InvalidConsumer(f"ack({untyped!r:.100}): give a record that observe() has given")
         for observed in self._observed:
             observed.ack(record.seq)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ class OneRun:
         self._stop: threading.Event | None = None
         self._ended: threading.Event | None = None
         self._runner = 0
+        self._pid = 0
 
     @contextmanager
     def begin(self, stop: threading.Event | None) -> Iterator[threading.Event]:
@@ -31,8 +33,9 @@ class OneRun:
             check_event("stop", stop, self._error)
         stopping = threading.Event() if stop is None else stop
         with self._lock:
-            if self._stop is not None:
+            if self._stop is not None and self._pid == os.getpid():  # in a forked process, what runs is the parent's
                 raise self._error(f"{self._id} runs already in this process: stop() it first, or make another one")
+            self._pid = os.getpid()
             self._stop, ended = stopping, threading.Event()
             self._ended, self._runner = ended, threading.get_ident()
         try:

@@ -40,6 +40,9 @@ class Beside:
         self.log = Log(collections)
         self._head = head
 
+    def check_usable(self) -> None:
+        """Raises nothing: what keeps the view is stopped with the background threads."""
+
     def reader(self, start: Start = "earliest") -> LogReader:
         return LogReader(self.collections, resolve(start, self.log), head=self._head)
 

@@ -99,6 +99,7 @@ class Projection(Generic[S]):
         Raises InvalidProjection, what must be seen to by somebody (PoisonMessage, HistoryLost, LogReplaced,
         CursorMismatch, OutboxNotCreated), and errors of the database that do not pass by themselves.
         """
+        self._outbox.check_usable()  # first: in a process that was forked, the parent's run seems to go on
         with self._runs.begin(stop) as stopping:
             self._work.run(stopping)
 
@@ -113,6 +114,7 @@ class Projection(Generic[S]):
         the first `run`; HistoryLost when the log no longer holds all that the states are made of, and nothing has
         changed; InvalidProjection when they are of a newer version; and what `run` raises.
         """
+        self._outbox.check_usable()
         with self._rebuilds.begin(stop) as stopping:
             return self._work.rebuild(stopping)
 

@@ -311,5 +311,8 @@ async def asynchronous(client: AsyncMongoClient[dict[str, Any]]) -> None:
         billing = orders.consumer("billing", types=[OrderPlaced])
         await billing.run(handle)
         await billing.run_in_transaction(handle_in_transaction, batch=10)
+        async for delivered in billing.observe():
+            assert_type(delivered, Record[OrderPlaced])
+            billing.ack(delivered)
         assert_type(await billing.position(), int | None)
         assert_type(await AsyncInbox(client.shop).once("a"), bool)

@@ -13,6 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from outbox.aio.consumers.handlers import HandlerCancelled, Handlers
 from outbox.aio.consumers.in_transaction import AsyncInTransaction
+from outbox.aio.consumers.observed import AsyncDeliveries, Turns
 from outbox.aio.consumers.running import check_stop, run_on_thread
 from outbox.aio.synchronous import Synchronous
 from outbox.aio.waiting import wait_until
@@ -47,6 +48,7 @@ class AsyncConsumer(Generic[M]):
         self._database = database
         self._consumer = consumer
         self._concurrency = concurrency
+        self._turns = Turns()
         self.name = consumer.name
         self.id = consumer.id
         """What its cursor and its lease are called."""
@@ -92,6 +94,19 @@ class AsyncConsumer(Generic[M]):
 
     async def _deliver(self, target: Make, handlers: Handlers, stop: asyncio.Event | None) -> None:
         await run_on_thread(partial(self._consumer.deliver_to, target), self.name, stop, handlers.cancel)
+
+    def observe(self) -> AsyncDeliveries[M]:
+        """Returns the records for `async for`; each counts as handled when it is given to `ack`.
+
+        The consumer runs on a thread of its own while they are iterated over, and gives no more while 1,000 records are
+        not acknowledged. They end at `stop()`, and when the outbox is closed; what `run` raises is raised by the
+        iterator. `attempts` and `on_poison` are for handlers, and play no part.
+        """
+        return AsyncDeliveries(self._consumer, self._turns)
+
+    def ack(self, record: Record[Any]) -> None:
+        """Counts a record that `observe` has given as handled, as Consumer.ack. Asks no server."""
+        self._consumer.ack(record)
 
     def stop(self) -> None:
         """Ends what runs, as the `stop` of `run`. Does not wait; does nothing when nothing runs."""

@@ -31,20 +31,8 @@ async def run_on_thread(
     """
     loop = asyncio.get_running_loop()
     stopping = LoopStop(loop)
-    ended: asyncio.Future[None] = loop.create_future()
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def do() -> None:
-        try:
-            results.append(work(stopping))
-        except HandlerCancelled:
-            pass
-        except BaseException as raised:  # noqa: BLE001  # raised where it was run
-            errors.append(raised)
-        hand_over(loop, lambda: None if ended.done() else ended.set_result(None))
-
-    threading.Thread(target=outside_bound_session(do), name=f"outbox-{name}", daemon=True).start()
+    ended: asyncio.Future[T | None] = loop.create_future()
+    begin_on_thread(lambda: work(stopping), name, ended)
     asked = None if stop is None else asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait((ended,) if asked is None else (ended, asked), return_when=asyncio.FIRST_COMPLETED)
@@ -58,9 +46,33 @@ async def run_on_thread(
     finally:
         if asked is not None:
             asked.cancel()
-    for error in errors:
-        raise error
-    return results[0] if results else None
+    return ended.result()
+
+
+def begin_on_thread(work: Callable[[], T], name: str, ended: asyncio.Future[T | None]) -> None:
+    """Calls `work` on a thread; the future is of what it returns or raises. None when its handlers were cancelled."""
+
+    def end(result: T | None, error: BaseException | None) -> None:
+        if ended.done():
+            return
+        if error is None:
+            ended.set_result(result)
+        else:
+            ended.set_exception(error)
+            ended.exception()  # seen: nobody may be left that asks for it
+
+    def do() -> None:
+        result: T | None = None
+        error: BaseException | None = None
+        try:
+            result = work()
+        except HandlerCancelled:
+            pass
+        except BaseException as raised:  # noqa: BLE001  # raised where it is waited for
+            error = raised
+        hand_over(ended.get_loop(), lambda: end(result, error))
+
+    threading.Thread(target=outside_bound_session(do), name=f"outbox-{name}", daemon=True).start()
 
 
 def check_stop(stop: object, error: type[OutboxError]) -> None:

@@ -15,6 +15,7 @@ from pymongo.database import Database
 
 from outbox import HistoryLost, InvalidStart, Outbox, OutboxClosed, OutboxNotCreated
 from tests.actors.order_service import MESSAGES, Document, OrderCancelled, OrderPlaced, new_outbox, placed, totals
+from tests.actors.projecting import add
 from tests.actors.subscriber import roll, subscribed, threads
 from tests.waiting import wait_until
 
@@ -172,10 +173,16 @@ def test_closing_one_leaves_another_of_the_same_database_alone(orders: Outbox, d
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore")  # pymongo and Python both warn of what is done here on purpose
 def test_a_forked_process_must_make_its_own(orders: Outbox) -> None:
+    """Goes red, too, when what runs in the parent is taken for what runs here."""
     answers: Any = multiprocessing.get_context("fork").SimpleQueue()
+    billing, spent = orders.consumer("billing"), orders.projection("spent", apply=add)
 
     def child() -> None:
         for use in (
+            lambda: billing.run(print),
+            lambda: billing.run_in_transaction(lambda record, session: None),
+            spent.run,
+            spent.rebuild,
             lambda: orders.put(placed(1), standalone=True),
             orders.sequence,
             orders.read,
@@ -189,8 +196,9 @@ def test_a_forked_process_must_make_its_own(orders: Outbox) -> None:
         orders.close()
 
     process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    process.join(30)
+    with billing._runs.begin(None), spent._runs.begin(None):
+        process.start()
+        process.join(30)
 
     assert process.exitcode == 0
-    assert [answers.get() for _ in range(5)] == [True] * 5
+    assert [answers.get() for _ in range(9)] == [True] * 9

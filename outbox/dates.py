@@ -10,12 +10,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The Gregorian calendar repeats every 400 years: 146,097 days.
 _CYCLE_YEARS = 400
 _CYCLE_MILLISECONDS = 146_097 * 86_400_000
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def read(text: str) -> datetime:
     """Reads an ISO 8601 date, which is in UTC when it names no zone. Raises ValueError."""
     value = datetime.fromisoformat(text)
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+def milliseconds_of(text_of_date: str) -> int:
+    """Reads what `text` writes, as milliseconds since the epoch. Raises ValueError."""
+    dash = text_of_date.index("-", 1)  # a year may have a sign
+    cycles, year = divmod(int(text_of_date[:dash]) - 2000, _CYCLE_YEARS)
+    twin = datetime.fromisoformat(f"{2000 + year}{text_of_date[dash:]}")
+    return (twin - _EPOCH) // _MILLISECOND + cycles * _CYCLE_MILLISECONDS
 
 
 def milliseconds(value: datetime | DatetimeMS) -> int:

@@ -131,6 +131,25 @@ class ProjectionDiffers(OutboxError):
         self.found = found
 
 
+class InvalidArchive(OutboxError):
+    """An archive cannot be opened or made like this: its place, name or format, or a package is missing."""
+
+
+class ArchiveDamaged(OutboxError):
+    """An archive is not as it was written: a chunk was changed, cut or lost.
+
+    `chunk` is its path; None if there is none.
+    """
+
+    def __init__(self, text: str, chunk: str | None = None) -> None:
+        super().__init__(text)
+        self.chunk = chunk
+
+
+class ArchiveUnavailable(OutboxError):
+    """The place of an archive is full or away, or may not be read or written."""
+
+
 class Superseded(OutboxError):
     """What this reader was doing is over: its states were replaced by others meanwhile. Inside this package only."""
 

@@ -22,6 +22,7 @@ try:
     from outbox import errors
     from outbox.cli.app_loader import load
     from outbox.cli.application import OWN_CODES, App, full_name, opened
+    from outbox.cli.archive import archive
     from outbox.cli.dead import dead
     from outbox.cli.exit_codes import UNEXPECTED, exit_codes
     from outbox.cli.readers import readers
@@ -58,6 +59,7 @@ app = typer.Typer(
 )
 app.add_typer(readers, name="readers")
 app.add_typer(dead, name="dead")
+app.add_typer(archive, name="archive")
 
 
 def main() -> None:

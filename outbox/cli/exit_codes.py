@@ -23,6 +23,9 @@ Table = tuple[tuple[tuple[type[Exception], ...], int], ...]
 
 _OF_ANY_COMMAND: Table = (
     ((errors.InvalidStart, errors.InvalidSelector, errors.PoolTooSmall, errors.InvalidName), USAGE),
+    ((errors.InvalidArchive,), USAGE),
+    ((errors.ArchiveDamaged,), PROTECTED),
+    ((errors.ArchiveUnavailable,), UNREACHABLE),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
     ((errors.CursorMismatch, errors.CursorInUse, errors.ReaderPaused), PROTECTED),
     ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), PROTECTED),

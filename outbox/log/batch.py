@@ -109,6 +109,12 @@ class Batch(NamedTuple):
         """What stands before each record but for the `skip` first; nothing is decoded. Raises as `records`."""
         return [head for head, _, _ in self._cut()]
 
+    def documents(self) -> tuple[list[Head], list[bytes]]:
+        """The same, and each record's other fields as a BSON document; nothing is decoded."""
+        cut = list(self._cut())
+        documents = [(end - start + 4).to_bytes(4, "little") + self.raw[start:end] for _, start, end in cut]
+        return [head for head, _, _ in cut], documents
+
     def record(self, seq: int) -> Record[Any]:
         """One of them. Raises as `records`."""
         [one] = next(self._replace(skip=seq - self.first).portions(most=1))

@@ -36,6 +36,7 @@ from outbox import (
     message,
     tombstone,
 )
+from outbox.archive import Archive, Found
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.events import CaughtUp, Disconnected, Event
 from outbox.operators import Acknowledges, ack_after, batch, by_key, caught_up, of_type
@@ -316,3 +317,12 @@ async def asynchronous(client: AsyncMongoClient[dict[str, Any]]) -> None:
             billing.ack(delivered)
         assert_type(await billing.position(), int | None)
         assert_type(await AsyncInbox(client.shop).once("a"), bool)
+
+
+def archive() -> None:
+    archive = Archive("s3://bucket/path", "main")
+    assert_type(archive.head, int)
+    assert_type(archive.verify(), Found)
+    for record in archive.read(start=1, end=datetime(2025, 1, 1, tzinfo=UTC), types=["order.placed"], key="42"):
+        assert_type(record, Record[Any])
+    assert_type(len(archive.expire(timedelta(days=90))), int)

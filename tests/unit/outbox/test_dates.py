@@ -52,3 +52,8 @@ def test_so_they_do_a_date_that_python_cannot_hold(milliseconds: int, text: str)
     value = DatetimeMS(milliseconds)
 
     assert (terminal.text(value), JSON.value(value)) == (text, text)
+
+
+@given(st.integers(-(2**63), 2**63 - 1) | st.integers(-(10**12), 3 * 10**12))
+def test_what_text_writes_is_read_back(milliseconds: int) -> None:
+    assert dates.milliseconds_of(dates.text(DatetimeMS(milliseconds))) == milliseconds

@@ -1,0 +1,131 @@
+"""A record's fields as relaxed Extended JSON (v2), and back, with nothing of BSON lost."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from datetime import datetime
+from typing import Any
+
+from bson import Decimal128, Int64, ObjectId, json_util
+from bson.binary import UUID_SUBTYPE, Binary, UuidRepresentation
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.datetime_ms import DatetimeMS
+from bson.json_util import DatetimeRepresentation, JSONMode, JSONOptions
+
+from outbox import dates
+
+Document = dict[str, Any]
+
+# Values as BSON has them, for the JSON library knows only its own: a UUID of Python's it would write as plain text.
+STORED: CodecOptions[Document] = CodecOptions(
+    document_class=dict,
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.UNSPECIFIED,
+    unicode_decode_error_handler="replace",
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+_READ = JSONOptions(
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.UNSPECIFIED,  # with another, a UUID of subtype 3 comes back as one of 4
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
+_EXACT = JSONOptions(
+    json_mode=JSONMode.CANONICAL,
+    uuid_representation=UuidRepresentation.UNSPECIFIED,
+    datetime_representation=DatetimeRepresentation.NUMBERLONG,
+)
+_RESERVED_NAME = re.compile(rb"\$(?<=[\x01-\x13\x7f\xff]\$)")
+_NO_NUMBER = re.compile(rb"\x01[^\x00]*\x00.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
+_INT32 = 1 << 31
+
+
+def is_suspect(document: bytes) -> bool:
+    """Tells whether BSON may have what JSON takes for something else: a name that begins with `$`, which Extended JSON
+    has for its own, or a double that is NaN or infinite. It may say so of other documents."""
+    return _RESERVED_NAME.search(document) is not None or _NO_NUMBER.search(document) is not None
+
+
+def default(value: object) -> Any:
+    """Writes a value that JSON has not, for the JSON library. Raises TypeError for one that `careful` must look at."""
+    write = _WRITERS.get(type(value))
+    if write is None:
+        raise TypeError(type(value).__name__)
+    return write(value)
+
+
+def _long(value: Int64) -> Any:
+    """A plain number only where nobody can take it for an int32."""
+    return {"$numberLong": str(int(value))} if -_INT32 <= value < _INT32 else int(value)
+
+
+def _date(value: datetime) -> Any:
+    if value.year < 1970:
+        return _far_date(value)
+    return {"$date": value.isoformat(timespec="milliseconds" if value.microsecond else "seconds")[:-6] + "Z"}
+
+
+def _far_date(value: datetime | DatetimeMS) -> Any:
+    return {"$date": {"$numberLong": str(dates.milliseconds(value))}}
+
+
+def _binary(value: bytes) -> Any:
+    subtype = value.subtype if isinstance(value, Binary) else 0
+    return {"$binary": {"base64": base64.b64encode(value).decode(), "subType": f"{subtype:02x}"}}
+
+
+def _decimal(value: Decimal128) -> Any:
+    text = str(value)
+    if Decimal128(text).bid != value.bid:  # some have several forms of one value
+        raise TypeError("Decimal128")
+    return {"$numberDecimal": text}
+
+
+_WRITERS: dict[type, Any] = {
+    Int64: _long,
+    datetime: _date,
+    DatetimeMS: _far_date,
+    ObjectId: lambda value: {"$oid": str(value)},
+    bytes: _binary,
+    Binary: _binary,
+    Decimal128: _decimal,
+}
+
+
+def careful(value: Any) -> Any:
+    """Writes any value as what JSON has, slowly. It may say less than the value: read it back, and compare."""
+    if isinstance(value, dict):
+        return {name: careful(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [careful(each) for each in value]
+    if value is None or type(value) in (str, bool, int):
+        return value
+    if isinstance(value, float):
+        return (
+            value
+            if math.isfinite(value)
+            else {"$numberDouble": str(value).replace("inf", "Infinity").replace("nan", "NaN")}
+        )
+    try:
+        return default(value)
+    except TypeError:
+        return careful(json_util.default(value, _EXACT))
+
+
+def _value(found: Document) -> Any:
+    value = json_util.object_hook(found, _READ)
+    is_uuid = isinstance(value, Binary) and value.subtype == UUID_SUBTYPE and len(value) == 16
+    return value.as_uuid() if is_uuid else value
+
+
+def read(value: Any) -> Any:
+    """Makes of parsed Extended JSON the values that the log's readers give. Raises what json_util raises."""
+    if isinstance(value, dict):
+        found = {name: read(each) for name, each in value.items()}
+        return _value(found) if any(name[:1] == "$" for name in found) else found
+    if isinstance(value, list):
+        return [read(each) for each in value]
+    if type(value) is int and not -_INT32 <= value < _INT32:
+        return Int64(value)
+    return value

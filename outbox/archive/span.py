@@ -1,0 +1,69 @@
+"""From where to where history is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from outbox import dates
+from outbox.archive.manifest import Entry
+from outbox.errors import InvalidStart
+from outbox.log.record import Record
+
+Place = int | datetime | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """The first and the last seq, and the first and the last `created` in milliseconds.
+
+    first: 0 for whatever there is.
+    """
+
+    first: int = 0
+    last: float = math.inf
+    since: float = -math.inf
+    until: float = math.inf
+
+    def begins_after(self, entry: Entry) -> bool:
+        """Tells that all of a chunk comes before it."""
+        return entry.last < self.first or dates.milliseconds_of(entry.created_last) < self.since
+
+    def ends_before(self, entry: Entry) -> bool:
+        """Tells that all of a chunk comes after it."""
+        return entry.first > self.last or dates.milliseconds_of(entry.created_first) > self.until
+
+    def cut(self, lines: Iterable[bytes], entry: Entry) -> Iterable[bytes]:
+        """Leaves out the lines of a chunk that are outside by their seq."""
+        last = int(min(self.last, entry.last))
+        return islice(lines, max(0, self.first - entry.first), last - entry.first + 1)
+
+    def holds(self, record: Record[Any]) -> bool:
+        """Tells that a record is inside by its date."""
+        return self.since <= record.created_ms <= self.until
+
+
+def asked_span(start: Place, end: Place) -> Span:
+    """Reads what a caller asks for; None, and 0 for `start`: all there is. Raises InvalidStart."""
+    for name, place in (("start", start), ("end", end)):
+        if (
+            isinstance(place, bool)
+            or not isinstance(place, (int, datetime, type(None)))
+            or (isinstance(place, int) and place < 0)
+        ):
+            raise InvalidStart(f"{name}={place!r}: give a seq, a datetime, or None for all there is")
+    return Span(
+        first=start if isinstance(start, int) else 0,
+        last=end if isinstance(end, int) else math.inf,
+        since=dates.milliseconds(aware(start)) if isinstance(start, datetime) else -math.inf,
+        until=dates.milliseconds(aware(end)) if isinstance(end, datetime) else math.inf,
+    )
+
+
+def aware(date: datetime) -> datetime:
+    """Returns the same date; in UTC when it names no zone."""
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date

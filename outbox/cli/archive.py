@@ -1,0 +1,189 @@
+"""The commands `outbox archive …`: keep all of history in files, check it, show it, and shorten it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from outbox import errors
+from outbox.cli.application import OWN_CODES, App, full_name, opened
+from outbox.cli.exit_codes import UNEXPECTED, exit_codes
+from outbox.mongo.server_errors import patiently
+from outbox.monitoring.units import format_bytes
+
+if TYPE_CHECKING:
+    from outbox.archive import Archive
+    from outbox.archive.manifest import Entry
+
+archive = typer.Typer(no_args_is_help=True, help="Keep all of history in files: check it, show it, and shorten it.")
+
+Url = Annotated[
+    str, typer.Argument(metavar="URL", help="A folder, or a URL such as s3://bucket/path.", show_default=False)
+]
+Name = Annotated[str, typer.Option(help="Which archive of the place.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+_AGE = re.compile(r"(\d+)\s*([dhwm])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+@archive.command()
+def run(
+    app: App,
+    to: Annotated[str, typer.Option(metavar="URL", help="A folder, or a URL such as s3://bucket/path.")],
+    format: Annotated[str, typer.Option(help="jsonl, jsonl.gz or jsonl.zst.")] = "jsonl.gz",
+    name: Name = "main",
+    once: Annotated[bool, typer.Option("--once", help="Store what there is, then end.")] = False,
+) -> None:
+    """Store the log's records as they come, until SIGTERM or Ctrl-C.
+
+    A durable reader: the log rolls over nothing that is not stored. One process works, others stand by.
+    """
+    with opened(app) as outbox, _answering():
+        from outbox.archive.archiving import archive_log
+
+        place = _archive(to, name)
+        head = patiently(outbox.log.head)  # raises if create() was never run
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        with _progress() as progress:
+            task = progress.add_task(f"{full_name(outbox)} to {place.url}", total=head, completed=place.head)
+            records = size = 0
+
+            def stored(entry: Entry) -> None:
+                nonlocal records, size
+                records, size = records + entry.count, size + entry.bytes
+                progress.update(task, completed=entry.last, total=max(head, entry.last))
+
+            archive_log(outbox, place, format, stop=stop, once=once, stored=stored)
+        print(
+            f"{full_name(outbox)}: {records:,} record(s), {format_bytes(size)}, stored in {place.url} "
+            f"up to seq {place.head}"
+        )
+
+
+@archive.command()
+def verify(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
+    """Read all of an archive: checksums, counts, and that no seq is missing. Ends with 4 at a damaged chunk, and names
+    it."""
+    with exit_codes("outbox", OWN_CODES), _answering():
+        place = _archive(url, name)
+        with _progress() as progress:
+            task = progress.add_task(f"{place.url}", total=place.head)
+            found = place.verify(lambda entry: progress.update(task, completed=entry.last))
+        if as_json:
+            print(json.dumps(asdict(found)))
+        elif found.chunks:
+            print(
+                f"{url}: seq {found.first} to {found.last}, {found.records:,} record(s) in {found.chunks:,} chunk(s), "
+                f"{format_bytes(found.bytes)}, all as written"
+            )
+        if not found.chunks:
+            _say_that_it_is_empty(place)
+
+
+@archive.command("list")
+def list_(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
+    """Show the chunks of an archive."""
+    with exit_codes("outbox", OWN_CODES), _answering():
+        place = _archive(url, name)
+        entries = place.chunks()
+        if as_json:
+            for entry in entries:
+                print(json.dumps(asdict(entry)))
+        elif entries:
+            Console().print(_table(entries))
+        else:
+            _say_that_it_is_empty(place)
+
+
+@archive.command()
+def expire(
+    url: Url,
+    older_than: Annotated[str, typer.Option(metavar="AGE", help="Such as 90d, 12h or 4w: of a chunk's newest record.")],
+    name: Name = "main",
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without, only say which.")] = False,
+) -> None:
+    """Remove the oldest chunks, or say which would be removed. The newest chunk always stays."""
+    with exit_codes("outbox", OWN_CODES), _answering():
+        age = _age(older_than)
+        place = _archive(url, name)
+        found = place.expired(age)
+        for entry in found:
+            print(f"{entry.file}: {entry.count:,} record(s), {format_bytes(entry.bytes)}, up to {entry.created_last}")
+        if yes:
+            found = place.expire(age)
+        total = f"{len(found):,} chunk(s), {sum(entry.count for entry in found):,} record(s)"
+        print(f"removed {total}" if yes else f"would remove {total}; with --yes it does")
+
+
+def _age(text: str) -> timedelta:
+    found = _AGE.fullmatch(text)
+    if found is None:
+        raise errors.InvalidArchive(f"--older-than {text!r}: give a number and a unit, such as 90d, 12h or 4w")
+    return int(found[1]) * _UNITS[found[2]]
+
+
+def _archive(url: str, name: str) -> Archive:
+    from outbox.archive import Archive
+
+    return Archive(url, name)
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Names the place when it does not answer."""
+    try:
+        yield
+    except OSError as error:
+        raise errors.ArchiveUnavailable(f"the archive cannot be read or written: {error}") from error
+
+
+def _progress() -> Progress:
+    """Shows how far it is and how long it will take, on a terminal alone."""
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True,
+    )  # fmt: skip
+
+
+def _say_that_it_is_empty(place: Archive) -> None:
+    sys.stderr.write(f"outbox: there is no archive {place.name!r} at {place.url}, or nothing in it\n")
+    raise SystemExit(UNEXPECTED)
+
+
+def _table(entries: list[Entry]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("first", "last", "created (UTC)", "records", "size", "format", "types"):
+        table.add_column(
+            title, justify="right" if title in ("first", "last", "records", "size") else "left", overflow="fold"
+        )
+    for each in entries:
+        numbers = f"{each.first:,}", f"{each.last:,}"
+        size = f"{each.count:,}", format_bytes(each.bytes)
+        table.add_row(
+            *numbers, f"{each.created_first} to {each.created_last}", *size, each.format, ", ".join(each.types)
+        )
+    return table

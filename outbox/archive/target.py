@@ -113,13 +113,13 @@ class Chunks:
 class LineEncoder:
     """Is outbox.delivery.ports.Encoder for chunks."""
 
-    def encode_plain(self, batch: Batch, share: Share) -> tuple[list[Line], list[Mark]] | None:
+    def encode_plain(self, batch: Batch, share: Share) -> list[tuple[list[Line], list[Mark]]] | None:
         """See Encoder."""
         try:
             heads, documents = batch.documents()
         except LogCorrupt:  # which the caller then meets
             return None
-        return lines(heads, documents), [(seq, created, id) for seq, id, created in heads]
+        return [(lines(heads, documents), [(seq, created, id) for seq, id, created in heads])]
 
     def encode(self, records: Sequence[Record[object]]) -> tuple[list[Line], list[Mark], OutboxError | None]:
         """See Encoder. Only for records that wait behind dead letters, and an archive puts none aside."""

@@ -186,7 +186,7 @@ class AsyncOutbox(AsyncReading):
 
     async def close(self) -> None:
         """Ends all loops over records, stops the threads, and closes the synchronous client; the given one stays open.
-        Idempotent."""
+        Idempotent. Inside a handler it returns at once, and all of that comes when the handler has returned."""
         self._growth.close()
         await self._sync.close(partial(self._growth.wait_ended, STOP_SECONDS))
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from outbox.aio.consumers.handlers import is_handling
 from outbox.aio.threads import Threads
 from outbox.outbox import Outbox
 
@@ -40,9 +41,14 @@ class Synchronous:
         self._calls.begin(call)
 
     async def close(self, first: Callable[[], object]) -> None:
-        """Calls `first`, then closes the outbox and the client, all on a thread."""
+        """Calls `first`, then closes the outbox and the client, all on a thread.
+
+        Inside a handler it does not wait for that: the handler would be waited for there.
+        """
+        closing = self._calls.begin(partial(self._close, first))
         try:
-            await self.call(partial(self._close, first))
+            if is_handling.get() is not self:
+                await closing
         finally:
             self._calls.end()
             self.reads.end()

@@ -61,7 +61,7 @@ class AsyncConsumer(Generic[M]):
         again. Raises as Consumer.run.
         """
         _check(handle, stop, "record")
-        handlers = Handlers()
+        handlers = Handlers(self._sync)
 
         def target(terms: Terms) -> Target[Delivery]:
             if self._concurrency > 1:
@@ -85,7 +85,7 @@ class AsyncConsumer(Generic[M]):
         """
         _check(handle, stop, "record", "session")
         self._consumer.check_batch(batch)
-        handlers = Handlers()
+        handlers = Handlers(self._sync)
 
         def target(terms: Terms) -> Target[Delivery]:
             return AsyncInTransaction(handle, batch, terms, handlers, self._database)

@@ -18,6 +18,10 @@ _LOOK_SECONDS = 0.5
 """So often a thread that waits for a handler looks whether its loop still is."""
 
 
+is_handling: contextvars.ContextVar[object] = contextvars.ContextVar("is_handling", default=None)
+"""For whom the task that runs is a handler: the `owner` of its Handlers."""
+
+
 class HandlerCancelled(KeyboardInterrupt):
     """A handler was cancelled because its consumer ends. Ends the thread as Ctrl-C would: what came before is saved."""
 
@@ -25,10 +29,12 @@ class HandlerCancelled(KeyboardInterrupt):
 class Handlers:
     """The tasks of one run. Made in the loop and the context in which handlers are to run; used by threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: object = None) -> None:
+        """owner: the outbox whose messages they handle."""
         self.loop = asyncio.get_running_loop()
         with no_bound_async_session():  # what a handler writes is its own affair, not part of the caller's transaction
             self._context = contextvars.copy_context()
+        self._context.run(is_handling.set, owner)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_cancelled = False
 

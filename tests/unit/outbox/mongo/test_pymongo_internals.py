@@ -7,10 +7,10 @@ from typing import Any
 
 import pymongo
 import pytest
-from pymongo import MongoClient
+from pymongo import AsyncMongoClient, MongoClient
 from pymongo.synchronous import client_session
 
-from outbox.mongo.pymongo_internals import bound_session, own_limit
+from outbox.mongo.pymongo_internals import bound_session, own_limit, synchronous
 from tests.doubles.changed_library import refusal_after
 
 
@@ -31,10 +31,36 @@ def test_the_caller_s_own_limit_is_seen() -> None:
         assert own_limit(client) == 1
 
 
+def test_the_settings_of_an_asynchronous_client_are_where_they_are_looked_for() -> None:
+    made = AsyncMongoClient[dict[str, Any]]("mongodb://h:1/?w=1", appname="shop", maxPoolSize=7, tz_aware=True)
+
+    with synchronous(made, MongoClient) as twin:
+        options = twin.options.pool_options
+        assert (options.appname, options.max_pool_size, twin.codec_options.tz_aware) == ("shop", 7, True)
+        assert twin.write_concern.document == {"w": 1}
+        assert twin._topology_settings.seeds == {("h", 1)}
+
+
+def test_settings_that_are_gone_are_an_error_that_says_what_to_install() -> None:
+    made = AsyncMongoClient[dict[str, Any]](connect=False)
+    del made._init_kwargs
+
+    with pytest.raises(ImportError, match=r"AsyncMongoClient._init_kwargs, which .*relies on: install an older"):
+        synchronous(made, MongoClient)
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
         ("del client_session._SESSION", "pymongo .* has no .*_SESSION"),
+        (
+            "import pymongo; del pymongo.AsyncMongoClient._retryable_write",
+            "pymongo .*AsyncMongoClient._retryable_write",
+        ),
+        (
+            "import pymongo.asynchronous.client_session as a; del a._SESSION",
+            r"pymongo .* has no pymongo\.asynchronous.*_SESSION",
+        ),
         ("import pymongo.helpers_shared as h; del h._check_write_command_response", "pymongo .*write_command"),
     ],
 )

@@ -257,3 +257,24 @@ def test_it_says_how_far_it_is_and_can_be_reset(loops: Loops) -> None:
         assert await billing.position() == 1
 
     loops.run(work, sequence=False)
+
+
+def test_a_handler_that_closes_its_outbox_is_not_waited_for(loops: Loops, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(orders: AsyncOutbox) -> None:
+        returned, waited, close = threading.Event(), list[bool](), orders._outbox.close
+
+        def closing() -> None:
+            waited.append(returned.wait(30))
+            close()
+
+        async def handle(_: Record[Any]) -> None:
+            await orders.close()
+            returned.set()
+
+        monkeypatch.setattr(orders._outbox, "close", closing)
+        await _put(orders, 1)
+        await orders.consumer("billing").run(handle)
+        assert waited == [True]
+        await until(lambda: threads() == [], "the threads to end")
+
+    loops.run(work)

@@ -28,6 +28,10 @@ STOP_SECONDS = 2.0
 class Stoppable(Protocol):
     """Runs until it is stopped: a consumer, or a projection."""
 
+    id: str
+
+    @property
+    def is_running(self) -> bool: ...
     def stop(self) -> None: ...
     def join(self, seconds: float) -> None: ...
 
@@ -44,6 +48,14 @@ class Observing(ABC):
     def decode(self) -> Decode:
         """What makes the `message` of a record, for readers that are given records which have none yet."""
         return self._types.decode
+
+    def _running_readers(self) -> set[str]:
+        """Returns the ids of the consumers and projections that were made with this object and are running."""
+        return {each.id for each in list(self._consumers) if each.is_running}
+
+    @abstractmethod
+    def _head(self) -> int:
+        """Returns the log's newest seq; 0 when nothing was ever appended. Raises OutboxNotCreated, pymongo's errors."""
 
     @abstractmethod
     def check_usable(self) -> None:

@@ -49,6 +49,13 @@ class Reading(Observing, Projecting):
     def name(self) -> str:
         return self.collections.name
 
+    @outside_bound_session
+    @patient
+    def _head(self) -> int:
+        """See Observing."""
+        self.check_usable()
+        return self.log.head()
+
     def _deliveries(self, asked: Asked) -> Deliveries:
         return StoredDeliveries(self, asked, self._types.decode, self.check_usable)
 

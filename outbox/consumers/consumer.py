@@ -177,6 +177,11 @@ class Consumer(Generic[M]):
         """Ends what runs, as the `stop` of `run`. Does not wait; does nothing when nothing runs."""
         self._runs.stop()
 
+    @property
+    def is_running(self) -> bool:
+        """Tells whether it runs in this process, or waits for its turn."""
+        return self._runs.is_running
+
     def join(self, seconds: float) -> None:
         """Waits until nothing runs any more, `seconds` at most; not at all on a thread that runs it."""
         self._runs.join(seconds)

@@ -45,6 +45,11 @@ class OneRun:
                 self._stop = None
             ended.set()
 
+    @property
+    def is_running(self) -> bool:
+        """Tells whether anything runs."""
+        return self._stop is not None
+
     def stop(self) -> None:
         """Ends what runs. Does not wait; does nothing when nothing runs."""
         with self._lock:

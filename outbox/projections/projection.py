@@ -174,6 +174,11 @@ class Projection(Generic[S]):
         self._runs.stop()
         self._rebuilds.stop()
 
+    @property
+    def is_running(self) -> bool:
+        """Tells whether it runs in this process, or waits for its turn."""
+        return self._runs.is_running
+
     def join(self, seconds: float) -> None:
         """Waits until nothing runs any more, `seconds` at most for each; not at all on a thread that runs it."""
         self._runs.join(seconds)

@@ -138,10 +138,12 @@ class MemoryDeliveries:
             self.log().warning("dead-lettered: %s", outcome.error.finding)
             tell(Parked(outcome.record))
 
-        reader, decoder = MemoryReader(self._log, start[0] + 1), RecordDecoder(self._decode, wanted(query), MAX_RECORDS)
+        reader, chosen = MemoryReader(self._log, start[0] + 1), wanted(query)
+        decoder = RecordDecoder(self._decode, chosen, MAX_RECORDS)
         pump = Pump(
             reader, target, decoder, _Held(),
-            start=start, save=state.save, parking=state, clock=Hurrying(1.0), restart=state.reached, tell=tell,
+            start=start, save=state.save, parking=state, clock=Hurrying(1.0), restart=state.reached,
+            wanted=chosen, tell=tell,
         )  # fmt: skip
         with closing(pump):
             tell(Started())

@@ -172,6 +172,11 @@ class MemoryOutbox(Observing):
         """What consumers have put aside, by reader and seq."""
         return self._readers.letters()
 
+    def _head(self) -> int:
+        """See Observing."""
+        self.check_usable()
+        return self._log.head()
+
     def sequence(self) -> int:
         """Returns 0: what is put has its number at once."""
         self.check_usable()

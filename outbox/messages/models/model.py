@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
@@ -64,6 +65,11 @@ class Fields(Form):
         """The fields whose values pydantic converts, and their forms."""
         return [(field.info, field.form) for field in self.stored.values() if field.info is not None]
 
+    @cached_property
+    def _steps(self) -> tuple[tuple[str, str, bool, Callable[[Any], Any]], ...]:
+        """What `encode` goes through for each message, looked up once."""
+        return tuple((name, of.name, of.info is None, of.form.encode) for name, of in self.stored.items())
+
     def encode(self, value: Any) -> Any:
         if type(value) is not self.cls:
             raise Unfit(f"{short(value)} is a {type(value).__name__}, not a {self.cls.__name__}{self._advice(value)}")
@@ -71,12 +77,11 @@ class Fields(Form):
         own = value.__dict__
         at = ""
         try:
-            for name, field in self.stored.items():
-                at = field.name
-                if field.info is None:
-                    data[name] = field.form.encode(getattr(value, at))
+            for name, at, is_computed, encode in self._steps:
+                if is_computed:
+                    data[name] = encode(getattr(value, at))
                 elif at in own:
-                    data[name] = field.form.encode(own[at])
+                    data[name] = encode(own[at])
                 else:
                     raise Unfit("has no value")
         except Unfit as error:

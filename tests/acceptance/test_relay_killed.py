@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -14,21 +15,25 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.heavy
 
-KILLS = 20
-MESSAGES = 20_000
+KILLS = {"write": 20, "write_async": int(os.environ.get("ASYNC_KILLS", "3"))}
+"""By the script of the writers. What differs is how they put; so few kills, unless more are asked for."""
+A_KILL = 1000
+"""Messages that are written for each."""
 WRITERS = 4
 A_RECORD_A_REQUEST = ("--set", "batch.num.messages=1")  # slow enough to be caught in the middle
 
 
 @pytest.mark.timeout(600)
-def test_twenty_kills_lose_nothing_and_keep_each_keys_order(
-    ledger: Ledger, mongo_uri: str, kafka: str, ledger_topic: Topic, start: Start
+@pytest.mark.parametrize("script", KILLS)
+def test_kills_lose_nothing_and_keep_each_keys_order(
+    ledger: Ledger, mongo_uri: str, kafka: str, ledger_topic: Topic, start: Start, script: str
 ) -> None:
     """Watches over the cursor: saved only over what was acknowledged without a gap, and never before."""
     ledger.create()
     place = (mongo_uri, ledger.database.name)
-    each = ("--messages", MESSAGES // WRITERS, "--rate", 200)
-    writers = [start("write", *place, *each, "--seed", seed) for seed in range(WRITERS)]
+    wanted = KILLS[script]
+    each = ("--messages", wanted * A_KILL // WRITERS, "--rate", 200)
+    writers = [start(script, *place, *each, "--seed", seed) for seed in range(WRITERS)]
     relay = ("relay_with", "--lease", 1, "run", "--mongo", mongo_uri, "--database", ledger.database.name)
     relay += ("--kafka", kafka, "--topic", ledger_topic.name)
     cursors = share_cursor(ledger.collections.cursors, "relay:kafka")
@@ -36,7 +41,7 @@ def test_twenty_kills_lose_nothing_and_keep_each_keys_order(
 
     kills = 0
     standby = start(*relay, *A_RECORD_A_REQUEST)
-    while kills < KILLS:
+    while kills < wanted:
         running, standby = standby, start(*relay, *A_RECORD_A_REQUEST)
         enough = ledger_topic.end() + chance.randint(1, 300)
         wait_until(lambda: ledger_topic.end() >= enough or running.exit_code is not None, 30, "records in Kafka")  # noqa: B023

@@ -8,7 +8,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from bson import ObjectId
 from entry import Entry
@@ -28,6 +31,33 @@ def say(line: str) -> None:
     print(f"{line}\n", end="", flush=True)
 
 
+class Writes(Protocol):
+    """Does one transaction at a time on each thread."""
+
+    def commit(self, account: str, size: int) -> None: ...
+    def abort(self, account: str, size: int) -> None: ...
+
+
+def say_ended(way: str, error: Exception) -> None:
+    say(f"a transaction ended before it was {way}: {error}")
+
+
+def say_committed(account: str, written: dict[int, ObjectId]) -> None:
+    for number, id in written.items():
+        say(f"committed {account} {number} {id}")
+
+
+def say_aborted(written: dict[int, ObjectId]) -> None:
+    for id in written.values():
+        say(f"aborted {id}")
+
+
+def entries_of(account: str, size: int, last: int, padding: str) -> dict[int, Entry]:
+    """The last `size` of an account that has `last` by now, by their numbers."""
+    numbers = range(last - size + 1, last + 1)
+    return {number: Entry(account=account, number=number, padding=padding) for number in numbers}
+
+
 class Writer:
     def __init__(self, client: MongoClient, outbox: Outbox, accounts: Collection, padding: int) -> None:
         self._client = client
@@ -40,10 +70,9 @@ class Writer:
             with self._client.start_session() as session:
                 written = session.with_transaction(lambda session: self._write(session, account, size))
         except ConfigurationError as error:  # see outbox.mongo.server_errors: the driver could not even abort it
-            say(f"a transaction ended before it was committed: {error}")
+            say_ended("committed", error)
             return
-        for number, id in written.items():
-            say(f"committed {account} {number} {id}")
+        say_committed(account, written)
 
     def abort(self, account: str, size: int) -> None:
         written: dict[int, ObjectId] = {}
@@ -52,21 +81,31 @@ class Writer:
                 written = self._write(session, account, size)
                 session.abort_transaction()
         except PyMongoError as error:
-            say(f"a transaction ended before it was aborted: {error}")
-        for id in written.values():
-            say(f"aborted {id}")
+            say_ended("aborted", error)
+        say_aborted(written)
 
     def _write(self, session: ClientSession, account: str, size: int) -> dict[int, ObjectId]:
         # The account is written first: of two transactions on it only one commits, so its entries have one order.
         after = self._accounts.find_one_and_update(
             {"_id": account}, {"$inc": {"entries": size}}, return_document=True, session=session
         )
-        numbers = range(after["entries"] - size + 1, after["entries"] + 1)
-        entries = [Entry(account=account, number=number, padding=self._padding) for number in numbers]
-        return dict(zip(numbers, self._outbox.put(entries, session=session), strict=True))
+        entries = entries_of(account, size, after["entries"], self._padding)
+        return dict(zip(entries, self._outbox.put([*entries.values()], session=session), strict=True))
 
 
-def main() -> None:
+# A frozen primary is noticed in three seconds, not thirty.
+SETTINGS = {"heartbeatFrequencyMS": 1000, "connectTimeoutMS": 2000}
+
+
+@contextmanager
+def writer(given: argparse.Namespace) -> Iterator[Writes]:
+    with MongoClient(given.uri, **SETTINGS) as client:
+        database = client[given.database]
+        outbox = Outbox(database, messages=[Entry], sequence=False)
+        yield Writer(client, outbox, database.accounts, given.padding)
+
+
+def main(opened: Callable[[argparse.Namespace], AbstractContextManager[Writes]] = writer) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("uri")
     parser.add_argument("database")
@@ -85,22 +124,17 @@ def main() -> None:
         time.time_ns = lambda: time_ns() + YEAR_SECONDS * 10**9
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    # A frozen primary is noticed in three seconds, not thirty.
-    with MongoClient(given.uri, heartbeatFrequencyMS=1000, connectTimeoutMS=2000) as client:
-        database = client[given.database]
-        outbox = Outbox(database, messages=[Entry], sequence=False)
-        writer = Writer(client, outbox, database.accounts, given.padding)
-        with ThreadPoolExecutor(given.threads) as pool:
-            seeds = [given.seed, *(f"{given.seed} {thread}" for thread in range(1, given.threads))]
-            writing = [pool.submit(write, writer, random.Random(seed), stop, given) for seed in seeds]
-            try:
-                for each in as_completed(writing):
-                    each.result()
-            finally:
-                stop.set()
+    with opened(given) as writes, ThreadPoolExecutor(given.threads) as pool:
+        seeds = [given.seed, *(f"{given.seed} {thread}" for thread in range(1, given.threads))]
+        writing = [pool.submit(write, writes, random.Random(seed), stop, given) for seed in seeds]
+        try:
+            for each in as_completed(writing):
+                each.result()
+        finally:
+            stop.set()
 
 
-def write(writer: Writer, chance: random.Random, stop: threading.Event, given: argparse.Namespace) -> None:
+def write(writer: Writes, chance: random.Random, stop: threading.Event, given: argparse.Namespace) -> None:
     left, turn = given.messages, 0
     while left and not stop.is_set():
         turn += 1

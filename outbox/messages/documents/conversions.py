@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from bson import ObjectId
+from bson import Int64, ObjectId
 from mongoengine import fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.base import BaseDict, BaseField, BaseList, EmbeddedDocumentList  # type: ignore[import-untyped]  # as above
 
@@ -43,6 +43,7 @@ class Conversion(NamedTuple):
 
 
 _WAYS = ("validate", "_validate", "_validate_choices", "to_mongo", "to_python", "_to_mongo_safe_call")
+_LISTED, _NAMED = (fields.ListField, fields.EmbeddedDocumentListField), (fields.DictField, fields.MapField)
 _LISTS = frozenset({list, tuple, BaseList, EmbeddedDocumentList})
 _DICTS = frozenset({dict, BaseDict})
 _ANY = frozenset({str, int, bool, type(None), datetime, ObjectId, UUID})
@@ -51,9 +52,9 @@ _ANY = frozenset({str, int, bool, type(None), datetime, ObjectId, UUID})
 def conversion(field: Any, document: Callable[[type], Convert]) -> Conversion:
     """Compiles a field. `document` does so for a class inside it. Raises NotCompiled."""
     base = _base(field)
-    if base in (fields.ListField, fields.EmbeddedDocumentListField):
+    if base in _LISTED:
         return Conversion(None, _list(field, document))
-    if base in (fields.DictField, fields.MapField):
+    if base in _NAMED:
         return Conversion(None, _dict(field, document))
     if base is fields.EmbeddedDocumentField:
         if field.choices:
@@ -128,6 +129,11 @@ def _float(field: Any) -> Convert:
         return value
 
     return convert
+
+
+def _long(field: Any) -> Convert:
+    checked = _checked(field, int)
+    return lambda value: Int64(checked(value))
 
 
 def _decimal128(field: Any) -> Convert:
@@ -238,13 +244,14 @@ def _anything(value: Any) -> Any:
 _OPTIONS = ("min_value", "max_value", "min_length", "max_length", "regex")
 _KINDS: dict[type[BaseField], type] = {
     fields.StringField: str,
-    **dict.fromkeys(names().integers, int),
+    fields.IntField: int,
     fields.BooleanField: bool,
     fields.DateTimeField: datetime,
     fields.ObjectIdField: ObjectId,
 }
 """Field classes that store the values of one type as they are."""
 _CONVERTED: dict[type[BaseField], Callable[[Any], Convert]] = {
+    **{integer: _long for integer in names().integers if integer is not fields.IntField},
     fields.FloatField: _float,
     fields.Decimal128Field: _decimal128,
     fields.DateField: _day,
@@ -258,3 +265,5 @@ _LEAVES = (
     *(fields.MultiPointField, fields.MultiLineStringField, fields.MultiPolygonField),
 )
 """Field classes whose values are left to mongoengine, one by one."""
+COMPILED = frozenset({*_KINDS, *_CONVERTED, *_LEAVES, *_LISTED, *_NAMED, fields.EmbeddedDocumentField})
+"""All field classes that `conversion` compiles."""

@@ -36,8 +36,9 @@ def test_every_error_is_under_the_root_and_says_when_it_is_raised(error: type[Ex
 
 
 def test_no_error_of_the_language_is_a_root_of_ours() -> None:
-    """`except ValueError` around a put is for the caller's own."""
-    assert [base for error in ALL for base in error.__mro__[1:-3] if base not in ALL] == []
+    """`except ValueError` around a put is for the caller's own. Only `hasattr` and mocks ask for an AttributeError."""
+    ours = [error for error in ALL if error is not errors.NotInMemory]
+    assert [base for error in ours for base in error.__mro__[1:-3] if base not in ALL] == []
 
 
 @pytest.mark.parametrize("package", [outbox, relay], ids=lambda package: package.__name__)

@@ -15,7 +15,8 @@ from outbox.mongo.codec import DECODED
 def model(annotation: Any, default: Any = ..., **config: Any) -> Any:
     """Declares a model with the one field `f`."""
     settings = ConfigDict(arbitrary_types_allowed=True, **config)
-    made: Any = create_model("Declared", __config__=settings, f=(annotation, default))
+    field = type(None) if annotation is None else annotation  # pydantic before 2.10 takes None for no annotation
+    made: Any = create_model("Declared", __config__=settings, f=(field, default))
     return message("declared")(made)
 
 

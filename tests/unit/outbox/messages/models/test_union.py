@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from bson import Decimal128
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import VERSION, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from outbox import InvalidMessage, InvalidMessageClass
 from tests.unit.outbox.messages.models.declared import again, model, read, stored
+
+BEFORE_2_9 = tuple(map(int, VERSION.split(".")[:2])) < (2, 9)
 
 
 class Colour(enum.Enum):
@@ -60,7 +62,10 @@ class Free(BaseModel):
     [
         (int | str | None, [1, "1", None]),
         (float | int, [1, 1.0, 2**60]),
-        (Decimal | int | float, [Decimal(1), 1, 1.0]),
+        pytest.param(
+            Decimal | int | float, [Decimal(1), 1, 1.0],
+            marks=pytest.mark.skipif(BEFORE_2_9, reason="pydantic makes a Decimal of the int"),
+        ),
         (bool | int, [True, 1, 0, False]),
         (bytes | uuid.UUID | str, [b"a" * 16, uuid.UUID(int=1), "a"]),
         (Colour | int, [Colour.RED, 1]),

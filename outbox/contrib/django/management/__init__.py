@@ -1,0 +1,1 @@
+"""Holds what Django looks for here: the commands of manage.py."""

@@ -16,7 +16,7 @@ from outbox.events import OnEvent
 from outbox.log.record import Decode, Record
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.readers.observable import Subscriptions
-from outbox.readers.query import OnGap, Where, asked
+from outbox.readers.query import History, OnGap, Where, asked
 from outbox.readers.source import Source
 from outbox.readers.start import Start
 
@@ -84,6 +84,7 @@ class Observing(ABC):
         where: Where | None = None,
         on_gap: OnGap = "error",
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> Observable[Record[Any]]:
         """The records from `start` on, as a cold Observable that goes on until it is disposed of or this is closed.
 
@@ -94,6 +95,8 @@ class Observing(ABC):
         where: a predicate; what it refuses is passed over. What it raises goes to `on_error`, and names the record.
         on_gap: "error", or a function that is told of HistoryLost before reading goes on at the oldest record.
         on_event: is told what each subscription does (`outbox.events`), on its thread; Stopped comes once, last.
+        archive: an outbox.archive.Archive of this outbox, for what the log has forgotten: archive, log and what comes
+            are one sequence. With it, "earliest" and 0 are the oldest record that it has.
 
         Each subscription has a daemon thread that calls `on_next` serially and reads no further while it runs. What
         `on_next` raises goes to `on_error` (also SystemExit: the program goes on), as do HistoryLost, LogReplaced,
@@ -102,7 +105,7 @@ class Observing(ABC):
         InvalidSelector, InvalidArgument and UnknownMessage.
         """
         self.check_usable()
-        return self._subscriptions.observable(asked(self._types, start, types, key, on_gap, where, on_event))
+        return self._subscriptions.observable(asked(self._types, start, types, key, on_gap, where, on_event, archive))
 
     def read(
         self,
@@ -112,6 +115,7 @@ class Observing(ABC):
         key: Key | None = None,
         where: Where | None = None,
         on_gap: OnGap = "error",
+        archive: History | None = None,
     ) -> Iterator[Record[Any]]:
         """The records from `start` to the head, then ends. Never sequences. Takes what `observe` takes.
 
@@ -119,7 +123,7 @@ class Observing(ABC):
         and what `where` raises.
         """
         self.check_usable()
-        return self._subscriptions.read(asked(self._types, start, types, key, on_gap, where))
+        return self._subscriptions.read(asked(self._types, start, types, key, on_gap, where, history=archive))
 
     @overload
     def consumer(
@@ -134,6 +138,7 @@ class Observing(ABC):
         attempts: int | None = 10,
         on_poison: OnPoison = "park-key",
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> Consumer[M]: ...
     @overload
     def consumer(
@@ -148,6 +153,7 @@ class Observing(ABC):
         attempts: int | None = 10,
         on_poison: OnPoison = "park-key",
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> Consumer[Any]: ...
     def consumer(
         self,
@@ -161,6 +167,7 @@ class Observing(ABC):
         attempts: int | None = 10,
         on_poison: OnPoison = "park-key",
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> Consumer[Any]:
         """Makes a consumer: it handles messages in this process, and remembers under its name where it is.
 
@@ -171,13 +178,13 @@ class Observing(ABC):
         attempts: how often a failing record is tried before it is given up; None for ever. on_poison: what then
             happens to it: "park-key" keeps it in `NAME.dead`, and the later ones of its key with it; "dead-letter"
             keeps it alone; "stop" raises PoisonMessage.
-        on_event: is told what the consumer does, see outbox.events.
+        on_event: is told what the consumer does, see outbox.events. archive: as for `observe`.
 
         Asks no server. Raises InvalidConsumer, InvalidName, InvalidStart, InvalidSelector and UnknownMessage."""
         self.check_usable()
         made: Consumer[Any] = Consumer(
             name,
-            asked(self._types, start, types, key, "error"),
+            asked(self._types, start, types, key, history=archive),
             self._types.decode,
             self._deliveries,
             shares=shares,

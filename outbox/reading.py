@@ -14,6 +14,7 @@ from reactivex import Observable
 
 from outbox import location, reader_status
 from outbox.consumers.config import Asked, Deliveries, StoredDeliveries
+from outbox.history.source import HistorySource
 from outbox.latest.first import LatestFirst
 from outbox.latest.keeper import keep_latest
 from outbox.location import Location
@@ -31,7 +32,6 @@ from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
 from outbox.readers.query import asked
 from outbox.readers.reader import LogReader
-from outbox.readers.source import LogSource
 from outbox.readers.start import Start, resolve
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 
@@ -43,7 +43,7 @@ class Reading(Observing, Projecting):
         self.collections = Collections(database, name)
         self.log = Log(self.collections)
         self._feed = BackgroundThreads(self.collections, sequencing=sequence, beside=keep_latest)
-        super().__init__(types, LogSource(self.collections, self._feed, types.decode))
+        super().__init__(types, HistorySource(self.collections, self._feed, types.decode))
 
     @property
     def name(self) -> str:

@@ -28,6 +28,7 @@ from outbox.errors import (
     PoisonMessage,
 )
 from outbox.events import OnEvent
+from outbox.history.with_history import WithHistory
 from outbox.log.batch import MAX_RECORDS, PORTION
 from outbox.log.reader_id import forget_command, reset_command, shares_command
 from outbox.log.record import Decode
@@ -150,8 +151,9 @@ class StoredDeliveries:
         self._asked = asked
         self._check_usable = check_usable
         name, query = asked.name, asked.query
+        source = outbox if query.history is None else WithHistory(outbox, query.history)
         self._config = ConsumerConfig(
-            outbox, name, query.start, asked.on_poison, random.random, query, decode, tell=asked.tell
+            source, name, query.start, asked.on_poison, random.random, query, decode, tell=asked.tell
         )
 
     def log(self) -> ReaderLogger:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from weakref import WeakSet
 
 from outbox.events import OnEvent
+from outbox.history.with_history import WithHistory
 from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.projections.projection import Projection
-from outbox.readers.query import asked
+from outbox.readers.query import History, asked
 
 if TYPE_CHECKING:
     from outbox.delivery.ports import OpenOutbox
@@ -44,6 +45,7 @@ class Projecting(ABC):
         version: int = 1,
         shares: int | None = None,
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> Projection[S]: ...
     @overload
     def projection(
@@ -58,6 +60,7 @@ class Projecting(ABC):
         version: int = 1,
         shares: int | None = None,
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> Projection[S]: ...
     def projection(
         self,
@@ -71,6 +74,7 @@ class Projecting(ABC):
         version: int = 1,
         shares: int | None = None,
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> Projection[Any]:
         """Makes a projection: states in `NAME.states`, made of messages, and stored with the position under its name.
 
@@ -82,11 +86,14 @@ class Projecting(ABC):
         version: a higher one than that of the states has them made anew, for another `apply`, `initial`, `types` or
             `by`.
         shares, on_event: as for `consumer`; shares only with `by`.
+        archive: as for `observe`: states are made, made anew and verified of what it has, and then of the log.
 
         Asks no server. Raises InvalidProjection, InvalidName, InvalidSelector and UnknownMessage."""
         self.check_usable()
+        outbox = cast("OpenOutbox", self)
+        source = outbox if archive is None else WithHistory(outbox, archive)
         made: Projection[Any] = Projection(
-            cast("OpenOutbox", self),
+            source,
             name,
             asked(self._types, "earliest", types, None, "error"),
             self._types.decode,

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from pymongo.errors import PyMongoError
@@ -15,7 +16,7 @@ from outbox.errors import HistoryLost, InvalidSelector, OutboxError
 from outbox.events import OnEvent, teller
 from outbox.log.batch import Batch
 from outbox.log.log import Log
-from outbox.log.position import Bounds
+from outbox.log.position import Bounds, Position
 from outbox.log.record import Decode, Record, note_record
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import outside_bound_session
@@ -50,6 +51,17 @@ class SeqReader(Protocol):
     def close(self) -> None: ...
 
 
+class History(Protocol):
+    """Keeps the oldest records of a log; outbox.archive.Archive does. All may raise OSError."""
+
+    @property
+    def head(self) -> int: ...
+    @property
+    def oldest(self) -> int: ...
+    def position(self) -> Position | None: ...
+    def read(self, start: int | datetime | None = None, end: int | datetime | None = None) -> Iterator[Record[Any]]: ...
+
+
 OnGap = Literal["error"] | Callable[[HistoryLost], None]
 Where = Callable[[Record[Any]], bool]
 """Says of a record whether it is wanted. What is refused is passed over: the position advances all the same."""
@@ -71,6 +83,8 @@ class Query:
     """The seq that `start` means, once that is known."""
     unknown: frozenset[str] = frozenset()
     """Those of `types` that this process has no message class of."""
+    history: History | None = None
+    """What has the records that the log has forgotten."""
     first: Callable[[], First] | None = None
     """Makes what is read before the log; the query begins where that says, and wants what that wants."""
 
@@ -103,12 +117,18 @@ def asked(
     on_gap: OnGap = "error",
     where: Where | None = None,
     on_event: OnEvent | None = None,
+    history: History | None = None,
 ) -> Query:
-    """Checks what a subscriber asks for. Raises InvalidStart, InvalidSelector, UnknownMessage and InvalidArgument."""
+    """Checks what a subscriber asks for. Raises InvalidStart, InvalidSelector, UnknownMessage and InvalidArgument.
+
+    start: also 0 with a history, for the oldest record of it.
+    """
+    if history is not None and not isinstance(start, (str, datetime)) and start == 0:
+        start = "earliest"
     check(start)
     names = selected_types(types, known)
     unknown = (names or frozenset()).difference(known.names)
-    return Query(start, names, selected_key(key), on_gap, where, on_event, unknown=unknown)
+    return Query(start, names, selected_key(key), on_gap, where, on_event, unknown=unknown, history=history)
 
 
 def next_batches(reader: SeqReader, query: Query, delivered: bool) -> list[Batch]:

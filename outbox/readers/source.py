@@ -9,6 +9,7 @@ from typing import Protocol
 from outbox.log.record import Decode
 from outbox.mongo.collections import Collections
 from outbox.readers.background import BackgroundThreads
+from outbox.readers.head import Head
 from outbox.readers.query import Query, SeqReader, open_reader, pinned
 
 OpenReader = Callable[[Query], SeqReader]
@@ -52,13 +53,16 @@ class LogSource:
 
     def open(self, query: Query) -> SeqReader:
         """See Source."""
-        return open_reader(self._collections, query, self._decode, None)
+        return self._open(query, None)
+
+    def _open(self, query: Query, head: Head | None) -> SeqReader:
+        return open_reader(self._collections, query, self._decode, head)
 
     @contextmanager
     def running(self) -> Iterator[OpenReader]:
         """See Source."""
         with self._feed.running() as head:
-            yield lambda query: open_reader(self._collections, query, self._decode, head)
+            yield lambda query: self._open(query, head)
 
     def wake(self) -> None:
         """See Source."""

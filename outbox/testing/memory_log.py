@@ -12,7 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from outbox.errors import HistoryLost
+from outbox.errors import HistoryLost, NotInMemory
 from outbox.log.batch import Batch
 from outbox.log.position import Position
 from outbox.log.record import Decode, Record, moment
@@ -159,6 +159,8 @@ class MemorySource:
 
     def pinned(self, query: Query) -> Query:
         """See Source."""
+        if query.history is not None:
+            raise NotInMemory("archive= is not in memory: read an Outbox")
         return replace(query, pinned=self._log.head() + 1) if query.start == "latest" else query
 
     def open(self, query: Query) -> MemoryReader:

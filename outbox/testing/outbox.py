@@ -224,6 +224,8 @@ class MemoryOutbox(Observing):
             raise OutboxClosed("this MemoryOutbox was closed; make a new one")
 
     def _deliveries(self, asked: Asked) -> Deliveries:
+        if asked.query.history is not None:
+            raise NotInMemory("archive= is not in memory: make the consumer of an Outbox")
         return MemoryDeliveries(self._log, self._readers, asked, self._types.decode, self.check_usable)
 
     def __enter__(self) -> MemoryOutbox:

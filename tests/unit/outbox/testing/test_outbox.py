@@ -6,6 +6,7 @@ import contextlib
 import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from outbox import (
     UnknownMessage,
     tombstone,
 )
+from outbox.archive import Archive
 from outbox.errors import NotInMemory
 from outbox.messages.limits import RESERVED_HEADERS
 from outbox.testing import FakeClock, MemoryOutbox, MemorySession
@@ -217,3 +219,11 @@ def test_no_thread_is_left_after_close() -> None:
 
     assert completed.wait(30)
     wait_until(lambda: set(threading.enumerate()) <= before, 30, "all threads to end")
+
+
+def test_an_archive_is_refused_not_passed_over(tmp_path: Path) -> None:
+    with MemoryOutbox(messages=[OrderPlaced]) as orders:
+        with pytest.raises(NotInMemory, match="archive= is not in memory"):
+            orders.read(0, archive=Archive(tmp_path))
+        with pytest.raises(NotInMemory, match="archive= is not in memory"):
+            orders.consumer("billing", start=0, archive=Archive(tmp_path))

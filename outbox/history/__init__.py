@@ -1,0 +1,1 @@
+"""Archive, log and what comes, read as one sequence."""

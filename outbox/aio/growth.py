@@ -26,6 +26,8 @@ POLL_SECONDS = 1.0
 LINGER_SECONDS = 0.1
 """So long after the last iterator the thread looks whether it is to end, and lives on after one was cancelled."""
 _AGAIN_SECONDS = 0.1
+_RELEASED = 250
+"""So many iterators are woken in one turn of their loop."""
 
 
 class Growth:
@@ -160,10 +162,18 @@ class Growth:
 
     def _release(self, loop: asyncio.AbstractEventLoop, position: int | None) -> None:
         with self._lock:
-            waiting = list(self._waiting.get(loop, {}).items())
-        for future, wanted in waiting:
-            if (position is None or wanted < position) and not future.done():
+            waiting = self._waiting.get(loop, {}).items()
+            due = [future for future, wanted in waiting if position is None or wanted < position]
+        self._release_some(loop, due)
+
+    def _release_some(self, loop: asyncio.AbstractEventLoop, due: list[asyncio.Future[None]]) -> None:
+        """Wakes some, and the others in the next turns of the loop: thousands at once would let nobody else run."""
+        for future in due[-_RELEASED:]:
+            if not future.done():
                 future.set_result(None)
+        del due[-_RELEASED:]
+        if due:
+            loop.call_soon(self._release_some, loop, due)
 
     def told(self, reader: LogReader) -> list[Batch] | None:
         """Gives a reader at rest what comes next, if that was just read for all; none at the head. No I/O.

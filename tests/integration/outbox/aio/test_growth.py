@@ -256,3 +256,35 @@ def test_a_slow_loop_holds_one_portion(loops: Loops, database: Database[Document
         assert records._reader.position == position < 2000
 
     loops.run(work, sequence=False)
+
+
+def test_whoever_runs_beside_many_loops_has_its_turns_between_them(
+    loops: Loops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when all are woken in one turn: a web server would answer nobody meanwhile."""
+    monkeypatch.setattr(growth_module, "_RELEASED", 10)
+
+    async def work(orders: AsyncOutbox) -> None:
+        got: list[int] = []
+        began: list[int] = []
+        seen: set[int] = set()
+
+        async def loop() -> None:
+            async with orders.observe() as records:
+                began.append(1)
+                got.append((await anext(records)).seq)
+
+        async def beside() -> None:
+            while len(got) < 200:
+                seen.add(len(got))
+                await asyncio.sleep(0)
+
+        tasks = [asyncio.ensure_future(loop()) for _ in range(200)]
+        await until(lambda: len(began) == 200, "all to begin")
+        tasks.append(asyncio.ensure_future(beside()))
+        await orders.put(placed(1), standalone=True)
+        async with asyncio.timeout(60):
+            await asyncio.gather(*tasks)
+        assert len(seen) > 10
+
+    loops.run(work)

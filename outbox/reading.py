@@ -57,7 +57,7 @@ class Reading(Observing, Projecting):
         return self.log.head()
 
     def _deliveries(self, asked: Asked) -> Deliveries:
-        return StoredDeliveries(self, asked, self._types.decode, self.check_usable)
+        return StoredDeliveries(self, asked, self._types.decode)
 
     def _end_reading(self, consumer_seconds: float = STOP_SECONDS) -> None:
         super()._end_reading(consumer_seconds)

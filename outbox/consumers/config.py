@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol
@@ -144,12 +143,10 @@ class Deliveries(Protocol):
 class StoredDeliveries:
     """Is Deliveries of an outbox on a server."""
 
-    def __init__(self, outbox: OpenOutbox, asked: Asked, decode: Decode, check_usable: Callable[[], None]) -> None:
-        """check_usable: raises OutboxClosed once the outbox is closed."""
+    def __init__(self, outbox: OpenOutbox, asked: Asked, decode: Decode) -> None:
         self.clock: Clock = SystemClock()
         self._outbox = outbox
         self._asked = asked
-        self._check_usable = check_usable
         name, query = asked.name, asked.query
         source = outbox if query.history is None else WithHistory(outbox, query.history)
         self._config = ConsumerConfig(
@@ -161,7 +158,7 @@ class StoredDeliveries:
 
     def run(self, target: Target[Delivery], stop: threading.Event, tell: OnEvent) -> None:
         """See Deliveries."""
-        self._check_usable()
+        self._outbox.check_usable()
         DurableReader(replace(self._config, tell=tell), target, shares=self._asked.shares).run(stop, check=self._check)
 
     def _check(self) -> None:

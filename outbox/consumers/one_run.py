@@ -33,7 +33,7 @@ class OneRun:
             check_event("stop", stop, self._error)
         stopping = threading.Event() if stop is None else stop
         with self._lock:
-            if self._stop is not None and self._pid == os.getpid():  # in a forked process, what runs is the parent's
+            if self.is_running:
                 raise self._error(f"{self._id} runs already in this process: stop() it first, or make another one")
             self._pid = os.getpid()
             self._stop, ended = stopping, threading.Event()
@@ -47,8 +47,8 @@ class OneRun:
 
     @property
     def is_running(self) -> bool:
-        """Tells whether anything runs."""
-        return self._stop is not None
+        """Tells whether anything runs; in a forked process, what runs is the parent's."""
+        return self._stop is not None and self._pid == os.getpid()
 
     def stop(self) -> None:
         """Ends what runs. Does not wait; does nothing when nothing runs."""

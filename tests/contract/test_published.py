@@ -82,6 +82,8 @@ def test_what_does_not_settle_is_said(face: Face) -> None:
 
     with face.running(consumer, handle):
         wait_until(lambda: face.call(face.outbox.readers), 30, "it to begin")
-        with pytest.raises(WaitTimeout, match="not settled within 0.1 s: consumer:billing is at seq 0 of 1"):
-            face.call(drain, face.outbox, 0.1)
-        go_on.set()
+        try:
+            with pytest.raises(WaitTimeout, match="not settled within 0.1 s: consumer:billing is at seq 0 of 1"):
+                face.call(drain, face.outbox, 0.1)
+        finally:
+            go_on.set()

@@ -7,6 +7,7 @@ from functools import partial
 
 from bench.rig.benchmark import Benchmark
 from bench.rig.stage import Stage
+from bench.workloads.asynchronous import AsyncObserve, AsyncPut, AsyncPutList
 from bench.workloads.consumers import Consume, ConsumeInTransactions
 from bench.workloads.costs import Costs
 from bench.workloads.head import ObserveHead
@@ -26,6 +27,7 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
     "puts": {"put": Put, "put-transaction": PutBesideData, "put-list": PutList},
     "sequencing": {"sequence": Sequence, "sequence-full": SequenceFull},
     "reading": {"read": Read, "read-raw": ReadRaw, "observe": Observe, "observe-head": ObserveHead},
+    "asyncio": {"async-put": AsyncPut, "async-put-list": AsyncPutList, "async-observe": AsyncObserve},
     "state": {"projection": Project, "latest": KeepLatest},
     "consuming": {
         "consume": Consume,

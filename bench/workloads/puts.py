@@ -93,17 +93,18 @@ class PutList(Put):
         return -(-self._count // LIST)
 
     def _ours(self, outbox: Outbox) -> Work:
-        return lambda number: outbox.put(_part(self._messages, number), headers=HEADERS, standalone=True)
+        return lambda number: outbox.put(part(self._messages, number), headers=HEADERS, standalone=True)
 
     def _bare(self, outbox: Outbox, documents: list[dict[str, Any]]) -> Work:
         collection = plain(outbox.collections.database)
 
         def insert(number: int) -> None:
             with self._stage.client.start_session() as session, session.start_transaction():
-                collection.insert_many(_part(documents, number), session=session)
+                collection.insert_many(part(documents, number), session=session)
 
         return insert
 
 
-def _part(things: list[Any], number: int) -> list[Any]:
+def part(things: list[Any], number: int) -> list[Any]:
+    """Returns the list with this number."""
     return things[number * LIST : (number + 1) * LIST]

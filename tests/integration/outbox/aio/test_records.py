@@ -284,7 +284,7 @@ def test_a_second_task_is_refused_and_the_first_misses_nothing(loops: Loops) -> 
         await asyncio.sleep(0)
         for _ in range(2):
             with pytest.raises(InvalidArgument, match="an iterator for each task"):
-                await anext(records)
+                await asyncio.wait_for(anext(records), 10)
         with pytest.raises(InvalidArgument, match="an iterator for each task"):
             await records.__aenter__()
         await put(orders, 1, 2)

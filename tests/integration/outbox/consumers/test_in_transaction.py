@@ -253,8 +253,10 @@ def test_a_handler_that_ends_its_transaction_has_failed(orders: Outbox, effects:
         effects(record, session)
         session.abort_transaction()
 
-    with pytest.raises(PoisonMessage, match="ended the transaction"):
-        billing.run_in_transaction(aborted, batch=batch)
+    with running(billing, aborted, batch=batch) as work:
+        error = work.fails()
 
+    assert isinstance(error, PoisonMessage)
+    assert "ended the transaction" in str(error)
     assert billing.position() == 0
     assert effects.seqs == []

@@ -22,7 +22,7 @@ from outbox.messages.message_types import Key, MessageTypes
 from outbox.mongo.codec import Document
 from outbox.projections.projecting import By
 from outbox.projections.projection import Projection
-from outbox.readers.query import OnGap, Where, asked
+from outbox.readers.query import History, OnGap, Where, asked
 from outbox.readers.start import Start
 
 M = TypeVar("M")
@@ -48,6 +48,7 @@ class AsyncReading:
         where: Where | None = None,
         on_gap: OnGap = "error",
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> AsyncRecords:
         """Returns the records from `start` on, for `async for`; it goes on until it is left, or this is closed.
 
@@ -56,7 +57,7 @@ class AsyncReading:
         is entered. Raises InvalidStart, InvalidSelector, InvalidArgument and UnknownMessage.
         """
         self._outbox.check_usable()
-        query = asked(self._types, start, types, key, on_gap, where, on_event)
+        query = asked(self._types, start, types, key, on_gap, where, on_event, archive)
         return AsyncRecords(self._sync, query, self._types.decode, self._growth)
 
     def read(
@@ -67,10 +68,12 @@ class AsyncReading:
         key: Key | None = None,
         where: Where | None = None,
         on_gap: OnGap = "error",
+        archive: History | None = None,
     ) -> AsyncRecords:
         """Returns the records from `start` to the head, for `async for`. Never sequences. Raises as `observe`."""
         self._outbox.check_usable()
-        return AsyncRecords(self._sync, asked(self._types, start, types, key, on_gap, where), self._types.decode, None)
+        query = asked(self._types, start, types, key, on_gap, where, history=archive)
+        return AsyncRecords(self._sync, query, self._types.decode, None)
 
     def latest(self, types: Sequence[str | type[Any]] | None = None) -> AsyncRecords:
         """Returns the newest record of each compaction id, by seq, and then the live records of these types.
@@ -97,6 +100,7 @@ class AsyncReading:
         attempts: int | None = 10,
         on_poison: OnPoison = "park-key",
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> AsyncConsumer[M]: ...
     @overload
     def consumer(
@@ -111,6 +115,7 @@ class AsyncReading:
         attempts: int | None = 10,
         on_poison: OnPoison = "park-key",
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> AsyncConsumer[Any]: ...
     def consumer(
         self,
@@ -124,6 +129,7 @@ class AsyncReading:
         attempts: int | None = 10,
         on_poison: OnPoison = "park-key",
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> AsyncConsumer[Any]:
         """Makes a consumer: it handles messages with coroutines, and remembers under its name where it is.
 
@@ -140,6 +146,7 @@ class AsyncReading:
             attempts=attempts,
             on_poison=on_poison,
             on_event=on_event,
+            archive=archive,
         )
         return AsyncConsumer(self._sync, self._database, consumer, concurrency)
 
@@ -156,6 +163,7 @@ class AsyncReading:
         version: int = 1,
         shares: int | None = None,
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> AsyncProjection[S]: ...
     @overload
     def projection(
@@ -170,6 +178,7 @@ class AsyncReading:
         version: int = 1,
         shares: int | None = None,
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> AsyncProjection[S]: ...
     def projection(
         self,
@@ -183,6 +192,7 @@ class AsyncReading:
         version: int = 1,
         shares: int | None = None,
         on_event: OnEvent | None = None,
+        archive: History | None = None,
     ) -> AsyncProjection[Any]:
         """Makes a projection: states in `NAME.states`, made of messages, and stored with the position under its name.
 
@@ -200,5 +210,6 @@ class AsyncReading:
             version=version,
             shares=shares,
             on_event=on_event,
+            archive=archive,
         )
         return AsyncProjection(self._sync, projection)

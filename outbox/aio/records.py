@@ -18,11 +18,13 @@ from outbox.aio.synchronous import Synchronous
 from outbox.clock import SystemClock
 from outbox.errors import HistoryLost, InvalidArgument
 from outbox.events import CaughtUp, Disconnected, Fetched, Idle, Reconnected, Started, Stopped, teller
+from outbox.history.reader import HistoryReader
+from outbox.history.source import open_history
 from outbox.log.batch import Batch
 from outbox.log.record import Decode, Record
 from outbox.mongo.server_errors import is_transient, patiently, short_message
 from outbox.readers.head import Head
-from outbox.readers.query import Query, decoded, open_reader, pass_gap, pinned
+from outbox.readers.query import Query, decoded, pass_gap, pinned
 from outbox.readers.reader import LogReader
 
 logger = logging.getLogger("outbox")
@@ -57,7 +59,7 @@ class AsyncRecords:
         self._tell = teller(query.on_event)
         self._clock = SystemClock()
         self._first = None if query.first is None else FirstPortions(query.first())
-        self._reader: LogReader | None = None
+        self._reader: LogReader | HistoryReader | None = None
         self._head: Head | None = None
         self._is_taken = False
         self._asked: asyncio.Future[Any] | None = None
@@ -200,10 +202,10 @@ class AsyncRecords:
             return False
         return False
 
-    def _told(self, reader: LogReader) -> list[Batch] | None:
+    def _told(self, reader: LogReader | HistoryReader) -> list[Batch] | None:
         if self._growth is None or self._asked is not None:  # whose asker was cancelled: a thread uses the reader
             return None
-        return self._growth.told(reader)
+        return self._growth.told(reader) if isinstance(reader, LogReader) else None
 
     def _reach(self, head: int) -> None:
         if not self._at_head:
@@ -214,7 +216,7 @@ class AsyncRecords:
     def _join(self) -> None:
         self._head = None if self._growth is None else self._growth.join(self)
 
-    async def _open(self) -> LogReader:
+    async def _open(self) -> LogReader | HistoryReader:
         self._join()
         if self._reader is None:
             self._reader = await self._riding_out(self._opened)
@@ -254,16 +256,16 @@ class AsyncRecords:
         self._asked = None
         return cast(T, asked.result())
 
-    def _opened(self) -> LogReader:
+    def _opened(self) -> LogReader | HistoryReader:
         """On a thread: opens the reader, where "latest" meant when this was first tried."""
         collections = self._sync.outbox.collections
         if self._query.pinned is None:
             self._query = pinned(collections, self._query)
-        reader = self._patiently(lambda: open_reader(collections, self._query, self._decode, self._head))
+        reader = self._patiently(lambda: open_history(collections, self._query, self._decode, self._head))
         reader.rest()
         return reader
 
-    def _read(self, reader: LogReader) -> list[Batch]:
+    def _read(self, reader: LogReader | HistoryReader) -> list[Batch]:
         """On a thread: reads the next portion."""
         try:
             if self._head is not None:

@@ -14,6 +14,7 @@ from outbox.log import batch
 from outbox.log.batch import MAX_BYTES, MAX_RECORDS, Batch
 from outbox.log.record import Record
 from outbox.mongo.codec import DECODED
+from outbox.readers.head import Head
 from outbox.readers.query import History
 from outbox.readers.reader import LogReader
 
@@ -79,6 +80,14 @@ class HistoryReader:
     def wake(self) -> None:
         """See LogReader.wake."""
         self._reader.wake()
+
+    def follow(self, head: Head) -> None:
+        """See LogReader.follow."""
+        self._reader.follow(head)
+
+    def rest(self) -> None:
+        """See LogReader.rest."""
+        self._reader.rest()
 
     def move(self, position: int) -> None:
         """See LogReader.move."""

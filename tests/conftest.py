@@ -54,6 +54,16 @@ def pytest_configure() -> None:
             pytest.exit(f"{package.__name__} was imported from {here}, not from the installed wheel in {installed}", 3)
 
 
+@pytest.fixture(autouse=True)
+def signal_handlers() -> Iterator[None]:
+    """A command that a test runs in this process leaves its handlers: a later test's Ctrl-C would set its stop."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
 @pytest.fixture(scope="session")
 def mongo_uri() -> Iterator[str]:
     """A replica set, shared by the whole session."""

@@ -331,7 +331,7 @@ def test_closing_the_outbox_ends_a_loop_that_rides_out_an_outage(loops: Loops, m
             tried.append(1)
             raise AutoReconnect("connection closed")
 
-        monkeypatch.setattr(asking, "open_reader", fails)
+        monkeypatch.setattr(asking, "open_history", fails)
         waiting = asyncio.ensure_future(anext(orders.observe("earliest")))
         await until(lambda: len(tried) > 1, "it to try again")
         await orders.close()

@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from outbox import Outbox, OutboxNotCreated
-from outbox.readers import source
+from outbox.history import source
 from tests.actors.order_service import Document, new_outbox, placed, totals
 from tests.actors.subscriber import subscribed
 from tests.waiting import wait_until

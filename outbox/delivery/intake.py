@@ -71,7 +71,6 @@ class Intake(Generic[Item]):
         self._records: list[Record[Any]] = []  # of a batch that had to be decoded
         self._foreign: Mark | None = None  # the last record of that batch, if it is left out
         self._plainly: Iterator[tuple[list[Item], list[Mark]]] | None = None  # of the batch that comes next
-        self._taken = 0
         self._read_at: float | None = None
 
     def take(self) -> Portion[Item] | None:
@@ -108,7 +107,7 @@ class Intake(Generic[Item]):
             return None
         batch = self._batches[0]
         if not isinstance(batch, Batch) or self._refused or not self._parking.is_idle:
-            self._leave_plain()
+            self._plainly = None
             return None
         if self._plainly is None:
             encoded = self._encoder.encode_plain(batch, self._share)
@@ -118,22 +117,15 @@ class Intake(Generic[Item]):
         try:
             outgoing, marks = next(self._plainly)
         except LogCorrupt:  # what is read now one by one halts there
-            self._leave_plain()
+            self._plainly = None
             return None
         last = marks[-1][0]
         if last == batch.last:
             self._batches.popleft()
             self._plainly = None
-        self._taken = last
+        else:  # what is left of it, for when that has to be decoded after all
+            self._batches[0] = batch._replace(skip=last + 1 - batch.first)
         return Portion(outgoing, marks, () if outgoing and outgoing[-1][0] == last else (last,))
-
-    def _leave_plain(self) -> None:
-        """Leaves the rest of a batch, of which a part was taken plainly, to be decoded."""
-        batch = self._batches[0]
-        if self._plainly is not None and isinstance(batch, Batch):
-            if self._taken >= batch.first:
-                self._batches[0] = batch._replace(skip=self._taken + 1 - batch.first)
-            self._plainly = None
 
     def _decode(self) -> bool:
         """Decodes the next batch into records; False if it cannot be decoded."""
@@ -196,7 +188,6 @@ class Intake(Generic[Item]):
         self._reader.move(position)
         self._batches.clear()
         self._plainly = None
-        self._taken = 0
         self._records.clear()
         self._foreign = None
         self.halt = None

@@ -15,8 +15,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def read(text: str) -> datetime:
     """Reads an ISO 8601 date, which is in UTC when it names no zone. Raises ValueError."""
-    value = datetime.fromisoformat(text)
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return aware(datetime.fromisoformat(text))
+
+
+def aware(value: datetime) -> datetime:
+    """Returns the same date; in UTC when it names no zone."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
 def milliseconds_of(text_of_date: str) -> int:

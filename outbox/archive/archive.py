@@ -14,7 +14,7 @@ from outbox import dates
 from outbox.archive import chunk
 from outbox.archive.line import chosen, record
 from outbox.archive.manifest import Entry, Manifest
-from outbox.archive.span import Place, Span, asked_span, aware
+from outbox.archive.span import Place, Span, asked_span
 from outbox.archive.store import store
 from outbox.errors import ArchiveDamaged, HistoryLost, InvalidName
 from outbox.log.position import Position
@@ -146,7 +146,7 @@ class Archive:
     def expired(self, older_than: timedelta | datetime) -> list[Entry]:
         """Returns the oldest chunks whose records were all created before then; never the newest chunk, which says
         where the archive goes on."""
-        moment = datetime.now(UTC) - older_than if isinstance(older_than, timedelta) else aware(older_than)
+        moment = datetime.now(UTC) - older_than if isinstance(older_than, timedelta) else dates.aware(older_than)
         before = dates.milliseconds(moment)
         found: list[Entry] = []
         for entry in self.chunks()[:-1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -59,11 +59,6 @@ def asked_span(start: Place, end: Place) -> Span:
     return Span(
         first=start if isinstance(start, int) else 0,
         last=end if isinstance(end, int) else math.inf,
-        since=dates.milliseconds(aware(start)) if isinstance(start, datetime) else -math.inf,
-        until=dates.milliseconds(aware(end)) if isinstance(end, datetime) else math.inf,
+        since=dates.milliseconds(dates.aware(start)) if isinstance(start, datetime) else -math.inf,
+        until=dates.milliseconds(dates.aware(end)) if isinstance(end, datetime) else math.inf,
     )
-
-
-def aware(date: datetime) -> datetime:
-    """Returns the same date; in UTC when it names no zone."""
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date

@@ -13,6 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
+from outbox import dates
 from outbox.errors import LogCorrupt, OutboxNotCreated
 from outbox.log import batch
 from outbox.log.batch import Batch, Head
@@ -193,7 +194,7 @@ class Log:
 
         A binary search over `_id`, which works because `created` never decreases along `seq`.
         """
-        wanted = date.replace(tzinfo=UTC) if date.tzinfo is None else date
+        wanted = dates.aware(date)
         # A primary that was just elected may not know for a moment of what another has shown: it would look too old.
         with self._collections.client.start_session(causal_consistency=True) as session:
             oldest, head = self.earliest(session), self.head(session)

@@ -64,7 +64,7 @@ def _json_value(value: Any) -> Any:
     """Converts a BSON value as the Kafka value has it: what a reader of the topic sees."""
     match value:
         case datetime():
-            return dates.text(value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
+            return dates.text(dates.aware(value).astimezone(UTC))
         case DatetimeMS():
             return dates.text(value)
         case ObjectId() | Decimal128() | Decimal() | uuid.UUID():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
+from outbox import dates
+
 _DAY = datetime(2025, 1, 1, tzinfo=UTC)
 
 
@@ -17,7 +19,7 @@ class FakeClock:
     def __init__(self, now: float = 0.0, *, date: datetime = _DAY) -> None:
         self._lock = threading.Lock()
         self._now = self._began = now
-        self._date = date.replace(tzinfo=UTC) if date.tzinfo is None else date
+        self._date = dates.aware(date)
 
     def monotonic(self) -> float:
         """Returns its seconds."""

@@ -7,11 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 
+from outbox import dates
 from outbox.errors import HistoryLost, NotInMemory
 from outbox.log.batch import Batch
 from outbox.log.position import Position
@@ -68,7 +69,7 @@ class MemoryLog:
 
     def seq_at(self, date: datetime) -> int:
         """Returns the first seq with `created` >= `date` (naive means UTC); head + 1 when there is none yet."""
-        wanted = date.replace(tzinfo=UTC) if date.tzinfo is None else date
+        wanted = dates.aware(date)
         with self.changed:
             heads = [head for batch in self._from(self._oldest) for head in batch.heads()]
             return self._oldest + bisect_left(heads, wanted, key=lambda head: moment(head[2]))

@@ -168,9 +168,10 @@ def _bytes(field: Any) -> Convert:
     most = field.max_bytes
 
     def convert(value: Any) -> Any:
-        if most is not None and len(checked(value)) > most:
+        content = checked(value)
+        if most is not None and len(content) > most:
             raise Unsure
-        return checked(value)
+        return content
 
     return convert
 

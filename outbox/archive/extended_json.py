@@ -10,22 +10,13 @@ from typing import Any
 
 from bson import Decimal128, Int64, ObjectId, json_util
 from bson.binary import UUID_SUBTYPE, Binary, UuidRepresentation
-from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.codec_options import DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 from bson.json_util import DatetimeRepresentation, JSONMode, JSONOptions
 
 from outbox import dates
+from outbox.mongo.codec import Document
 
-Document = dict[str, Any]
-
-# Values as BSON has them, for the JSON library knows only its own: a UUID of Python's it would write as plain text.
-STORED: CodecOptions[Document] = CodecOptions(
-    document_class=dict,
-    tz_aware=True,
-    uuid_representation=UuidRepresentation.UNSPECIFIED,
-    unicode_decode_error_handler="replace",
-    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
-)
 _READ = JSONOptions(
     tz_aware=True,
     uuid_representation=UuidRepresentation.UNSPECIFIED,  # with another, a UUID of subtype 3 comes back as one of 4

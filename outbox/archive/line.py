@@ -12,13 +12,13 @@ import bson
 from bson.errors import BSONError, InvalidBSON
 
 from outbox import dates
-from outbox.archive.extended_json import STORED, Document, careful, default, is_suspect, read
+from outbox.archive.extended_json import careful, default, is_suspect, read
 from outbox.archive.missing_extra import orjson
 from outbox.errors import ArchiveDamaged
 from outbox.log.batch import Head
 from outbox.log.record import Record, moment
 from outbox.log.undecoded import Undecoded, is_partial, shown
-from outbox.mongo.codec import DECODED, decoded
+from outbox.mongo.codec import DECODED, STORED, Document, decoded
 
 Line = tuple[int, bytes, int, str]
 """`(seq, line, created in ms, type)`. A plain tuple, for speed: one is made for each record."""
@@ -39,7 +39,7 @@ def lines(heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
     )  # fmt: skip
     fields: Document = {}
     try:
-        fields = bson.decode(whole, STORED)
+        fields = bson.decode(whole, STORED)  # the JSON library would write a UUID of Python's as plain text
         is_plain = not is_suspect(whole) and bson.encode(fields, codec_options=STORED) == whole
     except BSONError:
         is_plain = False

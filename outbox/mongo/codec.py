@@ -26,7 +26,8 @@ DECODED: CodecOptions[Document] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-_UUIDS_AS_BINARY = DECODED.with_options(uuid_representation=UuidRepresentation.UNSPECIFIED)
+STORED = DECODED.with_options(uuid_representation=UuidRepresentation.UNSPECIFIED)
+"""As DECODED, but for UUIDs: those stay the binary values that they are stored as, of whatever length and subtype."""
 
 
 def decoded(document: bytes) -> Document:
@@ -35,7 +36,7 @@ def decoded(document: bytes) -> Document:
     The server stores more than pymongo reads. A field that cannot be decoded is left as a RawBSONDocument: the field's
     own, or a document with this field alone.
     """
-    for options in (DECODED, _UUIDS_AS_BINARY):
+    for options in (DECODED, STORED):
         with contextlib.suppress(InvalidBSON):
             return bson.decode(document, codec_options=options)
     return {name: _decoded(name, element) for name, element in elements(document)}
@@ -43,7 +44,7 @@ def decoded(document: bytes) -> Document:
 
 def _decoded(name: str, element: Element) -> Any:
     alone = compose([element.named(name.encode())])
-    for options in (DECODED, _UUIDS_AS_BINARY):
+    for options in (DECODED, STORED):
         with contextlib.suppress(InvalidBSON):
             return next(iter(bson.decode(alone, codec_options=options).values()))
     return RawBSONDocument(element.value if element.type == DOCUMENT else alone)

@@ -26,6 +26,7 @@ try:
     from outbox.cli.dead import dead
     from outbox.cli.exit_codes import UNEXPECTED, exit_codes
     from outbox.cli.readers import readers
+    from outbox.cli.signals import stop_on_signals
     from outbox.cli.terminal import (
         RecordPrinter,
         escape_the_unprintable,
@@ -252,10 +253,7 @@ def sequence(
         if not keep:
             print(outbox.sequence())
             return
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        stop = stop_on_signals()
         logging.getLogger("outbox").setLevel(logging.INFO)
         with connection_held(outbox.collections.client, full_name(outbox)) as pause:
             sequence_until(outbox.collections, Sequencer(outbox.collections), stop, pause=pause)

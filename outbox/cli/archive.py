@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import re
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
@@ -29,6 +26,7 @@ from rich.table import Table
 from outbox import errors
 from outbox.cli.application import OWN_CODES, App, full_name, opened
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
+from outbox.cli.signals import stop_on_signals
 from outbox.mongo.server_errors import patiently
 from outbox.monitoring.units import format_bytes
 
@@ -64,10 +62,7 @@ def run(
 
         place = _archive(to, name)
         head = patiently(outbox.log.head)  # raises if create() was never run
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        stop = stop_on_signals()
         with _progress() as progress:
             task = progress.add_task(f"{full_name(outbox)} to {place.url}", total=head, completed=place.head)
             records = size = 0

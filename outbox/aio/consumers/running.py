@@ -68,6 +68,9 @@ def begin_on_thread(work: Callable[[], T], name: str, ended: asyncio.Future[T | 
             result = work()
         except HandlerCancelled:
             pass
+        except StopIteration as raised:  # no future takes it, and no coroutine can raise it
+            error = RuntimeError("StopIteration was raised")
+            error.__cause__ = raised
         except BaseException as raised:  # noqa: BLE001  # raised where it is waited for
             error = raised
         hand_over(ended.get_loop(), lambda: end(result, error))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from outbox.aio import AsyncConsumer, AsyncOutbox
-from outbox.aio.threads import hand_over
+from outbox.aio.consumers.running import begin_on_thread
 from outbox.arguments import check_takes, is_asynchronous
 from outbox.consumers.consumer import Consumer
 from outbox.errors import InvalidArgument
@@ -96,21 +95,9 @@ async def _in_loop(job: Callable[[], Any]) -> None:
 
 async def _on_thread(job: Callable[[], Any]) -> None:
     """Calls it on a thread of its own: in a pool it would take a place from the requests for ever."""
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[BaseException | None] = loop.create_future()
-
-    def work() -> None:
-        error: BaseException | None = None
-        try:
-            job()
-        except BaseException as raised:  # noqa: BLE001  # raised below
-            error = raised
-        hand_over(loop, lambda: None if ended.done() else ended.set_result(error))
-
-    threading.Thread(target=work, name="outbox-consumer", daemon=True).start()
-    error = await ended
-    if error is not None:
-        raise error
+    ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    begin_on_thread(job, "consumer", ended)
+    await ended
 
 
 def _name(job: Callable[[], Any]) -> str:

@@ -25,6 +25,17 @@ def test_it_gives_what_the_work_returns_or_raises() -> None:
         asyncio.run(run_on_thread(failing, "test"))
 
 
+def test_a_stop_iteration_is_raised_as_what_a_coroutine_can_raise() -> None:
+    def failing(stop: threading.Event) -> None:
+        raise StopIteration
+
+    async def work() -> None:
+        await asyncio.wait_for(run_on_thread(failing, "test"), 30)
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        asyncio.run(work())
+
+
 def test_the_work_is_stopped_by_the_event_that_was_given() -> None:
     async def work() -> bool | None:
         stop = asyncio.Event()

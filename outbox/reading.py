@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from bson import ObjectId
@@ -15,7 +13,7 @@ from reactivex import Observable
 from outbox import location, reader_status
 from outbox.consumers.config import Asked, Deliveries, StoredDeliveries
 from outbox.history.source import HistorySource
-from outbox.latest.first import LatestFirst
+from outbox.latest.first import asked_latest
 from outbox.latest.keeper import keep_latest
 from outbox.location import Location
 from outbox.log.log import Log
@@ -30,7 +28,6 @@ from outbox.projections.projecting import Projecting
 from outbox.reader_status import ReaderStatus
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
-from outbox.readers.query import asked
 from outbox.readers.reader import LogReader
 from outbox.readers.start import Start, resolve
 from outbox.sequencer.change_stream import AWAIT_SECONDS
@@ -72,9 +69,7 @@ class Reading(Observing, Projecting):
         type that is not compacted, UnknownMessage.
         """
         self.check_usable()
-        query = asked(self._types, 1, types, None)
-        first = partial(LatestFirst, self.collections, query.types, self._types.decode)
-        return self._subscriptions.observable(replace(query, first=first))
+        return self._subscriptions.observable(asked_latest(self._types, types, self.collections))
 
     @outside_bound_session
     def reader(self, start: Start = "earliest") -> LogReader:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any, TypeVar, overload
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -16,7 +14,7 @@ from outbox.aio.records import AsyncRecords
 from outbox.aio.synchronous import Synchronous
 from outbox.dead_letters.store import OnPoison
 from outbox.events import OnEvent
-from outbox.latest.first import LatestFirst
+from outbox.latest.first import asked_latest
 from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.mongo.codec import Document
@@ -83,9 +81,8 @@ class AsyncReading:
         InvalidSelector and UnknownMessage; the iterator also InvalidSelector, for a type that is not compacted.
         """
         self._outbox.check_usable()
-        query = asked(self._types, 1, types, None)
-        first = partial(LatestFirst, self._outbox.collections, query.types, self._types.decode)
-        return AsyncRecords(self._sync, replace(query, first=first), self._types.decode, self._growth)
+        query = asked_latest(self._types, types, self._outbox.collections)
+        return AsyncRecords(self._sync, query, self._types.decode, self._growth)
 
     @overload
     def consumer(

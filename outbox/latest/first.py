@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -11,9 +13,17 @@ from pymongo.errors import AutoReconnect, OperationFailure
 from outbox.errors import InvalidSelector
 from outbox.latest.view import LatestView, deployed_compactions, id_of
 from outbox.log.record import Decode, Record
+from outbox.messages.message_types import MessageTypes
 from outbox.mongo.collections import Collections
+from outbox.readers.query import Query, asked
 
 _SNAPSHOT_GONE = (239, 246)  # SnapshotTooOld, SnapshotUnavailable
+
+
+def asked_latest(known: MessageTypes, types: object, collections: Collections) -> Query:
+    """Checks what a subscriber of the latest asks for. Raises InvalidSelector and UnknownMessage."""
+    query = asked(known, 1, types, None)
+    return replace(query, first=partial(LatestFirst, collections, query.types, known.decode))
 
 
 class LatestFirst:

@@ -27,7 +27,7 @@ from outbox.errors import (
     PoisonMessage,
 )
 from outbox.events import OnEvent
-from outbox.history.with_history import WithHistory
+from outbox.history.with_history import with_history
 from outbox.log.batch import MAX_RECORDS, PORTION
 from outbox.log.reader_id import forget_command, reset_command, shares_command
 from outbox.log.record import Decode
@@ -148,7 +148,7 @@ class StoredDeliveries:
         self._outbox = outbox
         self._asked = asked
         name, query = asked.name, asked.query
-        source = outbox if query.history is None else WithHistory(outbox, query.history)
+        source = with_history(outbox, query.history)
         self._config = ConsumerConfig(
             source, name, query.start, asked.on_poison, random.random, query, decode, tell=asked.tell
         )

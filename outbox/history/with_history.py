@@ -16,6 +16,11 @@ from outbox.readers.start import Start, resolve
 from outbox.sequencer.change_stream import AWAIT_SECONDS
 
 
+def with_history(outbox: OpenOutbox, history: History | None) -> OpenOutbox:
+    """Returns the outbox for a durable reader; one that begins with `history`, if there is any."""
+    return outbox if history is None else WithHistory(outbox, history)
+
+
 class WithHistory:
     """Is OpenOutbox: the same outbox, whose log is continued backwards by an archive."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from weakref import WeakSet
 
 from outbox.events import OnEvent
-from outbox.history.with_history import WithHistory
+from outbox.history.with_history import with_history
 from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.projections.projection import Projection
@@ -90,10 +90,8 @@ class Projecting(ABC):
 
         Asks no server. Raises InvalidProjection, InvalidName, InvalidSelector and UnknownMessage."""
         self.check_usable()
-        outbox = cast("OpenOutbox", self)
-        source = outbox if archive is None else WithHistory(outbox, archive)
         made: Projection[Any] = Projection(
-            source,
+            with_history(cast("OpenOutbox", self), archive),
             name,
             asked(self._types, "earliest", types, None, "error"),
             self._types.decode,

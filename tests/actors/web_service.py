@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from pymongo import AsyncMongoClient
+from pymongo.database import Database
 
+from outbox import AsyncOutbox
+from outbox.contrib.fastapi import lifespan
+from tests.actors.order_service import MESSAGES
 from tests.servers.ports import free_port
 from tests.waiting import wait_until
+
+
+def application(
+    mongo_uri: str, database: Database[Any], jobs: Callable[[AsyncOutbox], list[Any]] = lambda _: []
+) -> FastAPI:
+    """An application on asyncio, which makes its client and the outbox of the order service in its own lifespan."""
+
+    @contextlib.asynccontextmanager
+    async def own(app: FastAPI) -> AsyncIterator[Any]:
+        async with AsyncMongoClient[Any](mongo_uri) as client:
+            orders = AsyncOutbox(client[database.name], messages=MESSAGES)
+            async with lifespan(orders, consumers=jobs(orders))(app) as state:
+                yield state
+
+    return FastAPI(lifespan=own)
 
 
 @contextlib.contextmanager

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from pymongo import AsyncMongoClient
 from pymongo.database import Database
 
 from outbox import AsyncOutbox, Outbox
-from outbox.contrib.fastapi import lifespan
-from tests.actors.order_service import MESSAGES, new_outbox
+from tests.actors.order_service import new_outbox
+from tests.actors.web_service import application
 
 Document = dict[str, Any]
 Jobs = Callable[[AsyncOutbox], list[Any]]
@@ -27,14 +25,4 @@ def created(database: Database[Document]) -> Iterator[Outbox]:
 
 @pytest.fixture
 def service(mongo_uri: str, database: Database[Document]) -> Callable[[Jobs], FastAPI]:
-    def make(jobs: Jobs) -> FastAPI:
-        @contextlib.asynccontextmanager
-        async def own(app: FastAPI) -> AsyncIterator[Any]:
-            async with AsyncMongoClient[Document](mongo_uri) as client:
-                orders = AsyncOutbox(client[database.name], messages=MESSAGES)
-                async with lifespan(orders, consumers=jobs(orders))(app) as state:
-                    yield state
-
-        return FastAPI(lifespan=own)
-
-    return make
+    return lambda jobs: application(mongo_uri, database, jobs)

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import random
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import pytest
-from fastapi import Depends, FastAPI, HTTPException, Request
-from pymongo import AsyncMongoClient
+from fastapi import Depends, HTTPException, Request
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.database import Database
 
 from outbox import AsyncOutbox
-from outbox.contrib.fastapi import lifespan, transaction
-from tests.actors.order_service import MESSAGES, new_outbox, placed
-from tests.actors.web_service import serving
+from outbox.contrib.fastapi import transaction
+from tests.actors.order_service import new_outbox, placed
+from tests.actors.web_service import application, serving
 
 REQUESTS = int(os.environ.get("OUTBOX_TEST_REQUESTS", "600"))
 AT_A_TIME = 64
@@ -30,14 +27,7 @@ AT_A_TIME = 64
 def test_64_requests_at_a_time_leave_a_message_for_each_order_and_none_for_another(
     mongo_uri: str, database: Database[Any]
 ) -> None:
-    @contextlib.asynccontextmanager
-    async def own(app: FastAPI) -> AsyncIterator[Any]:
-        async with AsyncMongoClient[Any](mongo_uri) as client:
-            orders = AsyncOutbox(client[database.name], messages=MESSAGES)
-            async with lifespan(orders)(app) as state:
-                yield state
-
-    app = FastAPI(lifespan=own)
+    app = application(mongo_uri, database)
 
     @app.post("/{number}", status_code=201)
     async def place(

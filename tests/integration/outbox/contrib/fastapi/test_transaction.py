@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import httpx2
 import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException, Request, WebSocket
 from fastapi.testclient import TestClient
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import MongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
@@ -20,7 +20,7 @@ from outbox import AsyncOutbox, Outbox
 from outbox.contrib.fastapi import lifespan, transaction
 from outbox.errors import OutboxClosed, OutboxError, TransactionRequired
 from tests.actors.order_service import MESSAGES, new_outbox, placed
-from tests.actors.web_service import serving
+from tests.actors.web_service import application, serving
 
 Session = Annotated[AsyncClientSession, Depends(transaction)]
 Again = Annotated[AsyncClientSession, Depends(transaction, use_cache=False)]
@@ -41,16 +41,8 @@ def created(database: Database[Any]) -> Iterator[None]:
 
 @pytest.fixture
 def service(mongo_uri: str, database: Database[Any]) -> FastAPI:
-    """An order service on asyncio, which makes its client in its own lifespan."""
-
-    @contextlib.asynccontextmanager
-    async def own(app: FastAPI) -> AsyncIterator[Any]:
-        async with AsyncMongoClient[Any](mongo_uri) as client:
-            orders = AsyncOutbox(client[database.name], messages=MESSAGES)
-            async with lifespan(orders)(app) as state:
-                yield state
-
-    app = FastAPI(lifespan=own)
+    """An order service."""
+    app = application(mongo_uri, database)
 
     @app.post("/orders/{number}", status_code=201)
     async def place(request: Request, number: int, session: Session) -> dict[str, int]:

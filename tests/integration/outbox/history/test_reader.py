@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from pymongo.database import Database
 
 from outbox import HistoryLost, InvalidStart, LogReplaced, Outbox
 from outbox.archive import Archive
@@ -20,17 +19,6 @@ from tests.actors.archives import seqs
 from tests.actors.archiving import filled, put_large, run_once
 from tests.actors.small_log import make_log_anew, small_outbox
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def orders(database: Database[Any]) -> Iterator[Outbox]:
-    with small_outbox(database) as orders:
-        yield orders
-
-
-@pytest.fixture
-def archive(orders: Outbox, tmp_path: Path) -> Archive:
-    return filled(orders, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from outbox import HistoryLost, Outbox
 from outbox.archive import Archive
-from tests.actors.archiving import filled, put_large
+from tests.actors.archiving import put_large
 from tests.actors.running import Handled, Running, running
-from tests.actors.small_log import small_outbox
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def orders(database: Database[Any]) -> Iterator[Outbox]:
-    with small_outbox(database) as orders:
-        yield orders
-
-
-@pytest.fixture
-def archive(orders: Outbox, tmp_path: Path) -> Archive:
-    return filled(orders, tmp_path)
 
 
 @pytest.mark.parametrize("shares", [None, 2])

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from outbox import AsyncOutbox, HistoryLost, Outbox, Record
 from outbox.archive import Archive
-from tests.actors.archiving import filled, put_large
+from tests.actors.archiving import put_large
 from tests.actors.asynchronous import Loops, until
 from tests.actors.order_service import MESSAGES
-from tests.actors.small_log import small_outbox
-
-
-@pytest.fixture
-def orders(database: Database[Any]) -> Iterator[Outbox]:
-    with small_outbox(database) as orders:
-        yield orders
-
-
-@pytest.fixture
-def archive(orders: Outbox, tmp_path: Path) -> Archive:
-    return filled(orders, tmp_path)
 
 
 def run(loops: Loops, orders: Outbox, work: Any) -> None:

@@ -205,7 +205,7 @@ class AsyncRecords:
     def _told(self, reader: LogReader | HistoryReader) -> list[Batch] | None:
         if self._growth is None or self._asked is not None:  # whose asker was cancelled: a thread uses the reader
             return None
-        return self._growth.told(reader) if isinstance(reader, LogReader) else None
+        return self._growth.told(reader)
 
     def _reach(self, head: int) -> None:
         if not self._at_head:

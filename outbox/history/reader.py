@@ -17,6 +17,7 @@ from outbox.mongo.codec import DECODED
 from outbox.readers.head import Head
 from outbox.readers.query import History
 from outbox.readers.reader import LogReader
+from outbox.readers.recent import Recent
 
 
 class HistoryReader:
@@ -80,6 +81,14 @@ class HistoryReader:
     def wake(self) -> None:
         """See LogReader.wake."""
         self._reader.wake()
+
+    def told(self, recent: Recent) -> list[Batch] | None:
+        """See LogReader.told. Always None in the archive: what is read for all is the log alone."""
+        if self._archived is not None:
+            return None
+        batches = self._reader.told(recent)
+        self.position = self._reader.position
+        return batches
 
     def follow(self, head: Head) -> None:
         """See LogReader.follow."""

@@ -15,8 +15,8 @@ from bench.rig.load import DIFFERENT, Load
 from bench.rig.messages import HEADERS, TYPES, Sent
 from bench.rig.process import resident_mib
 from outbox import dates
+from outbox.messages.json_value import json_value
 from outbox.mongo.codec import DECODED
-from relay.encoding.json_value import json_value
 from relay.kafka.settings import DEFAULTS, LOCKED
 
 _AT_ONCE = 500

@@ -12,9 +12,9 @@ from outbox.log.batch import Batch
 from outbox.log.position import Mark
 from outbox.log.record import Record, moment
 from outbox.messages.compaction import COMPACTION_ID
+from outbox.messages.json_value import Unencodable, json_value
 from outbox.messages.limits import RESERVED_HEADERS
 from outbox.shares.share import Share
-from relay.encoding.json_value import Unencodable, json_value
 from relay.errors import PoisonMessage, RelayError
 
 try:

@@ -1,4 +1,4 @@
-/* From a BSON document to JSON, as orjson writes what relay.encoding.json_value gives it. Each function returns where to write on;
+/* From a BSON document to JSON, as orjson writes what outbox.messages.json_value gives it. Each function returns where to write on;
  * NULL: not plain, or (write_double only) a Python exception.
  *
  * JSON takes at most GROWTH bytes for each byte of BSON: a control character becomes \u001f, every other value takes

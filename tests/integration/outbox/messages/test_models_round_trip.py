@@ -23,9 +23,9 @@ from pymongo import MongoClient
 from pymongo.errors import WriteError
 
 from outbox import InvalidMessage, InvalidMessageClass, message
+from outbox.messages.json_value import json_value
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
-from relay.encoding.json_value import json_value
 
 pytestmark = pytest.mark.oldest_server
 Typed = tuple[Any, st.SearchStrategy[Any]]

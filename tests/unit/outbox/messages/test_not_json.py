@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from mongoengine import EmbeddedDocument, fields
 
 from outbox import InvalidMessage, message
+from outbox.messages.json_value import Unencodable, json_value
 from outbox.messages.message_types import MessageTypes
 from outbox.messages.not_json import not_json
 from outbox.mongo.codec import DECODED
-from relay.encoding.json_value import Unencodable, json_value
 
 NAN, INFINITY = float("nan"), float("inf")
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outbox import MessageTooLarge
+from outbox.messages.json_value import Unencodable, json_value
 from outbox.mongo.codec import DECODED, decoded
 from outbox.staging.footprint import GROWTH, TOPIC_BYTES, check_footprint, json_bytes, largest
-from relay.encoding.json_value import Unencodable, json_value
 from tests.anything import BSON_VALUES, NAMES
 
 DEFAULT = 1_000_000

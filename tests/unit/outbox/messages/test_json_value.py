@@ -16,8 +16,8 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outbox.messages.json_value import Unencodable, json_value
 from outbox.mongo.codec import DECODED
-from relay.encoding.json_value import Unencodable, json_value
 
 ID = ObjectId("65a000000000000000000001")
 

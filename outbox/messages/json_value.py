@@ -1,4 +1,4 @@
-"""Encodes a message's data as JSON text: the value of a Kafka record."""
+"""Encodes a message's data as JSON text: the value of a Kafka record, and what the gateway gives."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bson.binary import Binary
 from bson.datetime_ms import DatetimeMS
 
 from outbox import dates
-from relay.errors import RelayError
+from outbox.errors import OutboxError
 
 
-class Unencodable(RelayError):
+class Unencodable(OutboxError):
     """Data that JSON cannot hold without changing it. Names the path of the value and what it is."""
 
 

@@ -1,4 +1,4 @@
-"""pydantic models as message classes, as their users see them: checked by mypy, never run."""
+"""pydantic models as message classes, as their users see them: checked by mypy and pyright, never run."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, NewType, TypeVar
 
+from beanie import PydanticObjectId
 from bson import Binary, Decimal128, ObjectId
-from bson.errors import InvalidId
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -73,25 +73,6 @@ class Boxed(BaseModel, Generic[T]):
 
 class Tags(RootModel[list[str]]):
     pass
-
-
-class PydanticObjectId(ObjectId):
-    """As Beanie has it: an ObjectId that pydantic knows."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema  # noqa: PLC0415  # as a library of its own has it
-
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=core_schema.to_string_ser_schema(when_used="json")
-        )
-
-    @classmethod
-    def _validate(cls, value: Any) -> Any:
-        try:
-            return cls(value)
-        except (InvalidId, TypeError):
-            raise ValueError("Id must be of type PydanticObjectId") from None
 
 
 @dataclass(frozen=True)

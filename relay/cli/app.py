@@ -14,6 +14,7 @@ try:
     from relay.cli.dead import dead
     from relay.cli.demo import demo
     from relay.cli.options import Command
+    from relay.cli.replay.command import replay
     from relay.cli.run import run
     from relay.cli.shares import shares
     from relay.cli.status import health, status
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # as markup, the `[kafka]` of a help text would vanish
 )
-for command in (demo, run, status, health, pause, resume):
+for command in (demo, run, replay, status, health, pause, resume):
     app.command(cls=Command)(command)
 app.add_typer(cursor, name="cursor")
 app.add_typer(dead, name="dead")

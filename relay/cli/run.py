@@ -103,12 +103,13 @@ def run(
             settings = load({**flags, **switches, "set": pairs(set) if set else None})
         except ValueError as error:
             raise InvalidSettings(f"--set: {error}") from None
-        stop = _stop_on_signals()
-        _log_to_terminal(settings.log_level)
+        stop = stop_on_signals()
+        log_to_terminal(settings.log_level)
         _relay(settings, stop)
 
 
-def _stop_on_signals() -> threading.Event:
+def stop_on_signals() -> threading.Event:
+    """Returns an event that SIGTERM and Ctrl-C set; the second of them ends the process at once."""
     stop = threading.Event()
 
     def on_signal(number: int, _: object) -> None:
@@ -121,7 +122,8 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _log_to_terminal(level: str) -> None:
+def log_to_terminal(level: str) -> None:
+    """Lets what relay and outbox log from `level` on go to standard error."""
     handler: logging.Handler
     if sys.stderr.isatty():
         from rich.console import Console

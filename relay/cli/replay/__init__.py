@@ -1,0 +1,1 @@
+"""The command `relay replay`: what it is given, and what it shows."""

@@ -1,0 +1,199 @@
+"""The command `relay replay`: sends a range of history to Kafka again."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from outbox import Outbox
+from outbox.errors import ArchiveUnavailable
+from outbox.messages.message_types import MessageTypes
+from outbox.mongo.server_errors import patiently
+from outbox.monitoring.privileges import Privileges, check_privileges
+from outbox.readers.selection import selected_types, warn_of_undeclared
+from relay.cli.exit_codes import UNEXPECTED, exit_codes
+from relay.cli.options import Config, Database, Mongo, OutboxName, only, opened_outboxes
+from relay.cli.run import log_to_terminal, stop_on_signals
+from relay.cli.settings import OutboxSettings, Settings, load, pairs
+from relay.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from relay.config import RelayConfig
+    from relay.replay.asked import Asked
+    from relay.replay.replay import Replay
+
+REPLAYING: Privileges = {
+    "*": ("listCollections",),
+    "": ("collStats", "find"),
+    ".leases": ("find", "insert", "update"),
+}
+"""The privileges that `relay replay` needs."""
+_INTERRUPTED = 130
+
+
+def replay(
+    first: Annotated[str, typer.Option("--from", metavar="WHERE", help="A seq, a date, earliest or latest; included.")],
+    last: Annotated[str, typer.Option("--to", metavar="WHERE", help="The same, for the last one; included.")],
+    types: Annotated[
+        list[str] | None, typer.Option(metavar="TYPES", help="Only these types: a,b; may be given several times.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Only the messages of this key.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="N", help="At most so many messages a second [default: no limit]")
+    ] = None,
+    archive: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where to read what the log has forgotten: a folder or a URL.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Send nothing: count what there is, by type and topic.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew, though the same replay was not finished.")
+    ] = False,
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox_name: OutboxName = None,
+    kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
+    topic: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="Another topic than the relay's; {type} as in `relay run`.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The relay whose settings it has [default: kafka]")] = None,
+    create_topic: Annotated[str | None, typer.Option(metavar="partitions=3,replication=1")] = None,
+    on_poison: Annotated[
+        str | None,
+        typer.Option(metavar="POLICY", help="What cannot be delivered: stop, or leave it out (any other policy)."),
+    ] = None,
+    set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
+    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="[default: info]")] = None,
+) -> None:
+    """Send a range of history to Kafka again, each record with the header `replayed: true`.
+
+    It has the settings of `relay run`, from the same file and environment, and goes on beside it: no cursor is moved or
+    held. Killed, and run again with the same range, it goes on where it was. Ends with 1 if messages were left out.
+    """
+    flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name}
+    flags |= {"kafka": kafka, "topic": topic, "name": name, "create_topic": create_topic, "on_poison": on_poison}
+    flags |= {"log_level": log_level}
+    with exit_codes(), contextlib.ExitStack() as stack, _answering():
+        settings = load({**flags, "set": _pairs(set)})
+        asked = _asked(first, last, types, key, rate)
+        log_to_terminal(settings.log_level)
+        one, outbox = only(opened_outboxes(settings, stack))
+        patiently(partial(check_privileges, outbox.collections, REPLAYING))
+        declared = patiently(outbox.types)
+        warn_of_undeclared(frozenset(asked.types or ()), declared, one.full_name)
+        relay_config = _relay_config(one, outbox, archive)
+        if dry_run:
+            _count(relay_config, asked)
+        else:
+            _replay(settings, one, relay_config, asked, declared=declared, rate=rate, restart=restart)
+
+
+def _pairs(given: list[str] | None) -> dict[str, str] | None:
+    try:
+        return pairs(given) if given else None
+    except ValueError as error:
+        raise InvalidSettings(f"--set: {error}") from None
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Names the archive when its place does not answer."""
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveUnavailable(f"--archive cannot be read: {error}") from error
+
+
+def _asked(first: str, last: str, types: list[str] | None, key: str | None, rate: float | None) -> Asked:
+    from relay.replay.asked import Asked, read_place
+
+    if rate is not None and not 0 < rate < float("inf"):
+        raise InvalidSettings(f"--rate {rate:g}: give messages a second, more than 0; without it there is no limit")
+    names = [name.strip() for text in types or () for name in text.split(",") if name.strip()]
+    chosen = selected_types(names, MessageTypes(())) if types else None
+    places = read_place(first, "--from"), read_place(last, "--to")
+    return Asked(*places, types=None if chosen is None else tuple(sorted(chosen)), key=key)
+
+
+def _relay_config(one: OutboxSettings, outbox: Outbox, archive: str | None) -> RelayConfig:
+    import random
+
+    from outbox.history.with_history import with_history
+    from relay.config import RelayConfig
+    from relay.encoding.topics import Topics
+
+    history = None
+    if archive is not None:
+        from outbox.archive import Archive
+
+        history = Archive(archive)
+    source = with_history(outbox, history)
+    return RelayConfig(source, one.name, one.start, one.on_poison, random.random, Topics(one.topic))
+
+
+def _count(config: RelayConfig, asked: Asked) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from relay.replay.counting import count
+
+    counted = count(config, asked)
+    total = sum(counted.records.values())
+    if total:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for title in ("type", "topic", "records"):
+            table.add_column(title, justify="right" if title == "records" else "left", overflow="fold")
+        for (type, topic), records in counted.records.items():
+            table.add_row(type, topic, f"{records:,}")
+        Console().print(table)
+    print(f"{config.where}: would send {total:,} record(s) of seq {counted.first} to {counted.last}")
+
+
+def _replay(
+    settings: Settings,
+    one: OutboxSettings,
+    config: RelayConfig,
+    asked: Asked,
+    *,
+    declared: tuple[str, ...],
+    rate: float | None,
+    restart: bool,
+) -> None:
+    from relay.cli.replay.progress import ReplayProgress
+    from relay.kafka.settings import check_files
+    from relay.kafka.sink import KafkaSink
+    from relay.kafka.topic_admin import NewTopics
+    from relay.replay.replay import Replay
+
+    if not (settings.kafka or "").strip():
+        raise InvalidSettings("--kafka is missing; or give RELAY_KAFKA, or `bootstrap.servers` under [kafka]")
+    check_files(settings.set)
+    layout = one.create_topic
+    create = None if layout is None else NewTopics(layout.partitions, layout.replication)
+    sink = KafkaSink(settings.kafka or "", settings.set, create=create)
+    stop = stop_on_signals()
+    with ReplayProgress(config.where) as progress:
+        work = Replay(
+            config, sink, asked, declared=declared, rate=rate, restart=restart, told=progress.show,
+        )  # fmt: skip
+        work.run(stop)
+    _tell(config, work)
+
+
+def _tell(config: RelayConfig, work: Replay) -> None:
+    done = work.report
+    sent = f"{config.where}: {done.sent:,} record(s) sent again"
+    if not done.is_finished:
+        print(f"{sent}, up to seq {done.reached} of {done.last}: the same command goes on", file=sys.stderr)
+        raise typer.Exit(_INTERRUPTED)
+    print(f"{sent}, of seq {done.first} to {done.last}")
+    if done.left_out:
+        print(f"{done.left_out:,} message(s) cannot be delivered and were left out, see above", file=sys.stderr)
+        raise typer.Exit(UNEXPECTED)

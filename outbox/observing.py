@@ -49,6 +49,11 @@ class Observing(ABC):
         """What makes the `message` of a record, for readers that are given records which have none yet."""
         return self._types.decode
 
+    @property
+    def message_types(self) -> MessageTypes:
+        """The message classes that it was given."""
+        return self._types
+
     def _running_readers(self) -> set[str]:
         """Returns the ids of the consumers and projections that were made with this object and are running."""
         return {each.id for each in list(self._consumers) if each.is_running}

@@ -130,6 +130,10 @@ class MessageTypes:
             raise UnknownMessage(f"{type!r} is not a message class of this outbox: give it to Outbox(messages=[…])")
         return declaration.type
 
+    def class_of(self, type: str) -> builtins.type[Any]:
+        """Returns the message class of a type that was given here."""
+        return self._classes[type]
+
     def schemas(self) -> dict[str, dict[str, Any]]:
         """Returns, by type name, the `$jsonSchema` of the data."""
         return dict(self._schemas)

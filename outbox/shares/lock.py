@@ -127,7 +127,8 @@ class ReaderLock:
 
     def _put(self, reader: str, cursor: Document, session: ClientSession) -> None:
         values: Document = {**cursor, "_id": {"$literal": reader}, "updated": "$$NOW"}
-        # A pause lasts, and what a projection's states are made of.
+        # A pause lasts, and which types a client asked for, and what the states of a projection are made of.
+        values |= {"types": "$types"}
         values |= {"paused": "$paused", "projection": "$projection", "fence": Int64(self._leases[reader].fence)}
         self._collections.cursors.update_one({"_id": reader}, [{"$replaceWith": values}], upsert=True, session=session)
 

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from pymongo import AsyncMongoClient
 from pymongo.database import Database
+from starlette.applications import Starlette
 
 from outbox import AsyncOutbox
 from outbox.contrib.fastapi import lifespan
@@ -36,7 +37,7 @@ def application(
 
 
 @contextlib.contextmanager
-def serving(app: FastAPI) -> Iterator[httpx2.Client]:
+def serving(app: Starlette) -> Iterator[httpx2.Client]:
     """A client of the running application, which is shut down at the end."""
     config = uvicorn.Config(app, port=free_port(), log_config=None, lifespan="on", timeout_graceful_shutdown=3)
     server = uvicorn.Server(config)

@@ -1,0 +1,123 @@
+"""The gateway as an ASGI application: its calls, and what stands before them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outbox.aio.threads import Threads
+from outbox.gateway.answers import Json, Refusal, answer
+from outbox.gateway.delivery.components import Components
+from outbox.gateway.delivery.window import MOST_RECORDS
+from outbox.gateway.door import Anybody, Callers, Door
+from outbox.gateway.http import consumers, messages, openapi, schemas
+from outbox.gateway.http.call import Call
+from outbox.gateway.http.consumers import ConsumerCalls, caller_of
+from outbox.gateway.http.health import HealthCalls
+from outbox.gateway.http.messages import MessageCalls
+from outbox.gateway.limits import Limits
+from outbox.outbox import Outbox
+
+CALLS = 16
+"""Calls of the database at a time, as Outbox.status."""
+_CONSUMER = "/v1/consumers/{consumer}"
+
+
+class Gateway:
+    """What one application of an outbox has."""
+
+    def __init__(self, orders: Outbox, callers: Callers, limits: Limits) -> None:
+        self._orders = orders
+        self._callers = callers
+        self._limits = limits
+        self._threads = Threads(CALLS, f"outbox-gateway-{orders.name}")
+        self.components = Components(orders, self._threads, limits)
+        self._calls = self._made()
+        self._schemas = orders.json_schemas()
+
+    def application(self) -> Starlette:
+        """Makes the ASGI application."""
+        made = Starlette(
+            routes=[call.route for call in self._calls],
+            middleware=[Middleware(Door, callers=self._callers, limits=self._limits)],
+            exception_handlers={HTTPException: _no_call},
+            lifespan=self._lifespan,
+        )
+        made.state.gateway = self
+        return made
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        with self._orders.running():  # so that what is posted gets its number, also while nobody reads
+            try:
+                yield
+            finally:
+                self.components.close()
+                await self.components.ended()
+
+    def leave(self) -> None:
+        """Ends all streams and waits, telling clients to come back, and accepts no more. For one that ends in a moment.
+
+        On the thread of the event loop.
+        """
+        self.components.close()
+
+    async def _document(self, request: Request) -> Response:
+        types = caller_of(request).scope.types
+        seen = {type: each for type, each in self._schemas.items() if types is None or type in types}
+        return Json(openapi.document(self._calls, seen, tokens=not isinstance(self._callers, Anybody)))
+
+    def _made(self) -> list[Call]:
+        orders, components = self._orders, self.components
+        consumer, message = ConsumerCalls(orders, components), MessageCalls(orders, components)
+        health = HealthCalls(orders, components)
+        poll = {
+            "after": schemas.SEQ,
+            "types": schemas.TEXT,
+            "limit": schemas.whole(1, MOST_RECORDS, 100),
+            "wait": schemas.seconds(consumers.MOST_WAIT),
+        }
+        status = schemas.closed({"status": schemas.TEXT})
+        return [
+            Call("PUT", _CONSUMER, "Register a consumer, or set its types; its position stays.", consumer.put,
+                 {200: schemas.CONSUMER, 201: schemas.CONSUMER}, (409, 410, 415), body=schemas.REGISTRATION),
+            Call("GET", _CONSUMER, "Tell where a consumer is.", consumer.get,
+                 {200: schemas.CONSUMER}, (404, 409, 410)),
+            Call("DELETE", _CONSUMER, "Forget a consumer: it holds the log no more.", consumer.delete,
+                 {204: None}, (404, 409, 410)),
+            Call("GET", f"{_CONSUMER}/records", "Give the next records; `after` acknowledges.", consumer.records,
+                 {200: schemas.RECORDS}, (404, 409, 410), query=poll),
+            Call("POST", f"{_CONSUMER}/ack", "Count all up to a seq as delivered.", consumer.acknowledge,
+                 {204: None}, (404, 409, 410, 415), body=schemas.ACKNOWLEDGEMENT),
+            Call("POST", "/v1/messages", "Put a message; with an Idempotency-Key once, for a day.", message.post,
+                 {200: schemas.POSTED, 201: schemas.POSTED}, (415, 422), body={},
+                 headers={"Idempotency-Key": messages.KEY_SCHEMA}, query={"wait": schemas.seconds(messages.MOST_WAIT)}),
+            Call("GET", "/healthz", "Tell that the process works.", health.healthz, {200: status}, is_open=True),
+            Call("GET", "/readyz", "Tell whether the database answers.", health.readyz,
+                 {200: status, 503: status}, is_open=True),
+            Call("GET", "/openapi.json", "Give this document.", self._document, {200: {"type": "object"}}),
+        ]  # fmt: skip
+
+
+def application(orders: Outbox, *, limits: Limits | None = None) -> Starlette:
+    """Makes the gateway of an outbox, an ASGI application for one event loop; see docs/gateway.md.
+
+    limits: what it takes at most. Its database is asked when the application starts, and by its calls. The outbox stays
+    open when it ends. Raises OutboxClosed.
+    """
+    orders.check_usable()
+    return Gateway(orders, Anybody(), Limits() if limits is None else limits).application()
+
+
+async def _no_call(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "no_such_call", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+    made = answer(Refusal(error.status_code, code, f"{request.method} here is no call of the gateway"))
+    made.headers.update(error.headers or {})
+    return made

@@ -1,0 +1,1 @@
+"""The calls of the gateway: each reads what is asked, does it, and answers."""

@@ -1,0 +1,33 @@
+"""The calls for whoever watches the process."""
+
+from __future__ import annotations
+
+from pymongo.errors import PyMongoError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outbox.gateway.answers import Json
+from outbox.gateway.delivery.components import Components
+from outbox.outbox import Outbox
+
+
+class HealthCalls:
+    """Answers whether the process works, and whether it can work now."""
+
+    def __init__(self, orders: Outbox, components: Components) -> None:
+        self._orders = orders
+        self._components = components
+
+    async def healthz(self, request: Request) -> Response:
+        """Answers, and asks nobody."""
+        return Json({"status": "ok"})
+
+    async def readyz(self, request: Request) -> Response:
+        """Asks the database, and answers 503 when it does not answer, or when this process ends."""
+        if self._components.is_closing:
+            return Json({"status": "closing"}, 503)
+        try:
+            await self._components.call_once(self._orders.log.describe)
+        except PyMongoError:
+            return Json({"status": "unavailable"}, 503)
+        return Json({"status": "ok"})

@@ -1,0 +1,76 @@
+"""A gateway on a free port, and what its clients do most."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from outbox import Outbox
+from outbox.gateway.application import Gateway, application
+from tests.actors.order_service import placed
+from tests.actors.web_service import serving
+from tests.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class Served:
+    """The outbox, and a client of its gateway."""
+
+    orders: Outbox
+    client: httpx2.Client
+    gateway: Gateway
+
+    def register(self, consumer: str, **body: Any) -> None:
+        """Registers a consumer, for what comes from now on."""
+        answer = self.client.put(f"/v1/consumers/{consumer}", json={"start": "latest", **body})
+        assert answer.status_code == 201, answer.text
+
+    def put(self, *totals: int, order_id: str = "42") -> int:
+        """Puts so many messages, and numbers them; returns the last one's seq."""
+        for total in totals:
+            self.orders.put(placed(total, order_id), standalone=True)
+        return self.numbered()
+
+    def numbered(self) -> int:
+        """Has what was put numbered; returns the newest seq."""
+        last: Any = self.orders.collections.staging.find_one({}, {"_id": 1}, sort=[("at", -1)])
+        while last is not None and self.orders.collections.staging.find_one({"_id": last["_id"]}) is not None:
+            self.orders.sequence()
+        return self.orders.log.head()
+
+    @contextlib.contextmanager
+    def polling(self, consumer: str, **asked: Any) -> Iterator[list[httpx2.Response]]:
+        """Polls on a thread, which is at it inside the `with`; the answer is in the list afterwards."""
+        answers: list[httpx2.Response] = []
+        path = f"/v1/consumers/{consumer}/records"
+        thread = threading.Thread(target=lambda: answers.append(self.client.get(path, params=asked)))
+        thread.start()
+        wait_until(lambda: f"consumer:anonymous.{consumer}" in self.gateway.components.connected_ids)
+        yield answers
+        thread.join(30)
+        assert not thread.is_alive()
+
+    def poll(self, consumer: str, **asked: Any) -> dict[str, Any]:
+        """Polls, and returns the answer."""
+        answer = self.client.get(f"/v1/consumers/{consumer}/records", params=asked)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@contextlib.contextmanager
+def gateway(orders: Outbox, **options: Any) -> Iterator[Served]:
+    """Serves the outbox."""
+    app = application(orders, **options)
+    with serving(app) as client:
+        yield Served(orders, client, app.state.gateway)
+
+
+def totals(answer: dict[str, Any]) -> list[int]:
+    """The totals of the orders that were given."""
+    return [record["data"]["total"] for record in answer["records"]]

@@ -1,0 +1,40 @@
+"""One definition makes a call's route and what is said of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outbox.gateway.answers import Json
+from outbox.gateway.http.call import Call, refused
+
+
+async def nothing(request: Request) -> Response:
+    return Json({})
+
+
+def test_its_route_takes_its_method_alone() -> None:
+    assert Call("GET", "/a", "Do.", nothing, {200: None}).route.methods == {"GET"}
+
+
+def test_of_what_nobody_foresaw_the_client_is_told_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "outbox"):
+        refusal = refused(ValueError("a secret"))
+
+    assert (refusal.status, refusal.code) == (500, "internal")
+    assert "secret" not in str(refusal)
+    assert "a secret" in caplog.text
+
+
+def test_what_a_call_raises_is_answered() -> None:
+    async def fails(request: Request) -> Response:
+        raise ValueError
+
+    route = Call("GET", "/a", "Do.", fails, {200: None}).route
+    scope = {"type": "http", "method": "GET", "path": "/a", "headers": []}
+
+    assert asyncio.run(route.endpoint(Request(scope))).status_code == 500

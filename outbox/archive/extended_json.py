@@ -28,7 +28,8 @@ _EXACT = JSONOptions(
     datetime_representation=DatetimeRepresentation.NUMBERLONG,
 )
 _RESERVED_NAME = re.compile(rb"\$(?<=[\x01-\x13\x7f\xff]\$)")
-_NO_NUMBER = re.compile(rb"\x01[^\x00]*\x00.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
+# The last \x01 before a zero is enough; to look from each of them would take minutes for a text of many.
+_NO_NUMBER = re.compile(rb"\x01[^\x00\x01]*\x00.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 _INT32 = 1 << 31
 
 

@@ -122,3 +122,9 @@ def test_what_extended_json_cannot_say_stands_beside_it_as_bson(element: bytes) 
     assert (seq, type) == (7, "t")
     assert "bson" in json.loads(line)
     assert record(line).stored["data"] is not None
+
+
+@pytest.mark.timeout(60)
+def test_a_long_text_of_control_characters_takes_no_longer_than_another() -> None:
+    """Watches over the search for doubles, which took minutes for it."""
+    assert line_of({"v": "\x01" * 900_000}) == line_of({"v": "\x02" * 900_000}).replace(b"\\u0002", b"\\u0001")

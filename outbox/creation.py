@@ -110,6 +110,7 @@ def drop(collections: Collections) -> None:
             collections.dead,
             collections.latest,
             collections.states,
+            collections.imported,
         ):
             with time_limit(30):
                 patiently(collection.drop)

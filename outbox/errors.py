@@ -150,6 +150,10 @@ class ArchiveUnavailable(OutboxError):
     """The place of an archive is full or away, or may not be read or written."""
 
 
+class ImportRefused(OutboxError):
+    """A line cannot be imported. What comes before it is in; it, and what comes after it, is not."""
+
+
 class Superseded(OutboxError):
     """What this reader was doing is over: its states were replaced by others meanwhile. Inside this package only."""
 

@@ -21,7 +21,7 @@ try:
 
     from outbox import errors
     from outbox.cli.app_loader import load
-    from outbox.cli.application import OWN_CODES, App, full_name, opened
+    from outbox.cli.application import OWN_CODES, App, check_types, full_name, opened
     from outbox.cli.archive import archive
     from outbox.cli.dead import dead
     from outbox.cli.exit_codes import UNEXPECTED, exit_codes
@@ -35,6 +35,7 @@ try:
         print_status,
         text,
     )
+    from outbox.cli.transfer import transfer
     from outbox.cli.version import version_option
     from outbox.log.record import Record
     from outbox.mongo.server_errors import patiently
@@ -61,6 +62,7 @@ app = typer.Typer(
 app.add_typer(readers, name="readers")
 app.add_typer(dead, name="dead")
 app.add_typer(archive, name="archive")
+app.add_typer(transfer)
 
 
 def main() -> None:
@@ -124,7 +126,7 @@ def tail(
     """
     with opened(app) as application, _reading(application) as outbox:
         patiently(outbox.log.describe)  # raises if create() was never run
-        _check_types(type or [], outbox)
+        check_types(type or [], outbox)
         show = print_json if as_json else RecordPrinter()
         if no_follow:
             _print_all(outbox.read(start_of(start or "earliest"), types=type, key=key), show)
@@ -167,15 +169,6 @@ def _raise_first(failures: list[Exception]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif failures:
         raise failures[0]
-
-
-def _check_types(types: list[str], outbox: Outbox) -> None:
-    known = outbox.types()
-    for type in types:
-        if type not in known:
-            close = difflib.get_close_matches(type, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'none yet'}"
-            raise errors.UnknownMessage(f"{full_name(outbox)} has no message type {type!r}; {hint}")
 
 
 def start_of(where: str) -> Start:

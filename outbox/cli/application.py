@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -54,3 +55,13 @@ def opened(app: str) -> Iterator[Outbox]:
 def full_name(outbox: Outbox) -> str:
     """Names the outbox, for people."""
     return outbox.collections.log.full_name
+
+
+def check_types(types: list[str], outbox: Outbox) -> None:
+    """Raises UnknownMessage for a type that no service has declared. Asks the server."""
+    known = outbox.types()
+    for type in types:
+        if type not in known:
+            close = difflib.get_close_matches(type, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'none yet'}"
+            raise errors.UnknownMessage(f"{full_name(outbox)} has no message type {type!r}; {hint}")

@@ -13,19 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from outbox import errors
 from outbox.cli.application import OWN_CODES, App, full_name, opened
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
+from outbox.cli.progress import progress_bar
 from outbox.cli.signals import stop_on_signals
 from outbox.mongo.server_errors import patiently
 from outbox.monitoring.units import format_bytes
@@ -63,7 +56,7 @@ def run(
         place = _archive(to, name)
         head = patiently(outbox.log.head)  # raises if create() was never run
         stop = stop_on_signals()
-        with _progress() as progress:
+        with progress_bar() as progress:
             task = progress.add_task(f"{full_name(outbox)} to {place.url}", total=head, completed=place.head)
             records = size = 0
 
@@ -85,7 +78,7 @@ def verify(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
     it."""
     with exit_codes("outbox", OWN_CODES), _answering():
         place = _archive(url, name)
-        with _progress() as progress:
+        with progress_bar() as progress:
             task = progress.add_task(f"{place.url}", total=place.head)
             found = place.verify(lambda entry: progress.update(task, completed=entry.last))
         if as_json:
@@ -154,14 +147,6 @@ def _answering() -> Iterator[None]:
         yield
     except OSError as error:
         raise errors.ArchiveUnavailable(f"the archive cannot be read or written: {error}") from error
-
-
-def _progress() -> Progress:
-    """Shows how far it is and how long it will take, on a terminal alone."""
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True,
-    )  # fmt: skip
 
 
 def _say_that_it_is_empty(place: Archive) -> None:

@@ -83,6 +83,7 @@ class Collections:
         self.dead: Collection[Document] = self.database[f"{name}.dead"]
         self.latest: Collection[Document] = self.database[f"{name}.latest"]
         self.states: Collection[Document] = self.database[f"{name}.states"]
+        self.imported: Collection[Document] = self.database[f"{name}.imported"]
         self._heartbeat = Heartbeat(self.leases)
 
     def lease(self, role: str, *, owner: str | None = None, seconds: float = SECONDS) -> Lease:

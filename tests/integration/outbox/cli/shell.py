@@ -32,12 +32,12 @@ class Shell:
         self._environment = {**os.environ, "PYTHONPATH": f"{PACKAGES}{os.pathsep}{TESTS}", "PYTHONUNBUFFERED": "1"}
         self.started: list[subprocess.Popen[str]] = []
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, *arguments],
             cwd=self._folder,
             env=self._environment,
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             timeout=60,

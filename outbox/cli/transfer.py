@@ -1,0 +1,168 @@
+"""The commands `outbox export` and `outbox import`: messages as lines of text, out of an outbox and into another."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from outbox import errors
+from outbox.cli.application import App, check_types, full_name, opened
+from outbox.cli.exit_codes import USAGE
+from outbox.cli.progress import progress_bar
+from outbox.readers.start import read as read_start
+
+if TYPE_CHECKING:
+    from outbox.archive import Archive
+    from outbox.outbox import Outbox
+    from outbox.transfer.exporting import Export
+    from outbox.transfer.importing import Counts
+
+transfer = typer.Typer()
+
+PIPE = "-"
+EARLIEST: Literal["earliest"] = "earliest"
+CLOSED_PIPE = 128 + getattr(signal, "SIGPIPE", 13)
+"""What a shell says of a program whose output nobody reads any more."""
+
+
+@transfer.command("export")
+def export_(
+    app: App,
+    to: Annotated[str, typer.Argument(metavar="FILE", help="Where to; - is stdout.")] = PIPE,
+    start: Annotated[
+        str, typer.Option("--from", metavar="WHERE", help="A seq or a date, included; earliest for all there is.")
+    ] = EARLIEST,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="WHERE", help="A seq or a date, included [default: the newest].")
+    ] = None,
+    types: Annotated[
+        list[str] | None, typer.Option(metavar="TYPE", help="Only these types; several by commas, or repeated.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Only this key.")] = None,
+    archive: Annotated[
+        str | None, typer.Option(metavar="URL", help="An archive of it, for what the log has forgotten.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Which archive of the place.")] = "main",
+) -> None:
+    """Write messages as lines, which `outbox import` reads: of JSON, with every type of BSON.
+
+    A file is there when it is complete. What is put after the beginning is left out.
+    """
+    with opened(app) as outbox:
+        from outbox.transfer.exporting import Export
+
+        chosen = [type for each in types or [] for type in each.split(",")] or None
+        check_types(chosen or [], outbox)
+        export = Export(
+            outbox.collections, _place("--from", start), _end(end), chosen, key, _archive(archive, name)
+        )  # fmt: skip
+        if to == PIPE:
+            _write_to_pipe(sys.stdout.buffer, export, outbox)
+        else:
+            _write_to_file(Path(to), export, outbox)
+
+
+def _archive(url: str | None, name: str) -> Archive | None:
+    if url is None:
+        return None
+    from outbox.archive import Archive
+
+    return Archive(url, name)
+
+
+def _end(text: str | None) -> int | datetime | None:
+    if text is None:
+        return None
+    place = _place("--to", text)
+    if isinstance(place, str):
+        raise errors.InvalidStart(f"--to {text!r}: leave it out for the newest there is")
+    return place
+
+
+def _place(option: str, text: str) -> Literal["earliest"] | int | datetime:
+    try:
+        return read_start(text, (EARLIEST,))
+    except ValueError:
+        raise errors.InvalidStart(f"{option} {text!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
+
+
+def _write_to_pipe(stream: IO[bytes], export: Export, outbox: Outbox) -> None:
+    try:
+        _write(stream, export, outbox)
+        stream.flush()
+    except BrokenPipeError:
+        # Not all was read, so this is no success. Python must not complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise SystemExit(CLOSED_PIPE) from None
+
+
+def _write_to_file(path: Path, export: Export, outbox: Outbox) -> None:
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as stream:
+            _write(stream, export, outbox)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        sys.stderr.write(f"outbox: {path} cannot be written: {error}\n")
+        raise SystemExit(USAGE) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _write(stream: IO[bytes], export: Export, outbox: Outbox) -> None:
+    head = export.head()
+    with progress_bar() as progress:
+        task = progress.add_task(full_name(outbox), total=head)
+        for seq, lines in export.read(head):
+            stream.writelines(lines)
+            progress.update(task, completed=min(seq, head))
+
+
+@transfer.command("import")
+def import_(
+    app: App,
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help="What an export or an archive wrote; - is stdin.")
+    ] = PIPE,
+) -> None:
+    """Put the messages of an export, each once however often it is given.
+
+    They get new numbers; headers say where they are from. At a line that is refused it ends with 4: what comes before
+    it is in. Give the same lines again once that is mended.
+    """
+    with opened(app) as outbox, _lines(source) as lines:
+        from outbox.transfer.importing import import_lines
+
+        with progress_bar() as progress:
+            task = progress.add_task(full_name(outbox), total=None)
+
+            def told(counts: Counts) -> None:
+                progress.update(task, completed=counts.read)
+
+            counts = import_lines(outbox.collections, lines, told)
+        print(f"{full_name(outbox)}: {counts.put:,} message(s) put, {counts.read - counts.put:,} were there already")
+
+
+@contextlib.contextmanager
+def _lines(source: str) -> Iterator[Iterable[bytes]]:
+    if source == PIPE:
+        yield sys.stdin.buffer
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = stack.enter_context(Path(source).open("rb"))
+        except OSError as error:
+            sys.stderr.write(f"outbox: {source} cannot be read: {error}\n")
+            raise SystemExit(USAGE) from None
+        yield stream

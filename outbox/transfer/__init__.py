@@ -1,0 +1,1 @@
+"""From one outbox to another: messages as lines of text, out and in, and continuously."""

@@ -286,12 +286,14 @@ class Verdict(Enum):
 class DeliveryFailed(DeliveryError):
     """A target could not do a record it had accepted. `seq` is None when it is not because of one record.
 
-    `done`: what the target does with records, as PoisonMessage says it.
+    `done`: what the target does with records, as PoisonMessage says it. `code`: the target's own name of the error;
+    "" when it has none.
     """
 
-    def __init__(self, seq: int | None, verdict: Verdict, reason: str, done: str = "delivered") -> None:
+    def __init__(self, seq: int | None, verdict: Verdict, reason: str, done: str = "delivered", code: str = "") -> None:
         super().__init__(reason if seq is None else f"seq {seq}: {reason}")
         self.seq = seq
         self.verdict = verdict
         self.reason = reason
         self.done = done
+        self.code = code

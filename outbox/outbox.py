@@ -58,6 +58,7 @@ class Outbox(Reading):
         self._max_message_bytes = max_message_bytes
         self._putter = Putter(self.collections, self._types, max_message_bytes)
         self.unattended = NoSequencerWarning(self.collections)
+        self.collections.tally.put.declare(self._types.names)
         self._pid = os.getpid()
         self._closed = False
 

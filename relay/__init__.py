@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from relay.kafka.sink import KafkaSink
     from relay.kafka.topic_admin import NewTopics
     from relay.kafka.transactional_sink import KafkaTransactions
+    from relay.monitoring.metrics import RelayCollector
     from relay.relay import Relay
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "PoisonMessage",
     "ReaderPaused",
     "Relay",
+    "RelayCollector",
     "RelayError",
     "Sink",
     "TopicMissing",
@@ -67,6 +69,7 @@ _MODULES = {
     "PoisonMessage": "relay.errors",
     "ReaderPaused": "relay.errors",
     "Relay": "relay.relay",
+    "RelayCollector": "relay.monitoring.metrics",
     "RelayError": "relay.errors",
     "Sink": "outbox.delivery.ports",
     "TopicMissing": "relay.errors",

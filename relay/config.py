@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import ClassVar, cast
 
 from outbox.delivery.at_least_once import AtLeastOnce
@@ -11,6 +12,7 @@ from outbox.delivery.config import DeliveryConfig
 from outbox.delivery.ports import Outgoing, Sink, Target, TransactionalSink
 from outbox.errors import CursorMismatch, HistoryLost, LogReplaced, OutboxNotCreated, PoisonMessage
 from outbox.log.reader_id import shares_command
+from outbox.monitoring.delivery_count import Destination
 from outbox.shares.layout import share_cursor
 from outbox.shares.share import Share
 from relay.encoding.encoder import Encoder, is_native
@@ -38,6 +40,11 @@ class RelayConfig(DeliveryConfig[Outgoing]):
         """See Sink.check. These need not be checked when their first records come."""
         sink.check(topics)
         self.checked.update(topics)
+
+    @property
+    def destination(self) -> Destination:
+        """See DeliveryConfig: its topic."""
+        return itemgetter(1)
 
     def encoder(self, target: Target[Outgoing], log: str) -> Encoder:
         """See DeliveryConfig. A topic that was not there at the start is checked on first use."""

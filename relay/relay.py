@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from outbox import Outbox
+from outbox.counting.tally import ReaderTally
 from outbox.dead_letters.store import OnPoison
 from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import Sink
@@ -17,6 +18,17 @@ from outbox.readers.start import StartAt
 from relay.config import RelayConfig
 from relay.encoding.topics import Topics
 from relay.errors import InvalidSettings
+
+RETRIES = (
+    "AutoReconnect",
+    "NotPrimaryError",
+    "NetworkTimeout",
+    "OperationFailure",
+    "Unreachable",
+    "_TRANSPORT",
+    "_FATAL",
+)
+"""The errors after which relays try again most: their retries are counted from the start, as 0."""
 
 
 class Relay:
@@ -54,10 +66,18 @@ class Relay:
         if not 0 < lease_seconds <= MOST_SECONDS:  # which no NaN is
             raise InvalidSettings(f"lease_seconds={lease_seconds}: give seconds above 0, at most a day; 3 is usual")
         self.name = name
-        self._outbox = outbox
-        self._sink = sink
+        self.outbox = outbox
+        """The outbox that it relays."""
+        self.sink = sink
+        """Where its records go; each of several shares has another like it."""
         self._config = RelayConfig(outbox, name, start, on_poison, chance, topics, tell=teller(on_event, outbox.decode))
+        self.tally.retries.declare(RETRIES)
         self._reader = DurableReader(self._config, sink, shares=shares, lease_seconds=lease_seconds)
+
+    @property
+    def tally(self) -> ReaderTally:
+        """What this process has counted for the relay."""
+        return self._config.tally
 
     @property
     def where(self) -> str:
@@ -81,8 +101,10 @@ class Relay:
         self._reader.run(stop, once=once, check=self._check)
 
     def _check(self) -> None:
-        types = self._outbox.types()
+        types = self.outbox.types()
         if not types:
-            name = self._outbox.collections.staging.full_name
+            name = self.outbox.collections.staging.full_name
             raise OutboxNotCreated(f"{name} has no message types: first run create(), or `outbox create APP`")
-        self._config.check(self._sink, {self._config.topic(type) for type in types})
+        topics = {self._config.topic(type) for type in types}
+        self._config.tally.sent.declare(topics)
+        self._config.check(self.sink, topics)

@@ -22,6 +22,7 @@ from outbox.clock import SystemClock
 from outbox.location import Location, PassedWait
 from outbox.location import message_id as read_id
 from outbox.messages.message_types import MessageTypes
+from outbox.mongo.collections import Collections
 from outbox.monitoring.status import Status
 from outbox.observing import STOP_SECONDS
 from outbox.outbox import Outbox
@@ -72,6 +73,11 @@ class AsyncOutbox(AsyncReading):
     def client(self) -> AsyncMongoClient[Any]:
         """The client whose database it was made with."""
         return self._database.client
+
+    @property
+    def collections(self) -> Collections:
+        """Returns the collections of the synchronous twin, for metrics."""
+        return self._outbox.collections
 
     def check_usable(self) -> None:
         """Raises OutboxClosed once it is closed, or in a process that was forked."""

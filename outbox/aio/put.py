@@ -31,7 +31,7 @@ from outbox.staging.insertion import (
     parts,
     place,
 )
-from outbox.staging.put import dropped, dropped_again, encode, refusals_explained
+from outbox.staging.put import count_put, dropped, dropped_again, encode, refusals_explained
 from outbox.staging.transaction import check_client, joined_async
 
 T = TypeVar("T")
@@ -112,6 +112,7 @@ class AsyncPutter:
                 await self._apart(lambda: self._try_apart(documents))
             else:
                 await self._within(lambda place: place.insert(documents, session))
+        count_put(self._collections.tally, messages, list(encoded), self._types)
         return list(encoded)
 
     async def put_changed(
@@ -145,7 +146,9 @@ class AsyncPutter:
                 chosen = await self._apart(insert_apart)
             else:
                 chosen = await self._within(lambda place: insert(place, session))
-        return [id if id in chosen else None for id in encoded]
+        ids = [id if id in chosen else None for id in encoded]
+        count_put(self._collections.tally, messages, ids, self._types)
+        return ids
 
     def forget(self) -> None:
         """Makes the next put look at staging again."""

@@ -138,6 +138,7 @@ class ByKey:
         self._held -= 1
         self._acknowledged(record.seq)
         self._attempts.done(record.seq)
+        self._terms.seconds.add(seconds)
         if self._terms.tell is not None:
             self._terms.tell(Handled(record, seconds))
         if waiting:

@@ -12,6 +12,7 @@ from outbox.clock import Clock, SystemClock
 from outbox.consumers.caught_up import CaughtUpWait
 from outbox.consumers.decoding import Delivery, RecordDecoder
 from outbox.consumers.in_transaction import InTransaction, WithEffects
+from outbox.counting.tally import ReaderTally
 from outbox.dead_letters.store import OnPoison
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.config import DeliveryConfig
@@ -128,6 +129,8 @@ class Deliveries(Protocol):
 
     clock: Clock
     """By which its handlers wait for their next attempt."""
+    tally: ReaderTally
+    """What this process counts for the consumer."""
 
     def log(self) -> ReaderLogger: ...
 
@@ -152,6 +155,8 @@ class StoredDeliveries:
         self._config = ConsumerConfig(
             source, name, query.start, asked.on_poison, random.random, query, decode, tell=asked.tell
         )
+
+        self.tally = self._config.tally
 
     def log(self) -> ReaderLogger:
         return self._config.log()

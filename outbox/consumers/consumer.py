@@ -29,6 +29,7 @@ from outbox.events import OnEvent, teller
 from outbox.log.cursor_document import MOST_SHARES
 from outbox.log.reader_id import reader_id
 from outbox.log.record import Decode, Record
+from outbox.monitoring.delivery_count import counted
 from outbox.readers.query import Query
 
 M = TypeVar("M")
@@ -219,8 +220,9 @@ class Consumer(Generic[M]):
 
     def _terms(self, stop: threading.Event) -> Terms:
         log, clock = self._deliveries.log(), self._deliveries.clock
-        attempts = partial(Attempts, self._most_attempts, log, random.random, self._tell)
-        return Terms(attempts, stop, self._tell if self._listens else None, clock)
+        tally = self._deliveries.tally
+        attempts = partial(Attempts, self._most_attempts, log, random.random, counted(tally, self._tell))
+        return Terms(attempts, stop, self._tell if self._listens else None, clock, tally.handle_seconds)
 
     def _work(self, target: Target[Delivery], stop: threading.Event, tell: OnEvent | None = None) -> None:
         self._deliveries.run(target, stop, tell or self._tell)

@@ -222,6 +222,7 @@ class InTransaction(WaitingRecords):
         self._again_at = self._terms.clock.monotonic() + self._attempts.failed(records[0], error)
 
     def _done(self, records: Sequence[Record[Any]], seconds: float) -> None:
+        self._terms.seconds.add(seconds / len(records), len(records))
         for record in records:
             self._waiting.popleft()
             self._acknowledged(record.seq)

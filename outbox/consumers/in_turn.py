@@ -10,6 +10,7 @@ from typing import Any
 from outbox.clock import Clock, SystemClock
 from outbox.consumers.attempts import Attempts
 from outbox.consumers.waiting import WaitingRecords, interrupted
+from outbox.counting.tally import Histogram
 from outbox.events import Handled, OnEvent
 from outbox.log.record import Record
 
@@ -19,12 +20,16 @@ _BOX_SECONDS = 0.05  # how long the pump is left alone: it saves and reads in be
 
 @dataclass(frozen=True)
 class Terms:
-    """What all targets of a consumer are given. stop: once set, nothing more is begun. tell: None if nobody listens."""
+    """What all targets of a consumer are given. stop: once set, nothing more is begun. tell: None if nobody listens.
+
+    seconds: counts how long each record took.
+    """
 
     attempts: Callable[[], Attempts]
     stop: threading.Event
     tell: OnEvent | None = None
     clock: Clock = field(default_factory=SystemClock)
+    seconds: Histogram = field(default_factory=Histogram)
 
 
 class InTurn(WaitingRecords):
@@ -53,19 +58,22 @@ class InTurn(WaitingRecords):
             self._clock.wait(min(seconds, self._again_at - now))
             return
         until = now + _BOX_SECONDS
+        took: list[float] = []
         while self._waiting and now < until and not self._terms.stop.is_set():
             seq, record = self._waiting[0]
             try:
                 self._handle(record)
             except Exception as error:  # noqa: BLE001  # it is counted, told and logged there
                 self._again_at = self._clock.monotonic() + self._attempts.failed(record, error)
-                return
+                break
             self._waiting.popleft()
             self._acknowledged(seq)
             self._attempts.done(seq)
             began, now = now, self._clock.monotonic()
+            took.append(now - began)
             if self._terms.tell is not None:
                 self._terms.tell(Handled(record, now - began))
+        self._terms.seconds.add_all(took)
 
     def close(self) -> None:
         super().close()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic
 
+from outbox.counting.tally import ReaderTally
 from outbox.dead_letters.store import OnPoison
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.ports import Encoder, Item, OpenOutbox, Target, Wanted
@@ -16,6 +17,7 @@ from outbox.errors import CursorMismatch, HistoryLost, LogReplaced, OutboxError,
 from outbox.events import OnEvent, teller
 from outbox.log.position import Position, position_at
 from outbox.log.reader_id import described
+from outbox.monitoring.delivery_count import Destination, counted
 from outbox.readers.start import Start, StartAt, resolve
 from outbox.shares.reader_logger import ReaderLogger
 from outbox.shares.share import ALL, Share
@@ -51,6 +53,16 @@ class DeliveryConfig(ABC, Generic[Item]):
         """The reader's id, such as `relay:kafka`."""
         return f"{self.kind}:{self.name}"
 
+    @property
+    def tally(self) -> ReaderTally:
+        """Returns what this process counts for the reader."""
+        return self.outbox.collections.tally.reader(self.reader)
+
+    @property
+    def told(self) -> OnEvent:
+        """Makes what counts an event before it is told."""
+        return counted(self.tally, self.tell)
+
     def log(self, share: Share = ALL) -> ReaderLogger:
         """Makes the log output of the reader, or of one share of it."""
         return ReaderLogger(share.name(self.reader), self.where)
@@ -58,6 +70,11 @@ class DeliveryConfig(ABC, Generic[Item]):
     @property
     def wanted(self) -> Wanted | None:
         """Tells which records the reader handles at all; None for all of them."""
+        return None
+
+    @property
+    def destination(self) -> Destination | None:
+        """Tells where what is sent for a record goes; None when that is not counted."""
         return None
 
     def share(self, share: Share) -> Share:

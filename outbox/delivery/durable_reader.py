@@ -91,10 +91,11 @@ class DurableReader(Generic[Item]):
             stopped.note(collections, reader, error)
             raise
         finally:
-            self._config.tell(Stopped())
+            self._config.told(Stopped())
 
     def _run(self, stop: threading.Event, once: bool) -> None:
-        retry = Retry(self._log, stop, self._config.chance, tell=self._config.tell)
+        config = self._config
+        retry = Retry(self._log, stop, config.chance, tell=config.told, retries=config.tally.retries)
         with told_at_the_end(stop.set), self._outbox.running(_AWAIT_SECONDS, self._lease_seconds):
             while not stop.is_set():
                 try:
@@ -158,7 +159,7 @@ class DurableReader(Generic[Item]):
         lease = self._lease
         if not lease.acquire():
             self._log.info("another holds the lease, this one stands by")
-            self._config.tell(Standby(lease.holder))
+            self._config.told(Standby(lease.holder))
             while not lease.acquire():
                 retry.progressed()
                 if lease.wait(STANDBY_SECONDS, retry.stop):
@@ -171,7 +172,7 @@ class DurableReader(Generic[Item]):
             layout = self._load()
             if layout.wanted is not None or layout.total > 1:
                 return False
-            self._config.tell(TookOver())
+            self._config.told(TookOver())
             Worker(self._config, self._target).run(lease, retry, once)
             return "wanted" not in lease.document
 
@@ -203,7 +204,7 @@ class DurableReader(Generic[Item]):
             return Worker(self._config, self._target.another(), share)
 
         collections, seconds = self._outbox.collections, self._lease_seconds
-        reader, where, tell = self._config.reader, self._config.where, self._config.tell
+        reader, where, tell = self._config.reader, self._config.where, self._config.told
         return ShareWorkers(
             collections, reader, where, count, work, owner=owner, seconds=seconds, clock=clock, tell=tell
         )

@@ -9,6 +9,7 @@ from typing import Generic
 from pymongo.errors import PyMongoError
 
 from outbox.clock import Clock
+from outbox.counting.tally import ReaderTally
 from outbox.delivery.cursor_saver import EVERY_RECORDS, CursorSaver
 from outbox.delivery.in_flight import InFlight
 from outbox.delivery.intake import Intake
@@ -18,6 +19,7 @@ from outbox.errors import DeliveryFailed, PoisonMessage, Unreachable
 from outbox.events import OnEvent, teller
 from outbox.log.position import Mark, Position
 from outbox.mongo.server_errors import is_transient
+from outbox.monitoring.delivery_count import DeliveryCount
 from outbox.shares.share import ALL, Share
 
 _BUSY_SECONDS = 0.02
@@ -50,12 +52,14 @@ class Pump(Generic[Item]):
         share: Share = ALL,
         wanted: Wanted | None = None,
         tell: OnEvent = teller(None),  # noqa: B008  # immutable
+        count: DeliveryCount | None = None,
     ) -> None:
         self._intake = Intake(reader, encoder, parking, clock, share, wanted, tell)
         self._target = target
         self._lease = lease
         self._clock = clock
         self._restart = restart
+        self._count = DeliveryCount(ReaderTally(), clock) if count is None else count
         self._saver = CursorSaver(
             save, start, clock, EVERY_RECORDS * share.total
         )  # of the log, so about EVERY_RECORDS of the share
@@ -92,7 +96,7 @@ class Pump(Generic[Item]):
         self._is_moving = len(self._inflight.beyond) > acknowledged
         if self._failed is not None:
             return Failed(self._failed)
-        position, halt = self._inflight.advance(), self._intake.halt
+        position, halt = self._advance(), self._intake.halt
         try:
             self._saver.save_if_due(position, now=halt is not None)
         except PyMongoError as error:
@@ -106,6 +110,11 @@ class Pump(Generic[Item]):
         if self._saver.failing or (halt is not None and not self._outgoing):
             return Waiting()
         return self._produce(settled)
+
+    def _advance(self) -> Position:
+        position = self._inflight.advance()
+        self._count.delivered(position[0])
+        return position
 
     def _produce(self, settled: bool) -> Outcome:
         if not self._outgoing:
@@ -128,10 +137,13 @@ class Pump(Generic[Item]):
         except DeliveryFailed as error:
             self._failed = error
             return Failed(error)
+        items = self._outgoing[:taken]
         del self._outgoing[:taken]
         # There may be more marks than records: those of records that are not sent.
         end = bisect_left(self._marks, self._outgoing[0][0], key=_seq) if self._outgoing else len(self._marks)
-        self._inflight.sent(self._marks[:end])
+        marks = self._marks[:end]
+        self._inflight.sent(marks)
+        self._count.sent(items, marks)
         del self._marks[:end]
         return Waiting() if self._outgoing or not end else Moved()
 
@@ -160,11 +172,13 @@ class Pump(Generic[Item]):
             self._intake.refuse(self._failed)
         self._target.close()
         try:
-            prefix = self._restart(self._inflight.advance())
+            prefix = self._restart(self._advance())
             done = self._inflight.beyond if isinstance(self._target, Interruptible) else ()
         except DeliveryFailed as error:
             self._failed = error
             return
+        self._count.delivered(prefix[0])
+        self._count.dropped()
         self._intake.restart(prefix[0] + 1)
         self._begin(prefix, {*done, *self._done})
 
@@ -198,9 +212,9 @@ class Pump(Generic[Item]):
         deadline = self._clock.monotonic() + seconds
         while self._inflight and self._failed is None and self._clock.monotonic() < deadline:
             self._acknowledge(_BUSY_SECONDS)
-            self._inflight.advance()
+            self._advance()
             self._lease.check()
-        self._saver.finish(self._inflight.advance(), save_seconds)
+        self._saver.finish(self._advance(), save_seconds)
 
     def close(self) -> None:
         """Drops what is in flight and ends the saving thread. Saves nothing."""

@@ -9,9 +9,11 @@ from pymongo.errors import PyMongoError
 
 from outbox.backoff import delay
 from outbox.clock import Clock, SystemClock
+from outbox.counting.tally import Counts
 from outbox.errors import DeliveryFailed, OutboxError, Unreachable
 from outbox.events import Disconnected, OnEvent, Reconnected, teller
 from outbox.mongo.server_errors import is_transient, short_message
+from outbox.monitoring.delivery_count import error_name
 from outbox.shares.reader_logger import ReaderLogger
 
 AGAIN_SECONDS = 60.0
@@ -25,7 +27,7 @@ class Retry:
     It counts the failures in a row, of all that it is used for. Any progress sets the count to 0, so errors that are
     rare do not make the pauses longer, however many there are in a process's life.
 
-    log: of the reader. chance: floats in [0, 1) for the jitter.
+    log: of the reader. chance: floats in [0, 1) for the jitter. retries: where they are counted, by the error's name.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class Retry:
         clock: Clock = _MACHINE,
         *,
         tell: OnEvent = teller(None),  # noqa: B008  # immutable
+        retries: Counts | None = None,
     ) -> None:
         self.stop = stop
         self.log = log
         self._chance = chance
         self._clock = clock
         self._tell = tell
+        self._retries = Counts() if retries is None else retries
         self._away_since: float | None = None
         self._said: tuple[str, float] = "", 0.0
         self._failures = 0
@@ -63,6 +67,7 @@ class Retry:
         if isinstance(error, PyMongoError) and not is_transient(error):
             raise error
         self._failures += 1
+        self._retries.add(error_name(error))
         if isinstance(error, PyMongoError | DeliveryFailed | Unreachable) and self._away_since is None:
             self._away_since = self._clock.monotonic()
             self._tell(Disconnected(error))

@@ -26,6 +26,7 @@ from outbox.events import Parked, Paused, Started
 from outbox.log.position import Position
 from outbox.log.reader_id import described, resume_command
 from outbox.mongo.lease import Lease
+from outbox.monitoring.delivery_count import DeliveryCount
 from outbox.monitoring.drained import is_drained
 from outbox.shares.paused import PauseWatch
 from outbox.shares.share import ALL, Share, still_needed
@@ -62,7 +63,11 @@ class Worker(Generic[Item]):
 
     def work(self, lease: Lease, stop: threading.Event) -> None:
         """Runs until `stop` is set, with a new count of failures. See `run`."""
-        self.run(lease, Retry(self._log, stop, self._config.chance, tell=self._config.tell), once=False)
+        self.run(
+            lease,
+            Retry(self._log, stop, self._config.chance, tell=self._config.told, retries=self._config.tally.retries),
+            once=False,
+        )
 
     def run(self, lease: Lease, retry: Retry, once: bool) -> None:
         """Delivers until the stop of `retry` is set, until the lease says that another number of shares is wanted, or,
@@ -98,7 +103,7 @@ class Worker(Generic[Item]):
         """Keeps the lease until the reader is to go on: then True. False: the stop of `retry` is set, or another number
         of shares is wanted."""
         self._log.info("paused: it keeps its lease, and sends nothing until it is resumed")
-        self._config.tell(Paused())
+        self._config.told(Paused())
         looked = self._clock.monotonic()
         while not retry.stop.is_set() and "wanted" not in lease.document:
             lease.check()
@@ -139,7 +144,7 @@ class Worker(Generic[Item]):
                 raise outcome.error
             letters.add(outcome.record, outcome.error)
             self._log.warning("dead-lettered: %s", outcome.error.finding)
-            self._config.tell(Parked(outcome.record))
+            self._config.told(Parked(outcome.record))
 
         def ends() -> bool:
             try:
@@ -158,7 +163,7 @@ class Worker(Generic[Item]):
         pump = self._pump(reader, encoder, lease, start, letters, self._save(lease), restart, share, wanted)
         with closing(reader), closing(pump), watching(ends, reader.wake):
             self._log.info(self._config.begins, start[0], lease.fence)
-            self._config.tell(Started())
+            self._config.told(Started())
             self._loop(retry).run(
                 pump, poisoned, ended, SHORT_SECONDS if once else self._config.rest_seconds or LOOK_SECONDS
             )
@@ -182,7 +187,7 @@ class Worker(Generic[Item]):
             def poisoned(outcome: Poisoned, requeued: RequeuedLetters = requeued) -> None:
                 requeued.put_back(outcome.record, outcome.error)
                 self._log.warning("refused again: %s", outcome.error.finding)
-                self._config.tell(Parked(outcome.record))
+                self._config.told(Parked(outcome.record))
 
             start, save = requeued.start, requeued.save
             with closing(self._pump(requeued, encoder, lease, start, requeued, save, restart, ALL, None)) as pump:
@@ -190,7 +195,7 @@ class Worker(Generic[Item]):
                 self._loop(retry).run(pump, poisoned, lambda _, settled: settled or self._pause.has_changed(lease))
 
     def _loop(self, retry: Retry) -> PumpLoop:
-        return PumpLoop(retry, self._config.drain_seconds, self._config.tell)
+        return PumpLoop(retry, self._config.drain_seconds, self._config.told)
 
     def _pump(
         self,
@@ -207,7 +212,7 @@ class Worker(Generic[Item]):
         return Pump(
             reader, self._target, encoder, lease,
             start=start, save=save, parking=parking, clock=self._clock, restart=restart, share=share, wanted=wanted,
-            tell=self._config.tell,
+            tell=self._config.told, count=DeliveryCount(self._config.tally, self._clock, self._config.destination),
         )  # fmt: skip
 
     def _save(self, lease: Lease) -> Callable[[Position], None]:

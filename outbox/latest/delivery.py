@@ -146,8 +146,8 @@ class ViewConfig(DeliveryConfig[Delivery]):
 
     def target(self, stop: threading.Event) -> InTransaction:
         """Makes what brings the view up to records, in transactions, again and again until that succeeds."""
-        attempts = partial(Attempts, None, self.log(), self.chance, self.tell)
-        return InTransaction(self._apply, BATCH, Terms(attempts, stop))
+        attempts = partial(Attempts, None, self.log(), self.chance, self.told)
+        return InTransaction(self._apply, BATCH, Terms(attempts, stop, seconds=self.tally.handle_seconds))
 
     def _apply(self, records: Sequence[Record[Any]], session: ClientSession) -> None:
         self.view.apply(records, self.compactions, session)

@@ -16,6 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
+from outbox.counting.tally import Tally
 from outbox.errors import IncompatibleOutbox, InvalidDatabase, InvalidName
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import DECODED, Document
@@ -84,11 +85,17 @@ class Collections:
         self.latest: Collection[Document] = self.database[f"{name}.latest"]
         self.states: Collection[Document] = self.database[f"{name}.states"]
         self.imported: Collection[Document] = self.database[f"{name}.imported"]
+        self.tally = Tally()
+        """What this process has counted for the outbox."""
         self._heartbeat = Heartbeat(self.leases)
 
     def lease(self, role: str, *, owner: str | None = None, seconds: float = SECONDS) -> Lease:
         """Makes the lease of a role of this outbox, which is beaten for while it is held. No I/O."""
         return Lease(self.leases, role, owner=owner, seconds=seconds, heartbeat=self._heartbeat)
+
+    def beats_late(self) -> float:
+        """Returns for how many seconds a beat for a lease has been due; 0 when none is. Asks no server."""
+        return max(0.0, -self._heartbeat.left())
 
     def info(self, name: str) -> CollectionInfo | None:
         """Returns what the server says of the collection `name`; None when there is none. Raises pymongo's errors."""

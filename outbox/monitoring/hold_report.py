@@ -38,8 +38,10 @@ class HoldReport:
         self._name = collections.name
         self._leases = collections.leases
         self._cursors = collections.cursors
+        self._held_seconds = collections.tally.held_seconds
         self._clock: Clock = SystemClock() if clock is None else clock
         self._hold: Hold | None = None
+        self._held: tuple[str, float] | None = None  # up to when that reader's hold is counted
         self._since = 0.0
         self._seen = 0.0
         self._said = 0.0
@@ -49,6 +51,7 @@ class HoldReport:
     def update(self, hold: Hold | None, fence: int) -> None:
         """Takes what a sweep under `fence` returned."""
         now = self._clock.monotonic()
+        self._count(hold, now)
         if hold is not None:
             self._begin(hold, now)
         elif self._hold is not None and now - self._seen >= OVER_SECONDS:
@@ -60,6 +63,12 @@ class HoldReport:
         if (self._is_written or self._hold is not None) and now >= self._write_at:
             self._write_at = now + WRITE_SECONDS
             self._write(fence)
+
+    def _count(self, hold: Hold | None, now: float) -> None:
+        if self._held is not None:
+            reader, since = self._held
+            self._held_seconds.add(reader, now - since)
+        self._held = None if hold is None else (hold.reader, now)
 
     def _begin(self, hold: Hold, now: float) -> None:
         if self._hold is None or hold.reader != self._hold.reader:

@@ -174,5 +174,6 @@ class Work:
             warn_of_unknown(self.outbox.collections, self.query.unknown)
 
     def _terms(self, config: ProjectionConfig, stop: threading.Event) -> Terms:
-        attempts = partial(Attempts, ATTEMPTS, config.log(), config.chance, config.tell)
-        return Terms(attempts, stop, config.tell if self.on_event is not None else None)
+        attempts = partial(Attempts, ATTEMPTS, config.log(), config.chance, config.told)
+        seconds = config.tally.handle_seconds
+        return Terms(attempts, stop, config.tell if self.on_event is not None else None, seconds=seconds)

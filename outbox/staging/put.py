@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -12,6 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
+from outbox.counting.tally import Tally
 from outbox.errors import (
     InvalidMessage,
     MessageTooLarge,
@@ -93,6 +95,17 @@ def _encoded(
     return types.name_of(message.message_class), message.key, headers, None
 
 
+def count_put(tally: Tally, messages: Sequence[object], ids: Sequence[ObjectId | None], types: MessageTypes) -> None:
+    """Counts the messages that were put, by type. None in place of an id: the message was not put."""
+    names = Counter(
+        types.name_of(each.message_class if isinstance(each, Tombstone) else type(each))
+        for each, id in zip(messages, ids, strict=True)
+        if id is not None
+    )
+    for name, count in names.items():
+        tally.put.add(name, count)
+
+
 @contextmanager
 def refusals_explained() -> Iterator[None]:
     """Makes InvalidMessage of what the server's validator says of a message that it refuses."""
@@ -148,6 +161,7 @@ class Putter:
                 self._apart(lambda: self._try_apart(documents))
             else:
                 self._within(lambda place: place.insert(documents, session))
+        count_put(self._collections.tally, messages, list(encoded), self._types)
         return list(encoded)
 
     def put_changed(
@@ -182,7 +196,9 @@ class Putter:
             chosen = (
                 self._apart(insert_apart) if session is None else self._within(lambda place: insert(place, session))
             )
-        return [id if id in chosen else None for id in encoded]
+        ids = [id if id in chosen else None for id in encoded]
+        count_put(self._collections.tally, messages, ids, self._types)
+        return ids
 
     def forget(self) -> None:
         """Makes the next put look at staging again: create() or drop() of this process has changed it."""

@@ -16,6 +16,7 @@ from outbox.clock import Clock, SystemClock
 from outbox.consumers.config import Asked, To, wanted
 from outbox.consumers.decoding import Delivery, RecordDecoder
 from outbox.consumers.in_transaction import InTransaction
+from outbox.counting.tally import ReaderTally
 from outbox.delivery.outcome import Poisoned
 from outbox.delivery.ports import Target
 from outbox.delivery.pump import Pump
@@ -94,6 +95,7 @@ class MemoryDeliveries:
         check_usable: Callable[[], None],
     ) -> None:
         self.clock: Clock = Hurrying()
+        self.tally = ReaderTally()
         self._id = reader_id("consumer", asked.name)
         self._log = log
         self._state = readers.state(self._id)

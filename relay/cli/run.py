@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +27,7 @@ from relay.cli.process_memory import keep_memory
 from relay.cli.settings import OutboxSettings, Settings, load, pairs
 from relay.errors import InvalidSettings
 from relay.monitoring.alive import Pulse, Show, SignOfLife
+from relay.monitoring.probes import Liveness
 
 if TYPE_CHECKING:
     from relay.kafka.sink import KafkaSink
@@ -88,6 +89,10 @@ def run(
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve /metrics, /healthz, /readyz and /status there [default: off]"),
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="debug, info, warning, error [default: info]")
     ] = None,
@@ -96,7 +101,7 @@ def run(
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "kafka": kafka}
     flags |= {"topic": topic, "name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
     flags |= {"shares": None if shares is None else str(shares), "lease": None if lease is None else str(lease)}
-    flags |= {"log_level": log_level}
+    flags |= {"listen": listen, "log_level": log_level}
     switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
         try:
@@ -171,7 +176,33 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
             _log_ignored_start(one, outbox)
         keep_memory()
         sign = stack.enter_context(contextlib.closing(SignOfLife(map(identity_of, settings.outboxes))))
-        run_together(relays, stop, once=settings.once, show=sign.show)
+        liveness = Liveness(outbox for _, outbox in opened)
+        if "opentelemetry.metrics" in sys.modules:  # loaded by `opentelemetry-instrument`, which gathers them
+            from outbox.metrics.opentelemetry import instrument
+            from relay.monitoring.metrics import RelayCollector
+
+            instrument(RelayCollector(*relays))
+        if settings.listen is not None:
+            stack.enter_context(_listener(*settings.listen, relays, liveness))
+
+        def show(pulses: Iterable[Pulse]) -> None:
+            pulses = list(pulses)
+            liveness.show(pulses)
+            if liveness.dead() is None:
+                sign.show(pulses)
+
+        run_together(relays, stop, once=settings.once, show=show)
+
+
+def _listener(
+    host: str, port: int, relays: Sequence[Relay], liveness: Liveness
+) -> contextlib.AbstractContextManager[object]:
+    from relay.kafka.sink import KafkaSink
+    from relay.monitoring.http import Listener, Shown, application  # here: it loads a web server
+
+    sink = relays[0].sink  # all of a process go to one Kafka, with the same settings
+    assert isinstance(sink, KafkaSink)
+    return Listener(host, port, application(Shown(relays, liveness, sink.unreachable)))
 
 
 def _sink(bootstrap: str, kafka_settings: dict[str, str], settings: OutboxSettings) -> KafkaSink:

@@ -22,6 +22,8 @@ from relay.errors import InvalidSettings
 # A wrong value is never shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 LogLevel = Literal["debug", "info", "warning", "error"]
+Listen = tuple[str, int]
+_LAST_PORT = 65535
 
 
 def _start(value: object) -> object:
@@ -29,6 +31,13 @@ def _start(value: object) -> object:
         return start_words.read(str(value), start_words.DURABLE_WORDS)
     except ValueError:
         raise ValueError("give beginning, oldest, latest, a seq, or a date such as 2025-01-31T12:00Z") from None
+
+
+def _listen(value: object) -> object:
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise ValueError("give an address and a port, such as 127.0.0.1:9464, or 0.0.0.0:9464 for all addresses")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
@@ -103,6 +112,7 @@ class _Given(BaseModel):
     shares: str | None = None
     sequence: bool | None = None
     lease: str | None = None
+    listen: Annotated[Listen, BeforeValidator(_listen)] | None = None
     once: bool = False
     log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = "info"
 
@@ -115,6 +125,7 @@ class Settings(BaseModel):
     outboxes: tuple[OutboxSettings, ...]
     once: bool
     log_level: LogLevel
+    listen: Listen | None
 
 
 def load(flags: Mapping[str, Any]) -> Settings:
@@ -131,6 +142,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         raise InvalidSettings("\n".join(describe_errors(error, lambda name: _written(name, flags)))) from None
     file = {} if given.config is None else read_file(Path(given.config))
+    listen = _listen_of(file, given)
     kafka_table = file.pop("kafka", {})
     if not isinstance(kafka_table, dict):
         raise InvalidSettings(
@@ -142,7 +154,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
         raise InvalidSettings("outbox: write [[outbox]], once for each outbox")
     unknown = file.keys() - OutboxSettings.model_fields.keys()
     if unknown:
-        known = ["outbox", "kafka", *OutboxSettings.model_fields]
+        known = ["outbox", "kafka", "listen", *OutboxSettings.model_fields]
         raise InvalidSettings(
             "\n".join(f"{name} in {given.config}: no such setting{suggestion(name, known)}" for name in sorted(unknown))
         )
@@ -155,7 +167,16 @@ def load(flags: Mapping[str, Any]) -> Settings:
         outboxes=tuple(outboxes.values()),
         once=given.once,
         log_level=given.log_level,
+        listen=listen if given.listen is None else given.listen,
     )
+
+
+def _listen_of(file: dict[str, Any], given: _Given) -> Listen | None:
+    """Takes `listen` out of the file. Raises InvalidSettings."""
+    try:
+        return _Given.model_validate({"listen": file.pop("listen", None)}).listen
+    except ValidationError as error:
+        raise InvalidSettings("\n".join(describe_errors(error, f"{{}} in {given.config}".format))) from None
 
 
 def _checked(

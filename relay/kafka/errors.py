@@ -48,6 +48,13 @@ VERDICTS: dict[str, tuple[Verdict, str]] = {
 }
 
 
+BROKER_ERRORS = (
+    *VERDICTS, "_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_SSL", "_AUTHENTICATION",
+    "SASL_AUTHENTICATION_FAILED", "NOT_ENOUGH_REPLICAS", "NOT_LEADER_FOR_PARTITION", "REQUEST_TIMED_OUT",
+)  # fmt: skip
+"""The errors that are counted from the start, as 0: those of the table, and of brokers that are away."""
+
+
 def verdict(name: str) -> Verdict:
     """Returns what a delivery that failed with librdkafka's error `name` means."""
     return VERDICTS[name][0] if name in VERDICTS else Verdict.RETRY

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
 
 from outbox.clock import SystemClock
+from outbox.counting.tally import Counts
 from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, InvalidSettings, Verdict
 from relay.kafka import errors
@@ -46,8 +49,12 @@ class KafkaSink:
         self._create = create
         self._secrets = Secrets(given)
         self._settings: dict[str, Any] = {**DEFAULTS, **given, **LOCKED, "bootstrap.servers": bootstrap}
+        self.broker_errors = Counts(*errors.BROKER_ERRORS)
+        """What went wrong between this client and the brokers, by librdkafka's names; with that of `another`."""
         self._watch = Watch(Silence(bootstrap, clock), clock)
         self._topic = ""
+        self._probing = threading.Lock()
+        self._probe: AdminClient | None = None
         self._producer: Producer | None = None
         self._acknowledged: Callable[[int], object] = _ignore
         self._failed: list[tuple[int, KafkaError]] = []
@@ -58,13 +65,26 @@ class KafkaSink:
         return self._share_silence(KafkaSink(self.bootstrap, self._given, create=self._create))
 
     def _share_silence(self, other: S) -> S:
-        """Makes another sink of the same Kafka report silence together with this one, once for both."""
+        """Makes another sink of the same Kafka report silence together with this one, once for both, and count so."""
+        other.broker_errors = self.broker_errors
         other._watch = Watch(self._watch.silence, SystemClock())
         return other
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check. One request a topic, and two more to create what is missing."""
         TopicCheck(self.bootstrap, self._client, self._secrets).check(topics, self._create)
+
+    def unreachable(self, seconds: float) -> str:
+        """Says why no broker answers within so many seconds; "" when one does. Thread-safe; by a client of its own."""
+        with self._probing:
+            if self._probe is None:
+                self._probe = self._client(AdminClient, {})
+            try:
+                # Of one topic, which may be missing: a cluster may have thousands.
+                self._probe.list_topics(self._topic or "mongo-outbox.cursors", timeout=seconds)
+            except KafkaException as error:
+                return f"Kafka at {self.bootstrap} does not answer: {self._secrets.hide(error.args[0].str())}"
+        return ""
 
     def open(self, acknowledged: Callable[[int], object]) -> None:
         """See Sink.open."""
@@ -79,6 +99,7 @@ class KafkaSink:
 
     def _on_error(self, error: KafkaError) -> None:
         """Takes an error of a connection; errors of records come with their reports."""
+        self.broker_errors.add(error.name())
         if error.name() == "_ALL_BROKERS_DOWN":
             self._watch.down()
         else:
@@ -121,6 +142,7 @@ class KafkaSink:
                 None if verdict is Verdict.RETRY else batch[sent][0],
                 verdict,
                 errors.explanation(name, error.args[0].str()),
+                code=name,
             ) from error
         finally:
             flight.add(generation, sent)
@@ -179,8 +201,10 @@ class KafkaSink:
         """The failure to act on: of the first record that was refused as it is, else of the first that failed."""
         failed = sorted(((seq, error.name(), error.str()) for seq, error in self._failed), key=itemgetter(0))
         if not failed:
-            return DeliveryFailed(None, Verdict.RETRY, fatal)
+            return DeliveryFailed(None, Verdict.RETRY, fatal, code="_FATAL")
         refused = [failure for failure in failed if errors.verdict(failure[1]) is not Verdict.RETRY]
+        for _, code, _ in failed:
+            self.broker_errors.add(code)
         seq, name, text = (refused or failed)[0]
         verdict, reason = errors.verdict(name), errors.explanation(name, text)
         if verdict is Verdict.POISON and not self._singly:
@@ -190,9 +214,9 @@ class KafkaSink:
                 ". It was refused together with its batch; from here on records are sent one by one, which is slower. "
                 "If none of them is too large by itself, give --set batch.size= the topic's max.message.bytes"
             )
-            return DeliveryFailed(seq, Verdict.RETRY, reason)
+            return DeliveryFailed(seq, Verdict.RETRY, reason, code=name)
         self._singly = self._singly and verdict is not Verdict.POISON  # until the one to blame is found
-        return DeliveryFailed(seq, verdict, reason)
+        return DeliveryFailed(seq, verdict, reason, code=name)
 
     def close(self) -> None:
         """See Sink.close."""

@@ -210,7 +210,7 @@ def _failure(error: KafkaError, what: str = "") -> DeliveryFailed:
     reason = what + errors.explanation(error.name(), error.str())
     if errors.verdict(error.name()) is Verdict.CONFIG:
         raise DeliveryRefused(reason)
-    return DeliveryFailed(None, Verdict.RETRY, reason)
+    return DeliveryFailed(None, Verdict.RETRY, reason, code=error.name())
 
 
 def _no_cursor(_: Outgoing) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from outbox import Outbox, dates
 from outbox.dead_letters.admin import DeadLetterAdmin
 from outbox.log.position import Position
 from outbox.log.reader_id import relay_id
-from outbox.mongo.calls import time_limit
-from outbox.mongo.codec import DECODED
 from outbox.mongo.lease import read_lease
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.headroom import Headroom
+from outbox.monitoring.waiting import waiting_seconds
 from outbox.shares.layout import load, share_cursor
 from outbox.shares.share import Share, shares
 from outbox.shares.stopped import described as described_stop
@@ -106,7 +104,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         oldest=status.oldest,
         cursor=slowest.cursor,
         lag_records=slowest.lag_records,
-        lag_seconds=None if slowest.cursor is None else _waiting_seconds(outbox, slowest.cursor["seq"] + 1),
+        lag_seconds=None if slowest.cursor is None else waiting_seconds(outbox.collections, slowest.cursor["seq"] + 1),
         staging=status.staging,
         holder=slowest.holder,
         paused=layout.paused,
@@ -141,15 +139,3 @@ def described(position: Position) -> dict[str, Any]:
         "id": None if id is None else str(id),
         "created": None if created is None else dates.text(created),
     }
-
-
-def _waiting_seconds(outbox: Outbox, seq: int) -> float | None:
-    record = outbox.log.record_at(seq)
-    if record is None:
-        return 0.0
-    created: object = record.created
-    if not isinstance(created, datetime):  # a date that Python cannot hold
-        return None
-    with time_limit():
-        now = outbox.collections.database.command("hello", codec_options=DECODED)["localTime"]
-    return float(max(0.0, (now - created).total_seconds()))

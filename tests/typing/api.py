@@ -9,6 +9,8 @@ from typing import Any, assert_type
 
 from bson import ObjectId
 from mongoengine import EmbeddedDocument, StringField
+from opentelemetry.metrics import get_meter
+from prometheus_client import CollectorRegistry
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from reactivex import Observable
@@ -39,6 +41,8 @@ from outbox import (
 from outbox.archive import Archive, Found
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.events import CaughtUp, Disconnected, Event
+from outbox.metrics import OutboxCollector
+from outbox.metrics.opentelemetry import instrument
 from outbox.operators import Acknowledges, ack_after, batch, by_key, caught_up, of_type
 from outbox.testing import MemoryOutbox
 from relay import (
@@ -47,6 +51,7 @@ from relay import (
     NewTopics,
     PoisonMessage,
     Relay,
+    RelayCollector,
     RelayError,
     Sink,
     Topics,
@@ -334,3 +339,10 @@ def archive() -> None:
     for record in archive.read(start=1, end=datetime(2025, 1, 1, tzinfo=UTC), types=["order.placed"], key="42"):
         assert_type(record, Record[Any])
     assert_type(len(archive.expire(timedelta(days=90))), int)
+
+
+def metrics(client: MongoClient[dict[str, Any]]) -> None:
+    orders = Outbox(client.shop)
+    CollectorRegistry().register(OutboxCollector(orders, orders))
+    CollectorRegistry().register(RelayCollector(Relay(orders, KafkaSink("localhost:9092"))))
+    instrument(OutboxCollector(orders), get_meter("a service"))

@@ -68,6 +68,14 @@ def test_a_hold_is_warned_of_when_it_begins_and_every_ten_seconds(
     assert "for 20 s so far" in warnings_of(caplog)[2]
 
 
+def test_how_long_a_reader_held_it_is_counted(holding: HoldReport, outbox: Outbox, clock: FakeClock) -> None:
+    for hold in (KAFKA, KAFKA, None, None):
+        holding.update(hold, 1)
+        clock.advance(2)
+
+    assert outbox.collections.tally.held_seconds.all() == {"relay:kafka": 4}
+
+
 def test_it_says_how_to_give_a_relay_up(holding: HoldReport, outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
     holding.update(KAFKA, 1)
 

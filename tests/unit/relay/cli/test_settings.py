@@ -67,7 +67,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
         "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me",
         "LOG_LEVEL": "debug", "ONCE": "true", "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4",
-        "SEQUENCE": "false", "LEASE": "5.5",
+        "SEQUENCE": "false", "LEASE": "5.5", "LISTEN": "[::1]:9464",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"RELAY_{name}", value)
@@ -80,7 +80,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key", "exactly_once": True,
         "shares": 4, "sequence": False, "lease": 5.5,
     }  # fmt: skip
-    assert settings.log_level == "debug"
+    assert (settings.log_level, settings.listen) == ("debug", ("::1", 9464))
     assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)
 
 
@@ -115,6 +115,13 @@ def test_the_flag_outbox_chooses_among_the_tables(tmp_path: Path) -> None:
     (one,) = from_file(tmp_path, text, outbox="b").outboxes
 
     assert one.topic == "mine"
+
+
+def test_where_to_listen_stands_above_the_tables(tmp_path: Path) -> None:
+    text = 'listen = "0.0.0.0:9464"\n[[outbox]]\noutbox = "a"\n[[outbox]]\noutbox = "b"'
+
+    assert from_file(tmp_path, text, **BASICS).listen == ("0.0.0.0", 9464)
+    assert from_file(tmp_path, text, listen="127.0.0.1:0", **BASICS).listen == ("127.0.0.1", 0)
 
 
 def test_a_table_that_is_not_there_cannot_be_chosen(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def test_all_that_is_missing_is_said_at_once() -> None:
         ({"name": "a b"}, "--name: give 1 to 64 letters, digits, '.', '_' or '-'"),
         ({"on_poison": "shrug"}, "--on-poison: give stop, dead-letter or park-key"),
         ({"database": ""}, "--database: it is empty"),
+        ({"listen": "9464"}, "--listen: give an address and a port, such as 127.0.0.1:9464"),
+        ({"listen": "localhost:99999"}, "--listen: give an address and a port"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_its_flag(flags: dict[str, str], says: str) -> None:
@@ -66,6 +68,7 @@ def test_a_value_of_the_environment_is_refused_by_its_variable(
         ("mango = 1", "mango in {}: no such setting"),
         ("[[outbox]]\nmango = 1", "mango in {}, [[outbox]] 1: no such setting"),
         ("topic = 5", "topic in {}: give text, in quotes"),
+        ("listen = 9464", "listen in {}: give an address and a port"),
         ("[[outbox]]\n[[outbox]]\nname = 'a b'", "name in {}, [[outbox]] 2: give 1 to 64 letters"),
         ("create_topic = 3", "create_topic in {}: write partitions=3,replication=1"),
         ("[create_topic]\npartitions = 3", "create_topic in {}: replication is missing"),

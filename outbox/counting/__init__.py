@@ -1,0 +1,1 @@
+"""Counts of what this process does with an outbox."""

@@ -1,0 +1,106 @@
+"""Exposes the numbers of outboxes in a registry of prometheus_client."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+
+import pymongo
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.utils import floatToGoString
+from pymongo.errors import PyMongoError
+
+from outbox.clock import Clock, SystemClock
+from outbox.counting.tally import Distribution
+from outbox.errors import OutboxError
+from outbox.metrics.families import FAMILIES
+from outbox.metrics.numbers import Family, Numbers
+from outbox.metrics.outbox import Measured, OutboxNumbers
+from outbox.mongo.server_errors import short_message
+
+logger = logging.getLogger("outbox")
+
+ASK_SECONDS = 4.0
+"""For the database's answers: Prometheus gives up a scrape after ten seconds."""
+AGAIN_SECONDS = 60.0
+
+
+class OutboxCollector:
+    """Gives the numbers of outboxes whenever a registry asks: `REGISTRY.register(OutboxCollector(orders))`.
+
+    One collector a registry, of as many outboxes as the process has, each an Outbox or an AsyncOutbox. It asks the
+    database at each scrape, some small reads and at most ASK_SECONDS for each outbox; while that does not answer, its
+    numbers are left out, and those that the process has counted are there. Thread-safe. Blocks: not for an event loop.
+    """
+
+    families: tuple[Family, ...] = FAMILIES
+
+    def __init__(self, *outboxes: Measured, clock: Clock | None = None) -> None:
+        self._outboxes = [OutboxNumbers(each.collections) for each in outboxes]
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._lock = threading.Lock()
+        self._said = float("-inf")
+
+    def describe(self) -> Iterator[Metric]:
+        """Names what it gives, for the registry. Asks no server."""
+        return (_metric(each, {}) for each in self.families)
+
+    def collect(self) -> Iterator[Metric]:
+        """Gives the numbers of now."""
+        numbers = self.numbers()
+        return (_metric(each, numbers.values[each.name]) for each in self.families)
+
+    def numbers(self) -> Numbers:
+        """Gathers the numbers of now, by their names and labels."""
+        numbers = Numbers(self.families)
+        numbers.set("outbox_build_info", 1, importlib.metadata.version("mongo-outbox"))
+        for each in self._outboxes:
+            try:
+                with pymongo.timeout(ASK_SECONDS):
+                    each.ask(numbers)
+            except (PyMongoError, OutboxError) as error:
+                self._say(each, error)
+            each.count(numbers)
+        return numbers
+
+    def _say(self, outbox: OutboxNumbers, error: Exception) -> None:
+        now = self._clock.monotonic()
+        with self._lock:
+            if now - self._said < AGAIN_SECONDS:
+                return
+            self._said = now
+        name = outbox.collections.log.full_name
+        logger.warning("metrics of %s lack what the database knows: %s", name, short_message(error))
+
+
+def _metric(family: Family, values: dict[tuple[str, ...], float | Distribution]) -> Metric:
+    if family.kind == "histogram":
+        histogram = HistogramMetricFamily(family.name, family.help, labels=family.labels)
+        for labels, value in values.items():
+            assert isinstance(value, Distribution)
+            buckets = [(_text(bound), count) for bound, count in value.buckets]
+            histogram.add_metric(labels, buckets, value.sum)
+        return histogram
+    made = (CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily)(
+        family.name, family.help, labels=family.labels
+    )
+    for labels, number in values.items():
+        assert not isinstance(number, Distribution)
+        made.add_metric(labels, number)
+    return made
+
+
+def _text(bound: float) -> str:
+    return str(floatToGoString(bound))  # type: ignore[no-untyped-call]  # theirs has no types
+
+
+def summed(distributions: Iterable[Distribution]) -> Distribution:
+    """Adds up histograms of the same bounds, one or more."""
+    all_of_them = list(distributions)
+    bounds = [bound for bound, _ in all_of_them[0].buckets]
+    rows = ([count for _, count in each.buckets] for each in all_of_them)
+    counts = [sum(column) for column in zip(*rows, strict=True)]
+    return Distribution(tuple(zip(bounds, counts, strict=True)), sum(each.sum for each in all_of_them))

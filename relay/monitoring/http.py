@@ -1,0 +1,109 @@
+"""Serves what `relay run --listen` shows: metrics, probes and status."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import pymongo
+import uvicorn
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from pymongo.errors import PyMongoError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from outbox.errors import OutboxError
+from outbox.mongo.server_errors import short_message
+from relay.errors import InvalidSettings
+from relay.monitoring.metrics import RelayCollector
+from relay.monitoring.probes import Liveness, Probed, unready
+from relay.monitoring.status import relay_status
+
+logger = logging.getLogger("relay")
+
+_STATUS_SECONDS = 4.0
+_CONNECTIONS = 64
+_END_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Holds what is shown of a process. unreachable: see relay.monitoring.probes.unready."""
+
+    relays: Sequence[Any]
+    liveness: Liveness
+    unreachable: Callable[[float], str]
+
+
+def application(shown: Shown) -> Starlette:
+    """Makes the ASGI application. Nothing secret is in what it answers."""
+    registry = CollectorRegistry()
+    registry.register(RelayCollector(*shown.relays))
+
+    def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), media_type=content_type)
+
+    async def healthz(_: Request) -> Response:  # on the loop's thread: no other request can hold it up
+        return _told([why] if (why := shown.liveness.dead()) else [], "alive")
+
+    def readyz(_: Request) -> Response:
+        return _told(unready(shown.relays, shown.unreachable), "ready")
+
+    def status(_: Request) -> Response:
+        try:
+            with pymongo.timeout(_STATUS_SECONDS):
+                lines = [_line(each) for each in shown.relays]
+        except (PyMongoError, OutboxError) as error:
+            return Response(json.dumps({"error": short_message(error)}), 503, media_type="application/json")
+        return Response("".join(lines), media_type="application/json" if len(lines) == 1 else "application/x-ndjson")
+
+    endpoints = {"/metrics": metrics, "/healthz": healthz, "/readyz": readyz, "/status": status}
+    return Starlette(routes=[Route(path, endpoint) for path, endpoint in endpoints.items()])
+
+
+def _line(relay: Probed) -> str:
+    return json.dumps(relay_status(relay.outbox, relay.name).as_dict()) + "\n"
+
+
+def _told(reasons: Sequence[str], otherwise: str) -> Response:
+    return PlainTextResponse("\n".join(reasons or [otherwise]) + "\n", 503 if reasons else 200)
+
+
+class Listener:
+    """Serves an application on a thread of its own, from the `with` on until its end.
+
+    Raises InvalidSettings when it cannot listen there.
+    """
+
+    def __init__(self, host: str, port: int, app: Starlette) -> None:
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._socket = socket.create_server((host, port), family=family)
+        except OSError as error:
+            raise InvalidSettings(f"--listen {host}:{port}: {error.strerror or error}") from error
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,
+            limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_END_SECONDS,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="relay-http", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        logger.info("listening on port %d: /metrics, /healthz, /readyz, /status", self.port)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(2 * _END_SECONDS)
+        self._socket.close()

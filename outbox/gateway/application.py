@@ -14,13 +14,16 @@ from starlette.responses import Response
 from outbox.aio.threads import Threads
 from outbox.gateway.answers import Json, Refusal, answer
 from outbox.gateway.delivery.components import Components
+from outbox.gateway.delivery.live import Live
 from outbox.gateway.delivery.window import MOST_RECORDS
 from outbox.gateway.door import Anybody, Callers, Door
 from outbox.gateway.http import consumers, messages, openapi, schemas
 from outbox.gateway.http.call import Call
 from outbox.gateway.http.consumers import ConsumerCalls, caller_of
 from outbox.gateway.http.health import HealthCalls
+from outbox.gateway.http.live import LiveCalls
 from outbox.gateway.http.messages import MessageCalls
+from outbox.gateway.http.sockets import SocketCalls
 from outbox.gateway.limits import Limits
 from outbox.outbox import Outbox
 
@@ -38,13 +41,14 @@ class Gateway:
         self._limits = limits
         self._threads = Threads(CALLS, f"outbox-gateway-{orders.name}")
         self.components = Components(orders, self._threads, limits)
+        self._live = Live(orders)
         self._calls = self._made()
         self._schemas = orders.json_schemas()
 
     def application(self) -> Starlette:
         """Makes the ASGI application."""
         made = Starlette(
-            routes=[call.route for call in self._calls],
+            routes=[*(call.route for call in self._calls), *self._sockets.routes],
             middleware=[Middleware(Door, callers=self._callers, limits=self._limits)],
             exception_handlers={HTTPException: _no_call},
             lifespan=self._lifespan,
@@ -58,7 +62,7 @@ class Gateway:
             try:
                 yield
             finally:
-                self.components.close()
+                self.leave()
                 await self.components.ended()
 
     def leave(self) -> None:
@@ -67,6 +71,7 @@ class Gateway:
         On the thread of the event loop.
         """
         self.components.close()
+        self._live.close()
 
     async def _document(self, request: Request) -> Response:
         types = caller_of(request).scope.types
@@ -76,13 +81,15 @@ class Gateway:
     def _made(self) -> list[Call]:
         orders, components = self._orders, self.components
         consumer, message = ConsumerCalls(orders, components), MessageCalls(orders, components)
-        health = HealthCalls(orders, components)
+        live, health = LiveCalls(components, self._live), HealthCalls(orders, components)
+        self._sockets = SocketCalls(consumer, live, self._limits.request_bytes)
         poll = {
             "after": schemas.SEQ,
             "types": schemas.TEXT,
             "limit": schemas.whole(1, MOST_RECORDS, 100),
             "wait": schemas.seconds(consumers.MOST_WAIT),
         }
+        resumes = {"Last-Event-ID": schemas.SEQ}
         status = schemas.closed({"status": schemas.TEXT})
         return [
             Call("PUT", _CONSUMER, "Register a consumer, or set its types; its position stays.", consumer.put,
@@ -93,8 +100,14 @@ class Gateway:
                  {204: None}, (404, 409, 410)),
             Call("GET", f"{_CONSUMER}/records", "Give the next records; `after` acknowledges.", consumer.records,
                  {200: schemas.RECORDS}, (404, 409, 410), query=poll),
+            Call("GET", f"{_CONSUMER}/stream", "Push the records; Last-Event-ID acknowledges.", consumer.stream,
+                 {200: schemas.TEXT}, (404, 409, 410), headers=resumes, media_type="text/event-stream"),
             Call("POST", f"{_CONSUMER}/ack", "Count all up to a seq as delivered.", consumer.acknowledge,
                  {204: None}, (404, 409, 410, 415), body=schemas.ACKNOWLEDGEMENT),
+            Call("GET", "/v1/live/records", "Give what has come; what is forgotten is skipped.", live.records,
+                 {200: schemas.LIVE_RECORDS}, query=poll),
+            Call("GET", "/v1/live/stream", "Push what comes; what a client is too slow for is skipped.", live.stream,
+                 {200: schemas.TEXT}, query={"types": schemas.TEXT}, headers=resumes, media_type="text/event-stream"),
             Call("POST", "/v1/messages", "Put a message; with an Idempotency-Key once, for a day.", message.post,
                  {200: schemas.POSTED, 201: schemas.POSTED}, (415, 422), body={},
                  headers={"Idempotency-Key": messages.KEY_SCHEMA}, query={"wait": schemas.seconds(messages.MOST_WAIT)}),

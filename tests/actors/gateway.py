@@ -37,10 +37,10 @@ class Served:
         return self.numbered()
 
     def numbered(self) -> int:
-        """Has what was put numbered; returns the newest seq."""
-        last: Any = self.orders.collections.staging.find_one({}, {"_id": 1}, sort=[("at", -1)])
-        while last is not None and self.orders.collections.staging.find_one({"_id": last["_id"]}) is not None:
-            self.orders.sequence()
+        """Waits until the gateway has numbered what was put; returns the newest seq."""
+        put = {each["_id"] for each in self.orders.collections.staging.find({}, {"_id": 1})}
+        left = {"_id": {"$in": list(put)}}
+        wait_until(lambda: self.orders.collections.staging.find_one(left) is None)
         return self.orders.log.head()
 
     @contextlib.contextmanager

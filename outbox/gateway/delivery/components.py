@@ -67,7 +67,8 @@ class Components:
         self._threads = threads
         self._limits = limits
         self._running: dict[str, Running] = {}
-        self._busy: set[str] = set()
+        self._busy: dict[str, asyncio.Future[None]] = {}
+        """The consumers that have a connection, each with what is done when that ends."""
         self._lingering: dict[str, asyncio.TimerHandle] = {}
         self._is_closing = False
 
@@ -116,12 +117,9 @@ class Components:
 
         start: where one begins that is not registered; None refuses it. Raises Refusal, and what the run raises.
         """
-        if self._is_closing:
-            raise closing()
         id = component.id
-        if id in self._busy:
-            raise taken(component.component)
-        self._busy.add(id)
+        await self._turn(component)
+        self._busy[id] = asyncio.get_running_loop().create_future()
         try:
             if (timer := self._lingering.pop(id, None)) is not None:
                 timer.cancel()
@@ -133,8 +131,23 @@ class Components:
                 running = await self._begun(component, start)
             yield running
         finally:
-            self._busy.discard(id)
+            self._busy.pop(id).set_result(None)
             self._linger(id)
+
+    def check_open(self) -> None:
+        """Raises Refusal when this process ends."""
+        if self._is_closing:
+            raise closing()
+
+    async def _turn(self, component: Component) -> None:
+        """Returns when no connection of this process has the consumer. Raises Refusal when one has it for so long."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + TAKE_SECONDS
+        while (busy := self._busy.get(component.id)) is not None:
+            await asyncio.wait((busy,), timeout=until - loop.time())
+            if not busy.done():
+                raise taken(component.component)
+        self.check_open()
 
     async def _begun(self, component: Component, start: Start | None) -> Running:
         types = None if start is not None else (await self.registered(component)).types

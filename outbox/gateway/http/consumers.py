@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from outbox.gateway import asked
 from outbox.gateway.answers import Json
 from outbox.gateway.delivery.components import Component, Components
+from outbox.gateway.delivery.feeds import RegisteredFeed
 from outbox.gateway.delivery.running import Running
 from outbox.gateway.delivery.window import MOST_RECORDS, Portion
+from outbox.gateway.http.event_stream import EventStream
 from outbox.gateway.scope import Caller
 from outbox.outbox import Outbox
 
@@ -44,9 +47,9 @@ class Poll:
         )
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(connection: HTTPConnection) -> Caller:
     """Returns who calls, as the gateway has found out."""
-    caller: Caller = request.scope["outbox.caller"]
+    caller: Caller = connection.scope["outbox.caller"]
     return caller
 
 
@@ -55,13 +58,13 @@ class ConsumerCalls:
 
     def __init__(self, orders: Outbox, components: Components) -> None:
         self._orders = orders
-        self._components = components
+        self.components = components
 
-    def component(self, request: Request) -> Component:
+    def component(self, connection: HTTPConnection) -> Component:
         """Returns the consumer that is named. Raises Refusal."""
-        caller = caller_of(request)
+        caller = caller_of(connection)
         caller.check("read")
-        return Component(caller, request.path_params["consumer"])
+        return Component(caller, connection.path_params["consumer"])
 
     async def put(self, request: Request) -> Response:
         """Registers a consumer, or sets its types."""
@@ -70,7 +73,7 @@ class ConsumerCalls:
         body = await asked.document(request)
         asked.only(body, "start", "types")
         start, types = asked.start(body.get("start")), asked.types(body.get("types"))
-        is_new = await self._components.register(component, start, types)
+        is_new = await self.components.register(component, start, types)
         return Json(await self._shown(component), 201 if is_new else 200)
 
     async def get(self, request: Request) -> Response:
@@ -80,8 +83,8 @@ class ConsumerCalls:
         return Json(await self._shown(component))
 
     async def _shown(self, component: Component) -> dict[str, object]:
-        stored = await self._components.registered(component)
-        running = self._components.running(component)
+        stored = await self.components.registered(component)
+        running = self.components.running(component)
         shown: dict[str, object] = {
             "consumer": component.component,
             "types": None if stored.types is None else sorted(stored.types),
@@ -91,7 +94,7 @@ class ConsumerCalls:
             position = 0 if running is None else running.window.position
             return {**shown, "position": position or None, "head": None, "lag": None, "headroom": None}
         position = max(stored.position, 0 if running is None else running.window.position)
-        status = await self._components.call(self._orders.status)
+        status = await self.components.call(self._orders.status)
         room = next((each for each in status.cursors if each.reader == component.id), None)
         head = max(status.head, position)
         lag, headroom = head - position, None if room is None or room.headroom is None else room.headroom.bytes
@@ -101,8 +104,8 @@ class ConsumerCalls:
         """Forgets a consumer."""
         component = self.component(request)
         asked.only(request.query_params)
-        await self._components.registered(component)
-        await self._components.forget(component)
+        await self.components.registered(component)
+        await self.components.forget(component)
         return Response(status_code=204)
 
     async def acknowledge(self, request: Request) -> Response:
@@ -111,28 +114,40 @@ class ConsumerCalls:
         body = await asked.document(request)
         asked.only(body, "seq")
         seq = asked.seq(body.get("seq"), "seq")
-        if (running := self._components.running(component)) is not None:
+        if (running := self.components.running(component)) is not None:
             await self.acknowledge_up_to(running, seq)
         else:
-            async with self._components.connected(component) as running:
+            async with self.components.connected(component) as running:
                 await self.acknowledge_up_to(running, seq)
         return Response(status_code=204)
 
     async def acknowledge_up_to(self, running: Running, seq: int) -> None:
         """Counts all up to a seq as delivered. Raises Refusal for one that the log has not yet."""
         window = running.window
-        if seq > max(window.read_to, window.position) and seq > await self._components.call(self._orders.log.head):
+        if seq > max(window.read_to, window.position) and seq > await self.components.call(self._orders.log.head):
             raise asked.bad(f"seq {seq} was never given: it is beyond the newest record")
         window.acknowledge(seq)
+        running.wake()
+
+    async def stream(self, request: Request) -> Response:
+        """Gives records as Server-Sent Events; Last-Event-ID acknowledges."""
+        component = self.component(request)
+        asked.only(request.query_params)
+        after = asked.seq_text(request.headers.get("last-event-id") or None, "Last-Event-ID")
+        async with AsyncExitStack() as things:
+            running = await things.enter_async_context(self.components.connected(component))
+            if after is not None:
+                await self.acknowledge_up_to(running, after)
+            return EventStream(RegisteredFeed(running, component.caller.scope), things.pop_all())
 
     async def records(self, request: Request) -> Response:
         """Gives the next records; `after` acknowledges."""
         component, poll = self.component(request), Poll.of(request)
-        async with self._components.connected(component) as running:
+        async with self.components.connected(component) as running:
             if poll.after is not None:
                 await self.acknowledge_up_to(running, poll.after)
-            head, oldest = await self._components.call(self._ends)
-            portion = await asked.while_there(request.receive, _portion(running, poll, head, self._components))
+            head, oldest = await self.components.call(self._ends)
+            portion = await asked.while_there(request.receive, _portion(running, poll, head, self.components))
             head = max(head, running.window.read_to, running.window.position)
             return _answer(portion, poll, running, head, oldest, hides=component.caller.scope.hides)
 

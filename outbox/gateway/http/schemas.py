@@ -38,6 +38,15 @@ RECORD = closed(
     fault=TEXT,
 )
 RECORDS = closed({"records": {"type": "array", "items": RECORD}, "next": SEQ, "head": SEQ, "oldest": or_null(SEQ)})
+LIVE_RECORDS = closed(
+    {
+        "records": {"type": "array", "items": RECORD},
+        "next": or_null(SEQ),
+        "head": or_null(SEQ),
+        "oldest": or_null(SEQ),
+        "skipped": or_null(SEQ),
+    }
+)
 CONSUMER = closed(
     {
         "consumer": TEXT,

@@ -36,7 +36,14 @@ def orders(mongo: MongoClient[dict[str, Any]]) -> Iterator[Outbox]:
 @pytest.fixture(scope="module")
 def served(orders: Outbox) -> Iterator[Served]:
     with gateway(orders) as served:
+        served.client.get("/v1/live/records")  # so that its thread is there before those of a test
         yield served
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes second is refused soon."""
+    monkeypatch.setattr(components, "TAKE_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ def another(orders: Outbox) -> Iterator[Served]:
         yield served
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_second_poll_at_a_time_is_told_that_it_is_taken(served: Served, name: str) -> None:
     served.register(name)
     with served.polling(name, wait=10):
@@ -38,6 +39,7 @@ def test_another_process_takes_over_when_the_first_is_done(served: Served, anoth
     assert totals(another.poll(name)) == [2]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_another_process_is_told_that_it_is_taken_while_the_first_works(
     served: Served, another: Served, name: str
 ) -> None:

@@ -1,0 +1,114 @@
+"""What is pushed to a client, portion by portion: of a registered consumer, or live."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple, Protocol
+
+from outbox.gateway.delivery.live import Live
+from outbox.gateway.delivery.running import Running
+from outbox.gateway.delivery.window import Entry
+from outbox.gateway.scope import Scope
+from outbox.log.record import Record
+
+PUSHED_BYTES = 256 << 10
+"""The most of one portion, or one record: a client that is slow shows it after so much."""
+
+
+class Given(NamedTuple):
+    """What comes next."""
+
+    entries: list[Entry]
+    next: int
+    skipped: int | None = 0
+    """How many records were passed over unseen; None when that is not to be told, for some were hidden."""
+
+
+class Feed(Protocol):
+    """Gives a client what comes. For one event loop."""
+
+    @property
+    def position(self) -> int:
+        """What the client has acknowledged; 0 when it has said nothing yet."""
+
+    @property
+    def is_stalled(self) -> bool:
+        """Tells whether nothing comes before the client acknowledges."""
+
+    async def more(self, limit: int, until: float) -> Given | None:
+        """Waits for the next portion, until a time of the loop: then None. Raises what ends it."""
+
+    def acknowledge(self, seq: int) -> None:
+        """Counts all up to a seq as delivered."""
+
+
+class RegisteredFeed:
+    """Is a Feed of a registered consumer."""
+
+    def __init__(self, running: Running, scope: Scope) -> None:
+        self._running = running
+        self._hides = scope.hides
+        self._sent = running.window.position
+
+    @property
+    def position(self) -> int:
+        """See Feed."""
+        return self._running.window.position
+
+    @property
+    def is_stalled(self) -> bool:
+        """See Feed."""
+        window = self._running.window
+        return window.is_full and not window.take(self._sent, None, 1).entries
+
+    async def more(self, limit: int, until: float) -> Given | None:
+        """See Feed."""
+        while True:
+            self._running.check()
+            portion = self._running.window.take(self._sent, None, limit, PUSHED_BYTES)
+            if portion.entries:
+                self._sent = portion.entries[-1].seq
+                return Given(portion.entries, self._sent if self._hides else portion.next)
+            if not await self._running.changed(until):
+                return None
+
+    def acknowledge(self, seq: int) -> None:
+        """See Feed."""
+        self._running.window.acknowledge(seq)
+
+
+class LiveFeed:
+    """Is a Feed of what comes: who is too slow skips."""
+
+    def __init__(self, live: Live, scope: Scope, types: Collection[str] | None, after: int) -> None:
+        self._live = live
+        self._scope = scope
+        self._types = types
+        self.after = after
+        self.position = 0
+        self.is_stalled = False
+
+    def _wants(self, record: Record[Any]) -> bool:
+        return (self._types is None or record.type in self._types) and self._scope.sees(record)
+
+    def take(self, limit: int, most_bytes: int = PUSHED_BYTES) -> Given:
+        """Gives what there is now."""
+        some = self._live.take(self.after, self._wants, limit, most_bytes)
+        self.after = some.next
+        if not self._scope.hides:
+            return Given(*some)
+        last = some.entries[-1].seq if some.entries else 0
+        return Given(some.entries, last, None if some.skipped else 0)
+
+    async def more(self, limit: int, until: float) -> Given | None:
+        """See Feed."""
+        while True:
+            given = self.take(limit)
+            if given.entries or given.skipped != 0:
+                return given
+            if not await self._live.changed(self.after, until):
+                return None
+
+    def acknowledge(self, seq: int) -> None:
+        """See Feed."""
+        self.position = max(self.position, seq)

@@ -26,7 +26,7 @@ try:
     from outbox.cli.dead import dead
     from outbox.cli.exit_codes import UNEXPECTED, exit_codes
     from outbox.cli.readers import readers
-    from outbox.cli.signals import stop_on_signals
+    from outbox.cli.signals import Format, LogFormat, stop_on_signals
     from outbox.cli.terminal import (
         RecordPrinter,
         escape_the_unprintable,
@@ -236,6 +236,7 @@ def sequence(
     keep: Annotated[
         bool, typer.Option("--keep", help="Number what comes, until SIGTERM or Ctrl-C, or stand by for who does.")
     ] = False,
+    log_format: LogFormat = Format.TEXT,
 ) -> None:
     """Number what staging holds, once, and print the count.
 
@@ -246,7 +247,7 @@ def sequence(
         if not keep:
             print(outbox.sequence())
             return
-        stop = stop_on_signals()
+        stop = stop_on_signals(log_format)
         logging.getLogger("outbox").setLevel(logging.INFO)
         with connection_held(outbox.collections.client, full_name(outbox)) as pause:
             sequence_until(outbox.collections, Sequencer(outbox.collections), stop, pause=pause)

@@ -19,7 +19,7 @@ from outbox import errors
 from outbox.cli.application import OWN_CODES, App, full_name, opened
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
 from outbox.cli.progress import progress_bar
-from outbox.cli.signals import stop_on_signals
+from outbox.cli.signals import Format, LogFormat, stop_on_signals
 from outbox.mongo.server_errors import patiently
 from outbox.monitoring.units import format_bytes
 
@@ -45,6 +45,7 @@ def run(
     format: Annotated[str, typer.Option(help="jsonl, jsonl.gz or jsonl.zst.")] = "jsonl.gz",
     name: Name = "main",
     once: Annotated[bool, typer.Option("--once", help="Store what there is, then end.")] = False,
+    log_format: LogFormat = Format.TEXT,
 ) -> None:
     """Store the log's records as they come, until SIGTERM or Ctrl-C.
 
@@ -55,7 +56,7 @@ def run(
 
         place = _archive(to, name)
         head = patiently(outbox.log.head)  # raises if create() was never run
-        stop = stop_on_signals()
+        stop = stop_on_signals(log_format)
         with progress_bar() as progress:
             task = progress.add_task(f"{full_name(outbox)} to {place.url}", total=head, completed=place.head)
             records = size = 0

@@ -43,10 +43,12 @@ class Attempts:
             del self._failed[record.seq]
             raise DeliveryFailed(record.seq, Verdict.POISON, _reason(error, attempt), "handled") from error
         seconds = delay(tries, self._chance)
+        about = {"seq": record.seq, "id": str(record.id)}
         if tries == 1:
-            self._log.warning("seq %d failed; again in %.2f s", record.seq, seconds, exc_info=error)
+            self._log.warning("seq %d failed; again in %.2f s", record.seq, seconds, exc_info=error, extra=about)
         else:
-            self._log.info("seq %d failed, attempt %d: %s; again in %.2f s", record.seq, tries, error, seconds)
+            said = "seq %d failed, attempt %d: %s; again in %.2f s"
+            self._log.info(said, record.seq, tries, error, seconds, extra=about)
         return seconds
 
     def done(self, seq: int) -> None:

@@ -9,6 +9,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.backoff import delay
 from outbox.clock import Clock, SystemClock
+from outbox.counting.repeats import Repeats
 from outbox.counting.tally import Counts
 from outbox.errors import DeliveryFailed, OutboxError, Unreachable
 from outbox.events import Disconnected, OnEvent, Reconnected, teller
@@ -16,8 +17,6 @@ from outbox.mongo.server_errors import is_transient, short_message
 from outbox.monitoring.delivery_count import error_name
 from outbox.shares.reader_logger import ReaderLogger
 
-AGAIN_SECONDS = 60.0
-"""An error that comes again within this time is not logged again."""
 _MACHINE = SystemClock()
 
 
@@ -47,7 +46,7 @@ class Retry:
         self._tell = tell
         self._retries = Counts() if retries is None else retries
         self._away_since: float | None = None
-        self._said: tuple[str, float] = "", 0.0
+        self._repeats = Repeats(clock)
         self._failures = 0
 
     @property
@@ -58,6 +57,7 @@ class Retry:
     def progressed(self) -> None:
         """Notes progress: the next failure counts as the first."""
         self._failures = 0
+        self._repeats.over()
         if self._away_since is not None:
             seconds, self._away_since = self._clock.monotonic() - self._away_since, None
             self._tell(Reconnected(seconds))
@@ -73,14 +73,13 @@ class Retry:
             self._tell(Disconnected(error))
         seconds = delay(self._failures, self._chance)
         if isinstance(error, PyMongoError | OutboxError):
-            self._warn(short_message(error), seconds)
+            self._warn(error, seconds)
         else:
             self.log.error("unforeseen; again in %.1f s", seconds, exc_info=error)
         self.stop.wait(seconds)
 
-    def _warn(self, why: str, seconds: float) -> None:
-        said, at = self._said
-        now = self._clock.monotonic()
-        if why != said or now - at >= AGAIN_SECONDS:
-            self._said = why, now
-            self.log.warning("%s; again in %.1f s", why, seconds)
+    def _warn(self, error: PyMongoError | OutboxError, seconds: float) -> None:
+        why = self._repeats.said(short_message(error))
+        if why is not None:
+            seq = error.seq if isinstance(error, DeliveryFailed) else None
+            self.log.warning("%s; again in %.1f s", why, seconds, extra={"seq": seq})

@@ -143,7 +143,7 @@ class Worker(Generic[Item]):
                 outcome.error.add_note(self._config.hint(outcome.error))
                 raise outcome.error
             letters.add(outcome.record, outcome.error)
-            self._log.warning("dead-lettered: %s", outcome.error.finding)
+            self._log.warning("dead-lettered: %s", outcome.error.finding, extra=_about(outcome))
             self._config.told(Parked(outcome.record))
 
         def ends() -> bool:
@@ -186,7 +186,7 @@ class Worker(Generic[Item]):
 
             def poisoned(outcome: Poisoned, requeued: RequeuedLetters = requeued) -> None:
                 requeued.put_back(outcome.record, outcome.error)
-                self._log.warning("refused again: %s", outcome.error.finding)
+                self._log.warning("refused again: %s", outcome.error.finding, extra=_about(outcome))
                 self._config.told(Parked(outcome.record))
 
             start, save = requeued.start, requeued.save
@@ -231,6 +231,10 @@ class Worker(Generic[Item]):
             unless_all_is_well.pop_all()
             self._config.has_begun.set()
             return cursor, ReadAhead(reader)
+
+
+def _about(outcome: Poisoned) -> dict[str, object]:
+    return {"seq": outcome.record.seq, "id": str(outcome.record.id)}
 
 
 def paused(reader: str, where: str) -> ReaderPaused:

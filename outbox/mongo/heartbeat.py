@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from outbox.clock import Clock, SystemClock, in_step
+from outbox.counting.repeats import Repeats
 from outbox.errors import LeaseLost
 from outbox.mongo import patience
 from outbox.mongo.calls import outside_bound_session, time_limit
@@ -160,6 +161,7 @@ class Heartbeat:
     def __init__(self, leases: Collection[Document], clock: Clock | None = None) -> None:
         self._leases = leases
         self.clock: Clock = SystemClock() if clock is None else clock
+        self._repeats = Repeats(self.clock)
         self._forget()
         with _threads.changed:
             _all.add(self)
@@ -211,17 +213,16 @@ class Heartbeat:
     def _beat(self, holdings: list[Holding]) -> None:
         try:
             beat(self._leases, holdings, self.clock)
+            return
         except PyMongoError as error:
             why = short_message(error)
-            logger.info("%s: a beat failed, and is tried again: %s", self._leases.full_name, why)
+            self._repeats.log(logger, "%s: a beat failed, and is tried again", self._leases.full_name, why)
             if is_closed(error):  # its holders will hear that, too, and end
                 for each in holdings:
                     self.remove(each)
         except Exception as error:
             logger.exception("%s: a beat failed, and is tried again: unforeseen", self._leases.full_name)
             why = repr(error)
-        else:
-            return
         for each in holdings:
             each.failed(self.clock.monotonic(), why)
 
@@ -249,12 +250,11 @@ class _Threads:
         while True:
             try:
                 self._beat_on(rank)
+                return
             except Exception:
                 logger.exception("a thread that beats for leases failed, and goes on: unforeseen")
                 with self.changed:
                     self.changed.wait(LATE_SECONDS)
-            else:
-                return
 
     def _beat_on(self, rank: int) -> None:
         needed = time.monotonic()

@@ -85,6 +85,7 @@ class HeadroomWarning:
             100 * headroom.bytes / cap,
             time,
             what,
+            extra={"outbox": self._collections.log.full_name, "reader": reader, "seq": seq},
         )
 
     def _over(self) -> None:

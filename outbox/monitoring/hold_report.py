@@ -57,8 +57,9 @@ class HoldReport:
         elif self._hold is not None and now - self._seen >= OVER_SECONDS:
             held = format_duration(now - self._since)
             logger.warning(
-                "%s: reader %r does not hold the sequencer back any more, after %s", self._log, self._hold.reader, held
-            )
+                "%s: reader %r does not hold the sequencer back any more, after %s", self._log, self._hold.reader, held,
+                extra=self._about(self._hold),
+            )  # fmt: skip
             self._hold = None
         if (self._is_written or self._hold is not None) and now >= self._write_at:
             self._write_at = now + WRITE_SECONDS
@@ -85,7 +86,11 @@ class HoldReport:
                 format_duration(now - self._since),
                 self._going_on(reader_of(hold.reader)),
                 self._giving_up(reader_of(hold.reader)),
+                extra=self._about(hold),
             )
+
+    def _about(self, hold: Hold) -> dict[str, object]:
+        return {"outbox": self._log, "reader": hold.reader, "seq": hold.seq}
 
     def _going_on(self, reader: str) -> str:
         try:

@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from outbox.backoff import Pause
 from outbox.clock import SystemClock, seconds_in_step
+from outbox.counting.repeats import Repeats
 from outbox.errors import LeaseLost, OutboxError
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
@@ -58,8 +59,9 @@ def _sequence(
     await_seconds: float,
 ) -> None:
     following: threading.Thread | None = None
-    pause = Pause(IDLE_SECONDS)
+    pause, repeats = Pause(IDLE_SECONDS), Repeats()
     name = collections.log.full_name
+    log = logging.LoggerAdapter(logger, {"outbox": name})
     try:
         while not stop.is_set():
             try:
@@ -68,25 +70,27 @@ def _sequence(
                 if not sequencer.take_over():
                     sequencer.stand_by(_STANDBY_SECONDS, stop)
                     continue
-                _work(collections, sequencer, listener, stop, pause)
+                _work(collections, sequencer, listener, stop, pause, repeats)
             except (TakeoverRequired, LeaseLost) as reason:
-                logger.warning("sequencing %s starts over: %s", name, reason)
+                log.warning("sequencing %s starts over: %s", name, reason)
                 pause.reset()
             except (PyMongoError, OutboxError) as error:
                 if is_unauthorized(error):
                     # Not this process's work, then. Without the lease, so that one that may do it can.
-                    logger.error("cannot sequence %s: %s", name, _advised(error))  # noqa: TRY400  # no fault of ours
+                    log.error("cannot sequence %s: %s", name, _advised(error))  # noqa: TRY400  # no fault of ours
                     _release(sequencer)
                     stop.wait(UNAUTHORIZED_SECONDS)
                     continue
                 if is_closed(error):
                     if not stop.wait(CLOSED_SECONDS):
-                        logger.warning("sequencing %s ends: the program has closed its client", name)
+                        log.warning("sequencing %s ends: the program has closed its client", name)
                     return
-                logger.warning("sequencing %s starts over in %.2f s: %s", name, pause.seconds, short_message(error))
+                why = repeats.said(short_message(error))
+                if why is not None:
+                    log.warning("sequencing %s starts over in %.2f s: %s", name, pause.seconds, why)
                 pause.wait(stop)
             except Exception:
-                logger.exception("sequencing %s starts over in %.2f s: unforeseen", name, pause.seconds)
+                log.exception("sequencing %s starts over in %.2f s: unforeseen", name, pause.seconds)
                 pause.wait(stop)
     finally:
         _release(sequencer)
@@ -103,7 +107,12 @@ def _followed(listener: ChangeStreamListener, stop: threading.Event, name: str) 
 
 
 def _work(
-    collections: Collections, sequencer: Sequencer, listener: ChangeStreamListener, stop: threading.Event, pause: Pause
+    collections: Collections,
+    sequencer: Sequencer,
+    listener: ChangeStreamListener,
+    stop: threading.Event,
+    pause: Pause,
+    repeats: Repeats,
 ) -> None:
     hold_report, warning = HoldReport(collections), HeadroomWarning(collections)
     changes: Changes | None = None
@@ -119,6 +128,7 @@ def _work(
         if swept.hold is None:
             warning.update(sequencer.retention.left)
         pause.reset()
+        repeats.over()
         changes, expecting = None, True
         if swept.is_last and time.monotonic() - swept_at < IDLE_SECONDS:
             if swept.messages:

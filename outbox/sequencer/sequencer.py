@@ -111,7 +111,8 @@ class Sequencer:
         self._untaken.took((), self._clearing.delete(taken))
         self.appender.begin(last, newest.last + 1)
         self._fence_due = self._lease.clock.monotonic() + _FENCE_SECONDS
-        logger.info("sequencing %s from seq %d, fence %d", self._collections.log.full_name, self.next, self.fence)
+        name = self._collections.log.full_name
+        logger.info("sequencing %s from seq %d, fence %d", name, self.next, self.fence, extra={"outbox": name})
         return True
 
     @outside_bound_session

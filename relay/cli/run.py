@@ -20,11 +20,12 @@ from outbox.clock import SystemClock
 from outbox.errors import OutboxError
 from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently, short_message
+from outbox.monitoring.json_lines import JsonLines
 from outbox.monitoring.privileges import Privileges, check_privileges
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Config, Database, Mongo, Name, OutboxName, identity_of, opened_outboxes
 from relay.cli.process_memory import keep_memory
-from relay.cli.settings import OutboxSettings, Settings, load, pairs
+from relay.cli.settings import LogFormat, OutboxSettings, Settings, load, pairs
 from relay.errors import InvalidSettings
 from relay.monitoring.alive import Pulse, Show, SignOfLife
 from relay.monitoring.probes import Liveness
@@ -96,12 +97,15 @@ def run(
     log_level: Annotated[
         str | None, typer.Option(metavar="LEVEL", help="debug, info, warning, error [default: info]")
     ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="text, or json: an object a line [default: text]")
+    ] = None,
 ) -> None:
     """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "kafka": kafka}
     flags |= {"topic": topic, "name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
     flags |= {"shares": None if shares is None else str(shares), "lease": None if lease is None else str(lease)}
-    flags |= {"listen": listen, "log_level": log_level}
+    flags |= {"listen": listen, "log_level": log_level, "log_format": log_format}
     switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
         try:
@@ -109,7 +113,7 @@ def run(
         except ValueError as error:
             raise InvalidSettings(f"--set: {error}") from None
         stop = stop_on_signals()
-        log_to_terminal(settings.log_level)
+        log_to_terminal(settings.log_level, settings.log_format)
         _relay(settings, stop)
 
 
@@ -127,10 +131,13 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def log_to_terminal(level: str) -> None:
+def log_to_terminal(level: str, form: LogFormat = "text") -> None:
     """Lets what relay and outbox log from `level` on go to standard error."""
     handler: logging.Handler
-    if sys.stderr.isatty():
+    if form == "json":
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines())
+    elif sys.stderr.isatty():
         from rich.console import Console
         from rich.logging import RichHandler
 

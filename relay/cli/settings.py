@@ -22,6 +22,7 @@ from relay.errors import InvalidSettings
 # A wrong value is never shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 Listen = tuple[str, int]
 _LAST_PORT = 65535
 
@@ -115,6 +116,7 @@ class _Given(BaseModel):
     listen: Annotated[Listen, BeforeValidator(_listen)] | None = None
     once: bool = False
     log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = "info"
+    log_format: Annotated[LogFormat, BeforeValidator(str.lower)] = "text"
 
 
 class Settings(BaseModel):
@@ -125,6 +127,7 @@ class Settings(BaseModel):
     outboxes: tuple[OutboxSettings, ...]
     once: bool
     log_level: LogLevel
+    log_format: LogFormat
     listen: Listen | None
 
 
@@ -167,6 +170,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
         outboxes=tuple(outboxes.values()),
         once=given.once,
         log_level=given.log_level,
+        log_format=given.log_format,
         listen=listen if given.listen is None else given.listen,
     )
 

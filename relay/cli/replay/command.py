@@ -83,7 +83,7 @@ def replay(
     with exit_codes(), contextlib.ExitStack() as stack, _answering():
         settings = load({**flags, "set": _pairs(set)})
         asked = _asked(first, last, types, key, rate)
-        log_to_terminal(settings.log_level)
+        log_to_terminal(settings.log_level, settings.log_format)
         one, outbox = only(opened_outboxes(settings, stack))
         patiently(partial(check_privileges, outbox.collections, REPLAYING))
         declared = patiently(outbox.types)

@@ -12,6 +12,7 @@ from bson import Timestamp
 from pymongo.errors import AutoReconnect, BulkWriteError
 
 from outbox import Outbox, Record
+from outbox.counting import repeats
 from outbox.errors import LeaseLost
 from outbox.readers.tail import Tail
 from outbox.sequencer import loop
@@ -173,6 +174,7 @@ def test_after_it_has_worked_again_the_next_error_costs_as_little_as_the_first(
         return sweep(self, **options)
 
     monkeypatch.setattr(Sequencer, "sweep", every_other)
+    monkeypatch.setattr(repeats, "AGAIN_SECONDS", 0)  # so that each is logged
 
     def told() -> list[str]:
         return [each for each in warnings_of(caplog) if "starts over in" in each]
@@ -187,6 +189,7 @@ def test_errors_without_anything_done_in_between_come_ever_more_slowly(
     orders: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing(monkeypatch, Sequencer, "sweep", AutoReconnect("cut off"), 3)
+    monkeypatch.setattr(repeats, "AGAIN_SECONDS", 0)  # as above
     with sequencing(orders):
         wait_until(lambda: len(warnings_of(caplog)) == 3, 30, "all of the errors")
 

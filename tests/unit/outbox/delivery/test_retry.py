@@ -9,7 +9,8 @@ import pytest
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from outbox.backoff import FIRST_SECONDS
-from outbox.delivery.retry import AGAIN_SECONDS, Retry
+from outbox.counting.repeats import AGAIN_SECONDS
+from outbox.delivery.retry import Retry
 from outbox.errors import DeliveryFailed, Verdict
 from outbox.shares.reader_logger import ReaderLogger
 from outbox.testing import FakeClock

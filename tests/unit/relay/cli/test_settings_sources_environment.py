@@ -13,7 +13,7 @@ VALUES = {
     "MONGO": "mongodb://h", "DATABASE": "shop", "OUTBOX": "orders", "KAFKA": "k:9092", "TOPIC": "t", "NAME": "n",
     "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5", "ONCE": "true",
     "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4", "SEQUENCE": "false", "LOG_LEVEL": "warning",
-    "LEASE": "5", "LISTEN": "127.0.0.1:9464",
+    "LEASE": "5", "LISTEN": "127.0.0.1:9464", "LOG_FORMAT": "json",
 }  # fmt: skip
 
 

@@ -25,6 +25,8 @@ try:
     from outbox.cli.archive import archive
     from outbox.cli.dead import dead
     from outbox.cli.exit_codes import UNEXPECTED, exit_codes
+    from outbox.cli.gateway.serve import serve
+    from outbox.cli.gateway.tokens import token
     from outbox.cli.readers import readers
     from outbox.cli.signals import Format, LogFormat, stop_on_signals
     from outbox.cli.terminal import (
@@ -62,6 +64,8 @@ app = typer.Typer(
 app.add_typer(readers, name="readers")
 app.add_typer(dead, name="dead")
 app.add_typer(archive, name="archive")
+app.add_typer(token, name="token")
+app.command()(serve)
 app.add_typer(transfer)
 
 

@@ -23,7 +23,7 @@ Table = tuple[tuple[tuple[type[Exception], ...], int], ...]
 
 _OF_ANY_COMMAND: Table = (
     ((errors.InvalidStart, errors.InvalidSelector, errors.PoolTooSmall, errors.InvalidName), USAGE),
-    ((errors.InvalidArchive,), USAGE),
+    ((errors.InvalidArchive, errors.InvalidArgument), USAGE),
     ((errors.ArchiveDamaged, errors.ImportRefused), PROTECTED),
     ((errors.ArchiveUnavailable,), UNREACHABLE),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),

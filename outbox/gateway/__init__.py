@@ -2,5 +2,7 @@
 
 from outbox.gateway.application import application
 from outbox.gateway.limits import Limits
+from outbox.gateway.tokens.file_tokens import FileTokens
+from outbox.gateway.tokens.stored_tokens import StoredTokens
 
-__all__ = ["Limits", "application"]
+__all__ = ["FileTokens", "Limits", "StoredTokens", "application"]

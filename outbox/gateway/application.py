@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,7 +26,10 @@ from outbox.gateway.http.live import LiveCalls
 from outbox.gateway.http.messages import MessageCalls
 from outbox.gateway.http.sockets import SocketCalls
 from outbox.gateway.limits import Limits
+from outbox.gateway.tokens.bearer import Bearer, TokenStore
+from outbox.gateway.tokens.file_tokens import FileTokens
 from outbox.outbox import Outbox
+from outbox.readers.query import History
 
 CALLS = 16
 """Calls of the database at a time, as Outbox.status."""
@@ -35,12 +39,12 @@ _CONSUMER = "/v1/consumers/{consumer}"
 class Gateway:
     """What one application of an outbox has."""
 
-    def __init__(self, orders: Outbox, callers: Callers, limits: Limits) -> None:
+    def __init__(self, orders: Outbox, tokens: TokenStore | None, limits: Limits, archive: History | None) -> None:
         self._orders = orders
-        self._callers = callers
         self._limits = limits
         self._threads = Threads(CALLS, f"outbox-gateway-{orders.name}")
-        self.components = Components(orders, self._threads, limits)
+        self._callers: Callers = Anybody() if tokens is None else Bearer(tokens, self._threads)
+        self.components = Components(orders, self._threads, limits, archive)
         self._live = Live(orders)
         self._calls = self._made()
         self._schemas = orders.json_schemas()
@@ -118,14 +122,26 @@ class Gateway:
         ]  # fmt: skip
 
 
-def application(orders: Outbox, *, limits: Limits | None = None) -> Starlette:
+def application(
+    orders: Outbox,
+    *,
+    tokens: str | os.PathLike[str] | TokenStore | None = None,
+    limits: Limits | None = None,
+    archive: History | None = None,
+) -> Starlette:
     """Makes the gateway of an outbox, an ASGI application for one event loop; see docs/gateway.md.
 
-    limits: what it takes at most. Its database is asked when the application starts, and by its calls. The outbox stays
-    open when it ends. Raises OutboxClosed.
+    tokens: who may call: the file of `outbox token`, or StoredTokens for `NAME.tokens`; None for anybody.
+    limits: what it takes at most. archive: an outbox.archive.Archive, for what the log has forgotten.
+
+    The database is asked when the application starts, and by its calls. The outbox stays open when it ends. Raises
+    OutboxClosed, and InvalidArgument for a file that cannot be read.
     """
     orders.check_usable()
-    return Gateway(orders, Anybody(), Limits() if limits is None else limits).application()
+    store = FileTokens(tokens) if isinstance(tokens, str | os.PathLike) else tokens
+    if isinstance(store, FileTokens):
+        store.load()
+    return Gateway(orders, store, Limits() if limits is None else limits, archive).application()
 
 
 async def _no_call(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -28,6 +29,9 @@ class Callers(Protocol):
     async def caller(self, headers: Headers) -> Caller:
         """Returns who calls. Raises Refusal."""
 
+    async def check(self, caller: Caller) -> None:
+        """Raises Refusal for a caller that may call no more, or has another scope by now."""
+
 
 class Anybody:
     """Is Callers where there are no tokens."""
@@ -35,6 +39,9 @@ class Anybody:
     async def caller(self, headers: Headers) -> Caller:
         """See Callers."""
         return ANYBODY
+
+    async def check(self, caller: Caller) -> None:
+        """See Callers."""
 
 
 class Door:
@@ -59,6 +66,7 @@ class Door:
                 return
             _check_origin(headers)
             caller = scope["outbox.caller"] = await self._callers.caller(headers)
+            scope["outbox.check"] = partial(self._callers.check, caller)
             self._rate.check(caller.name)
             receive = self._bounded(headers, receive) if scope["type"] == "http" else receive
             with self._entered(caller):

@@ -21,6 +21,7 @@ from outbox.log.record import Record
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.server_errors import patiently
 from outbox.outbox import Outbox
+from outbox.readers.query import History
 from outbox.readers.start import Start
 from outbox.shares.layout import load
 
@@ -62,10 +63,11 @@ class Component:
 class Components:
     """Registers consumers, and runs those that are connected. For one event loop."""
 
-    def __init__(self, orders: Outbox, threads: Threads, limits: Limits) -> None:
+    def __init__(self, orders: Outbox, threads: Threads, limits: Limits, archive: History | None = None) -> None:
         self._orders = orders
         self._threads = threads
         self._limits = limits
+        self._archive = archive
         self._running: dict[str, Running] = {}
         self._busy: dict[str, asyncio.Future[None]] = {}
         """The consumers that have a connection, each with what is done when that ends."""
@@ -154,7 +156,7 @@ class Components:
         running = self._running[component.id] = self._begin(component, start or "earliest", types)
         try:
             await running.begun(component.component, TAKE_SECONDS)
-            running.window.acknowledge((await self.registered(component)).position)
+            running.window.pass_over((await self.registered(component)).position)
         except BaseException:
             running.leave()
             raise
@@ -167,7 +169,7 @@ class Components:
             return (types is None or record.type in types) and sees(record)
 
         running = Running(wanted, self._limits.queue_bytes)
-        running.begin(self._orders.consumer(component.name, start=start, on_event=running.told))
+        running.begin(self._orders.consumer(component.name, start=start, on_event=running.told, archive=self._archive))
         return running
 
     def _linger(self, id: str) -> None:

@@ -61,7 +61,9 @@ class Window:
         self._acknowledged: Callable[[int], object] = nobody
         self._is_interrupted = False
         self.position = 0
-        """What the client has acknowledged, with all before it; 0 when it has said nothing yet."""
+        """What is acknowledged, with all before it; 0 when that is not known."""
+        self.said = 0
+        """What the client itself has acknowledged here; 0 when it has said nothing yet."""
         self.read_to = 0
         """The newest seq that was seen, wanted or not; 0 for none."""
         self.newest = 0
@@ -144,6 +146,11 @@ class Window:
 
     def acknowledge(self, seq: int) -> None:
         """Counts all up to a seq as delivered, also what was not given yet. Never moves back."""
+        self.said = max(self.said, seq)
+        self.pass_over(seq)
+
+    def pass_over(self, seq: int) -> None:
+        """The same, of what the client does not know."""
         with self._lock:
             self.position = max(self.position, seq)
             while self._entries and self._entries[0].seq <= self.position:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from outbox.errors import CursorMismatch, HistoryLost, InvalidStart, LogReplaced
 from outbox.gateway.answers import Refusal, answer, refusal_of
 from outbox.gateway.asked import Gone
 
@@ -55,14 +56,21 @@ def _answering(endpoint: Endpoint) -> Endpoint:
         except Gone:
             return Response(status_code=499)  # nobody gets it
         except Exception as error:  # noqa: BLE001  # an answer is due; what nobody foresaw is logged, whole
-            return answer(refused(error))
+            hides = "outbox.caller" in request.scope and request.scope["outbox.caller"].scope.hides
+            return answer(refused(error, hides=hides))
 
     return answering
 
 
-def refused(error: Exception) -> Refusal:
-    """Makes a refusal of any error. What nobody foresaw is logged, and the client is told nothing of it."""
+def refused(error: Exception, *, hides: bool) -> Refusal:
+    """Makes a refusal of any error. What nobody foresaw is logged, and the client is told nothing of it.
+
+    hides: whether the client does not see every record: then it is not told which seqs the log has, either.
+    """
     refusal = refusal_of(error)
+    if hides and isinstance(error, HistoryLost | InvalidStart | LogReplaced | CursorMismatch):
+        assert refusal is not None
+        refusal = Refusal(refusal.status, refusal.code, "the log does not hold what comes next here")
     if refusal is None:
         level = logging.WARNING if isinstance(error, PyMongoError) else logging.ERROR
         logger.log(level, "the gateway could not answer a call", exc_info=error)

@@ -73,6 +73,8 @@ class ConsumerCalls:
         body = await asked.document(request)
         asked.only(body, "start", "types")
         start, types = asked.start(body.get("start")), asked.types(body.get("types"))
+        if component.caller.scope.hides and isinstance(start, int):  # whether there is one would count what is hidden
+            raise asked.bad("start: 'earliest', 'latest' or a date, for this token does not see every record")
         is_new = await self.components.register(component, start, types)
         return Json(await self._shown(component), 201 if is_new else 200)
 
@@ -91,7 +93,7 @@ class ConsumerCalls:
             "paused": stored.is_paused,
         }
         if component.caller.scope.hides:  # the numbers in between count what is hidden
-            position = 0 if running is None else running.window.position
+            position = 0 if running is None else running.window.said
             return {**shown, "position": position or None, "head": None, "lag": None, "headroom": None}
         position = max(stored.position, 0 if running is None else running.window.position)
         status = await self.components.call(self._orders.status)
@@ -115,17 +117,20 @@ class ConsumerCalls:
         asked.only(body, "seq")
         seq = asked.seq(body.get("seq"), "seq")
         if (running := self.components.running(component)) is not None:
-            await self.acknowledge_up_to(running, seq)
+            await self.acknowledge_up_to(running, seq, hides=component.caller.scope.hides)
         else:
             async with self.components.connected(component) as running:
-                await self.acknowledge_up_to(running, seq)
+                await self.acknowledge_up_to(running, seq, hides=component.caller.scope.hides)
         return Response(status_code=204)
 
-    async def acknowledge_up_to(self, running: Running, seq: int) -> None:
+    async def acknowledge_up_to(self, running: Running, seq: int, *, hides: bool) -> None:
         """Counts all up to a seq as delivered. Raises Refusal for one that the log has not yet."""
         window = running.window
-        if seq > max(window.read_to, window.position) and seq > await self.components.call(self._orders.log.head):
-            raise asked.bad(f"seq {seq} was never given: it is beyond the newest record")
+        if seq > max(window.read_to, window.position):
+            head = await self.components.call(self._orders.log.head)
+            if seq > head and not hides:
+                raise asked.bad(f"seq {seq} was never given: it is beyond the newest record")
+            seq = min(seq, head)  # of who is not to learn where that is
         window.acknowledge(seq)
         running.wake()
 
@@ -137,15 +142,15 @@ class ConsumerCalls:
         async with AsyncExitStack() as things:
             running = await things.enter_async_context(self.components.connected(component))
             if after is not None:
-                await self.acknowledge_up_to(running, after)
-            return EventStream(RegisteredFeed(running, component.caller.scope), things.pop_all())
+                await self.acknowledge_up_to(running, after, hides=component.caller.scope.hides)
+            return EventStream(RegisteredFeed(running, component.caller.scope), things.pop_all(), request)
 
     async def records(self, request: Request) -> Response:
         """Gives the next records; `after` acknowledges."""
         component, poll = self.component(request), Poll.of(request)
         async with self.components.connected(component) as running:
             if poll.after is not None:
-                await self.acknowledge_up_to(running, poll.after)
+                await self.acknowledge_up_to(running, poll.after, hides=component.caller.scope.hides)
             head, oldest = await self.components.call(self._ends)
             portion = await asked.while_there(request.receive, _portion(running, poll, head, self.components))
             head = max(head, running.window.read_to, running.window.position)
@@ -164,7 +169,7 @@ async def _portion(running: Running, poll: Poll, head: int, components: Componen
             running.check()
         portion = window.take(window.position, poll.types, poll.limit)
         if portion.passed > window.position and poll.types is not None:
-            window.acknowledge(portion.passed)  # what a filter passes over counts as delivered
+            window.pass_over(portion.passed)  # what a filter passes over counts as delivered
         now = loop.time()
         is_there = max(window.read_to, window.position) >= head or now >= caught_up or running.is_paused
         if portion.is_full or components.is_closing or (is_there and (portion.entries or now >= due)):
@@ -175,7 +180,7 @@ async def _portion(running: Running, poll: Poll, head: int, components: Componen
 def _answer(portion: Portion, poll: Poll, running: Running, head: int, oldest: int, *, hides: bool) -> Response:
     next_, ends = portion.next, b'"head":%d,"oldest":%d' % (head, oldest)
     if hides:  # what lies between two records of the scope, and behind the last, is not to be counted
-        next_ = portion.entries[-1].seq if portion.entries else max(poll.after or 0, running.window.position)
+        next_ = portion.entries[-1].seq if portion.entries else max(poll.after or 0, running.window.said)
         ends = b'"head":%d,"oldest":null' % max(next_, running.window.newest)
     records = b",".join(entry.json for entry in portion.entries)
     return Json(b'{"records":[%b],"next":%d,%b}' % (records, next_, ends), headers={"Cache-Control": "no-store"})

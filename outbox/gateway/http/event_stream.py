@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -14,6 +15,8 @@ from outbox.gateway.asked import Gone, while_there
 from outbox.gateway.delivery.feeds import Feed, Given
 from outbox.gateway.delivery.window import MOST_RECORDS
 from outbox.gateway.http.call import refused
+
+Check = Callable[[], Awaitable[None]]
 
 HEARTBEAT_SECONDS = 15.0
 STALLED_SECONDS = 1.0
@@ -28,8 +31,10 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, things: AsyncExitStack) -> None:
+    def __init__(self, feed: Feed, things: AsyncExitStack, request: Request) -> None:
         self._feed = feed
+        self._check: Check = request.scope["outbox.check"]
+        self._hides: bool = request.scope["outbox.caller"].scope.hides
         self._things = things
         self.status_code = 200
         self.background = None
@@ -45,21 +50,25 @@ class EventStream(Response):
 
     async def _sent(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async for chunk in events(self._feed):
+        async for chunk in events(self._feed, self._check, hides=self._hides):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
-async def events(feed: Feed) -> AsyncIterator[bytes]:
-    """Makes the text of the stream. An error ends it, and is its last event."""
+async def events(feed: Feed, check: Check, *, hides: bool) -> AsyncIterator[bytes]:
+    """Makes the text of the stream. An error ends it, and is its last event.
+
+    check: raises for a client that may be given no more. hides: see outbox.gateway.http.call.refused.
+    """
     yield RETRY
     loop = asyncio.get_running_loop()
     while True:
         seconds = STALLED_SECONDS if feed.is_stalled else HEARTBEAT_SECONDS
         try:
             given = await feed.more(MOST_RECORDS, loop.time() + seconds)
+            await check()
         except Exception as error:  # noqa: BLE001  # it is told, and what nobody foresaw is logged
-            yield _event("end", refused(error).body)
+            yield _event("end", refused(error, hides=hides).body)
             return
         if given is not None:
             yield _records(given)

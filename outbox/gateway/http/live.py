@@ -34,7 +34,9 @@ class LiveCalls:
         types = asked.types(given.get("types"))
         self._components.check_open()
         await self._components.call(partial(self._live.begin, asyncio.get_running_loop()))
-        if after is not None and after > self._live.head:
+        if after is not None and after > self._live.head and caller.scope.hides:
+            after = self._live.head  # of who is not to learn where that is
+        elif after is not None and after > self._live.head:
             raise asked.bad(f"seq {after} was never given: it is beyond the newest record")
         return LiveFeed(self._live, caller.scope, types, self._live.head if after is None else after)
 
@@ -67,4 +69,5 @@ class LiveCalls:
         """Gives what comes as Server-Sent Events."""
         asked.only(request.query_params, "types")
         after = asked.seq_text(request.headers.get("last-event-id") or None, "Last-Event-ID")
-        return EventStream(await self.feed(request, after, request.query_params), AsyncExitStack())
+        feed = await self.feed(request, after, request.query_params)
+        return EventStream(feed, AsyncExitStack(), request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -16,10 +17,11 @@ from outbox.gateway.answers import Refusal, answer
 from outbox.gateway.delivery.feeds import Feed, Given, RegisteredFeed
 from outbox.gateway.delivery.window import MOST_RECORDS
 from outbox.gateway.http.call import refused
-from outbox.gateway.http.consumers import ConsumerCalls
+from outbox.gateway.http.consumers import ConsumerCalls, caller_of
 from outbox.gateway.http.live import LiveCalls
 
-_WAKE_SECONDS = 60.0
+_WAKE_SECONDS = 15.0
+"""So often it is looked whether the client may still be given anything."""
 _POLICY, _RESTART = 1008, 1012
 
 
@@ -53,7 +55,7 @@ class SocketCalls:
             feed = RegisteredFeed(running, component.caller.scope)
 
             async def acknowledge(seq: int) -> None:
-                await self._consumers.acknowledge_up_to(running, seq)
+                await self._consumers.acknowledge_up_to(running, seq, hides=component.caller.scope.hides)
 
             await _Socket(socket, feed, self._most_bytes, acknowledge).serve()
 
@@ -73,7 +75,7 @@ class SocketCalls:
 
 
 async def _deny(socket: WebSocket, error: Exception) -> None:
-    response: Response = answer(refused(error))
+    response: Response = answer(refused(error, hides=caller_of(socket).scope.hides))
     await socket.send_denial_response(response)
 
 
@@ -87,6 +89,8 @@ class _Socket:
         self._feed = feed
         self._most_bytes = most_bytes
         self._acknowledge = acknowledge
+        self._check: Callable[[], Awaitable[None]] = socket.scope["outbox.check"]
+        self._hides = caller_of(socket).scope.hides
         self._credits = 0
         self._in_flight: deque[int] = deque()
         self._batches = 0
@@ -104,7 +108,7 @@ class _Socket:
         except (WebSocketDisconnect, TimeoutError):  # the client has gone, or takes nothing
             pass
         except Exception as error:  # noqa: BLE001  # it is told, and what nobody foresaw is logged
-            await self._end(refused(error))
+            await self._end(refused(error, hides=self._hides))
         finally:
             for task in tasks:
                 task.cancel()
@@ -140,12 +144,19 @@ class _Socket:
                 self._in_flight.popleft()
             free = self._credits - len(self._in_flight)
             if free <= 0:
-                await self._heard.wait()
-                self._heard.clear()
+                await self._said(loop.time() + _WAKE_SECONDS)
                 continue
             given = await self._feed.more(free, loop.time() + _WAKE_SECONDS)
+            await self._check()
             if given is not None:
                 await self._send(given)
+
+    async def _said(self, until: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self._heard.wait()
+        self._heard.clear()
+        await self._check()
 
     async def _send(self, given: Given) -> None:
         if given.skipped != 0:

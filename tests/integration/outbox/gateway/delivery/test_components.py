@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from outbox import Outbox
+from outbox.archive import Archive
 from outbox.gateway.limits import Limits
+from tests.actors.archiving import run_once
 from tests.actors.gateway import Served, gateway, totals
 from tests.actors.order_service import MESSAGES
 from tests.waiting import wait_until
@@ -88,3 +91,14 @@ def test_a_reset_leaves_the_types_as_they_were(served: Served, name: str) -> Non
     served.orders.consumer(f"anonymous.{name}").reset("earliest")
 
     assert served.client.get(f"/v1/consumers/{name}").json()["types"] == ["order.cancelled"]
+
+
+def test_with_an_archive_a_consumer_begins_with_what_that_has(orders: Outbox, name: str, tmp_path: Path) -> None:
+    archive = Archive(str(tmp_path))
+    with gateway(orders, archive=archive) as served:
+        last = served.put(1)
+        run_once(orders, archive)
+        served.client.put(f"/v1/consumers/{name}", json={"start": "earliest"})
+        answer = served.poll(name, limit=1000)
+
+    assert [each["seq"] for each in answer["records"]] == list(range(1, last + 1))

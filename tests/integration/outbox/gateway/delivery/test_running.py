@@ -49,8 +49,9 @@ def test_a_start_that_is_none_is_told_to_who_waits(orders: Outbox, name: str) ->
 
 def test_a_second_one_is_told_that_another_works(orders: Outbox, name: str) -> None:
     async def main() -> None:
-        first, second = begun(orders, name), begun(orders, name)
+        first = begun(orders, name)
         await first.begun(name, 10)
+        second = begun(orders, name)
         with pytest.raises(Refusal, match="another connection"):
             await second.begun(name, 0.5)
         await ended(second)

@@ -9,6 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from outbox.errors import HistoryLost
 from outbox.gateway.answers import Json
 from outbox.gateway.http.call import Call, refused
 
@@ -23,7 +24,7 @@ def test_its_route_takes_its_method_alone() -> None:
 
 def test_of_what_nobody_foresaw_the_client_is_told_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "outbox"):
-        refusal = refused(ValueError("a secret"))
+        refusal = refused(ValueError("a secret"), hides=False)
 
     assert (refusal.status, refusal.code) == (500, "internal")
     assert "secret" not in str(refusal)
@@ -38,3 +39,11 @@ def test_what_a_call_raises_is_answered() -> None:
     scope = {"type": "http", "method": "GET", "path": "/a", "headers": []}
 
     assert asyncio.run(route.endpoint(Request(scope))).status_code == 500
+
+
+def test_who_does_not_see_every_record_is_not_told_which_seqs_there_are() -> None:
+    refusal = refused(HistoryLost(3, 9), hides=True)
+
+    assert (refusal.status, refusal.code) == (410, "history_lost")
+    assert refusal.body.keys() == {"error", "detail"}
+    assert "9" not in str(refusal)

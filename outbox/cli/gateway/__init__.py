@@ -1,0 +1,1 @@
+"""The commands of the gateway: serving it, and saying who may call."""

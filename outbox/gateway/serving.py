@@ -1,0 +1,74 @@
+"""Serves a gateway by uvicorn, until the process is told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from outbox.errors import InvalidArgument
+from outbox.gateway.limits import Limits
+
+END_SECONDS = 10
+"""So long connections that do not end are waited for."""
+PING_SECONDS = 15.0
+"""So often a WebSocket is asked whether its client is still there."""
+SILENT_SECONDS = 60
+"""So long a client may leave what is sent to it unanswered, by TCP: it was unplugged."""
+_OWN_NAMES = ["localhost", "127.0.0.1", "[::1]", "::1"]
+
+
+def is_loopback(host: str) -> bool:
+    """Tells whether only this machine can connect there."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def check_bind(host: str, *, has_tokens: bool) -> None:
+    """Raises InvalidArgument for an address that others can connect to, while there are no tokens."""
+    if not has_tokens and not is_loopback(host):
+        raise InvalidArgument(
+            f"--host {host}: others could read and post there, for there are no tokens. Make one with "
+            "`outbox token add NAME --tokens FILE` and give --tokens FILE, or keep to 127.0.0.1"
+        )
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Listens there. Raises InvalidArgument."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        made = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InvalidArgument(f"--host {host} --port {port}: {error.strerror or error}") from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # what is accepted has it, too; elsewhere the system's own time counts
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SECONDS * 1000)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return made
+
+
+class GatewayServer(uvicorn.Server):
+    """Is uvicorn's server, which tells clients to come back before it waits for their connections."""
+
+    def __init__(self, app: Starlette, limits: Limits, *, only_own_names: bool) -> None:
+        """only_own_names: a page whose name leads here is refused, for a browser sends it anywhere."""
+        served: Any = TrustedHostMiddleware(app, allowed_hosts=_OWN_NAMES) if only_own_names else app
+        super().__init__(
+            uvicorn.Config(
+                served, log_config=None, access_log=False, lifespan="on", server_header=False, proxy_headers=False,
+                ws="websockets-sansio", ws_max_size=limits.request_bytes, ws_ping_interval=PING_SECONDS,
+                ws_ping_timeout=PING_SECONDS, ws_per_message_deflate=False, timeout_graceful_shutdown=END_SECONDS,
+            )
+        )  # fmt: skip
+        self._leave: Callable[[], None] = app.state.gateway.leave
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._leave()
+        await super().shutdown(sockets)

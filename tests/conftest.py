@@ -23,6 +23,7 @@ import relay
 from outbox.embedded.child_process import ChildProcess
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
+from outbox.messages.documents import plan
 from relay.encoding import encoder
 from tests.distribution import pytest_collection_modifyitems, pytest_xdist_auto_num_workers
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
@@ -86,14 +87,25 @@ def mongo(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def native() -> None:
-    """The compiled encoder. In CI it must have been built, unless there is nothing to build it with."""
-    if not encoder.is_native():
+    """The relay's compiled encoder."""
+    need_built("relay.encoding._encoder", encoder.is_native())
+
+
+@pytest.fixture(scope="session")
+def writer() -> None:
+    """The compiled writer of messages."""
+    need_built("outbox.messages.documents._writer", plan.is_native())
+
+
+def need_built(name: str, is_built: bool) -> None:
+    """Skips the test of what is not built. In CI it must have been, unless there is nothing to build it with."""
+    if not is_built:
         compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
         if CI and shutil.which(compiler) is not None:
-            pytest.fail(f"relay.encoding._encoder was not built, and there is {compiler}")
-        pytest.skip("relay.encoding._encoder is not built: pip install -e .")
+            pytest.fail(f"{name} was not built, and there is {compiler}")
+        pytest.skip(f"{name} is not built: pip install -e .")
 
 
 @pytest.fixture

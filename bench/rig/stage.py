@@ -130,6 +130,16 @@ def plain(database: Database[dict[str, Any]], name: str = "plain") -> Collection
     return database.create_collection(name).with_options(write_concern=WriteConcern("majority"))
 
 
+def twin(outbox: Outbox) -> Collection[dict[str, Any]]:
+    """A collection with the validator and the index of staging, written as safely."""
+    collections = outbox.collections
+    info = collections.info(collections.staging.name)
+    assert info is not None
+    made = collections.database.create_collection("twin", validator=info.options["validator"])
+    made.create_index("at")
+    return made.with_options(write_concern=WriteConcern("majority"))
+
+
 def capped(database: Database[dict[str, Any]], size: int) -> Collection[dict[str, Any]]:
     """A log without a validator, written as safely as the log is."""
     made = database.create_collection(CAPPED, capped=True, size=size)

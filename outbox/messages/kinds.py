@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Mapping
 from typing import Any, Protocol
-
-from bson.raw_bson import RawBSONDocument
 
 from outbox.errors import InvalidMessageClass
 from outbox.messages.dialects import Schema
@@ -41,8 +40,8 @@ class Kind(Protocol):
     def json_schema(self, cls: Any) -> Schema:
         """Makes the JSON Schema 2020-12 of the value on Kafka. Raises as `check`."""
 
-    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
-        """Checks a message, and returns its data twice: as values, and encoded.
+    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[Mapping[str, Any], bytes]:
+        """Checks a message, and returns its data twice: the values that a key may be, by stored names; and encoded.
 
         Raises InvalidMessage, also for a value that JSON does not have.
         """

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import bson
 from bson import ObjectId
-from bson.raw_bson import RawBSONDocument
 
 from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
 from outbox.messages.compaction import KEY, KEY_TYPES, compaction_id, key_text
@@ -56,8 +55,8 @@ class MessageTypes:
         self.names: tuple[str, ...] = tuple(self._classes)
         """The type names, in the order given."""
 
-    def encode(self, message: object) -> tuple[str, str | None, RawBSONDocument]:
-        """Returns the message's type, key and data, checked as its class says.
+    def encode(self, message: object) -> tuple[str, str | None, bytes]:
+        """Returns the message's type, key and data as BSON, checked as its class says.
 
         Raises UnknownMessage for a class not given here, InvalidMessage for values that cannot be stored.
         """
@@ -70,7 +69,7 @@ class MessageTypes:
         data, encoded = declaration.kind.encode(message, declaration.type, strict=declaration.strict)
         return declaration.type, self._key(declaration, data), encoded
 
-    def _key(self, declaration: Declaration, data: dict[str, Any]) -> str | None:
+    def _key(self, declaration: Declaration, data: Mapping[str, Any]) -> str | None:
         if declaration.key is None:
             return None
         key = data.get(self._keys[declaration.type])
@@ -86,9 +85,7 @@ class MessageTypes:
             )
         return key_text(key)
 
-    def compaction_id(
-        self, type: str, key: str | None, headers: Mapping[str, str], data: RawBSONDocument | None
-    ) -> str | None:
+    def compaction_id(self, type: str, key: str | None, headers: Mapping[str, str], data: bytes | None) -> str | None:
         """Returns the id that an encoded message is the newest of; None for a type that is not compacted.
 
         Raises InvalidMessage when it has no value.
@@ -96,7 +93,7 @@ class MessageTypes:
         compaction = self.compactions.get(type)
         if compaction is None:
             return None
-        fields = None if data is None or compaction == KEY else bson.decode(data.raw, DECODED)
+        fields = None if data is None or compaction == KEY else bson.decode(data, DECODED)
         id = compaction_id(compaction, key, headers, fields)
         if id is None:
             raise InvalidMessage(

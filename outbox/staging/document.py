@@ -11,11 +11,10 @@ import bson
 from bson import ObjectId, Timestamp
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 
 from outbox.log.batch import LARGEST_MESSAGE
 from outbox.mongo.elements import DATE, DOCUMENT, NULL, OBJECT_ID, TEXT, TIMESTAMP, Element, elements
-from outbox.mongo.elements import document as compose
+from outbox.mongo.elements import document as joined
 
 ENCODED: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
 
@@ -40,32 +39,33 @@ _TOO_LARGE = 10334  # BSONObjectTooLarge
 def encode(
     id: ObjectId, created: int, type: str, key: str | None, headers: Mapping[str, str], data: Mapping[str, Any] | None
 ) -> bytes:
-    """Encodes one staging document. `created` is in milliseconds since the epoch; the server fills in `at`.
+    """Encodes one staging document. `created` is in milliseconds since the epoch; the server fills in `at`."""
+    encoded = None if data is None else bson.encode(data, codec_options=ENCODED)
+    return compose(id, created, type, key, headers_element(headers), encoded)
 
-    Data that is encoded already, as a RawBSONDocument, is not encoded again.
-    """
-    rest = b"".join(
-        (
-            b"\x02type\0%b" % _text(type),
-            b"\x0akey\0" if key is None else b"\x02key\0%b" % _text(key),
-            b"\x03headers\0%b" % compose(b"\x02%b\0%b" % (name.encode(), _text(headers[name])) for name in headers),
-            b"\x0adata\0\0" if data is None else b"\x03data\0%b\0" % _encoded(data),
-        )
+
+def headers_element(headers: Mapping[str, str]) -> bytes:
+    """Encodes the headers as the field that `compose` takes."""
+    return b"\x03headers\0" + joined(b"\x02%b\0%b" % (name.encode(), _text(headers[name])) for name in headers)
+
+
+def compose(id: ObjectId, created: int, type: str, key: str | None, headers: bytes, data: bytes | None) -> bytes:
+    """Makes one staging document of parts that are encoded already, as `encode` does."""
+    front = (
+        b"\x02type\0%b\x0akey\0" % _text(type)
+        if key is None
+        else b"\x02type\0%b\x02key\0%b" % (_text(type), _text(key))
     )
+    end, data = (b"\x0adata\0\0", b"") if data is None else (b"\0", b"\x03data\0" + data)
+    size = _HEAD.size + len(front) + len(headers) + len(data) + len(end)
     id_name, at_name, created_name = _NAMES
-    size = _HEAD.size + len(rest)
-    return _HEAD.pack(size, id_name, id.binary, at_name, 0, 0, created_name, created) + rest
+    head = _HEAD.pack(size, id_name, id.binary, at_name, 0, 0, created_name, created)
+    return b"".join((head, front, headers, data, end))
 
 
 def _text(text: str) -> bytes:
     encoded = text.encode()
     return b"%b%b\0" % ((len(encoded) + 1).to_bytes(4, "little"), encoded)
-
-
-def _encoded(document: Mapping[str, Any]) -> bytes:
-    if isinstance(document, RawBSONDocument):
-        return bytes(document.raw)
-    return bson.encode(document, codec_options=ENCODED)
 
 
 class Malformed(ValueError):
@@ -144,4 +144,4 @@ def _reordered(document: bytes) -> Staged:
 def document(staged: Staged) -> bytes:
     """Puts a staging document together again, without its stamp."""
     id, created = Element(OBJECT_ID, staged.id), Element(DATE, _CREATED.pack(staged.created))
-    return compose([id.named(b"_id"), created.named(b"created"), staged.rest[:-1]])
+    return joined([id.named(b"_id"), created.named(b"created"), staged.rest[:-1]])

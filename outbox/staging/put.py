@@ -67,13 +67,16 @@ def encode(
     """Encodes the staging document of each message, by its new id. Raises what `Outbox.put` raises without a server."""
     checked = {} if headers is None else checked_headers(headers)
     created = time.time_ns() // 1_000_000
+    of_all = staging.headers_element(checked)
     documents = {}
     for message in messages:
         id = ObjectId()
         type, key, own, data = _encoded(message, checked, types)
         check_key(type, key)
-        check_key(type, types.compaction_id(type, key, own, data), "compaction id")
-        document = staging.encode(id, created, type, key, own, data)
+        if type in types.compactions:
+            check_key(type, types.compaction_id(type, key, own, data), "compaction id")
+        headers_element = of_all if own is checked else staging.headers_element(own)
+        document = staging.compose(id, created, type, key, headers_element, data)
         if len(document) > max_message_bytes:
             raise MessageTooLarge(
                 f"a {type!r} with key {key!r} takes {len(document)} bytes, more than max_message_bytes="
@@ -86,7 +89,7 @@ def encode(
 
 def _encoded(
     message: object, headers: dict[str, str], types: MessageTypes
-) -> tuple[str, str | None, dict[str, str], RawBSONDocument | None]:
+) -> tuple[str, str | None, dict[str, str], bytes | None]:
     if not isinstance(message, Tombstone):
         type, key, data = types.encode(message)
         return type, key, headers, data

@@ -43,7 +43,7 @@ class Conversion(NamedTuple):
 
 
 _WAYS = ("validate", "_validate", "_validate_choices", "to_mongo", "to_python", "_to_mongo_safe_call")
-_LISTED, _NAMED = (fields.ListField, fields.EmbeddedDocumentListField), (fields.DictField, fields.MapField)
+LISTED, _NAMED = (fields.ListField, fields.EmbeddedDocumentListField), (fields.DictField, fields.MapField)
 _LISTS = frozenset({list, tuple, BaseList, EmbeddedDocumentList})
 _DICTS = frozenset({dict, BaseDict})
 _ANY = frozenset({str, int, bool, type(None), datetime, ObjectId, UUID})
@@ -51,8 +51,8 @@ _ANY = frozenset({str, int, bool, type(None), datetime, ObjectId, UUID})
 
 def conversion(field: Any, document: Callable[[type], Convert]) -> Conversion:
     """Compiles a field. `document` does so for a class inside it. Raises NotCompiled."""
-    base = _base(field)
-    if base in _LISTED:
+    base = base_of(field)
+    if base in LISTED:
         return Conversion(None, _list(field, document))
     if base in _NAMED:
         return Conversion(None, _dict(field, document))
@@ -72,7 +72,7 @@ def conversion(field: Any, document: Callable[[type], Convert]) -> Conversion:
     raise NotCompiled
 
 
-def _base(field: Any) -> type:
+def base_of(field: Any) -> type:
     """Returns the class of mongoengine's whose way the field goes. Raises NotCompiled when it goes its own."""
     base: type = next(each for each in type(field).__mro__ if each.__module__.startswith("mongoengine."))
     own = any(getattr(type(field), way, None) is not getattr(base, way, None) or way in vars(field) for way in _WAYS)
@@ -87,7 +87,7 @@ def _refuse(value: Any) -> Any:
 
 def _checked(field: Any, kind: Any) -> Convert:
     """Takes values of one type, within the field's bounds."""
-    choices = _choices(field)
+    choices = choices_of(field)
     least, most = getattr(field, "min_value", None), getattr(field, "max_value", None)
     shortest, longest = getattr(field, "min_length", None), getattr(field, "max_length", None)
     matches = None if getattr(field, "regex", None) is None else field.regex.match
@@ -108,7 +108,7 @@ def _checked(field: Any, kind: Any) -> Convert:
     return convert
 
 
-def _choices(field: Any) -> frozenset[Any] | None:
+def choices_of(field: Any) -> frozenset[Any] | None:
     if not field.choices:
         return None
     if not isinstance(field.choices, (list, tuple, set, frozenset)):
@@ -177,7 +177,7 @@ def _bytes(field: Any) -> Convert:
 
 
 def _enum(field: Any) -> Convert:
-    choices = _choices(field) or frozenset()
+    choices = choices_of(field) or frozenset()
     members = (choice for choice in choices if isinstance(choice, field._enum_cls))
     stored = {member: member.value for member in members if type(member.value) in (str, int)}
     checked = _checked(field, field._enum_cls)
@@ -266,5 +266,5 @@ _LEAVES = (
     *(fields.MultiPointField, fields.MultiLineStringField, fields.MultiPolygonField),
 )
 """Field classes whose values are left to mongoengine, one by one."""
-COMPILED = frozenset({*_KINDS, *_CONVERTED, *_LEAVES, *_LISTED, *_NAMED, fields.EmbeddedDocumentField})
+COMPILED = frozenset({*_KINDS, *_CONVERTED, *_LEAVES, *LISTED, *_NAMED, fields.EmbeddedDocumentField})
 """All field classes that `conversion` compiles."""

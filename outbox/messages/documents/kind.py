@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import bson
-from bson.raw_bson import RawBSONDocument
 from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]  # mongoengine ships no types
 from mongoengine.errors import (  # type: ignore[import-untyped]  # as above
     FieldDoesNotExist,
@@ -22,10 +22,9 @@ from outbox.messages.documents import fields as document_fields
 from outbox.messages.documents.conversions import Unsure
 from outbox.messages.documents.decoding import Decoder
 from outbox.messages.documents.exact import changes, is_exact, keep_in_all
-from outbox.messages.documents.plan import Plans
+from outbox.messages.documents.plan import Plans, as_bson
 from outbox.messages.kinds import Kind, NotDefined
 from outbox.messages.not_json import check_json
-from outbox.mongo.codec import DECODED
 
 KEY_FIELDS = (fields.StringField, fields.IntField, fields.ObjectIdField, fields.UUIDField)
 
@@ -86,18 +85,18 @@ class DocumentKind:
     def json_schema(self, cls: Any) -> Schema:
         return document_fields.json_schema(cls)
 
-    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
+    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[Mapping[str, Any], bytes]:
         try:
-            return _encoded(self._plans.data_of(message))
+            return self._plans.encoded(message)
         except (Unsure, AssertionError, *_REFUSALS):
             pass  # mongoengine decides, and says why
         return self._encode(message, type, strict=strict)
 
-    def _encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
+    def _encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], bytes]:
         """Lets mongoengine check the message, and make its data."""
         try:
             message.validate()
-            data, encoded = _encoded(message.to_mongo())
+            data, encoded = as_bson(message.to_mongo())
             changed = _changed(message, strict=strict)
         except OverflowError as error:
             raise InvalidMessage(f"{type}: {error} (integers are 64 bits wide)") from error
@@ -126,11 +125,6 @@ class DocumentKind:
             return key_text(field.to_mongo(converted))
         except (ValidationError, TypeError, ValueError, ArithmeticError) as error:
             raise ValueError(str(error) or type(error).__name__) from error
-
-
-def _encoded(data: dict[str, Any]) -> tuple[dict[str, Any], RawBSONDocument]:
-    data.pop("_cls", None)  # the type says which class it is, also after the class is renamed
-    return data, RawBSONDocument(bson.encode(data, codec_options=DECODED))
 
 
 def _changed(message: Any, *, strict: bool) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import bson
-from bson.raw_bson import RawBSONDocument
 from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 
 from outbox.errors import InvalidMessage, InvalidMessageClass
@@ -65,10 +64,10 @@ class ModelKind:
         head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__}
         return {**head, **self._form(cls).schema(JSON)}
 
-    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
+    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], bytes]:
         try:
             data = self._form(message.__class__).encode(message)
-            encoded = RawBSONDocument(bson.encode(data, codec_options=DECODED))
+            encoded = bson.encode(data, codec_options=DECODED)
         except Unfit as error:
             raise InvalidMessage(f"{type}: {error}") from None
         except (bson.errors.BSONError, OverflowError, ValueError, TypeError, RecursionError) as error:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import bson
-from bson.raw_bson import RawBSONDocument
 
 from outbox.errors import InvalidMessage, InvalidMessageClass
 from outbox.messages.compaction import KEY_TYPES, key_text
@@ -100,7 +99,7 @@ class PlainKind:
         head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__}
         return {**head, **translated(cls._outbox_schema)}
 
-    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], RawBSONDocument]:
+    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], bytes]:
         try:
             encoded = bson.encode(message, codec_options=DECODED)
             data = bson.decode(encoded, DECODED)
@@ -110,7 +109,7 @@ class PlainKind:
         if isinstance(found, str):
             raise InvalidMessage(f"{type}: {found}")
         check_json(type, data)
-        return data, RawBSONDocument(encoded)
+        return data, encoded
 
     def decode(self, cls: Any, data: dict[str, Any]) -> Any:
         return cls(data)

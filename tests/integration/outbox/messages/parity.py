@@ -60,9 +60,7 @@ class Pair:
 
     def data(self, value: Any) -> RawBSONDocument:
         """Through the client. Raises one of REFUSED."""
-        encoded = self.types.encode(self.declared.build(value))[2]
-        assert encoded is not None
-        return encoded
+        return RawBSONDocument(self.types.encode(self.declared.build(value))[2])
 
     def insert(self, data: Any) -> None:
         """Past the client. Raises WriteError."""

@@ -67,7 +67,7 @@ def test_encoding_gives_type_key_and_data_under_their_stored_names() -> None:
     type, key, data = TYPES.encode(OrderPlaced(order_id="42", total="9.90", lines=[Line(sku="a", count=2)]))
 
     assert (type, key) == ("order.placed", "42")
-    assert bson.decode(data.raw) == {
+    assert bson.decode(data) == {
         "id": "42", "total": bson.Decimal128("9.90"), "lines": [{"sku": "a", "n": 2}], "tags": {}, "free": {}
     }  # fmt: skip
 
@@ -167,7 +167,7 @@ def test_the_clean_method_of_a_class_refuses_and_changes_messages() -> None:
 
     types = MessageTypes([Cleaned])
 
-    assert dict(types.encode(Cleaned(a=1))[2]) == {"a": 5}
+    assert bson.decode(types.encode(Cleaned(a=1))[2]) == {"a": 5}
     with pytest.raises(InvalidMessage, match="a is 0"):
         types.encode(Cleaned(a=0))
 
@@ -208,7 +208,7 @@ orders = st.builds(
 def test_a_message_comes_back_equal_through_bson(order: OrderPlaced) -> None:
     type_name, _key, data = TYPES.encode(order)
 
-    again = TYPES.decode(type_name, bson.decode(bson.encode(data, codec_options=DECODED), DECODED))
+    again = TYPES.decode(type_name, bson.decode(data, DECODED))
 
     assert isinstance(again, OrderPlaced)
     assert stored(again) == stored(order)

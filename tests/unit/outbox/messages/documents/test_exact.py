@@ -56,7 +56,7 @@ def _class(field: Any, **options: Any) -> Any:
 
 
 def _stored(cls: Any, instance: Any) -> Any:
-    return bson.decode(MessageTypes([cls]).encode(instance)[2].raw, DECODED)["v"]
+    return bson.decode(MessageTypes([cls]).encode(instance)[2], DECODED)["v"]
 
 
 CHANGED = [

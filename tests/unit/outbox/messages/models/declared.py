@@ -24,7 +24,7 @@ def stored(one: BaseModel) -> dict[str, Any]:
     """Returns what is stored of a message."""
     encoded = MessageTypes([type(one)]).encode(one)[2]
     assert encoded is not None
-    return bson.decode(encoded.raw, DECODED)
+    return bson.decode(encoded, DECODED)
 
 
 def read(cls: Any, data: dict[str, Any]) -> Any:

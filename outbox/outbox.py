@@ -62,6 +62,11 @@ class Outbox(Reading):
         self._pid = os.getpid()
         self._closed = False
 
+    @property
+    def declared(self) -> Declared:
+        """What its message classes ask of staging."""
+        return Declared(self._types, self._max_message_bytes)
+
     @outside_bound_session
     @patient
     def create(self) -> None:
@@ -72,7 +77,7 @@ class Outbox(Reading):
         UnsupportedServer, and pymongo's errors.
         """
         self.check_usable()
-        creation.create(self.collections, Declared(self._types, self._max_message_bytes), self._capacity)
+        creation.create(self.collections, self.declared, self._capacity)
         self._putter.forget()
 
     @overload

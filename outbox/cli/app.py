@@ -24,6 +24,7 @@ try:
     from outbox.cli.application import OWN_CODES, App, check_types, full_name, opened
     from outbox.cli.archive import archive
     from outbox.cli.dead import dead
+    from outbox.cli.doctor import doctor
     from outbox.cli.exit_codes import UNEXPECTED, exit_codes
     from outbox.cli.gateway.serve import serve
     from outbox.cli.gateway.tokens import token
@@ -61,6 +62,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # as markup, a help text would lose its brackets
 )
+app.command()(doctor)
 app.add_typer(readers, name="readers")
 app.add_typer(dead, name="dead")
 app.add_typer(archive, name="archive")

@@ -46,7 +46,7 @@ def staging_causes(collections: Collections, declared: Declared) -> Iterator[str
             yield "a new outbox needs at least one message class: Outbox(…, messages=[OrderPlaced])"
         merge({}, declared.schemas)  # raises for names that Kafka takes for the same
         return
-    wanted = _wanted_validator(options, declared)
+    wanted = wanted_validator(options, declared)
     if schemas_of(options.get("validator", {})):
         return
     # It has no validator of ours: a restore left it, or an old version's put into a dropped outbox. It is taken over if
@@ -72,7 +72,7 @@ def create_staging(collections: Collections, declared: Declared, lock: SchemaLoc
         validator = staging_validator(declared.schemas, declared.max_message_bytes, declared.compactions)
         create_collection(collections, name, validator=validator, validationAction="error")
     else:
-        live, wanted = options.get("validator", {}), _wanted_validator(options, declared)
+        live, wanted = options.get("validator", {}), wanted_validator(options, declared)
         if live != wanted or options.get("validationAction", "error") != "error":
             _change_validator(collections, wanted, lock)
         if not schemas_of(live):
@@ -87,7 +87,7 @@ def create_staging(collections: Collections, declared: Declared, lock: SchemaLoc
         collections.staging.create_index("at")
 
 
-def _wanted_validator(options: Document, declared: Declared) -> Document:
+def wanted_validator(options: Document, declared: Declared) -> Document:
     """Makes the validator for what staging accepts now and what is declared. Raises IncompatibleOutbox."""
     live = options.get("validator", {})
     size = max(declared.max_message_bytes, max_message_bytes_of(live) or 0)

@@ -10,6 +10,7 @@ try:
 
     from outbox.cli.terminal import escape_the_unprintable
     from outbox.cli.version import version_option
+    from relay.cli.checking.doctor import doctor
     from relay.cli.cursor import cursor, pause, resume
     from relay.cli.dead import dead
     from relay.cli.demo import demo
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # as markup, the `[kafka]` of a help text would vanish
 )
-for command in (demo, run, replay, status, health, pause, resume):
+for command in (demo, run, replay, status, health, doctor, pause, resume):
     app.command(cls=Command)(command)
 app.add_typer(cursor, name="cursor")
 app.add_typer(dead, name="dead")

@@ -77,14 +77,18 @@ class KafkaSink:
     def unreachable(self, seconds: float) -> str:
         """Says why no broker answers within so many seconds; "" when one does. Thread-safe; by a client of its own."""
         with self._probing:
-            if self._probe is None:
-                self._probe = self._client(AdminClient, {})
             try:
                 # Of one topic, which may be missing: a cluster may have thousands.
-                self._probe.list_topics(self._topic or "mongo-outbox.cursors", timeout=seconds)
+                self.admin().list_topics(self._topic or "mongo-outbox.cursors", timeout=seconds)
             except KafkaException as error:
                 return f"Kafka at {self.bootstrap} does not answer: {self._secrets.hide(error.args[0].str())}"
         return ""
+
+    def admin(self) -> AdminClient:
+        """Returns a client for looking at the brokers, made once. Raises InvalidSettings."""
+        if self._probe is None:
+            self._probe = self._client(AdminClient, {})
+        return self._probe
 
     def open(self, acknowledged: Callable[[int], object]) -> None:
         """See Sink.open."""

@@ -1,0 +1,67 @@
+"""The command `relay doctor`: looks for what is wrong on both sides of a relay."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated
+
+import typer
+
+from outbox import Outbox
+from outbox.cli.doctor import end, show
+from outbox.doctor.collections import OutboxExamination
+from outbox.doctor.finding import Check, Finding, examined
+from outbox.doctor.server import ServerExamination
+from relay.cli.exit_codes import exit_codes
+from relay.cli.options import AsJson, Config, Database, Mongo, Name, OutboxName, opened_outboxes
+from relay.cli.run import RELAYING
+from relay.cli.settings import OutboxSettings, Settings, load
+
+
+def doctor(
+    config: Config = None,
+    mongo: Mongo = None,
+    database: Database = None,
+    outbox_name: OutboxName = None,
+    name: Name = None,
+    kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what is wrong: in MongoDB, in the outbox, on Kafka. It changes nothing.
+
+    Each finding says what is so, why it matters, and what mends it. Ends with 1 when one of them is serious.
+    """
+    flags = {
+        "config": config,
+        "mongo": mongo,
+        "database": database,
+        "outbox": outbox_name,
+        "name": name,
+        "kafka": kafka,
+    }
+    with exit_codes(), contextlib.ExitStack() as stack:
+        settings = load({**flags, "kafka": kafka})
+        findings: list[Finding] = []
+        for one, outbox in opened_outboxes(settings, stack):
+            checks = _checks(settings, one, outbox)
+            found = list(examined(checks))
+            show(f"{one.full_name}, relay {one.name!r}", found, len(checks), as_json=as_json)
+            findings += found
+        end(findings)
+
+
+def _checks(settings: Settings, one: OutboxSettings, outbox: Outbox) -> dict[str, Check]:
+    own = OutboxExamination(outbox.collections, None, "APP", RELAYING)
+    checks = {**ServerExamination(outbox.collections).checks(), **own.checks()}
+    if settings.kafka is None or not settings.kafka.strip():
+        return checks
+    from relay.encoding.topics import Topics
+    from relay.kafka.examination import KafkaExamination
+    from relay.kafka.sink import KafkaSink
+
+    topics: dict[str, bool] = {}
+    for type, is_compacted in own.types().items():
+        topic = Topics(one.topic).name(type, outbox=outbox.name, database=one.database)
+        topics[topic] = topics.get(topic, True) and is_compacted
+    kafka = KafkaExamination(KafkaSink(settings.kafka, settings.set), topics, own.largest())
+    return {**checks, **kafka.checks()}

@@ -1,0 +1,49 @@
+"""What the doctor finds on Kafka."""
+
+from __future__ import annotations
+
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but their stub hides them
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from outbox.doctor.finding import examined
+from relay import KafkaSink
+from relay.kafka.examination import KafkaExamination
+from tests.servers.kafka import admin_client, create_topic
+from tests.waiting import wait_until
+
+
+def found(kafka: str, topic: str, *, compacted: bool = False, largest: int | None = None) -> list[str]:
+    examination = KafkaExamination(KafkaSink(kafka), {topic: compacted}, largest)
+    return [each.what for each in examined(examination.checks()) if not each.what.endswith("has one replica")]
+
+
+def test_of_a_topic_that_is_well_only_its_single_replica_is_found(kafka: str, topic: str) -> None:
+    assert found(kafka, topic, largest=1_000_000) == []
+
+
+def test_one_partition_is_found(kafka: str, topic_name: str) -> None:
+    create_topic(kafka, topic_name, partitions=1)
+
+    assert found(kafka, topic_name) == [f"{topic_name} has one partition"]
+
+
+def test_a_limit_below_what_may_be_put_is_found(kafka: str, topic: str) -> None:
+    assert found(kafka, topic, largest=2_000_000) == [f"{topic} has max.message.bytes=1048588"]
+
+
+def test_compacted_types_on_a_topic_that_deletes_are_found(kafka: str, topic: str) -> None:
+    assert found(kafka, topic, compacted=True) == [f"{topic} has cleanup.policy=delete"]
+
+
+def test_a_topic_that_compacts_suits_types_that_are_compacted(kafka: str, topic: str) -> None:
+    entry = ConfigEntry("cleanup.policy", "compact", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = admin_client(kafka)
+    admin.incremental_alter_configs([resource])[resource].result()
+
+    wait_until(lambda: found(kafka, topic, compacted=True) == [], 10, "the broker to have the setting")
+    assert found(kafka, topic) == [f"{topic} has cleanup.policy=compact"]

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from outbox.delivery.ports import Sink, TransactionalSink
+    from relay.encoding.header_names import HeaderNames
+    from relay.encoding.key_from import KeyFrom
+    from relay.encoding.record_format import RecordFormat
     from relay.encoding.topics import Topics
     from relay.errors import (
         CursorInUse,
@@ -36,14 +39,17 @@ __all__ = [
     "CursorMismatch",
     "DeliveryFailed",
     "DeliveryRefused",
+    "HeaderNames",
     "InvalidSettings",
     "KafkaSink",
     "KafkaTransactions",
+    "KeyFrom",
     "LetterCorrupt",
     "LetterTaken",
     "NewTopics",
     "PoisonMessage",
     "ReaderPaused",
+    "RecordFormat",
     "Relay",
     "RelayCollector",
     "RelayError",
@@ -60,14 +66,17 @@ _MODULES = {
     "CursorMismatch": "relay.errors",
     "DeliveryFailed": "relay.errors",
     "DeliveryRefused": "relay.errors",
+    "HeaderNames": "relay.encoding.header_names",
     "InvalidSettings": "relay.errors",
     "KafkaSink": "relay.kafka.sink",
     "KafkaTransactions": "relay.kafka.transactional_sink",
+    "KeyFrom": "relay.encoding.key_from",
     "LetterCorrupt": "relay.errors",
     "LetterTaken": "relay.errors",
     "NewTopics": "relay.kafka.topic_admin",
     "PoisonMessage": "relay.errors",
     "ReaderPaused": "relay.errors",
+    "RecordFormat": "relay.encoding.record_format",
     "Relay": "relay.relay",
     "RelayCollector": "relay.monitoring.metrics",
     "RelayError": "relay.errors",

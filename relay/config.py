@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.config import DeliveryConfig
 from outbox.delivery.ports import Outgoing, Sink, Target, TransactionalSink
 from outbox.errors import CursorMismatch, HistoryLost, LogReplaced, OutboxNotCreated, PoisonMessage
 from outbox.log.reader_id import shares_command
+from outbox.log.record import Record
 from outbox.monitoring.delivery_count import Destination
 from outbox.shares.layout import share_cursor
 from outbox.shares.share import Share
 from relay.encoding.encoder import Encoder, is_native
+from relay.encoding.record_format import RecordFormat
+from relay.encoding.shaped import ShapedEncoder
 from relay.encoding.topics import Topics
+from relay.encoding.values import ValueOf, bson_of, extended_json_of, json_of
 from relay.errors import InvalidSettings
 from relay.kafka.exactly_once import ExactlyOnce
 from relay.recovery import RecoveryHints
+
+_NO_HEADERS: Mapping[str, str] = {}
+_VALUES: dict[str, ValueOf] = {"bson": bson_of, "extended-json": extended_json_of}
 
 
 @dataclass(frozen=True)
@@ -29,12 +36,21 @@ class RelayConfig(DeliveryConfig[Outgoing]):
     kind: ClassVar[str] = "relay"
 
     topics: Topics
+    format: RecordFormat = field(default_factory=RecordFormat)
     checked: set[str] = field(default_factory=set)
     """Topics that are known to be there; shared by all threads."""
 
-    def topic(self, type: str) -> str:
-        """The topic of a message type. Raises InvalidSettings when Kafka would not take its name."""
-        return self.topics.name(type, outbox=self.outbox.name, database=self.outbox.collections.database.name)
+    def topic(self, type: str, key: str | None = None, headers: Mapping[str, str] = _NO_HEADERS) -> str:
+        """The topic of a message. Raises InvalidSettings when Kafka would not take its name, Unencodable when that is
+        because of its key or headers."""
+        collections = self.outbox.collections
+        return self.topics.name(
+            type, outbox=self.outbox.name, database=collections.database.name, key=key, headers=headers
+        )
+
+    def fixed_topics(self, types: Iterable[str]) -> set[str]:
+        """The topics of those types of which all messages go to one. Raises as `topic`."""
+        return {self.topic(type) for type in types if self.topics.is_fixed(type)}
 
     def check(self, sink: Sink, topics: Collection[str]) -> None:
         """See Sink.check. These need not be checked when their first records come."""
@@ -43,19 +59,31 @@ class RelayConfig(DeliveryConfig[Outgoing]):
 
     @property
     def destination(self) -> Destination:
-        """See DeliveryConfig: its topic."""
-        return itemgetter(1)
+        """See DeliveryConfig: its topic; where messages choose theirs, the template, for there may be any number."""
+        template = self.topics.template
+        return itemgetter(1) if self.topics.are_fixed else lambda _: template
 
-    def encoder(self, target: Target[Outgoing], log: str) -> Encoder:
+    def encoder(self, target: Target[Outgoing], log: str) -> Encoder | ShapedEncoder:
         """See DeliveryConfig. A topic that was not there at the start is checked on first use."""
 
-        def checked_topic(type: str) -> str:
-            topic = self.topic(type)
+        def checked_topic(type: str, key: str | None = None, headers: Mapping[str, str] = _NO_HEADERS) -> str:
+            topic = self.topic(type, key, headers)
             if topic not in self.checked:
                 self.check(cast(Sink, target), [topic])
             return topic
 
-        return Encoder(checked_topic, log)
+        def fixed_topic(type: str) -> str:
+            return checked_topic(type) if self.topics.is_fixed(type) else ""
+
+        if self.format.is_default and self.topics.are_fixed:
+            return Encoder(checked_topic, log)
+        value = None if self.format.is_of_json else self._value
+        source = f"/{self.outbox.collections.database.name}/{self.outbox.name}"
+        topic_of = None if self.topics.are_fixed else checked_topic
+        return ShapedEncoder(Encoder(fixed_topic, log, value), self.format, topic_of, source)
+
+    def _value(self, record: Record[Any]) -> bytes | None:
+        return _VALUES.get(self.format.of(record.type), json_of)(record)
 
     @property
     def begins(self) -> str:

@@ -16,6 +16,7 @@ from outbox.events import OnEvent, teller
 from outbox.mongo.lease import MOST_SECONDS, SECONDS
 from outbox.readers.start import StartAt
 from relay.config import RelayConfig
+from relay.encoding.record_format import RecordFormat
 from relay.encoding.topics import Topics
 from relay.errors import InvalidSettings
 
@@ -35,7 +36,8 @@ class Relay:
     """Relays an outbox to a sink; exactly once when that is one of outbox.delivery.ports.TransactionalSink.
 
     outbox: opened with no messages; this process sequences too, unless it has `sequence=False`.
-    topics: the template for topics. name: the relay's name; its cursor and its lease are `relay:NAME`.
+    topics: names the topics. format: what is made of messages, see RecordFormat; by default JSON. name: the relay's
+        name; its cursor and its lease are `relay:NAME`.
     start: where to begin when there is no cursor yet: "beginning" (seq 1; refused when that was rolled over), "oldest",
         "latest", a seq, or a date.
     on_poison: what to do with a message that can never be delivered: "stop" with PoisonMessage; "dead-letter": keep it
@@ -55,6 +57,7 @@ class Relay:
         sink: Sink,
         *,
         topics: Topics = Topics(),  # noqa: B008  # immutable
+        format: RecordFormat = RecordFormat(),  # noqa: B008  # immutable
         name: str = "kafka",
         start: StartAt = "beginning",
         on_poison: OnPoison = "stop",
@@ -70,7 +73,9 @@ class Relay:
         """The outbox that it relays."""
         self.sink = sink
         """Where its records go; each of several shares has another like it."""
-        self._config = RelayConfig(outbox, name, start, on_poison, chance, topics, tell=teller(on_event, outbox.decode))
+        self._config = RelayConfig(
+            outbox, name, start, on_poison, chance, topics, format, tell=teller(on_event, outbox.decode)
+        )
         self.tally.retries.declare(RETRIES)
         self._reader = DurableReader(self._config, sink, shares=shares, lease_seconds=lease_seconds)
 
@@ -105,6 +110,6 @@ class Relay:
         if not types:
             name = self.outbox.collections.staging.full_name
             raise OutboxNotCreated(f"{name} has no message types: first run create(), or `outbox create APP`")
-        topics = {self._config.topic(type) for type in types}
-        self._config.tally.sent.declare(topics)
+        topics = self._config.fixed_topics(types)
+        self._config.tally.sent.declare(topics if self._config.topics.are_fixed else {self._config.topics.template})
         self._config.check(self.sink, topics)

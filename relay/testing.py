@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from outbox.delivery.ports import Outgoing
 from outbox.shares.share import is_of
 from relay.errors import DeliveryFailed, TopicMissing, Verdict
+from relay.origin import Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class MemoryRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    timestamp: int | None = None
+    """Milliseconds, where the relay was told to send them."""
 
     @property
     def seq(self) -> int:
@@ -104,13 +107,15 @@ class MemorySink:
     def send(self, batch: Sequence[Outgoing]) -> int:
         """See Sink.send."""
         self._opened()
-        for taken, (seq, topic, key, value, headers) in enumerate(batch):
+        origin: list[Origin]
+        for taken, (seq, topic, key, value, headers, *origin) in enumerate(batch):
             if len(self._queue) >= self._capacity:
                 return taken
             encoded = None if key is None else key.encode()
             if len(value or b"") + len(encoded or b"") > self._largest:
                 raise DeliveryFailed(seq, Verdict.POISON, f"larger than {self._largest} bytes")
-            record = MemoryRecord(topic, encoded, value, tuple((name, text.encode()) for name, text in headers))
+            pairs = tuple((name, text.encode()) for name, text in headers)
+            record = MemoryRecord(topic, encoded, value, pairs, (origin[0].date or None) if origin else None)
             self._queue.append((seq, record))
         return len(batch)
 

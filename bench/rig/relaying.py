@@ -16,7 +16,7 @@ from bench.rig.load import PARTITIONS
 from bench.rig.process import resident_mib
 from outbox import Outbox
 from relay import KafkaSink, KafkaTransactions, NewTopics, Relay, Topics
-from relay.cli.process_memory import keep_memory
+from relay.cli.process import keep_memory
 from tests.waiting import wait_until
 
 _START_SECONDS = 60.0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import get_args
 
 from bench.rig.benchmark import Benchmark
 from bench.rig.stage import Stage
 from bench.workloads.asynchronous import AsyncObserve, AsyncPut, AsyncPutList
 from bench.workloads.consumers import Consume, ConsumeInTransactions
 from bench.workloads.costs import Costs
+from bench.workloads.encodings import Encode
 from bench.workloads.head import ObserveHead
 from bench.workloads.idle import Idle
 from bench.workloads.latency import Consumed, Observed
@@ -20,6 +22,7 @@ from bench.workloads.relays import RelayExactlyOnce, RelayLog, RelayStaging
 from bench.workloads.sequencing import Sequence, SequenceFull
 from bench.workloads.starting import Killed, KilledExactlyOnce, Start
 from bench.workloads.views import KeepLatest
+from relay.encoding.record_format import Encoding
 
 Make = Callable[[Stage], Benchmark]
 
@@ -34,6 +37,7 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
         **{f"consume-transaction-{batch}": partial(ConsumeInTransactions, batch=batch) for batch in (1, 100)},
     },
     "relaying": {"relay": RelayLog, "sequence-relay": RelayStaging, "relay-exactly-once": RelayExactlyOnce},
+    "encoding": {f"encode-{each}": partial(Encode, encoding=each) for each in get_args(Encoding)},
     "latency": {
         **{f"latency-{rate}": partial(Observed, rate=rate) for rate in (200, 2000)},
         **{f"latency-kafka-{rate}": partial(Consumed, rate=rate) for rate in (200, 2000)},

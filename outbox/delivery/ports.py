@@ -22,7 +22,9 @@ from outbox.shares.share import Share
 
 Headers = list[tuple[str, str]]
 Outgoing = tuple[int, str, str | None, bytes | None, Headers]
-"""`(seq, topic, key, value, headers)`. A plain tuple, for speed: one is made for each record."""
+"""`(seq, topic, key, value, headers)`, and perhaps more, see relay.origin.
+
+A plain tuple, for speed: one is made for each record."""
 
 
 Item = TypeVar("Item", bound=Sequence[Any])

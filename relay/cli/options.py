@@ -26,6 +26,24 @@ Database = Annotated[str | None, typer.Option(metavar="DB")]
 OutboxName = Annotated[str | None, typer.Option("--outbox", metavar="NAME", help="The outbox [default: outbox]")]
 Name = Annotated[str | None, typer.Option(help="The relay's name: cursor and lease [default: kafka]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each outbox.")]
+EncodingFlag = Annotated[
+    str | None,
+    typer.Option("--encoding", help="json, extended-json, bson, cloudevents, cloudevents-structured [default: json]"),
+]
+KeyFromFlag = Annotated[
+    str | None,
+    typer.Option("--key-from", metavar="PART", help="key, type, id, none, header.NAME, data.FIELD [default: key]"),
+]
+HeaderMap = Annotated[
+    str | None, typer.Option("--header-map", metavar="NAME=NEW,…", help="New names of headers; NAME= leaves one out.")
+]
+HeaderPrefix = Annotated[
+    str | None, typer.Option("--header-prefix", metavar="PREFIX", help="Before the relay's own headers' names.")
+]
+TimestampFlag = Annotated[
+    str | None, typer.Option("--timestamp", help="The record's date: produced or created [default: produced]")
+]
+ProfileFlag = Annotated[str | None, typer.Option("--profile", help="debezium: as its outbox event router sends them.")]
 
 Opened = list[tuple[OutboxSettings, Outbox]]
 

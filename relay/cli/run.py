@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import signal
 import sys
 import threading
 from collections.abc import Iterable, Sequence
@@ -20,12 +18,25 @@ from outbox.clock import SystemClock
 from outbox.errors import OutboxError
 from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently, short_message
-from outbox.monitoring.json_lines import JsonLines
 from outbox.monitoring.privileges import Privileges, check_privileges
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import Config, Database, Mongo, Name, OutboxName, identity_of, opened_outboxes
-from relay.cli.process_memory import keep_memory
-from relay.cli.settings import LogFormat, OutboxSettings, Settings, load, pairs
+from relay.cli.options import (
+    Config,
+    Database,
+    EncodingFlag,
+    HeaderMap,
+    HeaderPrefix,
+    KeyFromFlag,
+    Mongo,
+    Name,
+    OutboxName,
+    ProfileFlag,
+    TimestampFlag,
+    identity_of,
+    opened_outboxes,
+)
+from relay.cli.process import keep_memory, log_to_terminal, stop_on_signals
+from relay.cli.settings import OutboxSettings, Settings, load, pairs
 from relay.errors import InvalidSettings
 from relay.monitoring.alive import Pulse, Show, SignOfLife
 from relay.monitoring.probes import Liveness
@@ -56,7 +67,8 @@ def run(
     outbox_name: OutboxName = None,
     kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
     topic: Annotated[
-        str | None, typer.Option(metavar="TEMPLATE", help="{database}, {outbox}, {type} [default: {database}.{outbox}]")
+        str | None,
+        typer.Option(metavar="TEMPLATE", help="Of {type}, {key}, {header.NAME}, … [default: {database}.{outbox}]"),
     ] = None,
     name: Name = None,
     start: Annotated[
@@ -89,6 +101,12 @@ def run(
         bool, typer.Option("--no-sequence", help="Leave it to other processes to number what is in staging.")
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
+    encoding: EncodingFlag = None,
+    key_from: KeyFromFlag = None,
+    header_map: HeaderMap = None,
+    header_prefix: HeaderPrefix = None,
+    timestamp: TimestampFlag = None,
+    profile: ProfileFlag = None,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
     listen: Annotated[
         str | None,
@@ -106,6 +124,8 @@ def run(
     flags |= {"topic": topic, "name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
     flags |= {"shares": None if shares is None else str(shares), "lease": None if lease is None else str(lease)}
     flags |= {"listen": listen, "log_level": log_level, "log_format": log_format}
+    flags |= {"encoding": encoding, "key_from": key_from, "header_map": header_map}
+    flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
     switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
         try:
@@ -117,39 +137,6 @@ def run(
         _relay(settings, stop)
 
 
-def stop_on_signals() -> threading.Event:
-    """Returns an event that SIGTERM and Ctrl-C set; the second of them ends the process at once."""
-    stop = threading.Event()
-
-    def on_signal(number: int, _: object) -> None:
-        if stop.is_set():  # the second signal: the user does not want to wait for draining
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-    return stop
-
-
-def log_to_terminal(level: str, form: LogFormat = "text") -> None:
-    """Lets what relay and outbox log from `level` on go to standard error."""
-    handler: logging.Handler
-    if form == "json":
-        handler = logging.StreamHandler()
-        handler.setFormatter(JsonLines())
-    elif sys.stderr.isatty():
-        from rich.console import Console
-        from rich.logging import RichHandler
-
-        handler = RichHandler(console=Console(stderr=True), show_path=False)
-    else:  # a file or a container's log: one line for each event, however long
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    for channel in ("relay", "outbox"):
-        logging.getLogger(channel).addHandler(handler)
-        logging.getLogger(channel).setLevel(level.upper())
-
-
 def _relay(settings: Settings, stop: threading.Event) -> None:
     """Relays until `stop` is set. Raises what relay.relay.Relay.run does, and what opening the outboxes does."""
     if settings.kafka is None or not settings.kafka.strip():
@@ -157,8 +144,7 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
             f"--kafka is {'missing' if settings.kafka is None else 'empty'}; or give RELAY_KAFKA, or "
             "`bootstrap.servers` under [kafka] in the file"
         )
-    from relay.encoding.topics import Topics  # here: these load a Kafka client, which `relay health` does not need
-    from relay.kafka.settings import check_files
+    from relay.kafka.settings import check_files  # here: these load a Kafka client, which `relay health` does not need
     from relay.relay import Relay
 
     check_files(settings.set)
@@ -170,7 +156,8 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
             Relay(
                 outbox,
                 _sink(settings.kafka, settings.set, one),
-                topics=Topics(one.topic),
+                topics=one.template,
+                format=one.record_format,
                 name=one.name,
                 start=one.start,
                 on_poison=one.on_poison,

@@ -16,7 +16,11 @@ from outbox.readers import start as start_words
 from outbox.readers.start import StartAt
 from relay.cli.settings_errors import describe_errors, suggestion
 from relay.cli.settings_sources import read_environment, read_file
-from relay.encoding.topics import DEFAULT_TOPIC
+from relay.encoding.header_names import HeaderNames
+from relay.encoding.key_from import KeyFrom
+from relay.encoding.profiles import DEBEZIUM_HEADERS, DEBEZIUM_TOPIC, Profile
+from relay.encoding.record_format import Encoding, RecordFormat, Timestamp
+from relay.encoding.topics import DEFAULT_TOPIC, Topics
 from relay.errors import InvalidSettings
 
 # A wrong value is never shown: it may be an address with a password in it.
@@ -60,6 +64,10 @@ def _from_text(value: object) -> object:
     return _split(value) if isinstance(value, str) else value
 
 
+def _by_type(value: object) -> object:
+    return dict(_flat(value)) if isinstance(value, Mapping) else value
+
+
 class TopicLayout(BaseModel):
     """Holds how missing topics are created; as text `partitions=3,replication=1`."""
 
@@ -86,11 +94,32 @@ class OutboxSettings(BaseModel):
     shares: int | None = Field(default=None, ge=1, le=MOST_SHARES)
     sequence: bool = True
     lease: float = Field(default=SECONDS, ge=1, le=120, allow_inf_nan=False)
+    topics: Annotated[dict[str, str], BeforeValidator(_by_type)] = Field(default_factory=dict)
+    encoding: Encoding = "json"
+    encodings: Annotated[dict[str, Encoding], BeforeValidator(_by_type)] = Field(default_factory=dict)
+    key_from: str = "key"
+    header_map: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default_factory=dict)
+    header_prefix: str = ""
+    timestamp: Timestamp = "produced"
+    profile: Profile | None = None
 
     @property
     def full_name(self) -> str:
         """The database's and the outbox's name, as MongoDB writes a collection's."""
         return f"{self.database}.{self.outbox}"
+
+    @property
+    def template(self) -> Topics:
+        """How topics are named. Raises InvalidSettings."""
+        by_profile = self.profile is not None and "topic" not in self.model_fields_set
+        return Topics(DEBEZIUM_TOPIC if by_profile else self.topic, self.topics)
+
+    @property
+    def record_format(self) -> RecordFormat:
+        """What records are made of messages. Raises InvalidSettings."""
+        names = {**(DEBEZIUM_HEADERS if self.profile is not None else {}), **self.header_map}
+        headers = HeaderNames(names, self.header_prefix)
+        return RecordFormat(self.encoding, self.encodings, KeyFrom(self.key_from), headers, self.timestamp)
 
 
 class _Given(BaseModel):
@@ -114,6 +143,12 @@ class _Given(BaseModel):
     sequence: bool | None = None
     lease: str | None = None
     listen: Annotated[Listen, BeforeValidator(_listen)] | None = None
+    encoding: str | None = None
+    key_from: str | None = None
+    header_map: str | None = None
+    header_prefix: str | None = None
+    timestamp: str | None = None
+    profile: str | None = None
     once: bool = False
     log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = "info"
     log_format: Annotated[LogFormat, BeforeValidator(str.lower)] = "text"
@@ -187,7 +222,7 @@ def _checked(
     tables: list[dict[str, Any]], file: Mapping[str, Any], given: _Given, flags: Mapping[str, Any]
 ) -> dict[int, OutboxSettings]:
     """Returns the outboxes by the number of their table. Raises InvalidSettings."""
-    strong = {name: value for name in OutboxSettings.model_fields if (value := getattr(given, name)) is not None}
+    strong = {name: value for name in OutboxSettings.model_fields if (value := getattr(given, name, None)) is not None}
     numbered = dict(enumerate(tables, start=1))
     if given.outbox is not None and len(tables) > 1:
         numbered = _only(given.outbox, numbered)

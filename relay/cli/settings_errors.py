@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-_EXAMPLES = {"create_topic": "write partitions=3,replication=1"}
+_EXAMPLES = {
+    "create_topic": "write partitions=3,replication=1",
+    "header_map": "write id=message-id,seq=",
+    "topics": 'write a table [outbox.topics], and below it "order.placed" = "orders"',
+    "encodings": 'write a table [outbox.encodings], and below it "order.placed" = "bson"',
+}
 _PATTERNS = {"name": "give 1 to 64 letters, digits, '.', '_' or '-'"}
 _HINTS = {
     "string_type": "give text, in quotes",

@@ -20,6 +20,7 @@ from outbox.log.position import Position, position_at, verify_position
 from outbox.mongo.collections import HIGHEST_SEQ
 from outbox.mongo.lease import Lease
 from relay.errors import CursorMismatch
+from relay.origin import origin_of
 
 _TAKE_OVER_SECONDS = 15.0  # the lease time while it takes over: that may take 10 s, and with 0.8 of it a holder stops
 
@@ -79,9 +80,11 @@ def stored_at(position: Position, requeued: Sequence[ObjectId] = ()) -> StoredCu
 
 def after(last: Outgoing) -> StoredCursor:
     """The cursor after a record of the log."""
-    seq, _, _, _, headers = last
-    named = dict(headers)
-    return StoredCursor(seq, named["created"], named["id"])
+    origin = origin_of(last)
+    if origin is not None:
+        return StoredCursor(last[0], origin.created, origin.id)
+    named = dict(last[4])
+    return StoredCursor(last[0], named["created"], named["id"])
 
 
 class ExactlyOnce(AtLeastOnce):

@@ -22,6 +22,7 @@ from relay.kafka.secrets import Secrets
 from relay.kafka.settings import DEFAULTS, LOCKED, check_settings
 from relay.kafka.topic_admin import NewTopics, TopicCheck, trouble
 from relay.kafka.watch import Generation, Silence, Watch
+from relay.origin import Origin
 
 logger = logging.getLogger("relay.kafka")
 
@@ -130,9 +131,13 @@ class KafkaSink:
         flight = self._watch.flight
         generation = flight.sending()
         sent = 0
+        origin: list[Origin]
         try:
-            for seq, topic, key, value, headers in batch:
-                produce(topic, value, key, on_delivery=partial(report, seq, generation), headers=headers)  # type: ignore[arg-type]  # a list of pairs is fine, its stub is invariant
+            for seq, topic, key, value, headers, *origin in batch:
+                produce(
+                    topic, value, key, on_delivery=partial(report, seq, generation), headers=headers,  # type: ignore[arg-type]  # a list of pairs is fine, its stub is invariant
+                    timestamp=origin[0].date if origin else 0,
+                )  # fmt: skip
                 sent += 1
         except BufferError:
             if not sent and flight.oldest is None:  # the queue is empty
@@ -155,12 +160,12 @@ class KafkaSink:
 
     def _too_large(self, record: Outgoing, limit: str) -> DeliveryFailed:
         """The error for a record over a limit of this client, counted before compression; no broker was asked."""
-        seq, _, _, value, _ = record
+        seq, value = record[0], record[3]
         hint = "" if limit in LOCKED else f": --set {limit}= a larger one"
         return DeliveryFailed(
             seq,
             Verdict.POISON,
-            f"its value takes {len(value or b'')} bytes as JSON, more than the relay's own {limit} of "
+            f"its value takes {len(value or b'')} bytes, more than the relay's own {limit} of "
             f"{self._settings[limit]}, which counts before compression{hint}",
         )
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from outbox.clock import SystemClock
 from outbox.delivery.read_ahead import ReadAhead
+from outbox.errors import UndecodableRecord
+from outbox.log.record import Record
+from outbox.messages.json_value import Unencodable
 from outbox.mongo.server_errors import patient
 from relay.config import RelayConfig
 from relay.replay.asked import Asked
@@ -39,7 +43,14 @@ def count(config: RelayConfig, asked: Asked) -> Counted:
                 for record in (record for batch in batches for record in batch.records()):
                     seq = record.seq
                     if wanted is None or wanted(record):
-                        counts[record.type, config.topic(record.type)] += 1
+                        counts[record.type, _topic(config, record)] += 1
                 if not batches:
                     source.wait(0.1)
     return Counted(first, last, dict(sorted(counts.items())))
+
+
+def _topic(config: RelayConfig, record: Record[Any]) -> str:
+    try:
+        return config.topic(record.type, record.key, record.headers)
+    except (Unencodable, UndecodableRecord) as error:
+        return f"none: {error}"

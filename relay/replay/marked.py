@@ -38,4 +38,4 @@ class MarkedEncoder:
 
 
 def _marked(outgoing: list[Outgoing]) -> list[Outgoing]:
-    return [(seq, topic, key, value, [*headers, REPLAYED]) for seq, topic, key, value, headers in outgoing]
+    return [(*each[:4], [*each[4], REPLAYED], *each[5:]) for each in outgoing]

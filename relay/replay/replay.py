@@ -118,8 +118,7 @@ class Replay:
         return self.report
 
     def _topics(self) -> Collection[str]:
-        types = self._asked.types or self._declared
-        return {self._config.topic(type) for type in types}
+        return self._config.fixed_topics(self._asked.types or self._declared)
 
     def _send(self, retry: Retry) -> None:
         outbox, report = self._config.outbox, self.report

@@ -7,9 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pymongo
 import pytest
+
+from relay.encoding.record_format import Encoding
 
 ROOT = Path(__file__).parents[2]
 THROUGHPUT = {"messages/s"}
@@ -30,6 +33,7 @@ EXPECTED = {
     **dict.fromkeys(("relay", "sequence-relay", "relay-exactly-once"), PROCESS),
     **dict.fromkeys(("latency-200", "latency-2000"), OBSERVED),
     **dict.fromkeys(("latency-kafka-200", "latency-kafka-2000"), CONSUMED),
+    **{f"encode-{each}": {"CPU µs/record"} for each in get_args(Encoding)},
     "start": {"start → first record s"},
     "idle": {"idle: commands/s", "idle: CPU %", "at 200/s: CPU %"},
     **dict.fromkeys(("killed", "killed-exactly-once"), KILLED),
@@ -47,6 +51,7 @@ GROUPS = {
     "asyncio": {"async-put", "async-put-list", "async-observe"},
     "consuming": {"consume", "consume-transaction-1", "consume-transaction-100"},
     "relaying": {"relay", "sequence-relay", "relay-exactly-once"},
+    "encoding": {f"encode-{each}" for each in get_args(Encoding)},
     "latency": {"latency-200", "latency-2000", "latency-kafka-200", "latency-kafka-2000"},
     "operation": {"start", "killed", "killed-exactly-once", "idle"},
     "costs": {"costs"},

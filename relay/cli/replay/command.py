@@ -17,8 +17,21 @@ from outbox.mongo.server_errors import patiently
 from outbox.monitoring.privileges import Privileges, check_privileges
 from outbox.readers.selection import selected_types, warn_of_undeclared
 from relay.cli.exit_codes import UNEXPECTED, exit_codes
-from relay.cli.options import Config, Database, Mongo, OutboxName, only, opened_outboxes
-from relay.cli.run import log_to_terminal, stop_on_signals
+from relay.cli.options import (
+    Config,
+    Database,
+    EncodingFlag,
+    HeaderMap,
+    HeaderPrefix,
+    KeyFromFlag,
+    Mongo,
+    OutboxName,
+    ProfileFlag,
+    TimestampFlag,
+    only,
+    opened_outboxes,
+)
+from relay.cli.process import log_to_terminal, stop_on_signals
 from relay.cli.settings import OutboxSettings, Settings, load, pairs
 from relay.errors import InvalidSettings
 
@@ -69,6 +82,12 @@ def replay(
         str | None,
         typer.Option(metavar="POLICY", help="What cannot be delivered: stop, or leave it out (any other policy)."),
     ] = None,
+    encoding: EncodingFlag = None,
+    key_from: KeyFromFlag = None,
+    header_map: HeaderMap = None,
+    header_prefix: HeaderPrefix = None,
+    timestamp: TimestampFlag = None,
+    profile: ProfileFlag = None,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="[default: info]")] = None,
 ) -> None:
@@ -79,7 +98,8 @@ def replay(
     """
     flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name}
     flags |= {"kafka": kafka, "topic": topic, "name": name, "create_topic": create_topic, "on_poison": on_poison}
-    flags |= {"log_level": log_level}
+    flags |= {"log_level": log_level, "encoding": encoding, "key_from": key_from, "header_map": header_map}
+    flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
     with exit_codes(), contextlib.ExitStack() as stack, _answering():
         settings = load({**flags, "set": _pairs(set)})
         asked = _asked(first, last, types, key, rate)
@@ -127,7 +147,6 @@ def _relay_config(one: OutboxSettings, outbox: Outbox, archive: str | None) -> R
 
     from outbox.history.with_history import with_history
     from relay.config import RelayConfig
-    from relay.encoding.topics import Topics
 
     history = None
     if archive is not None:
@@ -135,7 +154,7 @@ def _relay_config(one: OutboxSettings, outbox: Outbox, archive: str | None) -> R
 
         history = Archive(archive)
     source = with_history(outbox, history)
-    return RelayConfig(source, one.name, one.start, one.on_poison, random.random, Topics(one.topic))
+    return RelayConfig(source, one.name, one.start, one.on_poison, random.random, one.template, one.record_format)
 
 
 def _count(config: RelayConfig, asked: Asked) -> None:

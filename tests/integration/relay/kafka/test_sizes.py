@@ -125,7 +125,7 @@ def test_a_limit_of_the_relay_s_own_client_is_told_as_such(
 
     sink.close()
     assert (failed.value.seq, failed.value.verdict) == (7, Verdict.POISON)
-    assert f"takes {size} bytes as JSON, more than the relay's own {limit}" in failed.value.reason
+    assert f"takes {size} bytes, more than the relay's own {limit}" in failed.value.reason
     assert "topic" not in failed.value.reason
 
 

@@ -68,6 +68,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me",
         "LOG_LEVEL": "debug", "ONCE": "true", "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4",
         "SEQUENCE": "false", "LEASE": "5.5", "LISTEN": "[::1]:9464",
+        "ENCODING": "bson", "KEY_FROM": "type", "HEADER_MAP": "id=message-id,seq=",
+        "HEADER_PREFIX": "x-", "TIMESTAMP": "created", "PROFILE": "debezium",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"RELAY_{name}", value)
@@ -78,7 +80,9 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
     assert one.model_dump(exclude={"mongo"}) == {
         "database": "shop", "outbox": "orders", "topic": "t", "name": "n", "start": "latest",
         "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key", "exactly_once": True,
-        "shares": 4, "sequence": False, "lease": 5.5,
+        "shares": 4, "sequence": False, "lease": 5.5, "topics": {}, "encoding": "bson", "encodings": {},
+        "key_from": "type", "header_map": {"id": "message-id", "seq": ""}, "header_prefix": "x-",
+        "timestamp": "created", "profile": "debezium",
     }  # fmt: skip
     assert (settings.log_level, settings.listen) == ("debug", ("::1", 9464))
     assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)
@@ -189,3 +193,41 @@ def test_a_pair_is_split_at_its_first_equals_sign() -> None:
 def test_a_pair_without_a_value_is_refused_by_its_place_for_it_may_be_a_secret() -> None:
     with pytest.raises(ValueError, match="^number 1 is not KEY=VALUE$"):
         pairs(["acks"])
+
+
+# ---- what records are made of messages
+
+
+def test_encodings_and_topics_of_single_types_come_from_tables_of_the_file(tmp_path: Path) -> None:
+    text = """
+        mongo = "m"
+        database = "d"
+        encoding = "cloudevents"
+        [[outbox]]
+        outbox = "orders"
+        [outbox.encodings]
+        "order.placed" = "bson"
+        order.cancelled = "json"
+        [outbox.topics]
+        order.placed = "placed"
+        [[outbox]]
+        outbox = "payments"
+    """
+
+    orders, payments = from_file(tmp_path, text).outboxes
+
+    formats = orders.record_format, payments.record_format
+    assert [each.of("order.placed") for each in formats] == ["bson", "cloudevents"]
+    assert [each.of("order.cancelled") for each in formats] == ["json", "cloudevents"]
+    assert orders.template.name("order.placed", outbox="orders", database="d") == "placed"
+    assert orders.template.name("order.cancelled", outbox="orders", database="d") == "d.orders"
+
+
+def test_a_profile_gives_defaults_and_what_is_said_beside_it_counts() -> None:
+    basics = {"mongo": "m", "database": "d", "profile": "debezium"}
+    alone, beside = load(basics).outboxes[0], load({**basics, "topic": "t", "header_map": "type=kind,seq="}).outboxes[0]
+
+    topics = [each.template.name("order.placed", outbox="o", database="d") for each in (alone, beside)]
+    assert topics == ["outbox.event.order", "t"]
+    assert alone.record_format.headers.names == {"type": "eventType"}
+    assert beside.record_format.headers.names == {"type": "kind", "seq": ""}

@@ -38,6 +38,10 @@ def test_all_that_is_missing_is_said_at_once() -> None:
         ({"database": ""}, "--database: it is empty"),
         ({"listen": "9464"}, "--listen: give an address and a port, such as 127.0.0.1:9464"),
         ({"listen": "localhost:99999"}, "--listen: give an address and a port"),
+        ({"encoding": "xml"}, "--encoding: give json, extended-json, bson, cloudevents"),
+        ({"header_map": "id"}, "--header-map: number 1 is not KEY=VALUE"),
+        ({"timestamp": "now"}, "--timestamp: give produced or created"),
+        ({"profile": "eventuate"}, "--profile: give debezium"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_its_flag(flags: dict[str, str], says: str) -> None:

@@ -14,6 +14,8 @@ VALUES = {
     "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5", "ONCE": "true",
     "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4", "SEQUENCE": "false", "LOG_LEVEL": "warning",
     "LEASE": "5", "LISTEN": "127.0.0.1:9464", "LOG_FORMAT": "json",
+    "ENCODING": "bson", "KEY_FROM": "type", "HEADER_MAP": "id=message-id,seq=", "HEADER_PREFIX": "x-",
+    "TIMESTAMP": "created", "PROFILE": "debezium",
 }  # fmt: skip
 
 

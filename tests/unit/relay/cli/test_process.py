@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import gc, resource
-from relay.cli.process_memory import keep_memory
+from relay.cli.process import keep_memory
 
 keep_memory()
 
@@ -27,7 +27,7 @@ print(faults(10), gc.get_threshold()[0], gc.get_freeze_count() > 0)
 
 THREADS = """
 import ctypes, threading
-from relay.cli.process_memory import keep_memory
+from relay.cli.process import keep_memory
 
 keep_memory()
 together = threading.Barrier(4)

@@ -1,0 +1,43 @@
+"""Measures making Kafka records of what the log holds, in each encoding, beside the wire contract's JSON."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from bench.rig.benchmark import Figures, InTurns
+from bench.rig.stage import Stage
+from outbox.shares.share import ALL
+from relay import RecordFormat, Topics
+from relay.config import RelayConfig
+from relay.encoding.record_format import Encoding
+from relay.testing import MemorySink
+
+
+class Encode(InTurns):
+    """Encodes the batches of a full log as a relay does; nothing is read or sent meanwhile."""
+
+    bare_is = "the same records as JSON"
+
+    def __init__(self, stage: Stage, encoding: Encoding) -> None:
+        self._stage = stage
+        self._encoding = encoding
+
+    def ours(self) -> Figures:
+        return self._encoded(self._encoding)
+
+    def bare(self) -> Figures:
+        return self._encoded("json")
+
+    def _encoded(self, encoding: Encoding) -> Figures:
+        outbox = self._stage.full
+        config = RelayConfig(outbox, "bench", "beginning", "stop", random.random, Topics(), RecordFormat(encoding))
+        encoder = config.encoder(MemorySink(), outbox.log.identity())
+        batches = outbox.log.batches_from(1, 100)
+        encoder.encode(batches[0].records())  # from here on the topics are known
+        began, records = time.process_time(), 0
+        for batch in batches:
+            portions = encoder.encode_plain(batch, ALL)
+            made = next(iter(portions))[0] if portions is not None else encoder.encode(batch.records())[0]
+            records += len(made)
+        return {"CPU µs/record": 1e6 * (time.process_time() - began) / records}

@@ -1,0 +1,20 @@
+"""What stands behind a record whose headers may have other names than those of the wire contract, or that is dated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Origin(NamedTuple):
+    """Says of a record what its headers `id` and `created` say, where those may have other names."""
+
+    id: str
+    created: str
+    date: int
+    """The record's date on Kafka, in milliseconds; 0 for when it is produced."""
+
+
+def origin_of(outgoing: Sequence[Any]) -> Origin | None:
+    """Returns what stands behind an Outgoing; None for one whose headers have the names of the wire contract."""
+    return outgoing[5] if len(outgoing) > 5 else None

@@ -111,6 +111,7 @@ def drop(collections: Collections) -> None:
             collections.latest,
             collections.states,
             collections.imported,
+            collections.mirrors,
         ):
             with time_limit(30):
                 patiently(collection.drop)

@@ -24,7 +24,7 @@ Table = tuple[tuple[tuple[type[Exception], ...], int], ...]
 _OF_ANY_COMMAND: Table = (
     ((errors.InvalidStart, errors.InvalidSelector, errors.PoolTooSmall, errors.InvalidName), USAGE),
     ((errors.InvalidArchive, errors.InvalidArgument), USAGE),
-    ((errors.ArchiveDamaged, errors.ImportRefused), PROTECTED),
+    ((errors.ArchiveDamaged, errors.ImportRefused, errors.PoisonMessage), PROTECTED),
     ((errors.ArchiveUnavailable,), UNREACHABLE),
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
     ((errors.CursorMismatch, errors.CursorInUse, errors.ReaderPaused), PROTECTED),

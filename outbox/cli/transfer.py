@@ -1,4 +1,4 @@
-"""The commands `outbox export` and `outbox import`: messages as lines of text, out of an outbox and into another."""
+"""The commands `outbox export`, `import` and `mirror`: messages out of an outbox and into another one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from outbox import errors
 from outbox.cli.application import App, check_types, full_name, opened
 from outbox.cli.exit_codes import USAGE
 from outbox.cli.progress import progress_bar
+from outbox.cli.signals import stop_on_signals
+from outbox.dead_letters.store import OnPoison
+from outbox.readers.start import DURABLE_WORDS, StartAt
 from outbox.readers.start import read as read_start
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 transfer = typer.Typer()
 
+POLICIES: tuple[OnPoison, ...] = ("stop", "park-key", "dead-letter")
 PIPE = "-"
 EARLIEST: Literal["earliest"] = "earliest"
 CLOSED_PIPE = 128 + getattr(signal, "SIGPIPE", 13)
@@ -152,6 +156,58 @@ def import_(
 
             counts = import_lines(outbox.collections, lines, told)
         print(f"{full_name(outbox)}: {counts.put:,} message(s) put, {counts.read - counts.put:,} were there already")
+
+
+@transfer.command()
+def mirror(
+    app: App,
+    to: Annotated[str, typer.Option(metavar="APP2", help="The other outbox, as APP; on this replica set or another.")],
+    name: Annotated[
+        str | None, typer.Option(help="Its name as a durable reader, mirror:NAME [default: the other outbox's].")
+    ] = None,
+    start: Annotated[
+        str, typer.Option(metavar="WHERE", help="Where it begins at first: oldest, latest, beginning, a seq or a date.")
+    ] = "oldest",
+    archive: Annotated[
+        str | None, typer.Option(metavar="URL", help="An archive of APP, for what its log has forgotten.")
+    ] = None,
+    archive_name: Annotated[str, typer.Option(help="Which archive of the place.")] = "main",
+    on_poison: Annotated[
+        str, typer.Option(help="For a message that is refused there: stop, park-key or dead-letter.")
+    ] = "stop",
+    once: Annotated[bool, typer.Option("--once", help="Mirror what there is, then end.")] = False,
+) -> None:
+    """Put messages into another outbox as they come, each once and in order, until SIGTERM or Ctrl-C.
+
+    A durable reader: the log rolls over nothing that has not arrived. One process works, others stand by.
+    """
+    with opened(app) as outbox, opened(to) as destination:
+        from outbox.transfer.mirroring import mirror as run
+
+        policy = _policy(on_poison)
+        place = _start(start)
+        stop = stop_on_signals()
+        with destination.running():
+            run(
+                outbox, destination.collections, name, stop=stop, start=place, history=_archive(archive, archive_name),
+                on_poison=policy, once=once,
+            )  # fmt: skip
+
+
+def _policy(text: str) -> OnPoison:
+    for known in POLICIES:
+        if text == known:
+            return known
+    raise errors.InvalidArgument(f"--on-poison {text!r}: one of {', '.join(POLICIES)}")
+
+
+def _start(text: str) -> StartAt:
+    try:
+        return read_start(text, DURABLE_WORDS)
+    except ValueError:
+        raise errors.InvalidStart(
+            f"--start {text!r} is none of: {', '.join(DURABLE_WORDS)}, a seq, a date such as 2025-01-31T12:00Z"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -48,6 +48,8 @@ class WithEffects(AtLeastOnce):
     def __init__(self, outbox: OpenOutbox, cursors: CursorStore, sessions: Sessions | None = None) -> None:
         """sessions: of another client than the outbox's."""
         super().__init__(outbox, cursors)
+        self.progress = cursors
+        """What the transactions move."""
         self._writes: Writes | None = None
         self._holder = HolderSession(outbox.collections.cursors, cursors.reader, sessions)
         self._fence = 0
@@ -79,7 +81,7 @@ class WithEffects(AtLeastOnce):
 
     def hold(self, session: ClientSession) -> None:
         """Makes the session's transaction conflict with those of another holder. Raises LeaseLost, pymongo's errors."""
-        self.cursors.conflict_with_others(self._fence, session)
+        self.progress.conflict_with_others(self._fence, session)
 
     def save(self, position: Position, fence: int) -> None:
         """See AtLeastOnce. Only moves on: what a transaction has committed meanwhile stays, and is not written again.
@@ -95,13 +97,13 @@ class WithEffects(AtLeastOnce):
         def writes(records: Sequence[Record[Any]]) -> list[Write]:
             record = records[-1]
             self._reached = record.seq
-            return [self.cursors.saving((record.seq, record.created, record.id), fence)]
+            return [self.progress.saving((record.seq, record.created, record.id), fence)]
 
         def restart(prefix: Position) -> Position:
-            self.cursors.claim(fence)  # waits for a transaction that is still being committed
-            saved = self.cursors.load()
+            self.progress.claim(fence)  # waits for a transaction that is still being committed
+            saved = self.progress.load()
             if saved is None:
-                raise CursorMismatch(f"the cursor {self.cursors.reader!r} was removed while its reader was running")
+                raise CursorMismatch(f"the cursor {self.progress.reader!r} was removed while its reader was running")
             return max(saved, prefix, key=lambda position: position[0])
 
         self._writes = writes

@@ -114,6 +114,13 @@ class CursorStore:
         except DuplicateKeyError as error:  # there is one, and the fence did not let the update match it
             raise self._fenced_off() from error
 
+    def place(self, position: Position, fence: int) -> None:
+        """Saves as `save`, and makes the cursor where there is none. Raises LeaseLost for a stale fence."""
+        try:
+            self._write(position, fence, upsert=True, in_kafka=False)
+        except DuplicateKeyError as error:  # as above
+            raise self._fenced_off() from error
+
     def save(self, position: Position, fence: int, session: ClientSession | None = None) -> None:
         """Saves with a majority of the servers. Raises LeaseLost for a stale fence: another has worked since."""
         if not self._write(position, fence, upsert=False, in_kafka=self._in_kafka, session=session):

@@ -84,6 +84,7 @@ class Collections:
         self.dead: Collection[Document] = self.database[f"{name}.dead"]
         self.latest: Collection[Document] = self.database[f"{name}.latest"]
         self.states: Collection[Document] = self.database[f"{name}.states"]
+        self.mirrors: Collection[Document] = self.database[f"{name}.mirrors"]
         self.imported: Collection[Document] = self.database[f"{name}.imported"]
         self.tally = Tally()
         """What this process has counted for the outbox."""

@@ -9,7 +9,7 @@ from bson import Int64
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from outbox.errors import CursorInUse, CursorMismatch, InvalidArchive
+from outbox.errors import CursorInUse, CursorMismatch, InvalidArchive, InvalidArgument
 from outbox.log.cursor_document import MOST_SHARES, CursorDocument, Layer, parse, whole
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
@@ -182,10 +182,13 @@ def set_shares(collections: Collections, reader: str, count: int) -> int | None:
     """Requests a number of shares, or, when there are so many already, takes back what was requested before.
 
     Returns how many there are; None when no reader of this id has begun. Raises as `request_shares`, CursorMismatch
-    when what says how many there are is no document of a reader, and InvalidArchive for several shares of an archive.
+    when what says how many there are is no document of a reader, InvalidArchive for several shares of
+    an archive, and InvalidArgument for several of a mirror.
     """
     if reader.startswith("archive:") and count != 1:
         raise InvalidArchive(f"{described(reader)} cannot have {count} shares: an archive has one writer")
+    if reader.startswith("mirror:") and count != 1:
+        raise InvalidArgument(f"{described(reader)} cannot have {count} shares: a mirror has one writer")
     layout = survey(collections, reader)
     if layout.shares is None:
         if layout.fault is not None:

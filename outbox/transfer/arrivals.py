@@ -70,6 +70,19 @@ def _destination(collections: Collections, info: CollectionInfo | None, wire: in
     return Destination(place(collections, info, wire, ()), dict(types), most)
 
 
+def new_ones(collections: Collections, arrivals: Sequence[Arrival], session: ClientSession) -> list[Arrival]:
+    """Returns those that have not arrived before, as the transaction sees it. Raises pymongo's errors."""
+    ids = {"_id": {"$in": [each.origin.id for each in arrivals]}}
+    there = {each["_id"] for each in collections.imported.find(ids, {"_id": 1}, session=session)} if arrivals else set()
+    return [each for each in arrivals if each.origin.id not in there]
+
+
+def remember(collections: Collections, arrivals: Sequence[Arrival], session: ClientSession) -> None:
+    """Notes, in the transaction that stages them, that they have arrived. Raises pymongo's errors."""
+    now = datetime.now(UTC)
+    collections.imported.insert_many([{"_id": each.origin.id, "at": now} for each in arrivals], session=session)
+
+
 class Arrivals:
     """Puts messages into an outbox that have not arrived there before, in the order in which they are given.
 
@@ -111,18 +124,14 @@ class Arrivals:
                 raise dropped_again(self._collections) from gone
 
     def _put(self, arrivals: Sequence[Arrival]) -> int:
-        destination, imported = self._destination, self._collections.imported
+        destination = self._destination
         assert destination is not None, "open() comes first"
 
-        now = datetime.now(UTC)
-
         def work(session: ClientSession) -> int:
-            ids = [each.origin.id for each in arrivals]
-            there = {each["_id"] for each in imported.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)}
-            new = [each for each in arrivals if each.origin.id not in there]
+            new = new_ones(self._collections, arrivals, session)
             if new:
                 destination.insert(new, session)
-                imported.insert_many([{"_id": each.origin.id, "at": now} for each in new], session=session)
+                remember(self._collections, new, session)
             return len(new)
 
         return transaction(self._collections.client, work, TRANSACTION_SECONDS)

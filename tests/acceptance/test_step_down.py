@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
+from outbox.location import holds
 from tests.acceptance.conftest import Start
 from tests.acceptance.consumers import Scene
 from tests.acceptance.ledger import Ledger, duplicates
 from tests.acceptance.process import Process
 from tests.acceptance.projections import ProjectionScene
 from tests.acceptance.topic import Topic
+from tests.actors.archiving import put
+from tests.actors.mirrors import running
+from tests.actors.order_service import new_outbox
+from tests.actors.transferring import another, messages
 from tests.servers.replica_set import ReplicaSet
 from tests.waiting import wait_until
 
@@ -146,6 +155,45 @@ def test_a_projection_that_is_rebuilt_and_its_shares_ride_out_another_primary(
         replica_set.wait_until_healthy()
 
     assert scene.finish() == []
+
+
+@pytest.mark.heavy
+def test_mirrors_to_the_same_servers_and_to_others_ride_out_another_primary(
+    replica_set: ReplicaSet, mongo: MongoClient[dict[str, Any]], mongo_uri: str
+) -> None:
+    """Watches over asking the destination for the position after every doubt."""
+    with MongoClient[dict[str, Any]](mongo_uri) as elsewhere:
+        name, stop = f"test_{ObjectId()}", threading.Event()
+        orders, copies = new_outbox(mongo[name]), [another(client[name]) for client in (mongo, elsewhere)]
+
+        def write() -> None:
+            while not stop.wait(0.05):
+                with contextlib.suppress(PyMongoError):  # whether it is in or not, the log says
+                    put(orders, 10)
+
+        def all_there() -> bool:
+            for copy in copies:
+                copy.sequence()
+            return all(copy.log.head() == orders.log.head() for copy in copies)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            with running(orders, copies[0]), running(orders, copies[1], name="elsewhere"):
+                for primary in (stepped_down, killed, frozen):
+                    with primary(replica_set):
+                        stop.wait(3)
+                    replica_set.wait_until_healthy()
+                stop.set()
+                writer.join()
+                orders.sequence()
+                wait_until(lambda: holds(all_there), 90, "all to be there")
+        finally:
+            stop.set()
+            writer.join()
+
+        assert [messages(copy) for copy in copies] == [messages(orders)] * 2
+        elsewhere.drop_database(name)
 
 
 def _wait_for_more(topic: Topic, records: int, relay: Process) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.actors.archiving import put, run_once
 from tests.actors.order_service import StockCounted, placed
 from tests.actors.transferring import another, exported, messages
 from tests.integration.outbox.cli.shell import Shell
+from tests.waiting import wait_until
 
 COPY = 'copy = Outbox(orders.collections.database, "copy", messages=MESSAGES, sequence=False)\n'
 
@@ -100,6 +102,12 @@ def test_a_line_that_is_refused_ends_it_with_4_and_is_named(shell: Shell, orders
         (("export", "shop:orders", "/dev/null/x"), 2, "/dev/null/x cannot be written"),
         (("import", "shop:orders", "nothing.jsonl"), 2, "nothing.jsonl cannot be read"),
         (("export", "shop:orders", "-", "--archive", "/dev/null/x"), 3, "cannot be read"),
+        (("mirror", "shop:orders", "--to", "shop:orders", "--once"), 2, "cannot be mirrored into itself"),
+        (
+            ("mirror", "shop:orders", "--to", "shop:orders", "--on-poison", "drop"),
+            2,
+            "one of stop, park-key, dead-letter",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(arguments: tuple[str, ...], code: int, said: str, shell: Shell, orders: Outbox) -> None:
@@ -107,3 +115,16 @@ def test_what_is_wrong_is_said(arguments: tuple[str, ...], code: int, said: str,
     shown = shell.run(*arguments)
 
     assert (shown.returncode, said in shown.stderr, "Traceback" in shown.stderr) == (code, True, False), shown.stderr
+
+
+def test_mirror_goes_on_until_it_is_told_to_stop(shell: Shell, orders: Outbox, copy: Outbox) -> None:
+    put(orders, 3)
+    process = shell.start("mirror", "shop:orders", "--to", "shop:copy", "--name", "b")
+    wait_until(lambda: copy.collections.staging.count_documents({}) == 3, 60, "it to bring them")
+    assert [each.id for each in orders.readers() if each.holder] == ["mirror:b"]
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    copy.sequence()
+    assert messages(copy) == messages(orders)

@@ -46,7 +46,9 @@ def test_schema_of_an_unknown_type_ends_with_2_and_the_nearest_name(write: Write
     assert "no message class for 'order.place'; did you mean 'order.placed'?" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["create", "status", "tail", "schema", "sequence", "readers", "export", "import"])
+@pytest.mark.parametrize(
+    "command", ["create", "status", "tail", "schema", "sequence", "readers", "export", "import", "mirror"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""gunicorn with several workers of uvicorn: the rule of the fork, one sequencer among them, and a clean end."""
+"""gunicorn with several workers, uvicorn's or its own: the rule of the fork, one that numbers, and a clean end."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from tests.servers.ports import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-PREFORK = ["--preload", "--workers", "3", "--worker-class", "uvicorn_worker.UvicornWorker", "--graceful-timeout", "5"]
+PREFORK = ["--preload", "--workers", "3", "--graceful-timeout", "5", "--worker-class"]
+WORKERS = ["uvicorn_worker.UvicornWorker", "asgi"]
 APP = "tests.acceptance.processes.web_workers:app"
 
 
 @contextlib.contextmanager
 def gunicorn(
-    mongo_uri: str, database: Database[Any], **environment: str
+    mongo_uri: str, database: Database[Any], workers: str, **environment: str
 ) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     port = free_port()
     program = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", *PREFORK, "--bind", f"127.0.0.1:{port}", APP],
+        [sys.executable, "-m", "gunicorn", *PREFORK, workers, "--bind", f"127.0.0.1:{port}", APP],
         cwd=ROOT,
         env={
             **os.environ,
@@ -60,10 +61,11 @@ def connections(mongo: MongoClient[Any]) -> int:
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("worker_class", WORKERS)
 def test_every_worker_puts_one_numbers_and_sigterm_ends_them_all(
-    mongo_uri: str, database: Database[Any], mongo: MongoClient[Any]
+    mongo_uri: str, database: Database[Any], mongo: MongoClient[Any], worker_class: str
 ) -> None:
-    with new_outbox(database, sequence=False) as orders, gunicorn(mongo_uri, database) as (port, program):
+    with new_outbox(database, sequence=False) as orders, gunicorn(mongo_uri, database, worker_class) as (port, program):
         workers: set[int] = set()
         placed = 0
 
@@ -93,10 +95,11 @@ def test_every_worker_puts_one_numbers_and_sigterm_ends_them_all(
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("worker_class", WORKERS)
 def test_an_outbox_that_was_made_before_the_fork_is_refused_at_the_start(
-    mongo_uri: str, database: Database[Any]
+    mongo_uri: str, database: Database[Any], worker_class: str
 ) -> None:
-    with Outbox(database), gunicorn(mongo_uri, database, TOO_EARLY="1") as (_, program):
+    with Outbox(database), gunicorn(mongo_uri, database, worker_class, TOO_EARLY="1") as (_, program):
         said = program.communicate(timeout=60)[1]
     assert program.returncode != 0
     assert "this Outbox was made before the process forked" in said

@@ -23,10 +23,11 @@ from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import is_transient
+from outbox.readers.query import History
 from outbox.shares.layout import documents_of
 from outbox.shares.share import Share
 
-Place = Literal["staging", "log", "dead", "unknown"]
+Place = Literal["staging", "log", "dead", "archive", "unknown"]
 
 SEARCH_SECONDS = 60.0
 """The time for one search of the whole log."""
@@ -43,7 +44,8 @@ class Location:
     id: ObjectId
     place: Place
     """`staging`: committed, not numbered yet. `log`: numbered. `dead`: put aside for `reader`, also if the log has it.
-    `unknown`: in none of them; not committed, or rolled over, or never put."""
+    `archive`: not in the log any more, but in the archive that was given. `unknown`: in none of them; not committed, or
+    rolled over, or never put."""
     seq: int | None = None
     """Its number; None when nothing says it."""
     reader: str | None = None
@@ -54,12 +56,15 @@ class Location:
     """The readers that are done with it: their position is at or behind it, and it is none of their letters."""
     waiting: tuple[str, ...] = ()
     """The readers that are not."""
+    chunk: str | None = None
+    """The path of the archive's chunk that has it, when that is its place."""
 
     def __str__(self) -> str:
         where = {
             "staging": "is committed and waits in staging for its number",
             "log": f"is in the log as seq {self.seq}",
             "dead": f"is a dead letter of {self.reader} ({self.state})" + (f", seq {self.seq}" if self.seq else ""),
+            "archive": f"is in the archive as seq {self.seq}, in {self.chunk}",
             "unknown": "is neither in staging nor in the log nor among the dead letters: it is not committed, or was "
             "rolled over, or never put",
         }[self.place]
@@ -77,9 +82,13 @@ def message_id(value: object) -> ObjectId:
     raise InvalidSelector(f"{value!r:.100} is no message id: give what put() returned, or its 24 hex digits")
 
 
-def find(collections: Collections, log: Log, id: ObjectId) -> Location:
-    """Finds a message. Raises OutboxNotCreated and pymongo's errors; a log that has it not is read whole, once."""
+def find(collections: Collections, log: Log, id: ObjectId, history: History | None = None) -> Location:
+    """Finds a message, in `history` when it is nowhere else. Raises OutboxNotCreated, pymongo's errors, and what the
+    history raises; a log that has it not is read whole, once."""
     is_staged, record = _look(collections, log, id)
+    chunk = None
+    if record is None and not is_staged and history is not None:
+        chunk, record = history.find(id) or (None, None)
     readers = {} if record is None else _readers(collections, record)
     letters = _letters(collections, id, {"reader": 1, "state": 1, "seq": 1, "log": 1})
     readers.update({each["reader"]: False for each in letters if each.get("reader") in readers})
@@ -90,7 +99,8 @@ def find(collections: Collections, log: Log, id: ObjectId) -> Location:
         seq = _seq(record, letter, log)
         return Location(id, "dead", seq, letter.get("reader"), letter.get("state"), passed, waiting)
     if record is not None:
-        return Location(id, "log", record.seq, passed=passed, waiting=waiting)
+        place: Place = "log" if chunk is None else "archive"
+        return Location(id, place, record.seq, passed=passed, waiting=waiting, chunk=chunk)
     return Location(id, "staging" if is_staged else "unknown")
 
 

@@ -28,6 +28,7 @@ from outbox.projections.projecting import Projecting
 from outbox.reader_status import ReaderStatus
 from outbox.readers.background import BackgroundThreads
 from outbox.readers.head import Head
+from outbox.readers.query import History
 from outbox.readers.reader import LogReader
 from outbox.readers.start import Start, resolve
 from outbox.sequencer.change_stream import AWAIT_SECONDS
@@ -97,14 +98,15 @@ class Reading(Observing, Projecting):
 
     @outside_bound_session
     @patient
-    def find(self, message_id: ObjectId | str) -> Location:
+    def find(self, message_id: ObjectId | str, archive: History | None = None) -> Location:
         """Tells where a message is now, and which durable readers have passed it.
 
         message_id: what `put` returned, or its 24 hex digits as on Kafka. A message that the log does not hold makes
-        the server read the whole log. Raises InvalidSelector, OutboxNotCreated and pymongo's errors.
+        the server read the whole log. archive: an outbox.archive.Archive, which is looked through when it is nowhere
+        else. Raises InvalidSelector, OutboxNotCreated and pymongo's errors; with an archive OSError and ArchiveDamaged.
         """
         self.check_usable()
-        return location.find(self.collections, self.log, location.message_id(message_id))
+        return location.find(self.collections, self.log, location.message_id(message_id), archive)
 
     @outside_bound_session
     def wait_for(self, message_id: ObjectId | str, reader: str, timeout: float = 5.0) -> None:

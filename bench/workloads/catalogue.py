@@ -8,6 +8,7 @@ from typing import get_args
 
 from bench.rig.benchmark import Benchmark
 from bench.rig.stage import Stage
+from bench.workloads.archives import ArchiveRead, ArchiveReadType, ArchiveWrite, HistoryRead
 from bench.workloads.asynchronous import AsyncObserve, AsyncPut, AsyncPutList
 from bench.workloads.consumers import Consume, ConsumeInTransactions
 from bench.workloads.costs import Costs
@@ -22,6 +23,7 @@ from bench.workloads.relays import RelayExactlyOnce, RelayLog, RelayStaging
 from bench.workloads.sequencing import Sequence, SequenceFull
 from bench.workloads.starting import Killed, KilledExactlyOnce, Start
 from bench.workloads.views import KeepLatest
+from outbox.archive.formats.choice import FILES
 from relay.encoding.record_format import Encoding
 
 Make = Callable[[Stage], Benchmark]
@@ -32,6 +34,12 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
     "reading": {"read": Read, "read-raw": ReadRaw, "observe": Observe, "observe-head": ObserveHead},
     "asyncio": {"async-put": AsyncPut, "async-put-list": AsyncPutList, "async-observe": AsyncObserve},
     "state": {"projection": Project, "latest": KeepLatest},
+    "archive": {
+        **{f"archive-write-{format}": partial(ArchiveWrite, format=format) for format in sorted(FILES)},
+        **{f"archive-read-{format}": partial(ArchiveRead, format=format) for format in sorted(FILES)},
+        **{f"archive-type-{format}": partial(ArchiveReadType, format=format) for format in sorted(FILES)},
+        "history-read": HistoryRead,
+    },
     "consuming": {
         "consume": Consume,
         **{f"consume-transaction-{batch}": partial(ConsumeInTransactions, batch=batch) for batch in (1, 100)},

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from outbox.aio.threads import hand_over
 from outbox.clock import SystemClock
-from outbox.history.reader import HistoryReader
+from outbox.history.reader import ChosenHistory
 from outbox.log.batch import Batch
 from outbox.mongo.calls import outside_bound_session
 from outbox.outbox import Outbox
@@ -176,7 +176,7 @@ class Growth:
         if due:
             loop.call_soon(self._release_some, loop, due)
 
-    def told(self, reader: LogReader | HistoryReader) -> list[Batch] | None:
+    def told(self, reader: LogReader | ChosenHistory) -> list[Batch] | None:
         """Gives a reader at rest what comes next, if that was just read for all; none at the head. No I/O.
 
         None: it is to read by itself.

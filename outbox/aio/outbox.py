@@ -27,6 +27,7 @@ from outbox.monitoring.status import Status
 from outbox.observing import STOP_SECONDS
 from outbox.outbox import Outbox
 from outbox.reader_status import ReaderStatus
+from outbox.readers.query import History
 from outbox.staging.put import Message, as_sequence
 
 M = TypeVar("M")
@@ -174,9 +175,9 @@ class AsyncOutbox(AsyncReading):
         """Tells how far each durable reader is that has begun, as Outbox.readers."""
         return await self._sync.call(self._outbox.readers)
 
-    async def find(self, message_id: ObjectId | str) -> Location:
+    async def find(self, message_id: ObjectId | str, archive: History | None = None) -> Location:
         """Tells where a message is now, and which durable readers have passed it, as Outbox.find."""
-        return await self._sync.call(partial(self._outbox.find, message_id))
+        return await self._sync.call(partial(self._outbox.find, message_id, archive))
 
     async def wait_for(self, message_id: ObjectId | str, reader: str, timeout: float = 5.0) -> None:
         """Returns when a durable reader has passed a message, as Outbox.wait_for. Holds no thread while it waits."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -18,13 +18,12 @@ from outbox.aio.synchronous import Synchronous
 from outbox.clock import SystemClock
 from outbox.errors import HistoryLost, InvalidArgument
 from outbox.events import CaughtUp, Disconnected, Fetched, Idle, Reconnected, Started, Stopped, teller
-from outbox.history.reader import HistoryReader
+from outbox.history.reader import ChosenHistory
 from outbox.history.source import open_history
-from outbox.log.batch import Batch
 from outbox.log.record import Decode, Record
 from outbox.mongo.server_errors import is_transient, patiently, short_message
 from outbox.readers.head import Head
-from outbox.readers.query import Query, decoded, pass_gap, pinned
+from outbox.readers.query import Portions, Query, decoded, pass_gap, pinned
 from outbox.readers.reader import LogReader
 
 logger = logging.getLogger("outbox")
@@ -59,7 +58,7 @@ class AsyncRecords:
         self._tell = teller(query.on_event)
         self._clock = SystemClock()
         self._first = None if query.first is None else FirstPortions(query.first())
-        self._reader: LogReader | HistoryReader | None = None
+        self._reader: LogReader | ChosenHistory | None = None
         self._head: Head | None = None
         self._is_taken = False
         self._asked: asyncio.Future[Any] | None = None
@@ -202,7 +201,7 @@ class AsyncRecords:
             return False
         return False
 
-    def _told(self, reader: LogReader | HistoryReader) -> list[Batch] | None:
+    def _told(self, reader: LogReader | ChosenHistory) -> Sequence[Portions] | None:
         if self._growth is None or self._asked is not None:  # whose asker was cancelled: a thread uses the reader
             return None
         return self._growth.told(reader)
@@ -216,7 +215,7 @@ class AsyncRecords:
     def _join(self) -> None:
         self._head = None if self._growth is None else self._growth.join(self)
 
-    async def _open(self) -> LogReader | HistoryReader:
+    async def _open(self) -> LogReader | ChosenHistory:
         self._join()
         if self._reader is None:
             self._reader = await self._riding_out(self._opened)
@@ -256,7 +255,7 @@ class AsyncRecords:
         self._asked = None
         return cast(T, asked.result())
 
-    def _opened(self) -> LogReader | HistoryReader:
+    def _opened(self) -> LogReader | ChosenHistory:
         """On a thread: opens the reader, where "latest" meant when this was first tried."""
         collections = self._sync.outbox.collections
         if self._query.pinned is None:
@@ -265,7 +264,7 @@ class AsyncRecords:
         reader.rest()
         return reader
 
-    def _read(self, reader: LogReader | HistoryReader) -> list[Batch]:
+    def _read(self, reader: LogReader | ChosenHistory) -> Sequence[Portions]:
         """On a thread: reads the next portion."""
         try:
             if self._head is not None:

@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bson import ObjectId
+
 from outbox import dates
-from outbox.archive import chunk
-from outbox.archive.line import chosen, record
+from outbox.archive.chunk import check, verified
+from outbox.archive.formats.choice import chunk_format
 from outbox.archive.manifest import Entry, Manifest
+from outbox.archive.read_ahead import ReadAhead
 from outbox.archive.span import Place, Span, asked_span
-from outbox.archive.store import store
+from outbox.archive.stores.opening import shown, store
 from outbox.errors import ArchiveDamaged, HistoryLost, InvalidName
 from outbox.log.position import Position
 from outbox.log.record import Record
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.readers.selection import selected_key, selected_types
 
+_EARLIER = timedelta(minutes=10)
+"""So much before its id's date a message may have been put, for the clocks of those who made the two."""
+_UNFINISHED_SECONDS = 3600.0
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -39,10 +45,14 @@ class Found:
 
 
 class Archive:
-    """The archive `name` at a folder or a URL that fsspec knows: records in chunks, and a manifest of these.
+    """The archive `name` at a folder, at a URL that fsspec knows, or in a collection of a MongoDB: records in chunks,
+    and a manifest of these.
 
-    Thread-safe. At most one chunk is in memory at a time, of 64 MiB at most. Raises OSError when the place does not
-    answer, as do all its methods, and ArchiveDamaged, which names the chunk, for what is not as it was written.
+    Thread-safe. Whoever reads has at most two chunks in memory, of 64 MiB each at most before compression: the one it
+    is at, and the next. Raises OSError when the place does not answer, as do all its methods, and ArchiveDamaged, which
+    names the chunk, for what is not as it was written.
+
+    A collection holds one archive, whatever its name: there, `name` is only that of the reader that stores.
 
     Making one asks nobody. Raises InvalidArchive and InvalidName.
     """
@@ -50,10 +60,11 @@ class Archive:
     def __init__(self, url: str | os.PathLike[str], name: str = "main") -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name.strip(".") == "":
             raise InvalidName(f"{name!r:.200} cannot be an archive's name: 1 to 128 of A-Z, a-z, 0-9, '.', '_' and '-'")
-        self.url = os.fspath(url) if isinstance(url, os.PathLike) else url
-        self.name = name
         self.store = store(url)
+        self.url = shown(os.fspath(url))
+        self.name = name
         self.manifest = Manifest(self.store, name)
+        self._checked: tuple[Entry, Position] | None = None
 
     def __repr__(self) -> str:
         return f"Archive({self.url!r}, {self.name!r})"
@@ -71,13 +82,16 @@ class Archive:
         return firsts[0] if firsts else 1
 
     def position(self) -> Position | None:
-        """Returns the position of its newest record; None while it is empty. Checks the newest chunk."""
+        """Returns the position of its newest record; None while it is empty. Checks the newest chunk, once."""
         last = self.manifest.last()
         if last is None:
             return None
-        with self._naming(last):
-            newest = record(chunk.check(self.store.read(self.manifest.path(last)), last))
-        return newest.seq, newest.created, newest.id
+        checked = self._checked
+        if checked is None or checked[0] != last:
+            with self._naming(last):
+                newest = check(self.store.read(self.manifest.path(last)), last)
+            checked = self._checked = last, (newest.seq, newest.created, newest.id)
+        return checked[1]
 
     def read(
         self,
@@ -98,19 +112,41 @@ class Archive:
         return self._read(span, selected_types(types, MessageTypes(())), selected_key(key))
 
     def _read(self, span: Span, types: frozenset[str] | None, key: str | None) -> Iterator[Record[Any]]:
-        if span.first > 0 and span.first < (oldest := self.oldest):
-            raise HistoryLost(span.first, oldest)
+        with closing(ReadAhead(self._stored(span, types))) as chunks:
+            for entry, stored in chunks:
+                with self._naming(entry):
+                    for record in chunk_format(entry.format).records(stored, entry, span.wanted(types, key)):
+                        if span.holds(record):
+                            yield record
+                            chunks.begin()
+
+    def _stored(self, span: Span, types: frozenset[str] | None) -> Iterator[tuple[Entry, bytes]]:
+        """Gives the chunks of a span that have one of the types, each as its entry says it is."""
         for entry in self.manifest.entries(since=span.first):
             if span.ends_before(entry):
                 return
             if span.begins_after(entry) or (types is not None and types.isdisjoint(entry.types)):
                 continue
             with self._naming(entry):
-                lines = chunk.read(self.store.read(self.manifest.path(entry)), entry)
-                for line in chosen(span.cut(lines, entry), types, key):
-                    each = record(line)
-                    if span.holds(each):
-                        yield each
+                stored = verified(self.store.read(self.manifest.path(entry)), entry)
+            yield entry, stored
+            del stored  # while the next one is read
+
+    def find(self, message_id: ObjectId) -> tuple[str, Record[Any]] | None:
+        """Returns the path of the chunk that has a message, and its record; None when none has it.
+
+        Reads first what was created when the id was made, and then all the rest.
+        """
+        likely = dates.milliseconds(message_id.generation_time - _EARLIER)
+        for span in (Span(since=likely), Span(until=likely)):
+            with closing(ReadAhead(self._stored(span, None))) as chunks:
+                for entry, stored in chunks:
+                    chunks.begin()
+                    with self._naming(entry):
+                        wanted = span.wanted(id=message_id.binary)
+                        for found in chunk_format(entry.format).records(stored, entry, wanted):
+                            return self.manifest.path(entry), found
+        return None
 
     def verify(self, progress: Callable[[Entry], object] = lambda _: None) -> Found:
         """Reads all of it: checksums, counts, and that no seq is missing. Returns what there is.
@@ -121,13 +157,15 @@ class Archive:
         """
         chunks = records = size = first = last = 0
         counted, files = set(), self.manifest.files()
-        for entry in self.manifest.entries():
-            with self._naming(entry):
-                record(chunk.check(self.store.read(self.manifest.path(entry)), entry))
-            chunks, records, size = chunks + 1, records + entry.count, size + entry.bytes
-            first, last = first or entry.first, entry.last
-            counted.add(entry.file)
-            progress(entry)
+        with closing(ReadAhead(self._stored(Span(), None))) as stored:
+            for entry, content in stored:
+                stored.begin()
+                with self._naming(entry):
+                    chunk_format(entry.format).check(content, entry)
+                chunks, records, size = chunks + 1, records + entry.count, size + entry.bytes
+                first, last = first or entry.first, entry.last
+                counted.add(entry.file)
+                progress(entry)
         for begins, _, name in files:
             if name not in counted and begins not in self.manifest.firsts():
                 path = f"{self.manifest.chunks}/{name}"
@@ -160,21 +198,20 @@ class Archive:
         found = self.expired(older_than)
         for entry in found:
             self.manifest.remove(entry)
-        self.remove_leftovers()
+        self.remove_leftovers(_UNFINISHED_SECONDS)
         return found
 
-    def remove_leftovers(self) -> list[str]:
-        """Removes chunk files that a crash has left, and that can never count: another chunk with their first seq does,
-        or a later one. Returns their names."""
-        firsts = set(self.manifest.firsts())
-        newest = max(firsts, default=0)
-        left = [
-            name
-            for first, _, name in self.manifest.files()
-            if first <= newest and not (first in firsts and self.manifest.entry(first).file == name)
-        ]
+    def remove_leftovers(self, unfinished_seconds: float = 0.0) -> list[str]:
+        """Removes what crashes have left, and returns the names: chunks that can never count, since others have their
+        first seq or they come before the oldest; and files that were not finished for so long.
+
+        A chunk whose manifest entry was lost stays: with its entry it counts again.
+        """
+        left = self.manifest.leftovers()
         for name in left:
             self.store.remove(f"{self.manifest.chunks}/{name}")
+        for folder in (self.manifest.chunks, self.manifest.folder):
+            left += self.store.remove_unfinished(folder, unfinished_seconds)
         return left
 
     @contextmanager
@@ -183,11 +220,11 @@ class Archive:
         path = self.manifest.path(entry)
         try:
             yield
-        except ArchiveDamaged as damaged:
-            raise ArchiveDamaged(f"the chunk {path} of {self.url} is damaged: {damaged}", path) from damaged
-        except FileNotFoundError as missing:
+        except (ArchiveDamaged, FileNotFoundError) as wrong:
             if entry.first not in self.manifest.firsts():  # it has expired meanwhile
-                raise HistoryLost(entry.first, self.oldest) from missing
-            raise ArchiveDamaged(
-                f"the chunk {path} of {self.url} is missing, and its manifest entry is there", path
-            ) from missing
+                raise HistoryLost(entry.first, self.oldest) from wrong
+            if isinstance(wrong, FileNotFoundError):
+                text = f"the chunk {path} of {self.url} is missing, and its manifest entry is there"
+            else:
+                text = f"the chunk {path} of {self.url} is damaged: {wrong}"
+            raise ArchiveDamaged(text, path) from wrong

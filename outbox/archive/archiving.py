@@ -7,7 +7,7 @@ import threading
 
 from outbox.archive.archive import Archive
 from outbox.archive.delivery import KIND, ArchiveConfig
-from outbox.archive.formats import check_format
+from outbox.archive.formats.choice import chosen_format
 from outbox.archive.target import Chunks, Stored
 from outbox.clock import Clock
 from outbox.delivery.durable_reader import DurableReader
@@ -18,7 +18,7 @@ from outbox.log.reader_id import reader_id
 def archive_log(
     outbox: OpenOutbox,
     archive: Archive,
-    format: str = "jsonl.gz",
+    format: str | None = None,
     *,
     stop: threading.Event,
     once: bool = False,
@@ -31,13 +31,14 @@ def archive_log(
     rolls over nothing that is not stored and read back. A chunk has at most 100,000 records or 64 MiB, and none of
     them waits longer than a minute.
 
+    format: of new chunks: `jsonl.gz`, also for None, `jsonl`, `jsonl.zst` or `parquet`; of a MongoDB `bson` alone.
     once: ends when all is stored. stored: is told of each chunk that counts.
 
     Raises InvalidArchive, ArchiveUnavailable with `once`, ArchiveDamaged, what must be seen to by somebody
     (HistoryLost, LogReplaced, CursorMismatch, OutboxNotCreated), and errors of the database that do not pass by
     themselves.
     """
-    check_format(format)
+    format = chosen_format(format, archive.store.formats)
     reader_id(KIND, archive.name)
     config = ArchiveConfig(outbox, archive.name, "oldest", "stop", random.random, archive)
     target = Chunks(archive, format, once=once, stored=stored, clock=clock)

@@ -98,7 +98,8 @@ class ArchiveConfig(DeliveryConfig[Line]):
 
     def encoder(self, target: Target[Line], log: str) -> LineEncoder:
         """See DeliveryConfig."""
-        return LineEncoder()
+        assert isinstance(target, Chunks)
+        return LineEncoder(target.format)
 
     @property
     def begins(self) -> str:

@@ -13,6 +13,7 @@ from bson.binary import UUID_SUBTYPE, Binary, UuidRepresentation
 from bson.codec_options import DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 from bson.json_util import DatetimeRepresentation, JSONMode, JSONOptions
+from bson.tz_util import utc
 
 from outbox import dates
 from outbox.mongo.codec import Document
@@ -31,6 +32,7 @@ _RESERVED_NAME = re.compile(rb"\$(?<=[\x01-\x13\x7f\xff]\$)")
 # The last \x01 before a zero is enough; to look from each of them would take minutes for a text of many.
 _NO_NUMBER = re.compile(rb"\x01[^\x00\x01]*\x00.{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 _INT32 = 1 << 31
+_PLAIN = frozenset({str, float, bool, type(None)})
 
 
 def is_suspect(document: bytes) -> bool:
@@ -41,10 +43,10 @@ def is_suspect(document: bytes) -> bool:
 
 def default(value: object) -> Any:
     """Writes a value that JSON has not, for the JSON library. Raises TypeError for one that `careful` must look at."""
-    write = _WRITERS.get(type(value))
-    if write is None:
-        raise TypeError(type(value).__name__)
-    return write(value)
+    try:
+        return _WRITERS[type(value)](value)
+    except KeyError:
+        raise TypeError(type(value).__name__) from None
 
 
 def _long(value: Int64) -> Any:
@@ -55,7 +57,9 @@ def _long(value: Int64) -> Any:
 def _date(value: datetime) -> Any:
     if value.year < 1970:
         return _far_date(value)
-    return {"$date": value.isoformat(timespec="milliseconds" if value.microsecond else "seconds")[:-6] + "Z"}
+    if value.tzinfo is not None:  # always UTC
+        value = value.replace(tzinfo=None)
+    return {"$date": value.isoformat(timespec="milliseconds" if value.microsecond else "seconds") + "Z"}
 
 
 def _far_date(value: datetime | DatetimeMS) -> Any:
@@ -106,6 +110,12 @@ def careful(value: Any) -> Any:
 
 
 def _value(found: Document) -> Any:
+    if len(found) == 1:  # the usual ones; json_util takes ten times as long
+        [(name, text)] = found.items()
+        if name == "$date" and type(text) is str and text[-1:] == "Z":
+            return datetime.fromisoformat(text[:-1]).replace(tzinfo=utc)
+        if name == "$numberLong" and type(text) is str:
+            return Int64(text)
     value = json_util.object_hook(found, _READ)
     is_uuid = isinstance(value, Binary) and value.subtype == UUID_SUBTYPE and len(value) == 16
     return value.as_uuid() if is_uuid else value
@@ -113,11 +123,15 @@ def _value(found: Document) -> Any:
 
 def read(value: Any) -> Any:
     """Makes of parsed Extended JSON the values that the log's readers give. Raises what json_util raises."""
-    if isinstance(value, dict):
-        found = {name: read(each) for name, each in value.items()}
-        return _value(found) if any(name[:1] == "$" for name in found) else found
-    if isinstance(value, list):
-        return [read(each) for each in value]
-    if type(value) is int and not -_INT32 <= value < _INT32:
+    kind = type(value)
+    if kind is dict:
+        found = {name: each if type(each) in _PLAIN else read(each) for name, each in value.items()}
+        for name in found:
+            if name[:1] == "$":
+                return _value(found)
+        return found
+    if kind is list:
+        return [each if type(each) in _PLAIN else read(each) for each in value]
+    if kind is int and not -_INT32 <= value < _INT32:
         return Int64(value)
     return value

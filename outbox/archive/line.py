@@ -23,8 +23,14 @@ from outbox.mongo.codec import DECODED, STORED, Document, decoded
 Line = tuple[int, bytes, int, str]
 """`(seq, line, created in ms, type)`. A plain tuple, for speed: one is made for each record."""
 NAMES = ("type", "key", "headers", "data")
-_OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
-_TEXT = rb'"(?:[^"\\]|\\.)*"'
+_OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME
+_AS_STORED = STORED.with_options(tz_aware=False)
+"""Without UUIDs, which the JSON library would write as plain text, and without zones, which cost time."""
+_BREAK, _BROKEN = orjson.Fragment(b"\n"), b",\n,"
+"""Between the lines of one call, and what it makes of it: JSON has a line's end only where it is put."""
+_TEXT = rb'"(?:[^"\\]|\\.)*+"'
+FLAT = rb"\{(?:" + _TEXT + b":" + _TEXT + rb",?)*+\}"
+"""An object whose values are texts, as headers are."""
 HEAD = re.compile(
     rb'\{"seq":(\d+),"id":"([0-9a-f]{24})","created":"([^"]*)","type":(' + _TEXT + rb'),"key":(null|' + _TEXT + rb"),"
 )
@@ -33,53 +39,52 @@ HEAD = re.compile(
 
 def lines(heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
     """Writes records: what comes before each, and its `type`, `key`, `headers` and `data` as BSON."""
-    array = b"".join(b"\x03%d\x00%b" % (index, document) for index, document in enumerate(documents))
+    array = b"".join([b"\x03%d\x00%b" % (index, document) for index, document in enumerate(documents)])
     whole = b"%b\x04r\x00%b%b\x00\x00" % (
         (len(array) + 13).to_bytes(4, "little"), (len(array) + 5).to_bytes(4, "little"), array,
     )  # fmt: skip
-    fields: Document = {}
     try:
-        fields = bson.decode(whole, STORED)  # the JSON library would write a UUID of Python's as plain text
-        is_plain = not is_suspect(whole) and bson.encode(fields, codec_options=STORED) == whole
-    except BSONError:
-        is_plain = False
-    if not is_plain:
-        return [_line(head, document) for head, document in zip(heads, documents, strict=True)]
+        fields: list[Document] = bson.decode(whole, _AS_STORED)["r"]
+        if bson.encode({"r": fields}, codec_options=_AS_STORED) == whole:
+            return _unsuspected(heads, documents, fields) if is_suspect(whole) else _plain(heads, fields)
+    except (BSONError, TypeError):
+        pass
+    if len(documents) == 1:
+        return [_exact(heads[0], documents[0])]
+    half = len(documents) // 2  # what the JSON library does not write is mostly one of many
+    return lines(heads[:half], documents[:half]) + lines(heads[half:], documents[half:])
+
+
+def _unsuspected(heads: Sequence[Head], documents: Sequence[bytes], fields: Sequence[Document]) -> list[Line]:
+    suspects = [is_suspect(document) for document in documents]
+    if not any(suspects):
+        return _plain(heads, fields)
+    plain = [(head, each) for head, each, suspect in zip(heads, fields, suspects, strict=True) if not suspect]
+    written = iter(_plain(*zip(*plain, strict=True)) if plain else ())
     return [
-        _plain(head, each) or _exact(head, document)
-        for head, each, document in zip(heads, fields["r"], documents, strict=True)
+        _exact(head, document) if suspect else next(written)
+        for head, document, suspect in zip(heads, documents, suspects, strict=True)
     ]
 
 
-def _line(head: Head, document: bytes) -> Line:
-    if not is_suspect(document):
-        try:
-            fields = bson.decode(document, STORED)
-            if bson.encode(fields, codec_options=STORED) == document:
-                return _plain(head, fields) or _exact(head, document)
-        except BSONError:
-            pass  # the server stores what the driver does not read
-    return _exact(head, document)
+def _plain(heads: Sequence[Head], fields: Sequence[Document]) -> list[Line]:
+    """Writes values of the usual types, all in one call. Raises TypeError when there are others."""
+    parts: list[object] = []
+    for (seq, id, created), each in zip(heads, fields, strict=True):
+        if tuple(each) != NAMES:
+            if len(each) != len(NAMES):
+                raise TypeError("other fields")
+            each = {name: each[name] for name in NAMES}  # noqa: PLW2901  # in the order of a line
+        parts += ({"seq": seq, "id": id.hex(), "created": _text(created), **each}, _BREAK)
+    texts = orjson.dumps(parts, default, _OPTIONS)[1:-3].split(_BROKEN)
+    return [
+        (head[0], line + b"\n", head[2], each["type"]) for head, line, each in zip(heads, texts, fields, strict=True)
+    ]
 
 
-def _plain(head: Head, fields: Document) -> Line | None:
-    """Writes values of the usual types; None when there are others."""
-    if len(fields) != len(NAMES):
-        return None
-    seq, id, created = head
-    try:
-        text = orjson.dumps(
-            {"seq": seq, "id": id.hex(), "created": _text(created), "type": fields["type"],
-             "key": fields["key"], "headers": fields["headers"], "data": fields["data"]},
-            default, _OPTIONS,
-        )  # fmt: skip
-    except TypeError:
-        return None
-    return seq, text, created, fields["type"]
-
-
+@lru_cache(maxsize=16)
 def _text(created: int) -> str:
-    """Writes as dates.text does; most records of a batch are of the same second or two."""
+    """Writes as dates.text does; many records of a batch are of the same millisecond."""
     seconds, milliseconds = divmod(created, 1000)
     return f"{_seconds(seconds)}.{milliseconds:03d}Z"
 
@@ -87,6 +92,18 @@ def _text(created: int) -> str:
 @lru_cache(maxsize=16)
 def _seconds(seconds: int) -> str:
     return dates.text(moment(seconds * 1000))[:-5]
+
+
+def created_ms(text: str) -> int:
+    """Reads `created` of a line. Raises ValueError."""
+    if text[-5:-4] != "." or text[-1:] != "Z":
+        raise ValueError(f"{text!r:.100} is no date")
+    return _milliseconds(text[:-5]) + int(text[-4:-1])
+
+
+@lru_cache(maxsize=16)
+def _milliseconds(seconds: str) -> int:
+    return dates.milliseconds_of(f"{seconds}.000Z")
 
 
 def _exact(head: Head, document: bytes) -> Line:
@@ -98,11 +115,11 @@ def _exact(head: Head, document: bytes) -> Line:
         line |= {name: careful(shown(fields.get(name))) for name in NAMES}
         text: bytes = orjson.dumps(line, None, _OPTIONS)
         if bson.encode(_fields(orjson.loads(text), text), codec_options=DECODED) == document:
-            return seq, text, created, fields["type"]
+            return seq, text + b"\n", created, fields["type"]
     except (TypeError, ValueError, OverflowError, BSONError):
         line |= {name: line.get(name) for name in NAMES}
     line["bson"] = base64.b64encode(document).decode()
-    return seq, orjson.dumps(line, None, _OPTIONS), created, fields["type"]
+    return seq, orjson.dumps(line, None, _OPTIONS) + b"\n", created, fields["type"]
 
 
 def _stored(document: bytes) -> Document:
@@ -116,10 +133,9 @@ def record(line: bytes) -> Record[Any]:
     """Reads a line. Raises ArchiveDamaged for what is none."""
     try:
         found = orjson.loads(line)
-        seq, id, created = found["seq"], bytes.fromhex(found["id"]), dates.milliseconds_of(found["created"])
+        seq, id, created = found["seq"], bytes.fromhex(found["id"]), created_ms(found["created"])
         if "bson" in found:
-            fields = decoded(base64.b64decode(found["bson"]))
-            return Record(seq, id, created, Undecoded(fields, seq, id) if is_partial(fields) else fields)
+            return made_of_bson(seq, id, created, base64.b64decode(found["bson"]))
         return Record(seq, id, created, _fields(found, line))
     except (ValueError, KeyError, TypeError, BSONError) as error:
         raise ArchiveDamaged(f"a line is no record ({error!r:.200}): {line!r:.200}") from error
@@ -129,6 +145,12 @@ def _fields(found: Document, line: bytes) -> Document:
     if b'"$' not in line:
         return {name: found[name] for name in NAMES}
     return {name: read(found[name]) for name in NAMES}
+
+
+def made_of_bson(seq: int, id: bytes, created: int, document: bytes) -> Record[Any]:
+    """Makes a record of its other fields as BSON."""
+    fields = decoded(document)
+    return Record(seq, id, created, Undecoded(fields, seq, id) if is_partial(fields) else fields)
 
 
 def chosen(lines: Iterable[bytes], types: frozenset[str] | None, key: str | None) -> Iterable[bytes]:

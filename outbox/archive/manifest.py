@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
-from outbox.archive.store import Store
+from outbox.archive.stores.store import Store
 from outbox.errors import ArchiveDamaged, HistoryLost
 
 _ENTRY = re.compile(r"(\d{19})\.json")
-_CHUNK = re.compile(r"(\d{19})-(\d{19})\.jsonl(?:\.gz|\.zst)?")
+_CHUNK = re.compile(r"(\d{19})-(\d{19})\.(?:jsonl(?:\.gz|\.zst)?|parquet|bson)")
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class Manifest:
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
-        self._entries = f"{name}/manifest"
+        self.folder = f"{name}/manifest"
         self.chunks = f"{name}/chunks"
 
     def firsts(self) -> list[int]:
         """Returns the first seq of every chunk."""
-        return [int(found[1]) for name in self._store.names(self._entries) if (found := _ENTRY.fullmatch(name))]
+        return [int(found[1]) for name in self._store.names(self.folder) if (found := _ENTRY.fullmatch(name))]
 
     def path(self, entry: Entry) -> str:
         """Returns the path of a chunk's file."""
@@ -52,7 +54,7 @@ class Manifest:
 
     def entry(self, first: int) -> Entry:
         """Reads an entry. Raises FileNotFoundError, and ArchiveDamaged for what is none."""
-        path = f"{self._entries}/{first:019d}.json"
+        path = f"{self.folder}/{first:019d}.json"
         content = self._store.read(path)
         try:
             found = json.loads(content)
@@ -66,9 +68,14 @@ class Manifest:
         return entry
 
     def entries(self, since: int = 0) -> Iterator[Entry]:
-        """Gives the entries from the chunk that holds seq `since` on. Raises ArchiveDamaged, which names what is
-        missing, where one does not begin behind the last; HistoryLost for one that expires meanwhile."""
+        """Gives the entries from the chunk that holds seq `since` on; of all there are for 0. Lists the folder once.
+
+        Raises HistoryLost when the oldest chunk begins behind `since`, or one expires meanwhile, and ArchiveDamaged,
+        which names what is missing, where one does not begin behind the last.
+        """
         firsts = self.firsts()
+        if firsts and 0 < since < firsts[0]:
+            raise HistoryLost(since, firsts[0])
         begin = max((at for at, first in enumerate(firsts) if first <= since), default=0)
         following: int | None = None
         for first in firsts[begin:]:
@@ -83,10 +90,10 @@ class Manifest:
 
     def _gap(self, expected: int, first: int) -> ArchiveDamaged:
         if first < expected:
-            path = f"{self._entries}/{first:019d}.json"
+            path = f"{self.folder}/{first:019d}.json"
             return ArchiveDamaged(f"{path}: its chunk begins before the one before it has ended", path)
         files = [name for begins, _, name in self.files() if begins == expected]
-        path = f"{self._entries}/{expected:019d}.json"
+        path = f"{self.folder}/{expected:019d}.json"
         there = f"; the chunk {files[0]} is there, and does not count without it" if files else ""
         return ArchiveDamaged(f"seq {expected} to {first - 1} are missing: there is no {path}{there}", path)
 
@@ -100,12 +107,27 @@ class Manifest:
         names = self._store.names(self.chunks)
         return [(int(found[1]), int(found[2]), name) for name in names if (found := _CHUNK.fullmatch(name))]
 
+    def leftovers(self) -> list[str]:
+        """Returns the names of chunks' files that can never count: they come before the oldest chunk that does, or
+        another chunk has their first seq. One between two chunks that count may have lost its entry."""
+        firsts, files = self.firsts(), self.files()
+        alike = Counter(first for first, _, _ in files)
+        return [name for first, _, name in files if firsts and self._never_counts(first, name, firsts, alike[first])]
+
+    def _never_counts(self, first: int, name: str, firsts: list[int], alike: int) -> bool:
+        at = bisect_right(firsts, first) - 1
+        if at < 0:
+            return True
+        if firsts[at] == first:
+            return alike > 1 and self.entry(first).file != name
+        return first < firsts[-1] and self.entry(firsts[at]).last >= first
+
     def add(self, entry: Entry) -> None:
         """Makes a chunk count. Raises FileExistsError when another chunk with this first seq counts."""
         content = json.dumps(asdict(entry), ensure_ascii=False).encode() + b"\n"
-        self._store.create(f"{self._entries}/{entry.first:019d}.json", content)
+        self._store.create(f"{self.folder}/{entry.first:019d}.json", content)
 
     def remove(self, entry: Entry) -> None:
         """Removes a chunk: first it counts no more, then its file goes."""
-        self._store.remove(f"{self._entries}/{entry.first:019d}.json")
+        self._store.remove(f"{self.folder}/{entry.first:019d}.json")
         self._store.remove(self.path(entry))

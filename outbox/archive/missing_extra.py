@@ -8,12 +8,12 @@ from typing import Any
 from outbox.errors import InvalidArchive
 
 
-def needed(name: str, why: str) -> Any:
-    """Imports a package. Raises InvalidArchive, which says why it is needed and how to install it."""
+def needed(name: str, why: str, extra: str = "archive") -> Any:
+    """Imports a package of an extra. Raises InvalidArchive, which says why it is needed and how to install it."""
     try:
         return import_module(name)
     except ModuleNotFoundError as missing:
-        raise InvalidArchive(f"{why} needs {missing.name}: pip install '.[archive]', in its clone") from missing
+        raise InvalidArchive(f"{why} needs {missing.name}: pip install '.[{extra}]', in its clone") from missing
 
 
 orjson = needed("orjson", "an archive")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from outbox import dates
+from outbox.archive.formats.chunk_format import Wanted
 from outbox.archive.manifest import Entry
 from outbox.errors import InvalidStart
 from outbox.log.record import Record
@@ -37,10 +36,9 @@ class Span:
         """Tells that all of a chunk comes after it."""
         return entry.first > self.last or dates.milliseconds_of(entry.created_first) > self.until
 
-    def cut(self, lines: Iterable[bytes], entry: Entry) -> Iterable[bytes]:
-        """Leaves out the lines of a chunk that are outside by their seq."""
-        last = int(min(self.last, entry.last))
-        return islice(lines, max(0, self.first - entry.first), last - entry.first + 1)
+    def wanted(self, types: frozenset[str] | None = None, key: str | None = None, id: bytes | None = None) -> Wanted:
+        """Says of what is inside by its seq which records are asked for."""
+        return Wanted(self.first, self.last, types, key, id)
 
     def holds(self, record: Record[Any]) -> bool:
         """Tells that a record is inside by its date."""

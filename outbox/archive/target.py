@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from outbox.archive.archive import Archive
 from outbox.archive.chunk import Draft
-from outbox.archive.line import Line, lines
+from outbox.archive.formats.choice import chunk_format
+from outbox.archive.line import Line
 from outbox.archive.manifest import Entry
 from outbox.archive.writer import AnotherWriterError, store_chunk
 from outbox.clock import Clock, SystemClock
@@ -47,7 +48,7 @@ class Chunks:
         draft: Callable[[str], Draft] = Draft,
     ) -> None:
         self._archive = archive
-        self._format = format
+        self.format = format
         self._once = once
         self._stored = stored
         self._clock = clock or SystemClock()
@@ -70,7 +71,7 @@ class Chunks:
     def send(self, batch: Sequence[Line]) -> int:
         self._has_come = True
         if self._draft is None:
-            self._draft, self._since = self._new(self._format), self._clock.monotonic()
+            self._draft, self._since = self._new(self.format), self._clock.monotonic()
         return self._draft.take(batch)
 
     def poll(self, seconds: float) -> None:
@@ -111,7 +112,10 @@ class Chunks:
 
 
 class LineEncoder:
-    """Is outbox.delivery.ports.Encoder for chunks."""
+    """Is outbox.delivery.ports.Encoder for chunks of a format."""
+
+    def __init__(self, format: str) -> None:
+        self._lines = chunk_format(format).lines
 
     def encode_plain(self, batch: Batch, share: Share) -> list[tuple[list[Line], list[Mark]]] | None:
         """See Encoder."""
@@ -119,7 +123,7 @@ class LineEncoder:
             heads, documents = batch.documents()
         except LogCorrupt:  # which the caller then meets
             return None
-        return [(lines(heads, documents), [(seq, created, id) for seq, id, created in heads])]
+        return [(self._lines(heads, documents), [(seq, created, id) for seq, id, created in heads])]
 
     def encode(self, records: Sequence[Record[object]]) -> tuple[list[Line], list[Mark], OutboxError | None]:
         """See Encoder. Only for records that wait behind dead letters, and an archive puts none aside."""

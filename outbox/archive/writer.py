@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from outbox.archive import chunk
 from outbox.archive.archive import Archive
-from outbox.archive.chunk import Draft
-from outbox.archive.formats import sha256
+from outbox.archive.chunk import Draft, sha256
 from outbox.archive.manifest import Entry
 from outbox.errors import ArchiveDamaged
 

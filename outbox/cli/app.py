@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
@@ -21,7 +21,15 @@ try:
 
     from outbox import errors
     from outbox.cli.app_loader import load
-    from outbox.cli.application import OWN_CODES, App, check_types, full_name, opened
+    from outbox.cli.application import (
+        OWN_CODES,
+        App,
+        archive_at,
+        archive_errors,
+        check_types,
+        full_name,
+        opened,
+    )
     from outbox.cli.archive import archive
     from outbox.cli.dead import dead
     from outbox.cli.doctor import doctor
@@ -54,6 +62,9 @@ except ModuleNotFoundError as missing:
     raise SystemExit(2) from None
 except KeyboardInterrupt:  # loading takes long enough to be interrupted
     raise SystemExit(130) from None
+
+if TYPE_CHECKING:
+    from outbox.archive import Archive
 
 app = typer.Typer(
     help="Creates and shows the outbox of a service. APP is module:attribute, as web servers have it.",
@@ -191,14 +202,20 @@ def start_of(where: str) -> Start:
 def inspect(
     app: App,
     message: Annotated[str, typer.Argument(metavar="ID|SEQ", help="A message's id, 24 hex digits, or its seq.")],
+    archive: Annotated[
+        str | None, typer.Option(metavar="URL", help="Look there, too, for what the log has forgotten.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Which archive of the place.")] = "main",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show where a message is, and which readers have passed it.
 
-    A message that the log does not hold makes the server read the whole log. Ends with 1 when it is nowhere.
+    A message that the log does not hold makes the server read the whole log, and then all of the archive at worst.
+    Ends with 1 when it is nowhere.
     """
-    with opened(app) as outbox:
-        location = outbox.find(_id_of(message, outbox))
+    with opened(app) as outbox, archive_errors():
+        history = None if archive is None else archive_at(archive, name)
+        location = outbox.find(_id_of(message, outbox, history), history)
         if as_json:
             print(json.dumps(asdict(location), default=text))
         else:
@@ -207,16 +224,20 @@ def inspect(
             raise SystemExit(UNEXPECTED)
 
 
-def _id_of(message: str, outbox: Outbox) -> str | ObjectId:
-    """Returns the id of the message that the log has under a seq, or what was given. Raises InvalidStart."""
+def _id_of(message: str, outbox: Outbox, history: Archive | None) -> str | ObjectId:
+    """Returns the id of the message that the log, or the archive, has under a seq, or what was given. Raises
+    InvalidStart."""
     if not message.isdecimal() or ObjectId.is_valid(message):
         return message
-    record = patiently(lambda: outbox.log.record_at(int(message)))
+    seq = int(message)
+    record = patiently(lambda: outbox.log.record_at(seq))
+    if record is None and history is not None and history.oldest <= seq:
+        record = next(history.read(seq, seq), None)
     if record is None:
         log = patiently(outbox.log.newest)
         raise errors.InvalidStart(
             f"the log does not hold seq {message}: it has {outbox.log.earliest():,} to {log.last:,}. A message that it "
-            "has no more is found by its id"
+            "has no more is found by its id, or in an archive with --archive"
         )
     return record.id
 

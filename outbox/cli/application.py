@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pymongo
 import typer
@@ -18,6 +18,9 @@ from outbox.cli.exit_codes import UNREACHABLE, USAGE, Table, exit_codes
 from outbox.mongo.server import check_server
 from outbox.mongo.server_errors import is_transient, patiently, short_message
 from outbox.outbox import Outbox
+
+if TYPE_CHECKING:
+    from outbox.archive import Archive
 
 CONNECT_SECONDS = 5.0
 OWN_CODES: Table = (
@@ -65,3 +68,19 @@ def check_types(types: list[str], outbox: Outbox) -> None:
             close = difflib.get_close_matches(type, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'none yet'}"
             raise errors.UnknownMessage(f"{full_name(outbox)} has no message type {type!r}; {hint}")
+
+
+def archive_at(url: str, name: str) -> Archive:
+    """Opens an archive. Raises InvalidArchive and InvalidName."""
+    from outbox.archive import Archive
+
+    return Archive(url, name)
+
+
+@contextlib.contextmanager
+def archive_errors() -> Iterator[None]:
+    """Raises ArchiveUnavailable when the place of an archive does not answer."""
+    try:
+        yield
+    except OSError as error:
+        raise errors.ArchiveUnavailable(f"the archive cannot be read or written: {error}") from error

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -16,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from outbox import errors
-from outbox.cli.application import OWN_CODES, App, full_name, opened
+from outbox.cli.application import OWN_CODES, App, archive_at, archive_errors, full_name, opened
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
-from outbox.cli.progress import progress_bar
+from outbox.cli.progress import RecordProgress
 from outbox.cli.signals import Format, LogFormat, stop_on_signals
 from outbox.mongo.server_errors import patiently
 from outbox.monitoring.units import format_bytes
@@ -29,9 +27,8 @@ if TYPE_CHECKING:
 
 archive = typer.Typer(no_args_is_help=True, help="Keep all of history in files: check it, show it, and shorten it.")
 
-Url = Annotated[
-    str, typer.Argument(metavar="URL", help="A folder, or a URL such as s3://bucket/path.", show_default=False)
-]
+_PLACE = "A folder, or a URL such as s3://bucket/path or mongodb://host/database.collection."
+Url = Annotated[str, typer.Argument(metavar="URL", help=_PLACE, show_default=False)]
 Name = Annotated[str, typer.Option(help="Which archive of the place.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 _AGE = re.compile(r"(\d+)\s*([dhwm])")
@@ -41,8 +38,10 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 @archive.command()
 def run(
     app: App,
-    to: Annotated[str, typer.Option(metavar="URL", help="A folder, or a URL such as s3://bucket/path.")],
-    format: Annotated[str, typer.Option(help="jsonl, jsonl.gz or jsonl.zst.")] = "jsonl.gz",
+    to: Annotated[str, typer.Option(metavar="URL", help=_PLACE)],
+    format: Annotated[
+        str | None, typer.Option(help="jsonl.gz, also when none is given, jsonl, jsonl.zst or parquet; in files alone.")
+    ] = None,
     name: Name = "main",
     once: Annotated[bool, typer.Option("--once", help="Store what there is, then end.")] = False,
     log_format: LogFormat = Format.TEXT,
@@ -51,25 +50,26 @@ def run(
 
     A durable reader: the log rolls over nothing that is not stored. One process works, others stand by.
     """
-    with opened(app) as outbox, _answering():
+    with opened(app) as outbox, archive_errors():
         from outbox.archive.archiving import archive_log
 
-        place = _archive(to, name)
+        place = archive_at(to, name)
         head = patiently(outbox.log.head)  # raises if create() was never run
         stop = stop_on_signals(log_format)
-        with progress_bar() as progress:
-            task = progress.add_task(f"{full_name(outbox)} to {place.url}", total=head, completed=place.head)
-            records = size = 0
-
-            def stored(entry: Entry) -> None:
-                nonlocal records, size
-                records, size = records + entry.count, size + entry.bytes
-                progress.update(task, completed=entry.last, total=max(head, entry.last))
-
-            archive_log(outbox, place, format, stop=stop, once=once, stored=stored)
+        done = place.head
+        with RecordProgress(f"{full_name(outbox)} to {place.url}", head, done) as progress:
+            archive_log(
+                outbox,
+                place,
+                format,
+                stop=stop,
+                once=once,
+                stored=lambda entry: progress.reach(entry.last, entry.bytes),
+            )
+        reached = place.head
         print(
-            f"{full_name(outbox)}: {records:,} record(s), {format_bytes(size)}, stored in {place.url} "
-            f"up to seq {place.head}"
+            f"{full_name(outbox)}: {reached - done:,} record(s), {format_bytes(progress.bytes)}, stored in {place.url} "
+            f"up to seq {reached}"
         )
 
 
@@ -77,11 +77,10 @@ def run(
 def verify(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
     """Read all of an archive: checksums, counts, and that no seq is missing. Ends with 4 at a damaged chunk, and names
     it."""
-    with exit_codes("outbox", OWN_CODES), _answering():
-        place = _archive(url, name)
-        with progress_bar() as progress:
-            task = progress.add_task(f"{place.url}", total=place.head)
-            found = place.verify(lambda entry: progress.update(task, completed=entry.last))
+    with exit_codes("outbox", OWN_CODES), archive_errors():
+        place = archive_at(url, name)
+        with RecordProgress(place.url, place.head) as progress:
+            found = place.verify(lambda entry: progress.reach(entry.last, entry.bytes))
         if as_json:
             print(json.dumps(asdict(found)))
         elif found.chunks:
@@ -96,8 +95,8 @@ def verify(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
 @archive.command("list")
 def list_(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
     """Show the chunks of an archive."""
-    with exit_codes("outbox", OWN_CODES), _answering():
-        place = _archive(url, name)
+    with exit_codes("outbox", OWN_CODES), archive_errors():
+        place = archive_at(url, name)
         entries = place.chunks()
         if as_json:
             for entry in entries:
@@ -116,9 +115,9 @@ def expire(
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without, only say which.")] = False,
 ) -> None:
     """Remove the oldest chunks, or say which would be removed. The newest chunk always stays."""
-    with exit_codes("outbox", OWN_CODES), _answering():
+    with exit_codes("outbox", OWN_CODES), archive_errors():
         age = _age(older_than)
-        place = _archive(url, name)
+        place = archive_at(url, name)
         found = place.expired(age)
         for entry in found:
             print(f"{entry.file}: {entry.count:,} record(s), {format_bytes(entry.bytes)}, up to {entry.created_last}")
@@ -133,21 +132,6 @@ def _age(text: str) -> timedelta:
     if found is None:
         raise errors.InvalidArchive(f"--older-than {text!r}: give a number and a unit, such as 90d, 12h or 4w")
     return int(found[1]) * _UNITS[found[2]]
-
-
-def _archive(url: str, name: str) -> Archive:
-    from outbox.archive import Archive
-
-    return Archive(url, name)
-
-
-@contextlib.contextmanager
-def _answering() -> Iterator[None]:
-    """Names the place when it does not answer."""
-    try:
-        yield
-    except OSError as error:
-        raise errors.ArchiveUnavailable(f"the archive cannot be read or written: {error}") from error
 
 
 def _say_that_it_is_empty(place: Archive) -> None:

@@ -65,10 +65,11 @@ def print_location(location: Location) -> None:
         "staging": "staging: committed, without a number yet",
         "log": "log",
         "dead": f"dead letters of {location.reader}: {location.state}",
+        "archive": f"the archive: {location.chunk}",
         "unknown": "nowhere: not committed, or rolled over, or never put",
     }[location.place]
     table.add_row("message", str(location.id))
-    table.add_row("is in", Text(place, style="" if location.place in ("log", "staging") else "bold red"))
+    table.add_row("is in", Text(place, style="" if location.place in ("log", "staging", "archive") else "bold red"))
     if location.seq is not None:
         table.add_row("seq", f"{location.seq:,}")
     for title, readers in (("passed by", location.passed), ("not yet by", location.waiting)):

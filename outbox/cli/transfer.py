@@ -14,19 +14,17 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 import typer
 
 from outbox import errors
-from outbox.cli.application import App, check_types, full_name, opened
+from outbox.cli.application import App, archive_at, check_types, full_name, opened
 from outbox.cli.exit_codes import USAGE
-from outbox.cli.progress import progress_bar
+from outbox.cli.progress import RecordProgress
 from outbox.cli.signals import stop_on_signals
 from outbox.dead_letters.store import OnPoison
 from outbox.readers.start import DURABLE_WORDS, StartAt
 from outbox.readers.start import read as read_start
 
 if TYPE_CHECKING:
-    from outbox.archive import Archive
     from outbox.outbox import Outbox
     from outbox.transfer.exporting import Export
-    from outbox.transfer.importing import Counts
 
 transfer = typer.Typer()
 
@@ -65,21 +63,12 @@ def export_(
 
         chosen = [type for each in types or [] for type in each.split(",")] or None
         check_types(chosen or [], outbox)
-        export = Export(
-            outbox.collections, _place("--from", start), _end(end), chosen, key, _archive(archive, name)
-        )  # fmt: skip
+        history = None if archive is None else archive_at(archive, name)
+        export = Export(outbox.collections, _place("--from", start), _end(end), chosen, key, history)
         if to == PIPE:
             _write_to_pipe(sys.stdout.buffer, export, outbox)
         else:
             _write_to_file(Path(to), export, outbox)
-
-
-def _archive(url: str | None, name: str) -> Archive | None:
-    if url is None:
-        return None
-    from outbox.archive import Archive
-
-    return Archive(url, name)
 
 
 def _end(text: str | None) -> int | datetime | None:
@@ -126,11 +115,10 @@ def _write_to_file(path: Path, export: Export, outbox: Outbox) -> None:
 
 def _write(stream: IO[bytes], export: Export, outbox: Outbox) -> None:
     head = export.head()
-    with progress_bar() as progress:
-        task = progress.add_task(full_name(outbox), total=head)
+    with RecordProgress(full_name(outbox), head) as progress:
         for seq, lines in export.read(head):
             stream.writelines(lines)
-            progress.update(task, completed=min(seq, head))
+            progress.reach(min(seq, head), sum(map(len, lines)))
 
 
 @transfer.command("import")
@@ -148,13 +136,8 @@ def import_(
     with opened(app) as outbox, _lines(source) as lines:
         from outbox.transfer.importing import import_lines
 
-        with progress_bar() as progress:
-            task = progress.add_task(full_name(outbox), total=None)
-
-            def told(counts: Counts) -> None:
-                progress.update(task, completed=counts.read)
-
-            counts = import_lines(outbox.collections, lines, told)
+        with RecordProgress(full_name(outbox), None) as progress:
+            counts = import_lines(outbox.collections, lines, lambda counts: progress.reach(counts.read))
         print(f"{full_name(outbox)}: {counts.put:,} message(s) put, {counts.read - counts.put:,} were there already")
 
 
@@ -187,9 +170,10 @@ def mirror(
         policy = _policy(on_poison)
         place = _start(start)
         stop = stop_on_signals()
+        history = None if archive is None else archive_at(archive, archive_name)
         with destination.running():
             run(
-                outbox, destination.collections, name, stop=stop, start=place, history=_archive(archive, archive_name),
+                outbox, destination.collections, name, stop=stop, start=place, history=history,
                 on_poison=policy, once=once,
             )  # fmt: skip
 

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
 
 import bson
 
 from outbox.errors import HistoryLost
 from outbox.history.history_log import HistoryLog
 from outbox.log import batch
-from outbox.log.batch import MAX_BYTES, MAX_RECORDS, Batch
-from outbox.log.record import Record
+from outbox.log.batch import MAX_BYTES, MAX_RECORDS, PORTION, Batch
+from outbox.log.record import Decode, Record
 from outbox.mongo.codec import DECODED
 from outbox.readers.head import Head
-from outbox.readers.query import History
+from outbox.readers.query import History, Query
 from outbox.readers.reader import LogReader
 from outbox.readers.recent import Recent
 
+B = TypeVar("B")
 
-class HistoryReader:
+
+@dataclass(frozen=True)
+class Archived:
+    """Is outbox.readers.query.Portions: records of an archive, of those that were asked for."""
+
+    found: list[Record[Any]]
+
+    @property
+    def gives(self) -> int:
+        """See Portions."""
+        return len(self.found)
+
+    def portions(self, decode: Decode) -> Iterator[list[Record[Any]]]:
+        """See Portions."""
+        yield [record.decoded_by(decode) for record in self.found]
+
+
+class HistoryReader(ABC, Generic[B]):
     """Reads as LogReader, and from an archive what the log does not hold any more. Not thread-safe; close it.
 
     Where the log has rolled over what comes next, the archive is asked, again and again if need be: so nothing is
@@ -34,45 +55,45 @@ class HistoryReader:
         self._log = log
         self._reader = reader
         self._archived: Iterator[Record[Any]] | None = None
+        self._end = 0
+        """The archive is read up to here, and then the log is asked again."""
 
-    def read_batches(self) -> list[Batch]:
+    @abstractmethod
+    def _read(self, first: int, last: int) -> Iterator[Record[Any]]:
+        """Begins to read the archive."""
+
+    @abstractmethod
+    def _next(self, archived: Iterator[Record[Any]]) -> tuple[B, int] | None:
+        """Gives the archive's next records as the log gives its own, and the seq behind them; None at the end."""
+
+    def read_batches(self) -> Sequence[Batch | B]:
         """See LogReader.read_batches."""
         if self._archived is None:
             try:
                 batches = self._reader.read_batches()
             except HistoryLost as lost:
-                if not self._history.oldest <= lost.expected <= self._history.head:
-                    raise
-                self._log.check()
-                self._archived = self._history.read(lost.expected)
+                self._begin(lost)
             else:
                 self.position = self._reader.position
                 return batches
+        assert self._archived is not None
         try:
-            archived = self._next(self._archived)
+            found = self._next(self._archived)
         except BaseException:
             self.move(self.position)
             raise
-        if archived is None:
-            self.move(self.position)
+        if found is None:
+            self.move(self._end + 1)
             return self.read_batches()
-        self.position = archived.last + 1
-        return [archived]
+        some, self.position = found
+        return [some]
 
-    def _next(self, archived: Iterator[Record[Any]]) -> Batch | None:
-        """Makes a batch as the log has them, of the archive's next records; None at its end."""
-        records: list[tuple[bytes, bytes]] = []
-        size = 0
-        while len(records) < MAX_RECORDS and size < MAX_BYTES:
-            found = next(archived, None)
-            if found is None:
-                break
-            if found.seq != self.position + len(records):
-                raise HistoryLost(self.position + len(records), found.seq)
-            fields = bson.encode(found.stored, codec_options=DECODED)
-            records.append(batch.record(found.id_bytes, found.created_ms, fields[4:]))
-            size += len(fields)
-        return batch.parse(batch.pack(self.position, 0, self.position, records)) if records else None
+    def _begin(self, lost: HistoryLost) -> None:
+        self._end = self._history.head
+        if not self._history.oldest <= lost.expected <= self._end:
+            raise lost
+        self._log.check()
+        self._archived = self._read(lost.expected, self._end)
 
     def wait(self, seconds: float, stop: threading.Event | None = None) -> bool:
         """See LogReader.wait."""
@@ -112,3 +133,46 @@ class HistoryReader:
         """See LogReader.close."""
         self._archived = None
         self._reader.close()
+
+
+class ChosenHistory(HistoryReader[Archived]):
+    """Is HistoryReader for a query: of the archive it reads what that asks for, and parses nothing else."""
+
+    def __init__(self, query: Query, history: History, log: HistoryLog, reader: LogReader) -> None:
+        super().__init__(history, log, reader)
+        self._query = query
+
+    def _read(self, first: int, last: int) -> Iterator[Record[Any]]:
+        types = None if self._query.types is None else sorted(self._query.types)
+        return self._history.read(first, last, types, self._query.key)
+
+    def _next(self, archived: Iterator[Record[Any]]) -> tuple[Archived, int] | None:
+        found = list(islice(archived, PORTION))
+        return (Archived(found), found[-1].seq + 1) if found else None
+
+
+class BatchedHistory(HistoryReader[Batch]):
+    """Is HistoryReader for a durable reader, whose encoders take batches as the log has them."""
+
+    def read_batches(self) -> list[Batch]:
+        """See LogReader.read_batches."""
+        return list(super().read_batches())
+
+    def _read(self, first: int, last: int) -> Iterator[Record[Any]]:
+        return self._history.read(first, last)
+
+    def _next(self, archived: Iterator[Record[Any]]) -> tuple[Batch, int] | None:
+        records: list[tuple[bytes, bytes]] = []
+        size = 0
+        while len(records) < MAX_RECORDS and size < MAX_BYTES:
+            found = next(archived, None)
+            if found is None:
+                break
+            if found.seq != self.position + len(records):
+                raise HistoryLost(self.position + len(records), found.seq)
+            fields = bson.encode(found.stored, codec_options=DECODED)
+            records.append(batch.record(found.id_bytes, found.created_ms, fields[4:]))
+            size += len(fields)
+        if not records:
+            return None
+        return batch.parse(batch.pack(self.position, 0, self.position, records)), self.position + len(records)

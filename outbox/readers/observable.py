@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -17,11 +17,10 @@ from reactivex.disposable import Disposable
 
 from outbox.clock import SystemClock
 from outbox.events import CaughtUp, Disconnected, Fetched, Idle, Reconnected, Started, Stopped, teller
-from outbox.log.batch import Batch
 from outbox.log.record import Decode, Record
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.server_errors import is_closed, is_transient, patiently, short_message
-from outbox.readers.query import First, Query, decoded, next_batches
+from outbox.readers.query import First, Portions, Query, decoded, next_batches
 from outbox.readers.reader import REST_SECONDS
 from outbox.readers.source import OpenReader, Source
 from outbox.threads.program_end import CLOSED_SECONDS, told_at_the_end
@@ -216,7 +215,7 @@ class _Subscription:
         finally:
             reader.close()
 
-    def _hand_on(self, batches: list[Batch]) -> None:
+    def _hand_on(self, batches: Sequence[Portions]) -> None:
         for record in decoded(batches, self._home.decode):
             if self._stop.is_set():
                 return

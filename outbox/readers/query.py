@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from outbox.arguments import check_function
 from outbox.errors import HistoryLost, InvalidSelector, OutboxError
 from outbox.events import OnEvent, teller
-from outbox.log.batch import Batch
 from outbox.log.log import Log
 from outbox.log.position import Bounds, Position
 from outbox.log.record import Decode, Record, note_record
-from outbox.messages.message_types import MessageTypes
+from outbox.messages.message_types import Key, MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patiently, short_message
@@ -39,12 +39,20 @@ class First(Protocol):
     def close(self) -> None: ...
 
 
+class Portions(Protocol):
+    """Holds some records, decoded a portion at a time; outbox.log.batch.Batch is one."""
+
+    @property
+    def gives(self) -> int: ...
+    def portions(self, decode: Decode) -> Iterator[list[Record[Any]]]: ...
+
+
 class SeqReader(Protocol):
     """Reads batches from a position on; the contract is outbox.readers.reader.LogReader's."""
 
     position: int
 
-    def read_batches(self) -> list[Batch]: ...
+    def read_batches(self) -> Sequence[Portions]: ...
     def wait(self, seconds: float, stop: threading.Event | None = None) -> bool: ...
     def move(self, position: int) -> None: ...
     def verify(self) -> None: ...
@@ -59,7 +67,14 @@ class History(Protocol):
     @property
     def oldest(self) -> int: ...
     def position(self) -> Position | None: ...
-    def read(self, start: int | datetime | None = None, end: int | datetime | None = None) -> Iterator[Record[Any]]: ...
+    def find(self, message_id: ObjectId) -> tuple[str, Record[Any]] | None: ...
+    def read(
+        self,
+        start: int | datetime | None = None,
+        end: int | datetime | None = None,
+        types: Sequence[str] | None = None,
+        key: Key | None = None,
+    ) -> Iterator[Record[Any]]: ...
 
 
 OnGap = Literal["error"] | Callable[[HistoryLost], None]
@@ -131,7 +146,7 @@ def asked(
     return Query(start, names, selected_key(key), on_gap, where, on_event, unknown=unknown, history=history)
 
 
-def next_batches(reader: SeqReader, query: Query, delivered: bool) -> list[Batch]:
+def next_batches(reader: SeqReader, query: Query, delivered: bool) -> Sequence[Portions]:
     """The next batches, over a gap if the query allows that; none at the head. Raises as `LogReader.read`."""
     while True:
         try:
@@ -149,7 +164,7 @@ def pass_gap(reader: SeqReader, query: Query, delivered: bool, lost: HistoryLost
     reader.move(lost.oldest)
 
 
-def decoded(batches: Iterable[Batch], decode: Decode) -> Iterator[Record[Any]]:
+def decoded(batches: Iterable[Portions], decode: Decode) -> Iterator[Record[Any]]:
     """The records of batches, each decoded shortly before it is wanted. Raises LogCorrupt."""
     for batch in batches:
         for portion in batch.portions(decode):

@@ -22,6 +22,7 @@ from outbox.mongo.collections import check_name
 from outbox.observing import STOP_SECONDS, Observing
 from outbox.outbox import Outbox
 from outbox.reader_status import ReaderStatus
+from outbox.readers.query import History
 from outbox.staging.compacted import Compacted, check_compacted, compacted
 from outbox.staging.document import Staged, parse
 from outbox.staging.put import Message, as_sequence, encode
@@ -195,9 +196,11 @@ class MemoryOutbox(Observing):
         self.check_usable()
         return self._readers.statuses()
 
-    def find(self, message_id: ObjectId | str) -> Location:
-        """See Outbox.find. Nothing is ever in staging."""
+    def find(self, message_id: ObjectId | str, archive: History | None = None) -> Location:
+        """See Outbox.find. Nothing is ever in staging. Raises NotInMemory for an archive."""
         self.check_usable()
+        if archive is not None:
+            raise NotInMemory("archive= is not in memory: ask an Outbox")
         return self._readers.find(read_id(message_id))
 
     def wait_for(self, message_id: ObjectId | str, reader: str, timeout: float = 5.0) -> None:

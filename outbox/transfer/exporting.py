@@ -9,15 +9,17 @@ from functools import partial
 from outbox.archive.line import Line, chosen, lines
 from outbox.archive.missing_extra import orjson
 from outbox.archive.span import Span, asked_span
-from outbox.errors import ArchiveUnavailable
-from outbox.history.source import open_history
+from outbox.errors import ArchiveUnavailable, HistoryLost
+from outbox.history.reader import BatchedHistory
+from outbox.history.source import open_batches
 from outbox.log.batch import Batch
 from outbox.log.log import Log
 from outbox.messages.message_types import Key, MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import patiently
-from outbox.readers.query import History, Query, SeqReader, asked, next_batches
+from outbox.readers.query import History, Query, asked, pass_gap
+from outbox.readers.reader import LogReader
 from outbox.readers.start import Start
 
 
@@ -65,10 +67,10 @@ class Export:
             raise ArchiveUnavailable(f"{self._query.history!r} cannot be read: {error}") from error
 
     @outside_bound_session
-    def _open(self, query: Query) -> SeqReader:
-        return open_history(self._collections, query, lambda _type, _data: None, None)
+    def _open(self, query: Query) -> LogReader | BatchedHistory:
+        return open_batches(self._collections, query, lambda _type, _data: None)
 
-    def _read(self, reader: SeqReader, head: int) -> Iterator[tuple[int, list[bytes]]]:
+    def _read(self, reader: LogReader | BatchedHistory, head: int) -> Iterator[tuple[int, list[bytes]]]:
         has_begun = False
         while batches := patiently(partial(self._next, reader, has_begun)):
             has_begun = True
@@ -80,8 +82,12 @@ class Export:
         patiently(reader.verify)
 
     @outside_bound_session
-    def _next(self, reader: SeqReader, has_begun: bool) -> list[Batch]:
-        return next_batches(reader, self._query, has_begun)
+    def _next(self, reader: LogReader | BatchedHistory, has_begun: bool) -> list[Batch]:
+        while True:
+            try:
+                return reader.read_batches()
+            except HistoryLost as lost:
+                pass_gap(reader, self._query, has_begun, lost)
 
     def _lines(self, batch: Batch, head: int) -> tuple[list[bytes], bool]:
         """Returns the lines that are wanted, and whether no later batch has any."""

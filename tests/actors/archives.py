@@ -11,7 +11,8 @@ from bson import ObjectId
 
 from outbox.archive import Archive
 from outbox.archive.chunk import Draft
-from outbox.archive.line import Line, lines
+from outbox.archive.formats.choice import chunk_format
+from outbox.archive.line import Line
 from outbox.archive.manifest import Entry
 from outbox.archive.writer import store_chunk
 
@@ -19,17 +20,18 @@ MINUTE = 60_000
 DAY_MS = 1_735_689_600_000  # 2025-01-01
 
 
-def line(seq: int, **fields: Any) -> Line:
+def line(seq: int, format: str = "jsonl", **fields: Any) -> Line:
     """The line of a record that was created `seq` minutes after 2025 began."""
     all_fields = {"type": "order.placed", "key": "42", "headers": {}, "data": {"total": seq}, **fields}
-    [made] = lines([(seq, ObjectId(f"{seq:024x}").binary, DAY_MS + seq * MINUTE)], [bson.encode(all_fields)])
+    head = seq, ObjectId(f"{seq:024x}").binary, DAY_MS + seq * MINUTE
+    [made] = chunk_format(format).lines([head], [bson.encode(all_fields)])
     return made
 
 
 def draft(seqs: Iterable[int], format: str = "jsonl", **fields: Any) -> Draft:
     """A chunk that is yet to be stored."""
     made = Draft(format)
-    made.take([line(seq, **fields) for seq in seqs])
+    made.take([line(seq, format, **fields) for seq in seqs])
     return made
 
 

@@ -16,6 +16,9 @@ from relay.encoding.record_format import Encoding
 
 ROOT = Path(__file__).parents[2]
 THROUGHPUT = {"messages/s"}
+ARCHIVE = {"records/s", "CPU µs/record"}
+STORED = ARCHIVE | {"MiB"}
+FILES = ("jsonl", "jsonl.gz", "jsonl.zst", "parquet")
 PROCESS = {"messages/s", "CPU µs/message", "resident MiB"}
 OBSERVED = {f"put → {place} p{percent} ms" for place in ("log", "observer") for percent in (50, 99)}
 CONSUMED = {"put → consumer p50 ms", "put → consumer p99 ms"}
@@ -29,6 +32,9 @@ EXPECTED = {
     "async-put-list": {"list of 100 ms"},
     "async-observe": THROUGHPUT,
     **dict.fromkeys(("sequence", "sequence-full", "read", "read-raw", "observe", "observe-head"), THROUGHPUT),
+    **dict.fromkeys((f"archive-write-{format}" for format in FILES), STORED),
+    **dict.fromkeys((f"archive-{what}-{format}" for what in ("read", "type") for format in FILES), ARCHIVE),
+    "history-read": ARCHIVE,
     **dict.fromkeys(("consume", "consume-transaction-1", "consume-transaction-100"), THROUGHPUT),
     **dict.fromkeys(("relay", "sequence-relay", "relay-exactly-once"), PROCESS),
     **dict.fromkeys(("latency-200", "latency-2000"), OBSERVED),
@@ -49,6 +55,10 @@ GROUPS = {
     "sequencing": {"sequence", "sequence-full"},
     "reading": {"read", "read-raw", "observe", "observe-head"},
     "asyncio": {"async-put", "async-put-list", "async-observe"},
+    "archive": {
+        "history-read",
+        *(f"archive-{what}-{format}" for what in ("write", "read", "type") for format in FILES),
+    },
     "consuming": {"consume", "consume-transaction-1", "consume-transaction-100"},
     "relaying": {"relay", "sequence-relay", "relay-exactly-once"},
     "encoding": {f"encode-{each}" for each in get_args(Encoding)},

@@ -335,6 +335,7 @@ async def asynchronous(client: AsyncMongoClient[dict[str, Any]]) -> None:
 def archive() -> None:
     archive = Archive("s3://bucket/path", "main")
     assert_type(archive.head, int)
+    assert_type(archive.find(ObjectId()), tuple[str, Record[Any]] | None)
     assert_type(archive.verify(), Found)
     for record in archive.read(start=1, end=datetime(2025, 1, 1, tzinfo=UTC), types=["order.placed"], key="42"):
         assert_type(record, Record[Any])

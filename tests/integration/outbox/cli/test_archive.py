@@ -10,7 +10,7 @@ import pytest
 
 from outbox import Outbox
 from outbox.archive import Archive
-from tests.actors.archives import archive_of, files
+from tests.actors.archives import archive_of, files, store
 from tests.actors.archiving import put
 from tests.integration.outbox.cli.shell import Shell
 from tests.waiting import wait_until
@@ -91,7 +91,7 @@ def test_expire_says_what_it_would_remove_and_removes_it_with_yes(shell: Shell, 
     ("arguments", "code", "said"),
     [
         (("expire", "{}", "--older-than", "soon"), 2, "--older-than 'soon': give a number and a unit"),
-        (("run", "shop:orders", "--to", "{}", "--format", "parquet"), 2, "one of jsonl, jsonl.gz, jsonl.zst"),
+        (("run", "shop:orders", "--to", "{}", "--format", "csv"), 2, "one of jsonl.gz, jsonl, jsonl.zst, parquet"),
         (("run", "shop:orders", "--to", "{}", "--name", "a/b"), 2, "cannot be an archive's name"),
         (("list", "nothing://x"), 2, "cannot be opened"),
         (("run", "shop:orders", "--to", "/dev/null/x", "--once"), 3, "Not a directory"),
@@ -104,3 +104,16 @@ def test_what_is_wrong_is_said(
     shown = shell.run("archive", *(each.format(tmp_path / "a") for each in arguments))
 
     assert (shown.returncode, said in shown.stderr, "Traceback" in shown.stderr) == (code, True, False), shown.stderr
+
+
+def test_inspect_says_in_which_chunk_a_forgotten_message_is(shell: Shell, orders: Outbox, tmp_path: Path) -> None:
+    put(orders, 1)
+    store(Archive(tmp_path / "a"), range(1, 4))
+    id = f"{2:024x}"
+    shown = shell.run("inspect", "shop:orders", id, "--archive", str(tmp_path / "a"))
+    by_seq = shell.run("inspect", "shop:orders", "2", "--archive", str(tmp_path / "a"), "--json")
+
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"the archive: main/chunks/{1:019d}-{3:019d}.jsonl" in shown.stdout.replace("\n", "")
+    assert json.loads(by_seq.stdout)["id"] == id
+    assert shell.run("inspect", "shop:orders", id).returncode == 1

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from pymongo import MongoClient
 
 from outbox import HistoryLost, InvalidStart, LogReplaced, Outbox
 from outbox.archive import Archive
+from outbox.archive.formats import json_lines
 from outbox.clock import SystemClock
 from outbox.shares.cursor_admin import forget
 from tests.actors.archives import seqs
@@ -64,6 +66,20 @@ def test_types_keys_and_predicates_choose_in_both(still: tuple[Outbox, Archive])
     assert seqs(orders.read(0, where=even, archive=archive)) == list(range(2, 13, 2))
     assert seqs(orders.read(0, types=["order.placed"], key="42", archive=archive)) == list(range(1, 13))
     assert seqs(orders.read(0, types=["order.cancelled"], archive=archive)) == []
+
+
+def test_of_the_archive_only_wanted_records_are_parsed(
+    still: tuple[Outbox, Archive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders, archive = still
+    assert archive.position()  # which it asks for, and which is known from then on
+    parsed: list[bytes] = []
+    parse = json_lines.record
+    monkeypatch.setattr(json_lines, "record", lambda line: (parsed.append(line), parse(line))[1])
+
+    assert list(orders.read(0, types=["order.cancelled"], archive=archive)) == []
+    assert parsed == []
+    assert len(list(orders.read(3, key="42", archive=archive))) == 10
 
 
 def test_a_start_beyond_both_is_refused(still: tuple[Outbox, Archive]) -> None:
@@ -121,3 +137,16 @@ def test_across_the_seam_nothing_is_missing_while_the_log_rolls_over(orders: Out
 
     assert seen == list(range(1, len(seen) + 1))
     assert len(seen) >= 20
+
+
+def test_a_message_that_the_log_has_forgotten_is_found_in_the_archive(still: tuple[Outbox, Archive]) -> None:
+    orders, archive = still
+    record = next(archive.read())
+    found = orders.find(record.id, archive=archive)
+
+    assert (found.place, found.seq, found.chunk) == ("archive", 1, f"main/chunks/{archive.chunks()[0].file}")
+    assert found.passed == ("archive:main",)
+    assert "is in the archive as seq 1, in main/chunks/" in str(found)
+    assert orders.find(record.id).place == "unknown"
+    assert orders.find(next(orders.read("earliest")).id, archive=archive).place == "log"
+    assert orders.find(ObjectId(), archive=archive).place == "unknown"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import random
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from outbox.archive import Archive, Found
-from outbox.archive.formats import FORMATS
+from outbox.archive.formats.choice import FILES
 from outbox.errors import ArchiveDamaged, HistoryLost, InvalidName, InvalidSelector, InvalidStart
 from tests.actors.archives import DAY_MS, MINUTE, archive_of, files, seqs, store
 
@@ -20,7 +24,7 @@ def minute(number: int) -> datetime:
     return START + timedelta(milliseconds=MINUTE * number)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FILES)
 def test_it_gives_all_records_of_all_chunks_in_order(format: str, tmp_path: Path) -> None:
     archive = archive_of(tmp_path, (1, 3), (4, 4), (5, 9), format=format)
 
@@ -99,7 +103,7 @@ def test_a_name_that_is_no_folder_s_is_refused(name: Any, tmp_path: Path) -> Non
         Archive(tmp_path, name)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", FILES)
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_flipped_bit_is_found_and_its_chunk_named(format: str, which: int, tmp_path: Path) -> None:
     archive = archive_of(tmp_path, (1, 3), (4, 6), (7, 9), format=format)
@@ -199,3 +203,111 @@ def test_its_position_is_that_of_its_newest_record(tmp_path: Path) -> None:
     assert position is not None
     assert (position[0], position[1], str(position[2])) == (6, minute(6), f"{6:024x}")
     assert Archive(tmp_path, "other").position() is None
+
+
+def counted(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes what is asked of the place."""
+    asked: list[str] = []
+    for name in ("read", "names"):
+        method = getattr(archive.store, name)
+
+        def call(path: str, method: Any = method) -> Any:
+            asked.append(path)
+            return method(path)
+
+        monkeypatch.setattr(archive.store, name, call)
+    return asked
+
+
+def test_at_most_the_next_chunk_is_read_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = archive_of(tmp_path, *((first, first + 2) for first in range(1, 30, 3)))
+    asked = counted(archive, monkeypatch)
+    for record in archive.read():
+        chunks = [path for path in asked if "/chunks/" in path]
+        assert len(chunks) <= (record.seq - 1) // 3 + 2
+
+    assert len(chunks) == 10
+
+
+def test_who_takes_one_record_has_one_chunk_read_and_the_manifest_listed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = archive_of(tmp_path, (1, 3), (4, 6), (7, 9))
+    asked = counted(archive, monkeypatch)
+    assert next(archive.read(5)).seq == 5
+
+    assert asked == ["main/manifest", "main/manifest/0000000000000000004.json", f"main/chunks/{4:019d}-{6:019d}.jsonl"]
+
+
+def test_the_newest_chunk_is_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = archive_of(tmp_path, (1, 3))
+    asked = counted(archive, monkeypatch)
+    assert archive.position() == archive.position()
+    assert [path for path in asked if "/chunks/" in path] == [f"main/chunks/{1:019d}-{3:019d}.jsonl"]
+    store(archive, range(4, 7))
+
+    assert (archive.position() or ())[0] == 6
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_reading_holds_two_chunks_at_most_however_many_there_are(format: str, tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    size = 0
+    for first in range(1, 1200, 100):
+        size = store(archive, range(first, first + 100), format, data={"x": random.randbytes(20_000)}).bytes
+    list(archive.read(end=100))  # what is imported when it is first used
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in archive.read()) == 1200
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 5 * size + (8 << 20), (peak, size)
+
+
+def test_a_chunk_whose_manifest_entry_was_lost_is_not_removed(tmp_path: Path) -> None:
+    archive = archive_of(tmp_path, (1, 3), (4, 6), (7, 9))
+    lost = files(archive, "manifest")[1]
+    entry = lost.read_bytes()
+    lost.unlink()
+
+    assert archive.remove_leftovers() == []
+    lost.write_bytes(entry)
+    assert archive.verify().records == 9
+
+
+def test_what_killed_archivers_were_writing_is_removed(tmp_path: Path) -> None:
+    archive = archive_of(tmp_path, (1, 3), (4, 6))
+    left = [
+        tmp_path / "main" / "chunks" / f".{7:019d}-{9:019d}.jsonl.0badcafe.tmp",
+        tmp_path / "main" / "manifest" / f".{7:019d}.json.0badcafe.tmp",
+    ]
+    for file in left:
+        file.write_text("half")
+    archive.expire(timedelta(days=36500))
+    assert all(file.exists() for file in left)  # it may be written just now
+    for file in left:
+        os.utime(file, (0, 0))
+    archive.expire(timedelta(days=36500))
+
+    assert not any(file.exists() for file in left)
+
+
+@pytest.mark.parametrize("format", FILES)
+def test_a_message_is_found_with_its_chunk(format: str, tmp_path: Path) -> None:
+    archive = archive_of(tmp_path, (1, 3), (4, 6), (7, 9), format=format)
+    found = archive.find(ObjectId(f"{5:024x}"))
+
+    assert found is not None
+    assert (found[0], found[1].seq) == (f"main/chunks/{archive.chunks()[1].file}", 5)
+    assert archive.find(ObjectId()) is None
+
+
+def test_a_message_is_looked_for_first_where_its_id_s_date_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = archive_of(tmp_path, *((first, first + 99) for first in range(1, 500, 100)))
+    made = ObjectId.from_datetime(minute(350))
+    asked = counted(archive, monkeypatch)
+    archive.find(made)
+
+    assert [int(path[-25:-6]) for path in asked if "/chunks/" in path][:2] == [400, 500]

@@ -6,8 +6,7 @@ import dataclasses
 
 import pytest
 
-from outbox.archive.chunk import Draft, check, read
-from outbox.archive.formats import sha256
+from outbox.archive.chunk import Draft, check, sha256, verified
 from outbox.errors import ArchiveDamaged
 from tests.actors.archives import draft, line
 
@@ -74,4 +73,4 @@ def test_a_chunk_with_a_checksum_that_fits_is_counted_all_the_same(content: byte
 def test_a_checksum_that_does_not_fit_is_found_before_the_first_line() -> None:
     stored, entry = draft(range(1, 4)).finish()
     with pytest.raises(ArchiveDamaged, match="sha256"):
-        read(stored.replace(b"42", b"43"), entry)
+        verified(stored.replace(b"42", b"43"), entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from outbox.archive.formats.chunk_format import Wanted
 from outbox.archive.span import Span, asked_span
 from tests.actors.archives import archive_of
 
@@ -27,8 +28,5 @@ def test_nothing_asked_for_is_all() -> None:
     assert asked_span(None, None) == asked_span(0, None) == Span()
 
 
-def test_lines_outside_are_cut_off_by_their_number(tmp_path: Path) -> None:
-    [entry] = archive_of(tmp_path, (4, 8)).chunks()
-
-    assert list(asked_span(5, 6).cut([b"4", b"5", b"6", b"7", b"8"], entry)) == [b"5", b"6"]
-    assert list(Span().cut([b"4", b"5"], entry)) == [b"4", b"5"]
+def test_the_seqs_are_asked_of_a_chunk_with_the_types_and_the_key() -> None:
+    assert asked_span(5, 6).wanted(frozenset({"a"}), "k") == Wanted(5, 6, frozenset({"a"}), "k")

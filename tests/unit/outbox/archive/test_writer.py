@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from outbox.archive import Archive
-from outbox.archive.store import Folder
+from outbox.archive.stores.folder import Folder
 from outbox.archive.writer import AnotherWriterError, store_chunk
 from outbox.errors import ArchiveDamaged, LeaseLost
 from tests.actors.archives import archive_of, draft, files, seqs, store

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 from outbox.archive.missing_extra import needed
-from outbox.errors import ArchiveDamaged, InvalidArchive
+from outbox.errors import ArchiveDamaged
 
-FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst")
 _GZIP_LEVEL = 3  # a sixth larger than 6, in half of the time (measured)
 _GZIP = 31  # of zlib's, for the format of gzip, with neither a name nor a date: the same lines make the same file
 _BLOCK = 1 << 20
@@ -33,14 +31,6 @@ class _AsItIs:
         return b""
 
 
-def check_format(format: object) -> None:
-    """Raises InvalidArchive for a format that there is not, or whose package is not installed."""
-    if format not in FORMATS:
-        raise InvalidArchive(f"format {format!r}: one of {', '.join(FORMATS)}")
-    if format == "jsonl.zst":
-        _zstandard()
-
-
 def compressor(format: str) -> Compressor:
     """Makes a compressor for one chunk."""
     if format == "jsonl.gz":
@@ -51,17 +41,8 @@ def compressor(format: str) -> Compressor:
     return made
 
 
-def lines(stored: bytes, format: str) -> Iterator[bytes]:
-    """Gives the lines of a chunk, without their ends, a block at a time. Raises ArchiveDamaged."""
-    rest = b""
-    for block in _blocks(stored, format):
-        *whole, rest = (rest + block).split(b"\n")
-        yield from whole
-    if rest:
-        raise ArchiveDamaged("its last line is cut off")
-
-
-def _blocks(stored: bytes, format: str) -> Iterator[bytes]:
+def blocks(stored: bytes, format: str) -> Iterator[bytes]:
+    """Gives what was compressed, some of it at a time. Raises ArchiveDamaged."""
     if format == "jsonl.gz":
         return _unzipped(stored)
     if format == "jsonl.zst":
@@ -104,8 +85,3 @@ def _pieces(stored: bytes) -> Iterator[bytes]:
 
 def _zstandard() -> Any:
     return needed("zstandard", "jsonl.zst")
-
-
-def sha256(stored: bytes) -> str:
-    """Returns the checksum of a file, as `sha256sum` prints it."""
-    return hashlib.sha256(stored).hexdigest()

@@ -1,0 +1,1 @@
+"""How the records of a chunk become the bytes of a file, and back."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -64,11 +65,21 @@ def export_(
         chosen = [type for each in types or [] for type in each.split(",")] or None
         check_types(chosen or [], outbox)
         history = None if archive is None else archive_at(archive, name)
-        export = Export(outbox.collections, _place("--from", start), _end(end), chosen, key, history)
-        if to == PIPE:
-            _write_to_pipe(sys.stdout.buffer, export, outbox)
-        else:
-            _write_to_file(Path(to), export, outbox)
+        export = Export(outbox.collections, *_span(start, end), chosen, key, history)
+        try:
+            _write_to(to, export, outbox)
+        except OSError as error:
+            sys.stderr.write(f"outbox: {to} cannot be written: {error}\n")
+            raise SystemExit(USAGE) from None
+
+
+def _span(first: str, last: str | None) -> tuple[Literal["earliest"] | int | datetime, int | datetime | None]:
+    start, end = _place("--from", first), _end(last)
+    if (isinstance(start, int) and isinstance(end, int) and start > end) or (
+        isinstance(start, datetime) and isinstance(end, datetime) and start > end
+    ):
+        raise errors.InvalidStart(f"--from {first} --to {last}: it ends before it begins")
+    return start, end
 
 
 def _end(text: str | None) -> int | datetime | None:
@@ -87,14 +98,36 @@ def _place(option: str, text: str) -> Literal["earliest"] | int | datetime:
         raise errors.InvalidStart(f"{option} {text!r} is neither a seq nor a date such as 2025-01-31T12:00Z") from None
 
 
+def _write_to(to: str, export: Export, outbox: Outbox) -> None:
+    path = Path(to)
+    if to == PIPE:
+        _write_to_pipe(_binary(sys.stdout), export, outbox)
+    elif path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    elif path.exists() and not path.is_file():
+        with path.open("wb") as stream:  # a device, or a pipe with a name: a file would take its place
+            _write_to_pipe(stream, export, outbox)
+    else:
+        _write_to_file(path.resolve(), export, outbox)  # a link, such as /dev/stdout, stays one
+
+
+def _binary(standard: TextIO | None) -> IO[bytes]:
+    """Returns the bytes of stdin or stdout. Raises OSError where the shell has closed it."""
+    if standard is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return standard.buffer
+
+
 def _write_to_pipe(stream: IO[bytes], export: Export, outbox: Outbox) -> None:
     try:
         _write(stream, export, outbox)
         stream.flush()
-    except BrokenPipeError:
-        # Not all was read, so this is no success. Python must not complain again when it flushes at exit.
+    except OSError as error:
+        # Python must not complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise SystemExit(CLOSED_PIPE) from None
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(CLOSED_PIPE) from None  # not all was read, so this is no success
+        raise
 
 
 def _write_to_file(path: Path, export: Export, outbox: Outbox) -> None:
@@ -105,9 +138,6 @@ def _write_to_file(path: Path, export: Export, outbox: Outbox) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
-    except OSError as error:
-        sys.stderr.write(f"outbox: {path} cannot be written: {error}\n")
-        raise SystemExit(USAGE) from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -134,10 +164,10 @@ def import_(
     it is in. Give the same lines again once that is mended.
     """
     with opened(app) as outbox, _lines(source) as lines:
-        from outbox.transfer.importing import import_lines
+        from outbox.transfer.importing import import_lines, lines_of
 
         with RecordProgress(full_name(outbox), None) as progress:
-            counts = import_lines(outbox.collections, lines, lambda counts: progress.reach(counts.read))
+            counts = import_lines(outbox.collections, lines_of(lines), lambda counts: progress.reach(counts.read))
         print(f"{full_name(outbox)}: {counts.put:,} message(s) put, {counts.read - counts.put:,} were there already")
 
 
@@ -195,13 +225,10 @@ def _start(text: str) -> StartAt:
 
 
 @contextlib.contextmanager
-def _lines(source: str) -> Iterator[Iterable[bytes]]:
-    if source == PIPE:
-        yield sys.stdin.buffer
-        return
+def _lines(source: str) -> Iterator[IO[bytes]]:
     with contextlib.ExitStack() as stack:
         try:
-            stream = stack.enter_context(Path(source).open("rb"))
+            stream = _binary(sys.stdin) if source == PIPE else stack.enter_context(Path(source).open("rb"))
         except OSError as error:
             sys.stderr.write(f"outbox: {source} cannot be read: {error}\n")
             raise SystemExit(USAGE) from None

@@ -17,10 +17,14 @@ from outbox.archive.missing_extra import orjson
 from outbox.errors import ArchiveDamaged, InvalidMessage, MessageTooLarge
 from outbox.log.record import moment
 from outbox.mongo.codec import DECODED, decoded
+from outbox.mongo.collections import HIGHEST_SEQ
 from outbox.mongo.elements import DATE, DOCUMENT, OBJECT_ID, TEXT, TIMESTAMP, Element, elements
 from outbox.mongo.elements import document as compose
 from outbox.staging.footprint import check_footprint
 from outbox.transfer.origin import Origin, first_origin
+
+_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1")
+"""What a chunk of an archive begins with that gzip or zstd has made smaller, or that is Parquet."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,22 @@ def of_line(line: bytes) -> Arrival:
     """Reads a line that an export or an archive has written. Raises InvalidMessage for what is none."""
     try:
         found, read = orjson.loads(line), record(line)
+        created = dates.text(read.created)
         stored = base64.b64decode(found["bson"]) if "bson" in found else bson.encode(read.stored, codec_options=DECODED)
     except (ArchiveDamaged, BSONError, ValueError, TypeError, OverflowError) as error:
-        cut = "" if line.endswith(b"}\n") else "; it is cut off"
-        raise InvalidMessage(f"it is no line of an export{cut}: {error!s:.300}") from error
+        raise InvalidMessage(f"it is no line of an export{_why(line)}: {error!s:.300}") from error
+    if type(read.seq) is not int or not 1 <= read.seq <= HIGHEST_SEQ:
+        raise InvalidMessage(f"its seq is {read.seq!r:.100}, which no outbox has")
     outbox = found.get("outbox")
     if not isinstance(outbox, str | None):
         raise InvalidMessage(f"its outbox is {outbox!r:.100}, which is no text")
-    return arrival(stored, Origin(outbox, read.seq, read.id, dates.text(read.created)))
+    return arrival(stored, Origin(outbox, read.seq, read.id, created))
+
+
+def _why(line: bytes) -> str:
+    if line.startswith(_PACKED):
+        return ", but of a file that is packed: unpack it first"
+    return "" if line.endswith(b"\n") else "; it is cut off"
 
 
 def of_record(head: tuple[int, bytes, int], stored: bytes, outbox: str) -> Arrival:

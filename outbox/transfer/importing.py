@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import IO
 
 from bson import ObjectId
 
@@ -15,6 +16,8 @@ from outbox.transfer.arrivals import Arrivals
 MOST_LINES = 500
 MOST_BYTES = 4 << 20
 """Of the lines that are put in one transaction."""
+LONGEST_LINE = 128 << 20
+"""Longer than any line of an export, of MongoDB's largest document: all of it escaped, and in base64 beside that."""
 
 
 @dataclass
@@ -23,6 +26,11 @@ class Counts:
 
     read: int = 0
     put: int = 0
+
+
+def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
+    """Gives the lines of a file. A longer one than an export has comes in parts: its file may have no end."""
+    return iter(lambda: stream.readline(LONGEST_LINE), b"")
 
 
 def import_lines(
@@ -63,7 +71,9 @@ def import_lines(
 
 def _refused(number: int, id: ObjectId | None, reason: object) -> ImportRefused:
     named = f"line {number}" if id is None else f"line {number} (id {id})"
-    return ImportRefused(f"{named} cannot be imported: {reason}. What comes before it is in; import all of it again")
+    return ImportRefused(
+        f"{named} cannot be imported: {reason}. What comes before it is in. Mend that, then give all lines again"
+    )
 
 
 def _put(arrivals: Arrivals, batch: list[Arrival], counts: Counts) -> None:

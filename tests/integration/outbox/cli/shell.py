@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,18 @@ class Shell:
             cwd=self._folder,
             env=self._environment,
             input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def redirected(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Runs a line of /bin/sh that begins with the command's arguments."""
+        return subprocess.run(
+            ["/bin/sh", "-c", f"{shlex.join(COMMAND)} {line}"],
+            cwd=self._folder,
+            env=self._environment,
             capture_output=True,
             text=True,
             timeout=60,

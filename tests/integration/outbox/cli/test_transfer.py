@@ -99,7 +99,10 @@ def test_a_line_that_is_refused_ends_it_with_4_and_is_named(shell: Shell, orders
         (("export", "shop:orders", "-", "--from", "soon"), 2, "--from 'soon' is neither a seq nor a date"),
         (("export", "shop:orders", "-", "--to", "earliest"), 2, "--to 'earliest'"),
         (("export", "shop:orders", "-", "--types", "order.place"), 2, "did you mean 'order.placed'?"),
+        (("export", "shop:orders", "-", "--from", "5", "--to", "3"), 2, "--from 5 --to 3: it ends before it begins"),
         (("export", "shop:orders", "/dev/null/x"), 2, "/dev/null/x cannot be written"),
+        (("export", "shop:orders", "/dev/full"), 2, "/dev/full cannot be written: [Errno 28]"),
+        (("export", "shop:orders", ""), 2, "cannot be written: [Errno 21] it is a folder"),
         (("import", "shop:orders", "nothing.jsonl"), 2, "nothing.jsonl cannot be read"),
         (("export", "shop:orders", "-", "--archive", "/dev/null/x"), 3, "cannot be read"),
         (("mirror", "shop:orders", "--to", "shop:orders", "--once"), 2, "cannot be mirrored into itself"),
@@ -128,3 +131,32 @@ def test_mirror_goes_on_until_it_is_told_to_stop(shell: Shell, orders: Outbox, c
     assert process.returncode == 0
     copy.sequence()
     assert messages(copy) == messages(orders)
+
+
+@pytest.mark.parametrize(
+    ("redirected", "said"),
+    [
+        ("export shop:orders >&-", "- cannot be written: [Errno 9] it is closed"),
+        ("export shop:orders >/dev/full", "- cannot be written: [Errno 28]"),
+        ("import shop:orders <&-", "- cannot be read: [Errno 9] it is closed"),
+    ],
+)
+def test_a_shell_that_gives_no_stdin_or_stdout_is_told_so(
+    redirected: str, said: str, shell: Shell, orders: Outbox
+) -> None:
+    put(orders, 1)
+    shown = shell.redirected(redirected)
+
+    assert (shown.returncode, shown.stderr.count("\n")) == (2, 1), shown.stderr
+    assert said in shown.stderr
+
+
+def test_a_pipe_with_a_name_or_a_link_is_written_to_and_stays_one(shell: Shell, orders: Outbox, tmp_path: Path) -> None:
+    put(orders, 2)
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    named, linked = shell.redirected("export shop:orders /dev/stdout"), shell.redirected("export shop:orders link")
+
+    assert (named.returncode, named.stderr, named.stdout.count("\n")) == (0, "", 2)
+    assert (linked.returncode, linked.stderr, link.is_symlink()) == (0, "", True)
+    assert target.read_text() == named.stdout

@@ -110,3 +110,20 @@ def test_one_that_is_too_large_is_refused_by_its_size_here_and_as_json() -> None
         arrived.check(document, {"order.placed": {}}, 1000)
     with pytest.raises(MessageTooLarge, match="as JSON on Kafka"):
         arrived.check(document, {"order.placed": {}}, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "said"),
+    [
+        (b'"seq":7', b'"seq":-7', "its seq is -7"),
+        (b'"seq":7', b'"seq":0', "its seq is 0"),
+        (b'"seq":7', b'"seq":true', "its seq is True"),
+        (b'"seq":7', b'"seq":"7"', "its seq is '7'"),
+        (b'"seq":7', b'"seq":9223372036854775807', "its seq is 9223372036854775807"),
+        (b'"created":"2023', b'"created":"9999999999', "it is no line of an export: "),
+        (b'{"seq"', b"\x1f\x8b\x08\x00", "of a file that is packed"),
+    ],
+)
+def test_a_line_that_no_outbox_has_written_is_refused(own: bytes, other: bytes, said: str) -> None:
+    with pytest.raises(InvalidMessage, match=said):
+        of_line(line(stored()).replace(own, other, 1))

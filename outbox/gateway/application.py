@@ -85,7 +85,7 @@ class Gateway:
     def _made(self) -> list[Call]:
         orders, components = self._orders, self.components
         consumer, message = ConsumerCalls(orders, components), MessageCalls(orders, components)
-        live, health = LiveCalls(components, self._live), HealthCalls(orders, components)
+        live, health = LiveCalls(components, self._live, orders.log.head), HealthCalls(orders, components)
         self._sockets = SocketCalls(consumer, live, self._limits.request_bytes)
         poll = {
             "after": schemas.SEQ,

@@ -63,8 +63,15 @@ def seconds(text: str | None, name: str, most: float) -> float:
 
 def seq(value: object, name: str) -> int:
     """Checks a seq of a body. Raises Refusal."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= HIGHEST_SEQ:
-        raise bad(f"{name}={value!r:.40}: a seq, a whole number from 0")
+    if (seq := count(value, name)) > HIGHEST_SEQ:
+        raise bad(f"{name}={value!r:.40}: a seq is at most {HIGHEST_SEQ}")
+    return seq
+
+
+def count(value: object, name: str) -> int:
+    """Checks a whole number of a body. Raises Refusal."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise bad(f"{name}={value!r:.40}: a whole number from 0")
     return value
 
 

@@ -121,5 +121,12 @@ def _check_origin(headers: Headers) -> None:
     """Refuses pages of other sites. A browser sends them here with all that a loopback address lets it reach, and for a
     WebSocket asks nobody before."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+    if origin is not None and _place(origin) != headers.get("host"):
         raise Refusal(403, "forbidden", "a page of another origin cannot call: let its own server stand between")
+
+
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # it is no URL, so no browser's
+        return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo.errors import PyMongoError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -53,7 +53,7 @@ def _answering(endpoint: Endpoint) -> Endpoint:
     async def answering(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except Gone:
+        except (Gone, ClientDisconnect):
             return Response(status_code=499)  # nobody gets it
         except Exception as error:  # noqa: BLE001  # an answer is due; what nobody foresaw is logged, whole
             hides = "outbox.caller" in request.scope and request.scope["outbox.caller"].scope.hides

@@ -132,7 +132,7 @@ class _Socket:
             body = asked.parsed(said)
             asked.only(body, "credits", "ack")
             if "credits" in body:
-                self._credits = min(asked.seq(body["credits"], "credits"), MOST_RECORDS)
+                self._credits = min(asked.count(body["credits"], "credits"), MOST_RECORDS)
             if "ack" in body:
                 await self._acknowledge(asked.seq(body["ack"], "ack"))
             self._heard.set()

@@ -49,6 +49,12 @@ def test_a_seq_is_a_whole_number(given: object) -> None:
         asked.seq(given, "seq")
 
 
+def test_a_count_may_be_any_whole_number() -> None:
+    assert asked.count(2**63, "credits") == 2**63
+    with pytest.raises(Refusal, match="credits=-1: a whole number from 0"):
+        asked.count(-1, "credits")
+
+
 def test_numbers_of_other_alphabets_are_none() -> None:
     with pytest.raises(Refusal):
         asked.whole("\u0661", "limit", 1, 1, 10)

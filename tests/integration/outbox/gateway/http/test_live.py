@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
 from jsonschema import validate
 
 from outbox import Outbox
+from outbox.gateway.delivery.live import Live
 from outbox.gateway.http.schemas import LIVE_RECORDS
 from tests.actors.gateway import Served, gateway, totals
 
@@ -55,6 +57,15 @@ def test_what_the_process_does_not_keep_is_skipped_and_said_so(orders: Outbox) -
         answer = poll(served, after=last - 3)
 
     assert (answer["records"], answer["next"], answer["skipped"]) == ([], last, 3)
+
+
+def test_a_seq_that_another_process_has_given_already_is_taken(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = served.put(1)
+    with monkeypatch.context() as behind:
+        behind.setattr(Live, "head", property(lambda live: last - 1))
+        answer = poll(served, after=last)
+
+    assert (answer["records"], answer["next"], answer["skipped"]) == ([], last, 0)
 
 
 def test_a_seq_that_was_never_given_is_refused(served: Served) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 import pytest
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from outbox.errors import HistoryLost
@@ -39,6 +39,16 @@ def test_what_a_call_raises_is_answered() -> None:
     scope = {"type": "http", "method": "GET", "path": "/a", "headers": []}
 
     assert asyncio.run(route.endpoint(Request(scope))).status_code == 500
+
+
+def test_a_client_that_goes_while_it_sends_is_no_fault_of_the_gateway(caplog: pytest.LogCaptureFixture) -> None:
+    async def goes(request: Request) -> Response:
+        raise ClientDisconnect
+
+    route = Call("POST", "/a", "Do.", goes, {200: None}).route
+    answer = asyncio.run(route.endpoint(Request({"type": "http", "method": "POST", "path": "/a", "headers": []})))
+
+    assert (answer.status_code, caplog.records) == (499, [])
 
 
 def test_who_does_not_see_every_record_is_not_told_which_seqs_there_are() -> None:

@@ -10,6 +10,7 @@ try:
 
     from outbox.cli.terminal import escape_the_unprintable
     from outbox.cli.version import version_option
+    from relay.cli.checking.config import config
     from relay.cli.checking.doctor import doctor
     from relay.cli.cursor import cursor, pause, resume
     from relay.cli.dead import dead
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for command in (demo, run, replay, status, health, doctor, pause, resume):
     app.command(cls=Command)(command)
+app.add_typer(config, name="config")
 app.add_typer(cursor, name="cursor")
 app.add_typer(dead, name="dead")
 app.add_typer(shares, name="shares")

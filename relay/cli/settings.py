@@ -169,34 +169,19 @@ class Settings(BaseModel):
 def load(flags: Mapping[str, Any]) -> Settings:
     """Merges flags (None: not given), environment and file. Raises InvalidSettings, with a line for each mistake."""
     flags = {name: value for name, value in flags.items() if value is not None}
-    environment: dict[str, Any] = {**read_environment(os.environ, _Given.model_fields)}
+    values, mistakes = read_environment(os.environ, _Given.model_fields)
+    environment: dict[str, Any] = {**values}
     try:
         pairs_of_kafka = _split(environment.get("set", ""))
     except ValueError as error:
-        raise InvalidSettings(f"RELAY_SET: {error}; a value with a comma in it goes into the file") from None
+        mistakes.append(f"RELAY_SET: {error}; a value with a comma in it goes into the file")
+        pairs_of_kafka = {}
     environment["set"] = {**pairs_of_kafka, **flags.pop("set", {})}
-    try:
-        given = _Given.model_validate({**environment, **flags})
-    except ValidationError as error:
-        raise InvalidSettings("\n".join(describe_errors(error, lambda name: _written(name, flags)))) from None
-    file = {} if given.config is None else read_file(Path(given.config))
-    listen = _listen_of(file, given)
-    kafka_table = file.pop("kafka", {})
-    if not isinstance(kafka_table, dict):
-        raise InvalidSettings(
-            "kafka: write a table: [kafka], and below it bootstrap.servers and librdkafka's other names"
-        )
-    kafka = dict(_flat(kafka_table))
-    tables = file.pop("outbox", [{}])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise InvalidSettings("outbox: write [[outbox]], once for each outbox")
-    unknown = file.keys() - OutboxSettings.model_fields.keys()
-    if unknown:
-        known = ["outbox", "kafka", "listen", *OutboxSettings.model_fields]
-        raise InvalidSettings(
-            "\n".join(f"{name} in {given.config}: no such setting{suggestion(name, known)}" for name in sorted(unknown))
-        )
-    outboxes = _checked(tables, file, given, flags)
+    given = _given({**environment, **flags}, flags, mistakes)
+    file, kafka, tables, listen = _read(given, mistakes)
+    outboxes = _checked(tables, file, given, flags, mistakes)
+    if mistakes:
+        raise InvalidSettings("\n".join(dict.fromkeys(mistakes)))
     _check_distinct(outboxes)
     bootstrap = kafka.pop("bootstrap.servers", None)
     return Settings(
@@ -210,24 +195,58 @@ def load(flags: Mapping[str, Any]) -> Settings:
     )
 
 
-def _listen_of(file: dict[str, Any], given: _Given) -> Listen | None:
-    """Takes `listen` out of the file. Raises InvalidSettings."""
+def _given(values: dict[str, Any], flags: Mapping[str, Any], mistakes: list[str]) -> _Given:
+    """Reads what flags and environment say, without what cannot be used of it."""
+    try:
+        return _Given.model_validate(values)
+    except ValidationError as error:
+        mistakes += describe_errors(error, lambda name: _written(name, flags))
+        wrong = {mistake["loc"][0] for mistake in error.errors(include_input=False, include_url=False)}
+        return _Given.model_validate({name: value for name, value in values.items() if name not in wrong})
+
+
+def _read(
+    given: _Given, mistakes: list[str]
+) -> tuple[dict[str, Any], dict[str, str], list[dict[str, Any]], Listen | None]:
+    """Reads the file: what stands above all tables, Kafka's settings, the tables of outboxes, and where to listen."""
+    try:
+        file = {} if given.config is None else read_file(Path(given.config))
+    except InvalidSettings as error:  # nothing can be said of what stands in it
+        raise InvalidSettings("\n".join([*mistakes, str(error)])) from error
+    listen = _listen_of(file, given, mistakes)
+    kafka = file.pop("kafka", {})
+    if not isinstance(kafka, dict):
+        mistakes.append("kafka: write a table: [kafka], and below it bootstrap.servers and librdkafka's other names")
+        kafka = {}
+    tables = file.pop("outbox", [{}])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        mistakes.append("outbox: write [[outbox]], once for each outbox")
+        tables = [{}]
+    known = ["outbox", "kafka", "listen", *OutboxSettings.model_fields]
+    for name in sorted(file.keys() - OutboxSettings.model_fields.keys()):
+        mistakes.append(f"{name} in {given.config}: no such setting{suggestion(name, known)}")
+        del file[name]
+    return file, dict(_flat(kafka)), tables, listen
+
+
+def _listen_of(file: dict[str, Any], given: _Given, mistakes: list[str]) -> Listen | None:
+    """Takes `listen` out of the file."""
     try:
         return _Given.model_validate({"listen": file.pop("listen", None)}).listen
     except ValidationError as error:
-        raise InvalidSettings("\n".join(describe_errors(error, f"{{}} in {given.config}".format))) from None
+        mistakes += describe_errors(error, f"{{}} in {given.config}".format)
+        return None
 
 
 def _checked(
-    tables: list[dict[str, Any]], file: Mapping[str, Any], given: _Given, flags: Mapping[str, Any]
+    tables: list[dict[str, Any]], file: Mapping[str, Any], given: _Given, flags: Mapping[str, Any], mistakes: list[str]
 ) -> dict[int, OutboxSettings]:
-    """Returns the outboxes by the number of their table. Raises InvalidSettings."""
+    """Returns the outboxes by the number of their table."""
     strong = {name: value for name in OutboxSettings.model_fields if (value := getattr(given, name, None)) is not None}
     numbered = dict(enumerate(tables, start=1))
     if given.outbox is not None and len(tables) > 1:
         numbered = _only(given.outbox, numbered)
     outboxes = {}
-    mistakes: list[str] = []
     for number, table in numbered.items():
         at = f"[[outbox]] {number}"
         places = {
@@ -242,8 +261,6 @@ def _checked(
             mistakes += describe_errors(
                 error, sources.__getitem__, f"{at}: " if len(numbered) > 1 else "", OutboxSettings.model_fields
             )
-    if mistakes:
-        raise InvalidSettings("\n".join(dict.fromkeys(mistakes)))
     return outboxes
 
 

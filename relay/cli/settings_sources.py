@@ -41,18 +41,18 @@ def read_file(path: Path) -> dict[str, Any]:
         raise InvalidSettings(f"--config {path}: {error}") from error
 
 
-def read_environment(environment: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
-    """Returns the settings `names` that have a variable, without blanks and line ends around the values.
+def read_environment(environment: Mapping[str, str], names: Collection[str]) -> tuple[dict[str, str], list[str]]:
+    """Returns the settings `names` that have a variable, without blanks and line ends around the values; and a line
+    for each variable that looks like a setting and is none.
 
-    An empty variable counts as not given. Raises InvalidSettings for variables that look like settings and are none.
+    An empty variable counts as not given.
     """
     values = {name.upper(): value.strip() for name, value in environment.items()}  # as shells write them, and Windows
     ours = {name: value for name, value in values.items() if name.startswith(_PREFIX) and value}
     known = {f"{_PREFIX}{name.upper()}": name for name in names}
     unknown = sorted(name for name in ours.keys() - known.keys() if not _OF_A_SERVICE.fullmatch(name))
-    if unknown:
-        raise InvalidSettings("\n".join(f"{name}: no such setting{_suggestion(name, names)}" for name in unknown))
-    return {setting: ours[name] for name, setting in known.items() if name in ours}
+    mistakes = [f"{name}: no such setting{_suggestion(name, names)}" for name in unknown]
+    return {setting: ours[name] for name, setting in known.items() if name in ours}, mistakes
 
 
 def _suggestion(variable: str, names: Collection[str]) -> str:

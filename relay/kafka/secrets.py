@@ -11,6 +11,11 @@ _ECHO = re.compile(r'Invalid value ".*" for configuration')
 _SHORTEST = 4  # to replace a shorter one would garble every sentence, and give it away
 
 
+def is_secret(name: str) -> bool:
+    """Tells whether a setting of this name has a value that nobody is to see."""
+    return _SECRET.search(name) is not None
+
+
 class Secrets(logging.Filter):
     """Replaces the secret values of settings with *** in texts, and in a logger's lines. Immutable, thread-safe."""
 

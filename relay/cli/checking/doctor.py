@@ -55,13 +55,13 @@ def _checks(settings: Settings, one: OutboxSettings, outbox: Outbox) -> dict[str
     checks = {**ServerExamination(outbox.collections).checks(), **own.checks()}
     if settings.kafka is None or not settings.kafka.strip():
         return checks
-    from relay.encoding.topics import Topics
     from relay.kafka.examination import KafkaExamination
     from relay.kafka.sink import KafkaSink
 
     topics: dict[str, bool] = {}
     for type, is_compacted in own.types().items():
-        topic = Topics(one.topic).name(type, outbox=outbox.name, database=one.database)
-        topics[topic] = topics.get(topic, True) and is_compacted
+        if one.template.is_fixed(type):  # else its messages say where each goes
+            topic = one.template.name(type, outbox=outbox.name, database=one.database)
+            topics[topic] = topics.get(topic, True) and is_compacted
     kafka = KafkaExamination(KafkaSink(settings.kafka, settings.set), topics, own.largest())
     return {**checks, **kafka.checks()}

@@ -56,7 +56,7 @@ def test_a_variable_that_is_no_setting_is_refused_with_what_may_be_meant(
     monkeypatch.setenv(f"RELAY_{name}", "sekret")
 
     with pytest.raises(InvalidSettings) as refused:
-        load({})
+        load({"mongo": "mongodb://h", "database": "shop"})
 
     assert str(refused.value) == f"RELAY_{name}: no such setting{meant}"
 

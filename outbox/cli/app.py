@@ -36,6 +36,8 @@ try:
     from outbox.cli.exit_codes import UNEXPECTED, exit_codes
     from outbox.cli.gateway.serve import serve
     from outbox.cli.gateway.tokens import token
+    from outbox.cli.moving.discard import discard
+    from outbox.cli.moving.transfer import transfer
     from outbox.cli.readers import readers
     from outbox.cli.signals import Format, LogFormat, stop_on_signals
     from outbox.cli.terminal import (
@@ -46,7 +48,6 @@ try:
         print_status,
         text,
     )
-    from outbox.cli.transfer import transfer
     from outbox.cli.version import version_option
     from outbox.log.record import Record
     from outbox.mongo.server_errors import patiently
@@ -80,6 +81,7 @@ app.add_typer(archive, name="archive")
 app.add_typer(token, name="token")
 app.command()(serve)
 app.add_typer(transfer)
+app.add_typer(discard)
 
 
 def main() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from outbox.archive import Archive
 
 CONNECT_SECONDS = 5.0
+_AGE = re.compile(r"(\d+)\s*([dhwm])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 OWN_CODES: Table = (
     ((InvalidApplication, errors.UnknownMessage), USAGE),
     ((ConnectionFailure,), UNREACHABLE),
@@ -84,3 +88,11 @@ def archive_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise errors.ArchiveUnavailable(f"the archive cannot be read or written: {error}") from error
+
+
+def read_age(text: str) -> timedelta:
+    """Reads the value of `--older-than`. Raises InvalidArgument."""
+    found = _AGE.fullmatch(text)
+    if found is None:
+        raise errors.InvalidArgument(f"--older-than {text!r}: give a number and a unit, such as 90d, 12h or 4w")
+    return int(found[1]) * _UNITS[found[2]]

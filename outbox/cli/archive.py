@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from outbox import errors
-from outbox.cli.application import OWN_CODES, App, archive_at, archive_errors, full_name, opened
+from outbox.cli.application import OWN_CODES, App, archive_at, archive_errors, full_name, opened, read_age
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
 from outbox.cli.progress import RecordProgress
 from outbox.cli.signals import Format, LogFormat, stop_on_signals
@@ -31,8 +28,6 @@ _PLACE = "A folder, or a URL such as s3://bucket/path or mongodb://host/database
 Url = Annotated[str, typer.Argument(metavar="URL", help=_PLACE, show_default=False)]
 Name = Annotated[str, typer.Option(help="Which archive of the place.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-_AGE = re.compile(r"(\d+)\s*([dhwm])")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 @archive.command()
@@ -116,7 +111,7 @@ def expire(
 ) -> None:
     """Remove the oldest chunks, or say which would be removed. The newest chunk always stays."""
     with exit_codes("outbox", OWN_CODES), archive_errors():
-        age = _age(older_than)
+        age = read_age(older_than)
         place = archive_at(url, name)
         found = place.expired(age)
         for entry in found:
@@ -125,13 +120,6 @@ def expire(
             found = place.expire(age)
         total = f"{len(found):,} chunk(s), {sum(entry.count for entry in found):,} record(s)"
         print(f"removed {total}" if yes else f"would remove {total}; with --yes it does")
-
-
-def _age(text: str) -> timedelta:
-    found = _AGE.fullmatch(text)
-    if found is None:
-        raise errors.InvalidArchive(f"--older-than {text!r}: give a number and a unit, such as 90d, 12h or 4w")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def _say_that_it_is_empty(place: Archive) -> None:

@@ -130,6 +130,12 @@ def has_index(information: Mapping[str, Any]) -> bool:
     return _INDEX in information
 
 
+def kept_seconds(information: Mapping[str, Any]) -> int | None:
+    """Returns how long entries are kept, by what the server says of a collection's indexes; None for no inbox."""
+    found = information.get(_INDEX, {}).get("expireAfterSeconds")
+    return None if found is None else int(found)
+
+
 def not_created(name: str, owner: str) -> InboxNotCreated:
     """Makes the error of an inbox that create() has not made."""
     return InboxNotCreated(

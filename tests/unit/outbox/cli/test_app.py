@@ -47,7 +47,7 @@ def test_schema_of_an_unknown_type_ends_with_2_and_the_nearest_name(write: Write
 
 
 @pytest.mark.parametrize(
-    "command", ["create", "status", "tail", "schema", "sequence", "readers", "export", "import", "mirror"]
+    "command", ["create", "status", "tail", "schema", "sequence", "readers", "export", "import", "mirror", "discard"]
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])

@@ -1,0 +1,45 @@
+"""The command `outbox discard`: remove what has its time behind it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from outbox.cli.application import App, archive_at, archive_errors, full_name, opened, read_age
+from outbox.mongo.collections import check_name
+
+discard = typer.Typer()
+
+
+@discard.command("discard")
+def discard_(
+    app: App,
+    older_than: Annotated[
+        str, typer.Option(metavar="AGE", help="Such as 90d, 12h or 4w; an inbox has a time of its own.")
+    ] = "90d",
+    inbox: Annotated[str, typer.Option(help="Which inbox, in the same database.")] = "inbox",
+    archive: Annotated[str | None, typer.Option(metavar="URL", help="Also the chunks of this archive.")] = None,
+    name: Annotated[str, typer.Option(help="Which archive of the place.")] = "main",
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without, only say what.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Remove what has its time behind it, or say what would be removed.
+
+    Entries of the inbox; which messages were imported; dead letters that were not requeued and that no other waits
+    behind; leases that nobody holds, of readers without a cursor; chunks of an archive. What is needed stays.
+    """
+    with opened(app) as outbox, archive_errors():
+        from outbox.discarding.discard import Discard
+
+        check_name(inbox, "an inbox name")
+        place = None if archive is None else archive_at(archive, name)
+        kinds = Discard(outbox.collections, read_age(older_than), inbox=inbox, archive=place).kinds
+        outbox.status()  # raises if create() was never run
+        counts = {kind.name: kind.remove() if yes else kind.count() for kind in kinds}
+        if as_json:
+            print(json.dumps({"removed": yes, **{name.replace(" ", "_"): count for name, count in counts.items()}}))
+            return
+        said = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        print(f"{full_name(outbox)}: removed {said}" if yes else f"would remove {said}; with --yes it does")

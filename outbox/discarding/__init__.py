@@ -1,0 +1,1 @@
+"""Removing what has its time behind it, and saying first what that is."""

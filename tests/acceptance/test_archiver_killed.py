@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -51,3 +53,26 @@ def test_kills_leave_an_archive_that_has_the_log_once(mongo_uri: str, database: 
 
     assert list(archive.read()) == list(orders.read())
     assert archive.verify().last == orders.status().head
+
+
+@pytest.mark.parametrize("kind", ["folder", "mongodb"])
+def test_a_kill_at_every_step_of_a_chunk_s_life_leaves_all_of_it_or_nothing(
+    kind: str, mongo_uri: str, database: Database[Any], tmp_path: Path
+) -> None:
+    orders, place = new_outbox(database), str(tmp_path)
+    if kind == "mongodb":
+        host, _, options = mongo_uri.removeprefix("mongodb://").partition("/")
+        place = f"mongodb://{host}/{database.name}.history?{options.partition('?')[2]}"
+    for step in itertools.count():
+        put(orders, 10)
+        arguments = [sys.executable, str(PROCESS), mongo_uri, database.name, place, "-", str(step)]
+        ended = subprocess.run(arguments, timeout=120, check=False).returncode
+        archive, log = Archive(place), list(orders.read())
+        assert list(archive.read()) == log[: archive.head], step
+        if ended == 0:
+            break
+        assert ended == -signal.SIGKILL, step
+
+    assert step >= (14 if kind == "folder" else 4)
+    assert archive.verify().last == archive.head == orders.status().head
+    assert kind == "mongodb" or not list(tmp_path.rglob("*.tmp"))

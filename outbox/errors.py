@@ -47,7 +47,7 @@ class MessageTooLarge(InvalidMessage):
 
 
 class InvalidHeaders(InvalidMessage):
-    """Headers must map names to text, within limits; `id`, `seq`, `log`, `created` and `type` are reserved."""
+    """Headers must map names to text, within limits. Reserved: `id`, `seq`, `log`, `created`, `type`, `origin-…`."""
 
 
 class TransactionRequired(OutboxError):

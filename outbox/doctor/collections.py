@@ -189,5 +189,7 @@ class OutboxExamination:
         if now.dead or now.parked:
             yield Finding(
                 "dead letters", f"{now.dead:,} message(s) are dead letters, {now.parked:,} wait behind them",
-                "they have not arrived, and nothing else reminds of them", f"`outbox dead {self._app} list`",
+                "they have not arrived, and nothing else reminds of them",
+                f"`outbox readers {self._app} list` says of which reader; then `outbox dead {self._app} list --reader "
+                "READER`",
             )  # fmt: skip

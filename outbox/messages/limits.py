@@ -12,6 +12,10 @@ from outbox.messages.compaction import COMPACTION_ID
 RESERVED_HEADERS = ("id", "seq", "log", "created", "type")
 """Header names that the relay sets itself."""
 
+ORIGIN_HEADERS = ("origin-outbox", "origin-seq", "origin-id", "origin-created")
+"""Header names that an import and a mirror set. They put a message once by them, so `put` takes none: two messages that
+were made from one that was imported, with its headers, would be one message to the next import."""
+
 KEY_CHARACTERS = 1024
 """The longest key: every consumer that goes by key keeps each of them, and so do the dead letters' index."""
 HEADERS = 64
@@ -74,6 +78,11 @@ def _check_header(name: object, value: object) -> None:
         raise InvalidHeaders(f"the header name {name!r} is reserved: tombstone(…) sets it itself. Choose another name")
     if name in RESERVED_HEADERS:
         raise InvalidHeaders(f"the header name {name!r} is reserved: the relay sets it itself. Choose another name")
+    if name in ORIGIN_HEADERS:
+        raise InvalidHeaders(
+            f"the header name {name!r} is reserved: an import and a mirror set it, and know a message by it. Leave it "
+            "out of the headers that you pass on"
+        )
     if not _header_name.fullmatch(name):
         raise InvalidHeaders(
             f"the header name {name[:150]!r} cannot be used: give 1 to 128 letters of A–Z, digits, '.', '_', ':' or '-'"

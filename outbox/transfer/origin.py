@@ -9,8 +9,9 @@ from bson import ObjectId
 
 from outbox import dates
 from outbox.errors import InvalidMessage
+from outbox.messages.limits import ORIGIN_HEADERS
 
-OUTBOX, SEQ, ID, CREATED = HEADERS = ("origin-outbox", "origin-seq", "origin-id", "origin-created")
+OUTBOX, SEQ, ID, CREATED = HEADERS = ORIGIN_HEADERS
 
 
 class Origin(NamedTuple):

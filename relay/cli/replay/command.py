@@ -100,7 +100,7 @@ def replay(
     flags |= {"kafka": kafka, "topic": topic, "name": name, "create_topic": create_topic, "on_poison": on_poison}
     flags |= {"log_level": log_level, "encoding": encoding, "key_from": key_from, "header_map": header_map}
     flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
-    with exit_codes(), contextlib.ExitStack() as stack, _answering():
+    with exit_codes(), contextlib.ExitStack() as stack:
         settings = load({**flags, "set": _pairs(set)})
         asked = _asked(first, last, types, key, rate)
         log_to_terminal(settings.log_level, settings.log_format)
@@ -163,7 +163,8 @@ def _count(config: RelayConfig, asked: Asked) -> None:
 
     from relay.replay.counting import count
 
-    counted = count(config, asked)
+    with _answering():
+        counted = count(config, asked)
     total = sum(counted.records.values())
     if total:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -172,7 +173,11 @@ def _count(config: RelayConfig, asked: Asked) -> None:
         for (type, topic), records in counted.records.items():
             table.add_row(type, topic, f"{records:,}")
         Console().print(table)
-    print(f"{config.where}: would send {total:,} record(s) of seq {counted.first} to {counted.last}")
+    print(f"{config.where}: would send {total:,} record(s) of {_range(counted.first, counted.last)}")
+
+
+def _range(first: int, last: int) -> str:
+    return f"seq {first} to {last}" if first <= last else "an empty range"
 
 
 def _replay(
@@ -198,7 +203,7 @@ def _replay(
     create = None if layout is None else NewTopics(layout.partitions, layout.replication)
     sink = KafkaSink(settings.kafka or "", settings.set, create=create)
     stop = stop_on_signals()
-    with ReplayProgress(config.where) as progress:
+    with ReplayProgress(config.where) as progress, _answering():
         work = Replay(
             config, sink, asked, declared=declared, rate=rate, restart=restart, told=progress.show,
         )  # fmt: skip
@@ -212,7 +217,7 @@ def _tell(config: RelayConfig, work: Replay) -> None:
     if not done.is_finished:
         print(f"{sent}, up to seq {done.reached} of {done.last}: the same command goes on", file=sys.stderr)
         raise typer.Exit(_INTERRUPTED)
-    print(f"{sent}, of seq {done.first} to {done.last}")
+    print(f"{sent}, of {_range(done.first, done.last)}")
     if done.left_out:
         print(f"{done.left_out:,} message(s) cannot be delivered and were left out, see above", file=sys.stderr)
         raise typer.Exit(UNEXPECTED)

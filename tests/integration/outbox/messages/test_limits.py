@@ -17,6 +17,7 @@ from outbox.messages.limits import (
     HEADER_CHARACTERS,
     HEADERS,
     KEY_CHARACTERS,
+    ORIGIN_HEADERS,
     RESERVED_HEADERS,
     check_key,
     checked_headers,
@@ -85,6 +86,14 @@ def test_headers_beyond_them_are_refused_by_both(orders: Outbox, headers: Any) -
         orders.put(placed(1), headers=headers, standalone=True)
 
     assert not server_takes(orders, headers=headers)
+
+
+@pytest.mark.parametrize("name", ORIGIN_HEADERS)
+def test_what_says_where_a_message_comes_from_is_put_by_nobody(orders: Outbox, name: str) -> None:
+    with pytest.raises(InvalidHeaders, match=f"{name!r} is reserved: an import and a mirror set it"):
+        orders.put(placed(1), headers={name: "v"}, standalone=True)
+
+    assert server_takes(orders, headers={name: "v"})
 
 
 def test_half_of_a_surrogate_pair_is_no_text(orders: Outbox) -> None:

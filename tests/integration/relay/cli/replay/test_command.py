@@ -65,3 +65,11 @@ def test_a_dry_run_counts_without_a_kafka(relay: RelayCommand, orders: Outbox) -
         "type", "topic", "records", "order.placed", "order.placed.again", "2",
         *f"{orders.collections.log.full_name}: would send 2 record(s) of seq 2 to 3".split(),
     ]  # fmt: skip
+
+
+def test_of_a_range_with_nothing_in_it_no_seqs_are_named(relay: RelayCommand, orders: Outbox) -> None:
+    numbered(orders, 3)
+    nothing = ("--from", "2100-01-01", "--to", "latest")
+
+    assert relay("replay", *nothing, "--dry-run").stdout.endswith(": would send 0 record(s) of an empty range\n")
+    assert relay("replay", *nothing).stdout.endswith(": 0 record(s) sent again, of an empty range\n")

@@ -25,6 +25,7 @@ from outbox.sequencer.once import sequence_once
 from outbox.staging.creation import Declared
 from outbox.staging.put import Message, Putter, as_sequence
 from outbox.staging.validator import schemas_of
+from outbox.tracing.tracing import putting
 
 
 class Outbox(Reading):
@@ -147,11 +148,12 @@ class Outbox(Reading):
         self.check_usable()
         messages = as_sequence(message)
         ids: list[ObjectId] | list[ObjectId | None]
-        if if_changed:
-            changed = ChangedOnly(self.collections, self._types.compactions)
-            ids = self._putter.put_changed(messages, session, headers, standalone=standalone, changed=changed)
-        else:
-            ids = self._putter.put(messages, session, headers, standalone=standalone)
+        with putting(self.collections.log.full_name, len(messages), headers) as traced:
+            if if_changed:
+                changed = ChangedOnly(self.collections, self._types.compactions)
+                ids = self._putter.put_changed(messages, session, traced, standalone=standalone, changed=changed)
+            else:
+                ids = self._putter.put(messages, session, traced, standalone=standalone)
         self.unattended.check()
         return ids if isinstance(message, Sequence) else ids[0]
 

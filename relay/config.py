@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, ClassVar, cast
@@ -16,6 +16,7 @@ from outbox.log.record import Record
 from outbox.monitoring.delivery_count import Destination
 from outbox.shares.layout import share_cursor
 from outbox.shares.share import Share
+from outbox.tracing.tracing import Sending, sending
 from relay.encoding.encoder import Encoder, is_native
 from relay.encoding.record_format import RecordFormat
 from relay.encoding.shaped import ShapedEncoder
@@ -62,6 +63,10 @@ class RelayConfig(DeliveryConfig[Outgoing]):
         """See DeliveryConfig: its topic; where messages choose theirs, the template, for there may be any number."""
         template = self.topics.template
         return itemgetter(1) if self.topics.are_fixed else lambda _: template
+
+    def sending(self, items: Sequence[Outgoing]) -> Sending | None:
+        """See DeliveryConfig."""
+        return sending(items)
 
     def encoder(self, target: Target[Outgoing], log: str) -> Encoder | ShapedEncoder:
         """See DeliveryConfig. A topic that was not there at the start is checked on first use."""

@@ -29,6 +29,7 @@ from outbox.outbox import Outbox
 from outbox.reader_status import ReaderStatus
 from outbox.readers.query import History
 from outbox.staging.put import Message, as_sequence
+from outbox.tracing.tracing import putting
 
 M = TypeVar("M")
 
@@ -146,11 +147,12 @@ class AsyncOutbox(AsyncReading):
         self._outbox.check_usable()
         messages = as_sequence(message)
         ids: list[ObjectId] | list[ObjectId | None]
-        if if_changed:
-            changed = AsyncChangedOnly(self._sync, self._database, self._types.compactions)
-            ids = await self._putter.put_changed(messages, session, headers, standalone=standalone, changed=changed)
-        else:
-            ids = await self._putter.put(messages, session, headers, standalone=standalone)
+        with putting(self.collections.log.full_name, len(messages), headers) as traced:
+            if if_changed:
+                changed = AsyncChangedOnly(self._sync, self._database, self._types.compactions)
+                ids = await self._putter.put_changed(messages, session, traced, standalone=standalone, changed=changed)
+            else:
+                ids = await self._putter.put(messages, session, traced, standalone=standalone)
         if self._outbox.unattended.is_due():
             self._sync.soon(self._outbox.unattended.check)
         return ids if isinstance(message, Sequence) else ids[0]

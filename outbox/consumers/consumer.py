@@ -31,8 +31,10 @@ from outbox.log.reader_id import reader_id
 from outbox.log.record import Decode, Record
 from outbox.monitoring.delivery_count import counted
 from outbox.readers.query import Query
+from outbox.tracing.tracing import handled
 
 M = TypeVar("M")
+F = TypeVar("F", bound=Callable[..., Any])
 
 POLICIES = ("park-key", "dead-letter", "stop")
 MOST_CONCURRENCY = 1000
@@ -98,6 +100,7 @@ class Consumer(Generic[M]):
         themselves. Lost connections and elections are waited for.
         """
         _check_handler(handle, "a record", 1)
+        handle = self.traced(handle)
         with self._runs.begin(stop) as stopping:
             terms = self._terms(stopping)
             if self._concurrency == 1:
@@ -125,7 +128,11 @@ class Consumer(Generic[M]):
         _check_handler(handle, "a record and a session", 2)
         self.check_batch(batch)
         with self._runs.begin(stop) as stopping:
-            self._work(InTransaction(one_by_one(handle), batch, self._terms(stopping)), stopping)
+            self._work(InTransaction(one_by_one(self.traced(handle)), batch, self._terms(stopping)), stopping)
+
+    def traced(self, handle: F) -> F:
+        """Makes a handler that spans each call, in a program with OpenTelemetry."""
+        return handled(handle, self._deliveries.log().where, self.name)
 
     def check_batch(self, batch: int) -> None:
         """Raises InvalidConsumer unless it may handle so many records in one transaction."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic
 
@@ -21,6 +21,7 @@ from outbox.monitoring.delivery_count import Destination, counted
 from outbox.readers.start import Start, StartAt, resolve
 from outbox.shares.reader_logger import ReaderLogger
 from outbox.shares.share import ALL, Share
+from outbox.tracing.tracing import Sending
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,10 @@ class DeliveryConfig(ABC, Generic[Item]):
     @property
     def destination(self) -> Destination | None:
         """Tells where what is sent for a record goes; None when that is not counted."""
+        return None
+
+    def sending(self, items: Sequence[Item]) -> Sending | None:
+        """Begins a span of what is given to the target, where that is traced; the target's own, of a handler."""
         return None
 
     def share(self, share: Share) -> Share:

@@ -219,6 +219,7 @@ class Pump(Generic[Item]):
     def close(self) -> None:
         """Drops what is in flight and ends the saving thread. Saves nothing."""
         self._target.close()
+        self._count.dropped()
         self._saver.close()
 
 

@@ -212,8 +212,12 @@ class Worker(Generic[Item]):
         return Pump(
             reader, self._target, encoder, lease,
             start=start, save=save, parking=parking, clock=self._clock, restart=restart, share=share, wanted=wanted,
-            tell=self._config.told, count=DeliveryCount(self._config.tally, self._clock, self._config.destination),
+            tell=self._config.told, count=self._counting(),
         )  # fmt: skip
+
+    def _counting(self) -> DeliveryCount:
+        config = self._config
+        return DeliveryCount(config.tally, self._clock, config.destination, config.sending)
 
     def _save(self, lease: Lease) -> Callable[[Position], None]:
         fence = lease.fence

@@ -15,6 +15,7 @@ from outbox.counting.tally import ReaderTally
 from outbox.errors import DeliveryFailed
 from outbox.events import Event, Failed, OnEvent, Parked, Paused, Standby, Started, Stopped, TookOver
 from outbox.log.position import Mark
+from outbox.tracing.tracing import Sending
 
 Destination = Callable[[Any], str]
 """Tells of what is sent for a record where it goes."""
@@ -53,6 +54,7 @@ class _Sent:
     created: list[int]
     """In milliseconds; one for each seq."""
     destinations: list[str]
+    span: Sending | None
 
 
 class DeliveryCount:
@@ -66,11 +68,13 @@ class DeliveryCount:
         tally: ReaderTally,
         clock: Clock,
         destination: Destination | None = None,
+        sending: Callable[[Sequence[Any]], Sending | None] = lambda _: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._tally = tally
         self._clock = clock
         self._destination = destination
+        self._sending = sending
         self._now = now
         self._sent: deque[_Sent] = deque()
 
@@ -83,7 +87,8 @@ class DeliveryCount:
             taken = set(seqs)
             marks = [mark for mark in marks if mark[0] in taken]
         destinations = [] if self._destination is None else list(map(self._destination, items))
-        self._sent.append(_Sent(self._clock.monotonic(), seqs, list(map(itemgetter(1), marks)), destinations))
+        created, span = list(map(itemgetter(1), marks)), self._sending(items)
+        self._sent.append(_Sent(self._clock.monotonic(), seqs, created, destinations, span))
         self._tally.batch_messages.add(len(items))
 
     def delivered(self, seq: int) -> None:
@@ -94,11 +99,16 @@ class DeliveryCount:
             self._count(first, count)
             if count == len(first.seqs):
                 self._sent.popleft()
+                if first.span is not None:
+                    first.span.end(failed=False)
             else:
                 del first.seqs[:count], first.created[:count], first.destinations[:count]
 
     def dropped(self) -> None:
         """Notes that what is not acknowledged by now is given up, and will be sent again."""
+        for each in self._sent:
+            if each.span is not None:
+                each.span.end(failed=True)
         self._sent.clear()
 
     def _count(self, sent: _Sent, count: int) -> None:

@@ -19,6 +19,7 @@ class ReaderLogger(logging.LoggerAdapter[logging.Logger]):
         self._fields = {"reader": reader, "outbox": where}
         self.label = f"{described(reader)} of {where}"
         """Who and where, as each line has it."""
+        self.where = where
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
         """See logging.Logger.log, which all other methods call. extra: what the line is about, such as a seq."""

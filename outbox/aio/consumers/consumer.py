@@ -61,6 +61,7 @@ class AsyncConsumer(Generic[M]):
         again. Raises as Consumer.run.
         """
         _check(handle, stop, "record")
+        handle = self._consumer.traced(handle)
         handlers = Handlers(self._sync)
 
         def target(terms: Terms) -> Target[Delivery]:
@@ -85,6 +86,7 @@ class AsyncConsumer(Generic[M]):
         """
         _check(handle, stop, "record", "session")
         self._consumer.check_batch(batch)
+        handle = self._consumer.traced(handle)
         handlers = Handlers(self._sync)
 
         def target(terms: Terms) -> Target[Delivery]:

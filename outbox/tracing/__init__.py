@@ -1,0 +1,1 @@
+"""Spans of OpenTelemetry for puts, handlers and deliveries, in processes that have loaded it."""

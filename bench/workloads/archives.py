@@ -111,7 +111,7 @@ class ArchiveRead(InTurns):
 
     def __init__(self, stage: Stage, format: str) -> None:
         self._count = stage.load.messages
-        self._archive = _store(stage.scratch / f"read-{format}", format, self._count)
+        self._archive = _store(stage.scratch / f"{type(self).__name__}-{format}", format, self._count)
         self.bare_is: str | None = {"jsonl.gz": "gunzip", "jsonl.zst": "zstd -d"}.get(format, "reading the files")
         self._format = format
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Unreachable,
         Verdict,
     )
+    from relay.kafka.schema_registry import SchemaRegistry
     from relay.kafka.sink import KafkaSink
     from relay.kafka.topic_admin import NewTopics
     from relay.kafka.transactional_sink import KafkaTransactions
@@ -53,6 +54,7 @@ __all__ = [
     "Relay",
     "RelayCollector",
     "RelayError",
+    "SchemaRegistry",
     "Sink",
     "TopicMissing",
     "Topics",
@@ -80,6 +82,7 @@ _MODULES = {
     "Relay": "relay.relay",
     "RelayCollector": "relay.monitoring.metrics",
     "RelayError": "relay.errors",
+    "SchemaRegistry": "relay.kafka.schema_registry",
     "Sink": "outbox.delivery.ports",
     "TopicMissing": "relay.errors",
     "Topics": "relay.encoding.topics",

@@ -27,7 +27,11 @@ from relay.kafka.exactly_once import ExactlyOnce
 from relay.recovery import RecoveryHints
 
 _NO_HEADERS: Mapping[str, str] = {}
-_VALUES: dict[str, ValueOf] = {"bson": bson_of, "extended-json": extended_json_of}
+_VALUES: dict[str, ValueOf] = {
+    "bson": bson_of,
+    "extended-json": extended_json_of,
+    "avro": lambda _: b"",  # the shape makes it, which knows the topic
+}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,10 @@ Name = Annotated[str | None, typer.Option(help="The relay's name: cursor and lea
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each outbox.")]
 EncodingFlag = Annotated[
     str | None,
-    typer.Option("--encoding", help="json, extended-json, bson, cloudevents, cloudevents-structured [default: json]"),
+    typer.Option(
+        "--encoding",
+        help="json, extended-json, bson, cloudevents[-structured], avro, json-schema [default: json]",
+    ),
 ]
 KeyFromFlag = Annotated[
     str | None,
@@ -44,6 +47,13 @@ TimestampFlag = Annotated[
     str | None, typer.Option("--timestamp", help="The record's date: produced or created [default: produced]")
 ]
 ProfileFlag = Annotated[str | None, typer.Option("--profile", help="debezium: as its outbox event router sends them.")]
+SchemaRegistryFlag = Annotated[
+    str | None, typer.Option("--schema-registry", metavar="URL", help="Has the schemas of avro and json-schema.")
+]
+Subject = Annotated[
+    str | None,
+    typer.Option("--subject", metavar="TEMPLATE", help="A schema's name there [default: {type}]"),
+]
 
 Opened = list[tuple[OutboxSettings, Outbox]]
 

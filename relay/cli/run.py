@@ -31,12 +31,15 @@ from relay.cli.options import (
     Name,
     OutboxName,
     ProfileFlag,
+    SchemaRegistryFlag,
+    Subject,
     TimestampFlag,
     identity_of,
     opened_outboxes,
 )
 from relay.cli.process import keep_memory, log_to_terminal, stop_on_signals
-from relay.cli.settings import OutboxSettings, Settings, load, pairs
+from relay.cli.settings import OutboxSettings, Settings, load
+from relay.cli.settings_sources import pairs
 from relay.errors import InvalidSettings
 from relay.monitoring.alive import Pulse, Show, SignOfLife
 from relay.monitoring.probes import Liveness
@@ -107,6 +110,8 @@ def run(
     header_prefix: HeaderPrefix = None,
     timestamp: TimestampFlag = None,
     profile: ProfileFlag = None,
+    schema_registry: SchemaRegistryFlag = None,
+    subject: Subject = None,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
     listen: Annotated[
         str | None,
@@ -126,6 +131,7 @@ def run(
     flags |= {"listen": listen, "log_level": log_level, "log_format": log_format}
     flags |= {"encoding": encoding, "key_from": key_from, "header_map": header_map}
     flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
+    flags |= {"schema_registry": schema_registry, "subject": subject}
     switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,15 @@ from outbox.mongo.lease import SECONDS
 from outbox.readers import start as start_words
 from outbox.readers.start import StartAt
 from relay.cli.settings_errors import describe_errors, suggestion
-from relay.cli.settings_sources import read_environment, read_file
+from relay.cli.settings_sources import (
+    by_type,
+    flat,
+    from_text,
+    read_environment,
+    read_file,
+    registry_settings,
+    split_pairs,
+)
 from relay.encoding.header_names import HeaderNames
 from relay.encoding.key_from import KeyFrom
 from relay.encoding.profiles import DEBEZIUM_HEADERS, DEBEZIUM_TOPIC, Profile
@@ -45,29 +53,6 @@ def _listen(value: object) -> object:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """Reads `["a=b", …]` as a mapping, split at the first `=`. Raises ValueError, which never shows any of it."""
-    values = {}
-    for number, text in enumerate(texts, start=1):
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():  # not even that: it may be the rest of a password with a comma in it
-            raise ValueError(f"number {number} is not KEY=VALUE")
-        values[key.strip()] = value.strip()
-    return values
-
-
-def _split(text: str) -> dict[str, str]:
-    return pairs(part for part in text.split(",") if part.strip())
-
-
-def _from_text(value: object) -> object:
-    return _split(value) if isinstance(value, str) else value
-
-
-def _by_type(value: object) -> object:
-    return dict(_flat(value)) if isinstance(value, Mapping) else value
-
-
 class TopicLayout(BaseModel):
     """Holds how missing topics are created; as text `partitions=3,replication=1`."""
 
@@ -88,20 +73,26 @@ class OutboxSettings(BaseModel):
     topic: str = DEFAULT_TOPIC
     name: str = Field(default="kafka", pattern=r"^[A-Za-z0-9._-]{1,64}$")
     start: Annotated[StartAt, BeforeValidator(_start)] = "beginning"
-    create_topic: Annotated[TopicLayout, BeforeValidator(_from_text)] | None = None
+    create_topic: Annotated[TopicLayout, BeforeValidator(from_text)] | None = None
     on_poison: OnPoison = "stop"
     exactly_once: bool = False
     shares: int | None = Field(default=None, ge=1, le=MOST_SHARES)
     sequence: bool = True
     lease: float = Field(default=SECONDS, ge=1, le=120, allow_inf_nan=False)
-    topics: Annotated[dict[str, str], BeforeValidator(_by_type)] = Field(default_factory=dict)
+    topics: Annotated[dict[str, str], BeforeValidator(by_type)] = Field(default_factory=dict)
     encoding: Encoding = "json"
-    encodings: Annotated[dict[str, Encoding], BeforeValidator(_by_type)] = Field(default_factory=dict)
+    encodings: Annotated[dict[str, Encoding], BeforeValidator(by_type)] = Field(default_factory=dict)
     key_from: str = "key"
-    header_map: Annotated[dict[str, str], BeforeValidator(_from_text)] = Field(default_factory=dict)
+    header_map: Annotated[dict[str, str], BeforeValidator(by_type), BeforeValidator(from_text)] = Field(
+        default_factory=dict
+    )
     header_prefix: str = ""
     timestamp: Timestamp = "produced"
     profile: Profile | None = None
+    schema_registry: Annotated[dict[str, str], BeforeValidator(registry_settings)] | None = Field(
+        default=None, repr=False
+    )
+    subject: str = "{type}"
 
     @property
     def full_name(self) -> str:
@@ -119,7 +110,12 @@ class OutboxSettings(BaseModel):
         """What records are made of messages. Raises InvalidSettings."""
         names = {**(DEBEZIUM_HEADERS if self.profile is not None else {}), **self.header_map}
         headers = HeaderNames(names, self.header_prefix)
-        return RecordFormat(self.encoding, self.encodings, KeyFrom(self.key_from), headers, self.timestamp)
+        registry = None
+        if self.schema_registry is not None:
+            from relay.kafka.schema_registry import SchemaRegistry  # loads a client that few need
+
+            registry = SchemaRegistry(self.schema_registry, self.subject)
+        return RecordFormat(self.encoding, self.encodings, KeyFrom(self.key_from), headers, self.timestamp, registry)
 
 
 class _Given(BaseModel):
@@ -149,6 +145,8 @@ class _Given(BaseModel):
     header_prefix: str | None = None
     timestamp: str | None = None
     profile: str | None = None
+    schema_registry: str | None = Field(default=None, repr=False)
+    subject: str | None = None
     once: bool = False
     log_level: Annotated[LogLevel, BeforeValidator(str.lower)] = "info"
     log_format: Annotated[LogFormat, BeforeValidator(str.lower)] = "text"
@@ -172,7 +170,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
     values, mistakes = read_environment(os.environ, _Given.model_fields)
     environment: dict[str, Any] = {**values}
     try:
-        pairs_of_kafka = _split(environment.get("set", ""))
+        pairs_of_kafka = split_pairs(environment.get("set", ""))
     except ValueError as error:
         mistakes.append(f"RELAY_SET: {error}; a value with a comma in it goes into the file")
         pairs_of_kafka = {}
@@ -226,7 +224,7 @@ def _read(
     for name in sorted(file.keys() - OutboxSettings.model_fields.keys()):
         mistakes.append(f"{name} in {given.config}: no such setting{suggestion(name, known)}")
         del file[name]
-    return file, dict(_flat(kafka)), tables, listen
+    return file, dict(flat(kafka)), tables, listen
 
 
 def _listen_of(file: dict[str, Any], given: _Given, mistakes: list[str]) -> Listen | None:
@@ -289,12 +287,3 @@ def _only(name: str, tables: dict[int, dict[str, Any]]) -> dict[int, dict[str, A
         known = ", ".join(str(table.get("outbox", "outbox")) for table in tables.values())
         raise InvalidSettings(f"--outbox {name}: the file has tables for {known}")
     return chosen
-
-
-def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yields librdkafka's dotted names: TOML makes nested tables of `linger.ms = 5`, unless the name is quoted."""
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", str(value).lower() if isinstance(value, bool) else str(value)

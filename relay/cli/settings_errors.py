@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 _EXAMPLES = {
     "create_topic": "write partitions=3,replication=1",
     "header_map": "write id=message-id,seq=",
+    "schema_registry": 'write [schema_registry], and below it url = "http://…" and other names of its client',
     "topics": 'write a table [outbox.topics], and below it "order.placed" = "orders"',
     "encodings": 'write a table [outbox.encodings], and below it "order.placed" = "bson"',
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +58,43 @@ def read_environment(environment: Mapping[str, str], names: Collection[str]) -> 
 def _suggestion(variable: str, names: Collection[str]) -> str:
     written = variable.removeprefix(_PREFIX).replace("-", "_")
     return suggestion(written, [name.upper() for name in names], _PREFIX)
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Reads `["a=b", …]` as a mapping, split at the first `=`. Raises ValueError, which never shows any of it."""
+    values = {}
+    for number, text in enumerate(texts, start=1):
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():  # not even that: it may be the rest of a password with a comma in it
+            raise ValueError(f"number {number} is not KEY=VALUE")
+        values[key.strip()] = value.strip()
+    return values
+
+
+def split_pairs(text: str) -> dict[str, str]:
+    """Reads `a=b,c=d`. Raises as `pairs`."""
+    return pairs(part for part in text.split(",") if part.strip())
+
+
+def from_text(value: object) -> object:
+    """Reads a text as `split_pairs`; what the file has as a table stays as it is."""
+    return split_pairs(value) if isinstance(value, str) else value
+
+
+def by_type(value: object) -> object:
+    """Reads a table of message types, whose dots TOML takes for tables within tables."""
+    return dict(flat(value)) if isinstance(value, Mapping) else value
+
+
+def registry_settings(value: object) -> object:
+    """Reads a schema registry's settings: a table, or its address alone."""
+    return {"url": value} if isinstance(value, str) else by_type(value)
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Yields librdkafka's dotted names: TOML makes nested tables of `linger.ms = 5`, unless the name is quoted."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,6 +15,7 @@ from outbox.shares.share import Share
 from relay.encoding import cloud_events
 from relay.encoding.encoder import Encoder, unencodable
 from relay.encoding.record_format import RecordFormat
+from relay.encoding.registered import RegisteredValues
 from relay.errors import RelayError
 from relay.origin import Origin
 
@@ -36,6 +37,7 @@ class ShapedEncoder:
         self._format = format
         self._topic = topic
         self._source = source
+        self._registered = None if format.registry is None else RegisteredValues(format.registry)
 
     def encode_plain(self, batch: Batch, share: Share) -> list[tuple[list[Outgoing], list[Mark]]] | None:
         """See Encoder. None where a record has to be decoded for its key, or may not be sendable."""
@@ -60,21 +62,27 @@ class ShapedEncoder:
         shaped: list[Outgoing] = []
         for record, each in zip(records, outgoing, strict=False):
             try:
-                shaped.append(self._shaped(each, record.created_ms, self._format.key.of(record)))
+                shaped.append(self._shaped(each, record.created_ms, self._format.key.of(record), record))
             except Unencodable as fault:
                 return shaped, marks[: len(shaped)], unencodable(record, str(fault))
-            except RelayError as fault:
+            except OutboxError as fault:
                 return shaped, marks[: len(shaped)], fault
         return shaped, marks, error
 
-    def _shaped(self, outgoing: Outgoing, created: int, new_key: str | None) -> Outgoing:
+    def _shaped(
+        self, outgoing: Outgoing, created: int, new_key: str | None, record: Record[Any] | None = None
+    ) -> Outgoing:
         seq, topic, key, value, headers = outgoing
         type = headers[4][1]
         if self._topic is not None:
             topic = self._topic(type, key, dict(headers[_OWN:]))
         envelope: Headers = []
         encoding = self._format.of(type)
-        if encoding.startswith("cloudevents"):
+        if self._registered is not None and encoding == "json-schema":
+            value = self._registered.json(type, topic, value)
+        elif self._registered is not None and encoding == "avro" and record is not None:
+            value = self._registered.avro(record, topic)
+        elif encoding.startswith("cloudevents"):
             attributes = cloud_events.attributes(self._source, headers, key, new_key)
             if encoding == "cloudevents":
                 envelope = cloud_events.binary(attributes)

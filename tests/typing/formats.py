@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outbox import Outbox
-from relay import HeaderNames, KeyFrom, RecordFormat, Relay, Sink, Topics
+from relay import HeaderNames, KeyFrom, RecordFormat, Relay, SchemaRegistry, Sink, Topics
 
 
 def relay_in_another_format(orders: Outbox, sink: Sink) -> None:
@@ -15,3 +15,8 @@ def relay_in_another_format(orders: Outbox, sink: Sink) -> None:
         timestamp="created",
     )
     Relay(orders, sink, topics=Topics("{type}", {"order.placed": "placed"}), format=format)
+
+
+def relay_by_registered_schemas(orders: Outbox, sink: Sink) -> None:
+    registry = SchemaRegistry({"url": "http://localhost:8081"}, subject="{topic}-value")
+    Relay(orders, sink, format=RecordFormat("json", {"order.placed": "avro"}, registry=registry))

@@ -14,7 +14,8 @@ import typer
 from relay.address import hosts_of
 from relay.cli.exit_codes import USAGE, exit_codes
 from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName
-from relay.cli.settings import OutboxSettings, Settings, load, pairs
+from relay.cli.settings import OutboxSettings, Settings, load
+from relay.cli.settings_sources import pairs
 from relay.errors import InvalidSettings
 
 config = typer.Typer(
@@ -133,7 +134,15 @@ def described(settings: Settings) -> dict[str, Any]:
 
 def _outbox(settings: OutboxSettings) -> dict[str, Any]:
     shown = settings.model_dump(mode="json", exclude={"mongo"})
+    if settings.schema_registry is not None:
+        shown["schema_registry"] = {name: _of_registry(name, value) for name, value in settings.schema_registry.items()}
     return {"mongo": address(settings.mongo.get_secret_value()), **shown}
+
+
+def _of_registry(name: str, value: str) -> str:
+    """Returns a setting of the schema registry as it may be shown: its address without user and password."""
+    scheme, there_is, rest = value.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if name == "url" and there_is else "***"
 
 
 def address(uri: str) -> str:

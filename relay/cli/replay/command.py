@@ -27,12 +27,15 @@ from relay.cli.options import (
     Mongo,
     OutboxName,
     ProfileFlag,
+    SchemaRegistryFlag,
+    Subject,
     TimestampFlag,
     only,
     opened_outboxes,
 )
 from relay.cli.process import log_to_terminal, stop_on_signals
-from relay.cli.settings import OutboxSettings, Settings, load, pairs
+from relay.cli.settings import OutboxSettings, Settings, load
+from relay.cli.settings_sources import pairs
 from relay.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -88,6 +91,8 @@ def replay(
     header_prefix: HeaderPrefix = None,
     timestamp: TimestampFlag = None,
     profile: ProfileFlag = None,
+    schema_registry: SchemaRegistryFlag = None,
+    subject: Subject = None,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="[default: info]")] = None,
 ) -> None:
@@ -100,6 +105,7 @@ def replay(
     flags |= {"kafka": kafka, "topic": topic, "name": name, "create_topic": create_topic, "on_poison": on_poison}
     flags |= {"log_level": log_level, "encoding": encoding, "key_from": key_from, "header_map": header_map}
     flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
+    flags |= {"schema_registry": schema_registry, "subject": subject}
     with exit_codes(), contextlib.ExitStack() as stack:
         settings = load({**flags, "set": _pairs(set)})
         asked = _asked(first, last, types, key, rate)

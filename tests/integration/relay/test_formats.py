@@ -14,11 +14,13 @@ from outbox import Outbox
 from relay import HeaderNames, KeyFrom, RecordFormat, Relay, Topics
 from relay.config import RelayConfig
 from relay.encoding.profiles import DEBEZIUM_HEADERS, DEBEZIUM_TOPIC
-from relay.errors import PoisonMessage
+from relay.encoding.record_format import Encoding
+from relay.errors import PoisonMessage, Unreachable
 from relay.replay.asked import Asked
 from relay.replay.counting import count
 from relay.testing import MemoryRecord, MemorySink, MemoryTransactions
 from tests.actors.order_service import OrderCancelled, StockCounted, placed
+from tests.actors.registry import AVRO, JSON, ScriptedRegistry, mock_registry, schema
 from tests.actors.relay_thread import run_once
 
 
@@ -113,3 +115,28 @@ def test_a_cursor_in_kafka_needs_no_header_by_its_name(three: Outbox) -> None:
     run_once(Relay(three, sink, format=format))
 
     assert [record.seq for record in sink.records] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("encoding", ["avro", "json-schema"])
+def test_while_the_registry_is_away_the_relay_waits_and_then_goes_on(three: Outbox, encoding: Encoding) -> None:
+    kind, text = {"avro": ("AVRO", AVRO), "json-schema": ("JSON", JSON)}[encoding]
+    away = Unreachable("the schema registry did not answer")
+    registry = ScriptedRegistry(away, away, schema(kind, text))
+
+    records = relayed(three, RecordFormat("json", {"order.placed": encoding}, registry=registry))
+
+    assert [record.seq for record in records] == [1, 2, 3]
+    assert (records[0].value or b"")[:5] == b"\0\0\0\0\7"
+    assert len(registry.asked) == 3
+
+
+def test_a_type_whose_schema_is_not_registered_is_poison_and_another_is_not(three: Outbox) -> None:
+    registry = mock_registry(order__placed=("JSON", JSON))
+    encodings: dict[str, Encoding] = {"order.placed": "json-schema", "order.cancelled": "json-schema"}
+
+    records = relayed(three, RecordFormat("json", encodings, registry=registry), on_poison="dead-letter")
+
+    letter = three.collections.dead.find_one()
+    assert [record.seq for record in records] == [1, 3]
+    assert letter is not None
+    assert "of the subject 'order.cancelled'" in letter["error"]["reason"]

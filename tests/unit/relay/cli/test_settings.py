@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.cli.settings import TopicLayout, load, pairs
+from relay.cli.settings import TopicLayout, load
+from relay.cli.settings_sources import pairs
 from relay.errors import InvalidSettings
 from tests.actors.settings_file import BASICS, from_file
 
@@ -70,6 +71,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "SEQUENCE": "false", "LEASE": "5.5", "LISTEN": "[::1]:9464",
         "ENCODING": "bson", "KEY_FROM": "type", "HEADER_MAP": "id=message-id,seq=",
         "HEADER_PREFIX": "x-", "TIMESTAMP": "created", "PROFILE": "debezium",
+        "SCHEMA_REGISTRY": "http://h:8081", "SUBJECT": "{topic}-value",
     }  # fmt: skip
     for name, value in given.items():
         monkeypatch.setenv(f"RELAY_{name}", value)
@@ -82,7 +84,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key", "exactly_once": True,
         "shares": 4, "sequence": False, "lease": 5.5, "topics": {}, "encoding": "bson", "encodings": {},
         "key_from": "type", "header_map": {"id": "message-id", "seq": ""}, "header_prefix": "x-",
-        "timestamp": "created", "profile": "debezium",
+        "timestamp": "created", "profile": "debezium", "schema_registry": {"url": "http://h:8081"},
+        "subject": "{topic}-value",
     }  # fmt: skip
     assert (settings.log_level, settings.listen) == ("debug", ("::1", 9464))
     assert (settings.kafka, settings.set, settings.once) == ("k:9092", {"linger.ms": "5", "client.id": "me"}, True)
@@ -231,3 +234,20 @@ def test_a_profile_gives_defaults_and_what_is_said_beside_it_counts() -> None:
     assert topics == ["outbox.event.order", "t"]
     assert alone.record_format.headers.names == {"type": "eventType"}
     assert beside.record_format.headers.names == {"type": "kind", "seq": ""}
+
+
+def test_a_registry_s_settings_may_be_a_table_of_the_file(tmp_path: Path) -> None:
+    text = """
+        mongo = "m"
+        database = "d"
+        encoding = "avro"
+        [schema_registry]
+        url = "mock://h"
+        basic.auth.user.info = "me:secret"
+    """
+
+    [one] = from_file(tmp_path, text).outboxes
+
+    assert one.schema_registry == {"url": "mock://h", "basic.auth.user.info": "me:secret"}
+    assert "secret" not in repr(one)
+    assert one.record_format.needs_registry

@@ -15,7 +15,8 @@ VALUES = {
     "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4", "SEQUENCE": "false", "LOG_LEVEL": "warning",
     "LEASE": "5", "LISTEN": "127.0.0.1:9464", "LOG_FORMAT": "json",
     "ENCODING": "bson", "KEY_FROM": "type", "HEADER_MAP": "id=message-id,seq=", "HEADER_PREFIX": "x-",
-    "TIMESTAMP": "created", "PROFILE": "debezium",
+    "TIMESTAMP": "created", "PROFILE": "debezium", "SCHEMA_REGISTRY": "http://h",
+    "SUBJECT": "{topic}-value",
 }  # fmt: skip
 
 

@@ -16,6 +16,11 @@ FILE = f"""
 mongo = "mongodb://me:{PASSWORD}@h1,h2:27018/?replicaSet=rs0&authMechanismProperties=AWS_SESSION_TOKEN:{PASSWORD}"
 database = "shop"
 listen = "127.0.0.1:9464"
+header_map = {{ a.b = "c" }}
+
+[schema_registry]
+url = "https://me:{PASSWORD}@registry:8081"
+basic.auth.user.info = "me:{PASSWORD}"
 
 [kafka]
 bootstrap.servers = "k:9092"
@@ -53,6 +58,10 @@ def test_show_has_all_settings_and_no_secret(relay: RelayCommand, tmp_path: Path
         ("orders", "stop"),
         ("payments", "stop"),
     ]
+    assert shown["outbox"][0]["schema_registry"] == {
+        "url": "https://registry:8081",
+        "basic.auth.user.info": "***",
+    }
     assert shown["outbox"][0]["mongo"] == "mongodb://***@h1,h2:27018/?replicaSet=rs0&authMechanismProperties=***"
 
 

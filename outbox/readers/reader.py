@@ -24,9 +24,9 @@ READ_BYTES = 1 << 20
 _MOST = 1000
 _FIRST = 4
 _AGAIN_SECONDS = 0.1
-REST_SECONDS = 5.0
+REST_SECONDS = 10.0
 """This often the server is asked even if this process is the one that appends."""
-_DUE_SECONDS = 4.5  # less than a rest, after which it is due
+_DUE_SECONDS = 9.5  # less than a rest, after which it is due
 _LOOK_SECONDS = 1.0
 """This often if it is not."""
 CLOCK = SystemClock()

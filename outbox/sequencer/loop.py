@@ -27,7 +27,7 @@ logger = logging.getLogger("outbox")
 
 CLOCK = SystemClock()
 IDLE_SECONDS = 1.0  # between two sweeps while nothing comes and the change stream does not answer
-_CALM_SECONDS = 5.0  # the same while it answers
+_CALM_SECONDS = 10.0  # the same while it answers
 UNAUTHORIZED_SECONDS = 30.0
 _STANDBY_SECONDS = 0.5
 STILL_SECONDS = 0.05  # between two looks at what does not move: a reader that holds, a snapshot that is too old

@@ -45,6 +45,7 @@ from outbox.location import Location
 from outbox.log.record import Record
 from outbox.messages.declaration import message
 from outbox.messages.plain.kind import PlainMessage, message_type
+from outbox.messages.versions import upcast
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import CursorStatus, Held, Status
 from outbox.outbox import Outbox
@@ -115,4 +116,5 @@ __all__ = [
     "message",
     "message_type",
     "tombstone",
+    "upcast",
 ]

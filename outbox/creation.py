@@ -19,7 +19,8 @@ from outbox.mongo.calls import time_limit
 from outbox.mongo.collections import Collections, create_collection
 from outbox.mongo.server import check_server
 from outbox.mongo.server_errors import patiently
-from outbox.staging.creation import Declared, create_staging, staging_causes
+from outbox.staging.creation import Declared, accepted, create_staging, staging_causes
+from outbox.staging.published import publish
 from outbox.staging.schema_lock import lock_schema
 
 
@@ -44,6 +45,7 @@ def create(collections: Collections, declared: Declared, capacity: int | str | N
         create_log(collections, parse_capacity(DEFAULT_CAPACITY) if cap is None else cap)
         grow_log(collections, None if cap is None or live_cap(collections) >= least else cap)
         create_staging(collections, declared, lock)
+        publish(collections, accepted(collections, declared))
         create_collection(collections, collections.cursors.name)
         create_collection(collections, collections.dead.name)
         if declared.compactions:
@@ -112,6 +114,7 @@ def drop(collections: Collections) -> None:
             collections.states,
             collections.imported,
             collections.mirrors,
+            collections.schemas,
         ):
             with time_limit(30):
                 patiently(collection.drop)

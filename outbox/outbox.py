@@ -24,7 +24,7 @@ from outbox.reading import Reading
 from outbox.sequencer.once import sequence_once
 from outbox.staging.creation import Declared
 from outbox.staging.put import Message, Putter, as_sequence
-from outbox.staging.validator import schemas_of
+from outbox.staging.validator import types_of
 from outbox.tracing.tracing import putting
 
 
@@ -180,7 +180,7 @@ class Outbox(Reading):
         """The message types that staging's validator accepts, from whichever service declared them."""
         self.check_usable()
         options = self.collections.options(self.collections.staging.name) or {}
-        return tuple(schemas_of(options.get("validator", {})))
+        return types_of(options.get("validator", {}))
 
     def json_schemas(self) -> dict[str, dict[str, Any]]:
         """By type name, the JSON Schema (2020-12) of the value on Kafka of each message class. Asks no server."""

@@ -198,4 +198,4 @@ class AsyncPutter:
             listed = await (await self._database.list_collections(filter={"name": staging})).to_list()
             wire = (await self._database.client.admin.command("hello"))["maxWireVersion"]
         info = collection_info(listed[0]) if listed else None
-        return _AsyncPlace(place(self._collections, info, wire, self._types.names), self._database)
+        return _AsyncPlace(place(self._collections, info, wire, self._types.versioned_schemas()), self._database)

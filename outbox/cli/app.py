@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import os
@@ -11,18 +10,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 try:
     import typer
     from bson import ObjectId
-    from rich.console import Console
 
     from outbox import errors
-    from outbox.cli.app_loader import load
     from outbox.cli.application import (
-        OWN_CODES,
         App,
         archive_at,
         archive_errors,
@@ -33,12 +28,13 @@ try:
     from outbox.cli.archive import archive
     from outbox.cli.dead import dead
     from outbox.cli.doctor import doctor
-    from outbox.cli.exit_codes import UNEXPECTED, exit_codes
+    from outbox.cli.exit_codes import UNEXPECTED
     from outbox.cli.gateway.serve import serve
     from outbox.cli.gateway.tokens import token
     from outbox.cli.moving.discard import discard
     from outbox.cli.moving.transfer import transfer
     from outbox.cli.readers import readers
+    from outbox.cli.schema import schema
     from outbox.cli.signals import Format, LogFormat, stop_on_signals
     from outbox.cli.terminal import (
         RecordPrinter,
@@ -82,6 +78,7 @@ app.add_typer(token, name="token")
 app.command()(serve)
 app.add_typer(transfer)
 app.add_typer(discard)
+app.add_typer(schema, name="schema")
 
 
 def main() -> None:
@@ -242,21 +239,6 @@ def _id_of(message: str, outbox: Outbox, history: Archive | None) -> str | Objec
             "has no more is found by its id, or in an archive with --archive"
         )
     return record.id
-
-
-@app.command()
-def schema(app: App, type: Annotated[str | None, typer.Argument(metavar="TYPE", help="One type only.")] = None) -> None:
-    """Print the JSON Schema of messages, as Kafka has them.
-
-    It comes from the message classes; no server is asked.
-    """
-    with exit_codes("outbox", OWN_CODES), load(app, Path.cwd()) as outbox:
-        schemas = outbox.json_schemas()
-        if type is not None and type not in schemas:
-            close = difflib.get_close_matches(type, schemas, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(schemas) or 'none'}"
-            raise errors.UnknownMessage(f"{app} has no message class for {type!r}; {hint}")
-        Console().print_json(data=schemas if type is None else schemas[type], ensure_ascii=True)
 
 
 @app.command()

@@ -13,7 +13,8 @@ from outbox.log.undecoded import Undecoded
 from outbox.mongo.codec import DECODED
 
 M = TypeVar("M")
-Decode = Callable[[str, "dict[str, Any] | None"], Any]
+Decode = Callable[[str, "dict[str, Any] | None", "dict[str, str]"], Any]
+"""Makes a message of a record's type, data and headers."""
 
 
 def moment(milliseconds: int) -> datetime:
@@ -84,9 +85,9 @@ class Record(Generic[M]):
     def message(self) -> M | None:
         """The body as an instance of its message class, decoded at each access.
 
-        None for a type not known here, and for a tombstone.
+        None for a type not known here, and for a tombstone. Data of an older version goes through its upcasts first.
         """
-        return None if self._decode is None else self._decode(self.type, self.data)
+        return None if self._decode is None else self._decode(self.type, self.data, self.headers)
 
     def decoded_by(self, decode: Decode) -> Record[Any]:
         """Returns the same record, whose `message` is what `decode` makes of it."""

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from outbox.errors import InvalidMessageClass
 from outbox.messages.compaction import DATA, KEY, checked_attribute
 from outbox.messages.kinds import Kind, NotDefined, kind_of
+from outbox.messages.versions import checked_version
 
 D = TypeVar("D")
 
@@ -29,10 +30,11 @@ class Declaration:
     compact: str | None
     """The name of the attribute whose value is the compaction id; None for a type that is not compacted."""
     kind: Kind
+    version: int = 1
 
 
 def message(
-    type: str, *, key: str | None = None, strict: bool = True, compact: bool | str = False
+    type: str, *, key: str | None = None, strict: bool = True, compact: bool | str = False, version: int = 1
 ) -> Callable[[builtins.type[D]], builtins.type[D]]:
     """Declares an EmbeddedDocument of mongoengine, or a BaseModel of pydantic, as the message class of one type.
 
@@ -42,12 +44,13 @@ def message(
     by `put`, or by pydantic where the model is made.
     `compact=True` says that a message replaces those before it of its key, and `compact="line_id"` those of this value
     of another field that could be a key: the outbox keeps the newest of each, and takes tombstones.
+    `version` is raised with a change that breaks what was deployed; `upcast` says how older messages are read then.
     Raises InvalidMessageClass at once for anything that could not be stored or enforced.
     """
     name = checked_name(type)
 
     def declare(cls: builtins.type[D]) -> builtins.type[D]:
-        declared(cls, _kind(cls), name, key, strict=strict, compact=compact)
+        declared(cls, _kind(cls), name, key, strict=strict, compact=compact, version=version)
         return cls
 
     return declare
@@ -62,8 +65,11 @@ def checked_name(type: object) -> str:
     return str.__str__(type)
 
 
-def declared(cls: Any, kind: Kind, name: str, key: str | None, *, strict: bool, compact: bool | str) -> None:
+def declared(
+    cls: Any, kind: Kind, name: str, key: str | None, *, strict: bool, compact: bool | str, version: int
+) -> None:
     """Marks a class as the message class of a type, after all checks. Raises InvalidMessageClass."""
+    version = checked_version(version)
     earlier = declaration_of(cls)
     if earlier is not None:
         raise InvalidMessageClass(f"{cls.__name__} already is the message {earlier.type!r}: one type a class")
@@ -78,7 +84,7 @@ def declared(cls: Any, kind: Kind, name: str, key: str | None, *, strict: bool, 
             kind.stored_name(cls, attribute, "compaction id")
         if strict:
             kind.keep_exact(cls)
-    cls._outbox_declaration = Declaration(name, key, strict, attribute, kind)
+    cls._outbox_declaration = Declaration(name, key, strict, attribute, kind, version)
 
 
 def _kind(cls: Any) -> Kind:

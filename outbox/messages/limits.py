@@ -8,6 +8,7 @@ from typing import Any
 
 from outbox.errors import InvalidHeaders, InvalidMessage
 from outbox.messages.compaction import COMPACTION_ID
+from outbox.messages.versions import SCHEMA_VERSION
 
 RESERVED_HEADERS = ("id", "seq", "log", "created", "type")
 """Header names that the relay sets itself."""
@@ -76,6 +77,8 @@ def _check_header(name: object, value: object) -> None:
         )
     if name == COMPACTION_ID:
         raise InvalidHeaders(f"the header name {name!r} is reserved: tombstone(…) sets it itself. Choose another name")
+    if name == SCHEMA_VERSION:
+        raise InvalidHeaders(f"the header name {name!r} is reserved: put sets it itself, from @message(…, version=…)")
     if name in RESERVED_HEADERS:
         raise InvalidHeaders(f"the header name {name!r} is reserved: the relay sets it itself. Choose another name")
     if name in ORIGIN_HEADERS:
@@ -99,8 +102,8 @@ def _check_header(name: object, value: object) -> None:
         raise InvalidHeaders(f"header {name!r}: character {error.start} is half of a surrogate pair") from None
 
 
-def with_compaction_id(headers: Mapping[str, str], id: str) -> dict[str, str]:
-    """Adds the id that a tombstone is of to checked headers. Raises InvalidHeaders if that is one too many."""
+def with_own(headers: Mapping[str, str], name: str, value: str) -> dict[str, str]:
+    """Adds a header of the library's own to checked ones. Raises InvalidHeaders if that is one too many."""
     if len(headers) == HEADERS:
-        raise InvalidHeaders(f"{HEADERS} headers, and a tombstone's {COMPACTION_ID!r} is one more: at most {HEADERS}")
-    return {**headers, COMPACTION_ID: id}
+        raise InvalidHeaders(f"{HEADERS} headers, and the outbox's own {name!r} is one more: at most {HEADERS}")
+    return {**headers, name: value}

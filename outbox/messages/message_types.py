@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,10 @@ from outbox.errors import InvalidMessage, InvalidMessageClass, UnknownMessage
 from outbox.messages.compaction import KEY, KEY_TYPES, compaction_id, key_text
 from outbox.messages.declaration import Declaration, compaction_of, declaration_of
 from outbox.messages.dialects import JSON
+from outbox.messages.versions import TypeVersion, upcasted, version_of
 from outbox.mongo.codec import DECODED
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 Key = str | int | ObjectId | UUID
 """A key is the text of one of these."""
 
@@ -32,6 +35,8 @@ class MessageTypes:
         """The stored name of each type's key, of those that have one."""
         self.compactions: dict[str, str] = {}
         """What each type is compacted by, of those that are; see outbox.messages.compaction."""
+        self.versions: dict[str, int] = {}
+        """The version that each type is declared with."""
         for cls in classes:
             declaration = declaration_of(cls)
             if declaration is None:
@@ -48,6 +53,7 @@ class MessageTypes:
             if declaration.key is not None:
                 self._keys[declaration.type] = kind.stored_name(cls, declaration.key, "key")
             self._classes[declaration.type] = cls
+            self.versions[declaration.type] = declaration.version
             self._declarations[cls] = declaration
             compaction = compaction_of(cls)
             if compaction is not None:
@@ -102,15 +108,21 @@ class MessageTypes:
             )
         return id
 
-    def decode(self, type: str, data: dict[str, Any] | None) -> Any:
+    def decode(self, type: str, data: dict[str, Any] | None, headers: Mapping[str, str] = NO_HEADERS) -> Any:
         """Decodes data into an instance of its class; None for a type not given here, and for a tombstone.
 
-        Leaves out fields that the class does not know: a newer writer may have added them. Dates are aware, in UTC.
-        Raises InvalidMessage when the data does not fit the class (another writer's, or a class that changed since).
+        Data of an older version goes through its upcasts first. Leaves out fields that the class does not know: a newer
+        writer may have added them. Dates are aware, in UTC. Raises InvalidMessage when the data does not fit the class
+        (another writer's, or a class that changed since), or is of a version that cannot be read here.
         """
         cls = self._classes.get(type)
         if cls is None or data is None:
             return None
+        return self.made(type, upcasted(type, data, version_of(type, headers), self.versions[type]))
+
+    def made(self, type: str, data: dict[str, Any]) -> Any:
+        """Makes an instance of the class of a type that was given here. Raises InvalidMessage when it does not fit."""
+        cls = self._classes[type]
         try:
             return self._declarations[cls].kind.decode(cls, data)
         except ValueError as error:
@@ -134,6 +146,14 @@ class MessageTypes:
     def schemas(self) -> dict[str, dict[str, Any]]:
         """Returns, by type name, the `$jsonSchema` of the data."""
         return dict(self._schemas)
+
+    def versioned_schemas(self) -> dict[TypeVersion, dict[str, Any]]:
+        """Returns the same by type and version."""
+        return {TypeVersion(type, self.versions[type]): schema for type, schema in self._schemas.items()}
+
+    def versioned_json_schemas(self) -> dict[TypeVersion, dict[str, Any]]:
+        """Returns the JSON Schemas of `json_schemas` by type and version."""
+        return {TypeVersion(type, self.versions[type]): schema for type, schema in self.json_schemas().items()}
 
     def json_schemas(self) -> dict[str, dict[str, Any]]:
         """Returns, by type name, the JSON Schema of the value on Kafka; null is one where there are tombstones."""

@@ -16,7 +16,7 @@ from outbox.mongo.collections import Collections
 from outbox.mongo.process_identity import this_process
 from outbox.monitoring.status import CursorStatus, status
 from outbox.monitoring.waiting import waiting_seconds
-from outbox.staging.validator import schemas_of
+from outbox.staging.validator import types_of
 
 STATES = ("dead", "parked")
 
@@ -105,7 +105,7 @@ class OutboxNumbers:
 
     def _types(self) -> Iterable[str]:
         options = self.collections.options(self.collections.staging.name) or {}
-        return schemas_of(options.get("validator", {}))
+        return types_of(options.get("validator", {}))
 
 
 def _is_ours(lease: Document) -> bool:

@@ -85,6 +85,7 @@ class Collections:
         self.latest: Collection[Document] = self.database[f"{name}.latest"]
         self.states: Collection[Document] = self.database[f"{name}.states"]
         self.mirrors: Collection[Document] = self.database[f"{name}.mirrors"]
+        self.schemas: Collection[Document] = self.database[f"{name}.schemas"]
         self.imported: Collection[Document] = self.database[f"{name}.imported"]
         self.tally = Tally()
         """What this process has counted for the outbox."""

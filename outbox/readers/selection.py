@@ -16,7 +16,7 @@ from outbox.messages.message_types import MessageTypes
 from outbox.mongo.calls import outside_bound_session
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import short_message
-from outbox.staging.validator import schemas_of
+from outbox.staging.validator import types_of
 
 logger = logging.getLogger("outbox")
 
@@ -57,7 +57,7 @@ def warn_of_unknown(collections: Collections, names: frozenset[str]) -> None:
     except PyMongoError as error:
         logger.info("could not look which types %s takes: %s", collections.staging.full_name, short_message(error))
         return
-    warn_of_undeclared(names, list(schemas_of(options.get("validator", {}))), collections.staging.full_name)
+    warn_of_undeclared(names, types_of(options.get("validator", {})), collections.staging.full_name)
 
 
 def warn_of_undeclared(names: frozenset[str], declared: Sequence[str], where: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pymongo.errors import PyMongoError
 
 from outbox.messages.message_types import MessageTypes
+from outbox.messages.versions import TypeVersion
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections, create_collection, options_of_collection
@@ -32,7 +33,9 @@ class Declared:
     """What a service asks of staging."""
 
     def __init__(self, types: MessageTypes, max_message_bytes: int) -> None:
-        self.schemas = types.schemas()
+        self.schemas = types.versioned_schemas()
+        self.types = types.names
+        self.published = types.versioned_json_schemas()
         self.compactions = types.compactions
         self.max_message_bytes = max_message_bytes
 
@@ -77,7 +80,7 @@ def create_staging(collections: Collections, declared: Declared, lock: SchemaLoc
             _change_validator(collections, wanted, lock)
         if not schemas_of(live):
             logger.warning("%s had no validator of this library's: it has one now", collections.staging.full_name)
-        for name in sorted(compactions_of(live).keys() & declared.schemas.keys() - declared.compactions.keys()):
+        for name in sorted(compactions_of(live).keys() & set(declared.types) - declared.compactions.keys()):
             logger.warning(
                 "%s keeps the message type %s compacted, though this class of it is not: no type ceases to be",
                 collections.staging.full_name,
@@ -85,6 +88,12 @@ def create_staging(collections: Collections, declared: Declared, lock: SchemaLoc
             )
     with time_limit(30):
         collections.staging.create_index("at")
+
+
+def accepted(collections: Collections, declared: Declared) -> dict[TypeVersion, Document]:
+    """Returns the JSON Schemas of the declared versions that the server takes as they are declared, and no wider."""
+    live = schemas_of((collections.options(collections.staging.name) or {}).get("validator", {}))
+    return {each: schema for each, schema in declared.published.items() if live.get(each) == declared.schemas[each]}
 
 
 def wanted_validator(options: Document, declared: Declared) -> Document:

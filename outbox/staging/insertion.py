@@ -7,7 +7,7 @@ create() makes: in a collection that the insert has made, that fails and aborts 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,6 +18,8 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from outbox.errors import OutboxNotCreated
+from outbox.messages.message_types import MessageTypes
+from outbox.messages.versions import TypeVersion
 from outbox.mongo.calls import time_limit, transaction
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import CollectionInfo, Collections
@@ -109,18 +111,22 @@ def parts(documents: list[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
     yield part
 
 
-def look(collections: Collections, types: tuple[str, ...]) -> Place:
+def look(collections: Collections, types: MessageTypes) -> Place:
     """Looks at staging, and returns where to insert these types. Raises OutboxNotCreated and pymongo's errors."""
     with time_limit():
         info = collections.info(collections.staging.name)
         wire = collections.client.admin.command("hello")["maxWireVersion"]
-    return place(collections, info, wire, types)
+    return place(collections, info, wire, types.versioned_schemas())
 
 
-def place(collections: Collections, info: CollectionInfo | None, wire: int, types: tuple[str, ...]) -> Place:
+def place(collections: Collections, info: CollectionInfo | None, wire: int, types: Iterable[TypeVersion]) -> Place:
     """Returns where to insert these types, by what the server says of staging and itself. Raises OutboxNotCreated."""
     known = {} if info is None else schemas_of(info.options.get("validator", {}))
-    missing = [type for type in types if type not in known]
+    missing = [
+        each.type if each.version == 1 else f"{each.type} (version {each.version})"
+        for each in types
+        if each not in known
+    ]
     if missing or info is None or info.uuid is None:
         raise OutboxNotCreated(
             f"{collections.staging.full_name} "

@@ -19,8 +19,10 @@ from outbox.errors import (
     OutboxNotCreated,
     UnknownMessage,
 )
-from outbox.messages.limits import check_key, checked_headers, with_compaction_id
+from outbox.messages.compaction import COMPACTION_ID
+from outbox.messages.limits import check_key, checked_headers, with_own
 from outbox.messages.message_types import MessageTypes
+from outbox.messages.versions import SCHEMA_VERSION
 from outbox.mongo.calls import transaction
 from outbox.mongo.collections import Collections
 from outbox.mongo.pymongo_internals import own_limit, unbound
@@ -91,9 +93,11 @@ def _encoded(
 ) -> tuple[str, str | None, dict[str, str], bytes | None]:
     if not isinstance(message, Tombstone):
         type, key, data = types.encode(message)
+        if types.versions[type] > 1:
+            headers = with_own(headers, SCHEMA_VERSION, str(types.versions[type]))
         return type, key, headers, data
     if message.compaction_id is not None:
-        headers = with_compaction_id(headers, message.compaction_id)
+        headers = with_own(headers, COMPACTION_ID, message.compaction_id)
     return types.name_of(message.message_class), message.key, headers, None
 
 
@@ -245,4 +249,4 @@ class Putter:
 
     @unbound  # listing collections is not allowed inside a transaction
     def _look(self) -> Place:
-        return look(self._collections, self._types.names)
+        return look(self._collections, self._types)

@@ -12,6 +12,9 @@ from outbox.errors import IncompatibleOutbox
 from outbox.messages.compaction import COMPACTION_ID, DATA, KEY
 from outbox.messages.compatibility import differences
 from outbox.messages.limits import HEADERS_SCHEMA, KEY_CHARACTERS, KEY_SCHEMA
+from outbox.messages.versions import SCHEMA_VERSION, TypeVersion
+
+Schema = dict[str, Any]
 
 _FORBIDDEN: dict[str, Any] = {"not": {}}
 _NO_COMPACTION_ID: dict[str, Any] = {"properties": {COMPACTION_ID: _FORBIDDEN}}
@@ -22,15 +25,16 @@ _ITS_COMPACTION_ID: dict[str, Any] = {
 
 
 def staging_validator(
-    schemas: Mapping[str, dict[str, Any]],
+    schemas: Mapping[TypeVersion, Schema],
     max_message_bytes: int,
     compactions: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Makes the whole validator: the envelope's seven fields, each type's data, and the document's size in bytes.
 
-    `schemas` maps type names to the `$jsonSchema` of their data; when it is empty, nothing is accepted.
+    `schemas` has the `$jsonSchema` of the data of each version of each type; when it is empty, nothing is accepted.
     `compactions` says what those types are compacted by that are (outbox.messages.compaction): they have tombstones.
     """
+    types = _names(schemas)
     envelope: dict[str, Any] = {
         "bsonType": "object",
         "required": ["_id", "at", "created", "type", "key", "headers", "data"],
@@ -39,7 +43,7 @@ def staging_validator(
             "_id": {"bsonType": "objectId"},
             "at": {"bsonType": "timestamp"},
             "created": {"bsonType": "date"},
-            "type": {"enum": list(schemas)} if schemas else _FORBIDDEN,
+            "type": {"enum": types} if types else _FORBIDDEN,
             "key": KEY_SCHEMA,
             "headers": HEADERS_SCHEMA,
             "data": {"bsonType": ["object", "null"] if compactions else "object"},
@@ -56,12 +60,28 @@ def staging_validator(
         # `anyOf`, like this, and without a validator: 50k, 62k and 118k with 20 types; 71k, 79k and 120k with one.
         validator["$or"] = [
             *(
-                {"type": name, "$jsonSchema": {"properties": {"data": schema, "headers": _NO_COMPACTION_ID}}}
-                for name, schema in schemas.items()
+                {"type": each.type, "$jsonSchema": {"properties": {"data": schema, "headers": _headers(each, schemas)}}}
+                for each, schema in schemas.items()
             ),
             *({"type": name, "$jsonSchema": _tombstone(compaction)} for name, compaction in compactions.items()),
         ]
     return validator
+
+
+def _names(versions: Iterable[TypeVersion]) -> list[str]:
+    return list(dict.fromkeys(each.type for each in versions))
+
+
+def _headers(each: TypeVersion, taken: Iterable[TypeVersion]) -> Schema:
+    """Makes the schema of the headers of a version. A type that has had one version only has no header to tell it."""
+    if each.version > 1:
+        return {
+            "required": [SCHEMA_VERSION],
+            "properties": {COMPACTION_ID: _FORBIDDEN, SCHEMA_VERSION: {"enum": [str(each.version)]}},
+        }
+    if any(other.type == each.type and other != each for other in taken):
+        return {"properties": {COMPACTION_ID: _FORBIDDEN, SCHEMA_VERSION: _FORBIDDEN}}
+    return _NO_COMPACTION_ID
 
 
 def _tombstone(compaction: str) -> dict[str, Any]:
@@ -78,18 +98,30 @@ def _tombstone(compaction: str) -> dict[str, Any]:
     }
 
 
-def schemas_of(validator: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Reads the data schemas of a live validator, by type name; {} when it is none of ours."""
-    schemas: dict[str, dict[str, Any]] = {}
+def schemas_of(validator: Mapping[str, Any]) -> dict[TypeVersion, Schema]:
+    """Reads the data schemas of a live validator, by type and version; {} when it is none of ours."""
+    schemas: dict[TypeVersion, Schema] = {}
     for branch in validator.get("$or", []):
         match branch:
             case {"type": str(), "$jsonSchema": {"title": "tombstone"}}:
                 pass
-            case {"type": str(name), "$jsonSchema": {"properties": {"data": dict(schema)}}}:
-                schemas[name] = schema
+            case {"type": str(name), "$jsonSchema": {"properties": {"data": dict(schema), **rest}}}:
+                schemas[TypeVersion(name, _version(rest))] = schema
             case _:
                 return {}
     return schemas
+
+
+def _version(properties: Mapping[Any, Any]) -> int:
+    match properties:
+        case {"headers": {"properties": {"schema-version": {"enum": [str(version)]}}}}:
+            return int(version)
+    return 1
+
+
+def types_of(validator: Mapping[str, Any]) -> tuple[str, ...]:
+    """Reads the type names of a live validator; none when it is none of ours."""
+    return tuple(_names(schemas_of(validator)))
 
 
 def compactions_of(validator: Mapping[str, Any]) -> dict[str, str]:
@@ -110,27 +142,29 @@ def max_message_bytes_of(validator: Mapping[str, Any]) -> int | None:
     return None
 
 
-def merge(live: Mapping[str, dict[str, Any]], declared: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Merges the schemas of the running deploys and of this one: no type is lost, none narrowed.
+def merge(live: Mapping[TypeVersion, Schema], declared: Mapping[TypeVersion, Schema]) -> dict[TypeVersion, Schema]:
+    """Merges the schemas of the running deploys and of this one: no type is lost, and no version of it narrowed.
 
-    Of two schemas of a type it takes the wider one. Raises IncompatibleOutbox, which names each type of which neither
-    schema is wider, and each new type whose name differs from another's only in '.' and '_'.
+    Of two schemas of a version it takes the wider one. Raises IncompatibleOutbox, which names each version of which
+    neither schema is wider, and each new type whose name differs from another's only in '.' and '_'.
     """
     merged = dict(live)
     causes: list[str] = []
-    for name, schema in declared.items():
-        if name not in live:
-            causes.extend(_twins(name, merged))
-        refused_by_live = differences(live[name], schema) if name in live else []
-        refused_by_new = differences(schema, live[name]) if refused_by_live else []
-        if name not in live or (refused_by_live and not refused_by_new):
-            merged[name] = schema
+    for each, schema in declared.items():
+        if each not in live:
+            causes.extend(_twins(each.type, _names(merged)))
+        refused_by_live = differences(live[each], schema) if each in live else []
+        refused_by_new = differences(schema, live[each]) if refused_by_live else []
+        if each not in live or (refused_by_live and not refused_by_new):
+            merged[each] = schema
         elif refused_by_live:
+            newer = 1 + max(other.version for other in live if other.type == each.type)
             causes.append(
-                f"the message type {name!r} is deployed with another schema, and neither takes all that the other does "
+                f"the message type {each} is deployed with another schema, and neither takes all that the other does "
                 f"(the deployed one not: {'; '.join(refused_by_live)}; this one not: {'; '.join(refused_by_new)}). "
-                "Deploy a change that only widens it, or give the new class a name of its own, such as "
-                f"{name + '.v2'!r}"
+                f"Deploy a change that only widens it, or declare the class with version={newer} and "
+                f"@upcast({each.type!r}, {newer - 1}) for who reads older messages, or give it a name of its own, such "
+                f"as {each.type + '.v2'!r}"
             )
     if causes:
         raise IncompatibleOutbox("; ".join(causes))
@@ -161,7 +195,7 @@ def _named(compaction: str) -> str:
 def _twins(name: str, others: Iterable[str]) -> Iterator[str]:
     """Yields why names clash: Kafka cannot have both topics. Better said now than when a relay needs the topic."""
     for other in others:
-        if other.replace(".", "_") == name.replace(".", "_"):
+        if other != name and other.replace(".", "_") == name.replace(".", "_"):
             yield (
                 f"the message type {name!r} is {other!r} to Kafka, which takes '.' and '_' in a topic's name for the "
                 "same: give the new class another name"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ class Arrival:
         own = dict(elements(self.fields["headers"].value))
         return [(name, value) for name, value in self.origin.headers() if name not in own]
 
-    def check(self, document: bytes, types: Mapping[str, object], max_message_bytes: int) -> None:
+    def check(self, document: bytes, types: Collection[str], max_message_bytes: int) -> None:
         """Raises InvalidMessage for what the server would refuse, or would not know how to: a type that there is not,
         and what is too large for Kafka. The server checks all else."""
         staged = decoded(document)

@@ -19,7 +19,7 @@ from outbox.mongo.server_errors import patiently
 from outbox.staging.insertion import TRANSACTION_SECONDS, Gone, Place, place
 from outbox.staging.put import dropped_again
 from outbox.staging.refusal import is_invalid, reason
-from outbox.staging.validator import max_message_bytes_of, schemas_of
+from outbox.staging.validator import max_message_bytes_of, types_of
 from outbox.transfer.arrival import Arrival
 
 PATIENCE_SECONDS = 60.0
@@ -31,7 +31,7 @@ class Destination:
     """Staging as it was looked at: where to insert, and what is taken."""
 
     place: Place
-    types: dict[str, object]
+    types: tuple[str, ...]
     max_message_bytes: int
 
     def insert(self, arrivals: Sequence[Arrival], session: ClientSession) -> None:
@@ -61,13 +61,13 @@ def look(collections: Collections) -> Destination:
 
 def _destination(collections: Collections, info: CollectionInfo | None, wire: int) -> Destination:
     validator = {} if info is None else info.options.get("validator", {})
-    types, most = schemas_of(validator), max_message_bytes_of(validator)
+    types, most = types_of(validator), max_message_bytes_of(validator)
     if not types or most is None:
         raise OutboxNotCreated(
             f"{collections.staging.full_name} was not made by create(): run Outbox(…).create() once at deployment, or "
             "`outbox create APP`"
         )
-    return Destination(place(collections, info, wire, ()), dict(types), most)
+    return Destination(place(collections, info, wire, ()), types, most)
 
 
 def new_ones(collections: Collections, arrivals: Sequence[Arrival], session: ClientSession) -> list[Arrival]:

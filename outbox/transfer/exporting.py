@@ -68,7 +68,7 @@ class Export:
 
     @outside_bound_session
     def _open(self, query: Query) -> LogReader | BatchedHistory:
-        return open_batches(self._collections, query, lambda _type, _data: None)
+        return open_batches(self._collections, query, lambda _type, _data, _headers: None)
 
     def _read(self, reader: LogReader | BatchedHistory, head: int) -> Iterator[tuple[int, list[bytes]]]:
         has_begun = False

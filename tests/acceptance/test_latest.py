@@ -40,7 +40,7 @@ def ledger(records: list[Record[Any]]) -> dict[str, int]:
 
 def check(catalogue: Outbox) -> int:
     """Compares what a subscriber would get first with the log at that moment; returns where the live records begin."""
-    first = LatestFirst(catalogue.collections, None, lambda type, data: data)
+    first = LatestFirst(catalogue.collections, None, lambda type, data, headers: data)
     start = first.begin()
     if start is None:
         return 0

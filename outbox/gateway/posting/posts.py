@@ -99,7 +99,7 @@ class Posts:
         data = from_json(schema, post.data)
         if isinstance(why := finding(schema, data), str):
             raise InvalidMessage(f"{post.type}: {why}")
-        message = types.decode(post.type, data)
+        message = types.made(post.type, data)
         _, key, _ = types.encode(message)
         if post.key is not None and post.key != key:
             has = "has no key" if key is None else f"has the key {key!r:.100} by its data"

@@ -34,14 +34,19 @@ class PlainMessage(dict[str, Any]):
 
 
 def message_type(
-    type: str, *, key: str | None = None, schema: Mapping[str, Any], compact: bool | str = False
+    type: str,
+    *,
+    key: str | None = None,
+    schema: Mapping[str, Any],
+    compact: bool | str = False,
+    version: int = 1,
 ) -> builtins.type[PlainMessage]:
     """Makes the message class of one type from a `$jsonSchema`: `OrderPlaced({…})` is a message, and a dict.
 
     `schema` describes the data, in MongoDB's dialect (`bsonType`, JSON Schema draft 4). `put` checks it as the server
-    does; a regular expression that Python reads differently is left to the server. `type`, `key` and `compact` are as
-    for `message`; `key` names one of the schema's `properties`. Raises InvalidMessageClass at once, also for a part
-    of the schema that the server would refuse.
+    does; a regular expression that Python reads differently is left to the server. `type`, `key`, `compact` and
+    `version` are as for `message`; `key` names one of the schema's `properties`. Raises InvalidMessageClass at once,
+    also for a part of the schema that the server would refuse.
     """
     name = checked_name(type)
     try:
@@ -51,7 +56,7 @@ def message_type(
     cls: Any = builtins.type(name, (PlainMessage,), {"_outbox_schema": {"bsonType": "object", **own}})
     if "type" in own:
         del cls._outbox_schema["bsonType"]
-    declared(cls, KIND, name, key, strict=False, compact=compact)
+    declared(cls, KIND, name, key, strict=False, compact=compact, version=version)
     cls._outbox_schema = KIND.bson_schema(cls)
     made: builtins.type[PlainMessage] = cls
     return made

@@ -59,7 +59,7 @@ def test_an_entry_is_the_record_as_it_is_stored(catalogue: Outbox) -> None:
     fields = {"type": "price", "key": "a", "headers": {"h": "v"}, "data": data}
     apply(catalogue, Record(7, ObjectId().binary, 2**50, fields))
 
-    [found] = LatestView(catalogue.collections).entries(0, 9, ["price"], lambda type, data: None)
+    [found] = LatestView(catalogue.collections).entries(0, 9, ["price"], lambda type, data, headers: None)
     stored = catalogue.collections.latest.find_one({"_id": "price/a"})
     assert stored is not None
     assert (found.seq, found.created_ms, found.headers) == (7, 2**50, {"h": "v"})

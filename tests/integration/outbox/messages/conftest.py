@@ -25,7 +25,7 @@ def pair(mongo: MongoClient[dict[str, Any]]) -> Iterator[Callable[[Callable[[], 
         if declare not in made:
             declared = declare()
             types = MessageTypes([declared.cls])
-            validator = staging_validator(types.schemas(), 1_000_000)
+            validator = staging_validator(types.versioned_schemas(), 1_000_000)
             staging = database.create_collection(uuid.uuid4().hex, validator=validator)
             made[declare] = Pair(declared, types, staging.with_options(DECODED))
         return made[declare]

@@ -17,6 +17,7 @@ from pymongo.errors import WriteError
 from outbox.messages.dialects import portable_pattern
 from outbox.messages.documents.fields import bson_schema
 from outbox.messages.limits import RESERVED_HEADERS
+from outbox.messages.versions import TypeVersion
 from outbox.mongo.codec import DECODED
 from outbox.staging.validator import max_message_bytes_of, schemas_of, staging_validator
 
@@ -34,7 +35,7 @@ class ValidatedTwo(EmbeddedDocument):
     b = fields.StringField()
 
 
-SCHEMAS = {"one": bson_schema(ValidatedOne), "two": bson_schema(ValidatedTwo)}
+SCHEMAS = {TypeVersion("one", 1): bson_schema(ValidatedOne), TypeVersion("two", 1): bson_schema(ValidatedTwo)}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pymongo.errors import WriteError
 
 from outbox import Outbox
 from outbox.staging.refusal import reason
-from outbox.staging.validator import compactions_of, schemas_of
+from outbox.staging.validator import compactions_of, types_of
 from tests.actors.catalogue import MESSAGES, Price, Viewed, new_catalogue, staged
 from tests.actors.order_service import OrderPlaced
 
@@ -89,7 +89,7 @@ def test_what_the_types_are_compacted_by_can_be_read_from_the_server(database: D
     staging = new_catalogue(database).collections.staging
 
     assert compactions_of(staging.options()["validator"]) == {"price": "key", "line": "data.line"}
-    assert list(schemas_of(staging.options()["validator"])) == ["price", "line", "view"]
+    assert list(types_of(staging.options()["validator"])) == ["price", "line", "view"]
 
 
 @pytest.mark.parametrize(

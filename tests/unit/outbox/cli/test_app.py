@@ -46,6 +46,26 @@ def test_schema_of_an_unknown_type_ends_with_2_and_the_nearest_name(write: Write
     assert "no message class for 'order.place'; did you mean 'order.placed'?" in result.stderr
 
 
+def test_schema_export_prints_an_asyncapi_document_of_all_types(write: Write) -> None:
+    write()
+    result = CliRunner().invoke(app, ["schema", "export", "shop:orders", "--as", "asyncapi"])
+    document = json.loads(result.stdout)
+    assert document["asyncapi"] == "3.0.0"
+    assert document["channels"]["outbox"]["address"] == "shop.outbox"
+    assert list(document["components"]["messages"]) == [
+        "order.placed",
+        "order.cancelled",
+        "stock.counted",
+        "tree.grown",
+    ]
+
+
+def test_schema_export_prints_the_same_json_schemas_as_schema_alone(write: Write) -> None:
+    write()
+    exported = CliRunner().invoke(app, ["schema", "export", "shop:orders"])
+    assert exported.stdout == CliRunner().invoke(app, ["schema", "shop:orders"]).stdout
+
+
 @pytest.mark.parametrize(
     "command", ["create", "status", "tail", "schema", "sequence", "readers", "export", "import", "mirror", "discard"]
 )

@@ -13,7 +13,7 @@ from tests.doubles.batches import datas
 
 
 def decoder(wanted: object = None) -> RecordDecoder:
-    return RecordDecoder(lambda type, data: (type, data), wanted)  # type: ignore[arg-type]  # of a test
+    return RecordDecoder(lambda type, data, headers: (type, data), wanted)  # type: ignore[arg-type]  # of a test
 
 
 def a_batch() -> Batch:
@@ -41,7 +41,7 @@ def test_two_shares_have_all_records_between_them() -> None:
 
 
 def test_records_are_decoded_a_portion_at_a_time() -> None:
-    portions = RecordDecoder(lambda type, data: data, None, portion=2).encode_plain(a_batch(), ALL)
+    portions = RecordDecoder(lambda type, data, headers: data, None, portion=2).encode_plain(a_batch(), ALL)
 
     assert [[seq for seq, _ in deliveries] for deliveries, _ in portions] == [[1, 2], [3]]
 
@@ -49,7 +49,7 @@ def test_records_are_decoded_a_portion_at_a_time() -> None:
 def test_a_portion_that_cannot_be_decoded_says_so_after_those_before_it() -> None:
     batch = a_batch()
     last = batch.raw.rindex(b"\x07id\x00")
-    portions = RecordDecoder(lambda type, data: data, None, portion=2).encode_plain(
+    portions = RecordDecoder(lambda type, data, headers: data, None, portion=2).encode_plain(
         batch._replace(raw=batch.raw[:last] + b"\x07xd\x00" + batch.raw[last + 4 :]), ALL
     )
 

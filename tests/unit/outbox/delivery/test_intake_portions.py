@@ -12,7 +12,7 @@ from tests.unit.outbox.delivery.test_intake import Log, Parked, five
 
 
 def intake(parked: Parked, *batches: Batch) -> Intake[Delivery]:
-    decoder = RecordDecoder(lambda type, data: data, None, portion=2)
+    decoder = RecordDecoder(lambda type, data, headers: data, None, portion=2)
     return Intake(Log(*batches), decoder, parked, FakeClock())
 
 

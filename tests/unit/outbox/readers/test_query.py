@@ -138,7 +138,7 @@ def test_what_comes_before_the_position_is_left_out() -> None:
 
 
 def test_a_message_is_what_the_decoder_makes_of_it() -> None:
-    [one] = decoded([batch_of(record({"n": 7}))], lambda type, data: (type, data))
+    [one] = decoded([batch_of(record({"n": 7}))], lambda type, data, headers: (type, data))
 
     assert one.message == ("order", {"n": 7})
 

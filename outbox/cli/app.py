@@ -34,7 +34,7 @@ try:
     from outbox.cli.moving.discard import discard
     from outbox.cli.moving.transfer import transfer
     from outbox.cli.readers import readers
-    from outbox.cli.schema import schema
+    from outbox.cli.schema.commands import schema
     from outbox.cli.signals import Format, LogFormat, stop_on_signals
     from outbox.cli.terminal import (
         RecordPrinter,

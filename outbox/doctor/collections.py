@@ -16,7 +16,7 @@ from outbox.monitoring.privileges import Privileges, check_privileges
 from outbox.monitoring.status import CursorStatus, Status, status
 from outbox.monitoring.units import format_bytes, format_duration
 from outbox.staging.creation import Declared, wanted_validator
-from outbox.staging.validator import compactions_of, max_message_bytes_of, schemas_of
+from outbox.staging.validator import compactions_of, max_message_bytes_of, types_of
 
 SERVICE: Privileges = {"*": ("listCollections",), "": ("find",), ".staging": ("find", "insert"), ".leases": ("find",)}
 """What a service needs to put and to read."""
@@ -56,7 +56,7 @@ class OutboxExamination:
         """Returns the message types that staging accepts, and whether each is compacted. Raises pymongo's errors."""
         validator = self._validator()
         compacted = compactions_of(validator)
-        return {type: type in compacted for type in schemas_of(validator)}
+        return {type: type in compacted for type in types_of(validator)}
 
     def largest(self) -> int | None:
         """Returns the most bytes of a staged message; None when staging does not say. Raises pymongo's errors."""

@@ -14,7 +14,7 @@ from pymongo.database import Database
 from outbox import Outbox
 from outbox.errors import LeaseLost
 from outbox.mongo.collections import Collections
-from outbox.mongo.lease import read_lease
+from outbox.sequencer import loop
 from outbox.sequencer.appender import TakeoverRequired
 from outbox.sequencer.change_stream import Changes, ChangeStreamListener
 from outbox.sequencer.loop import run_sequencer
@@ -156,8 +156,9 @@ def test_at_a_steady_rate_staging_is_still_swept_every_second(
     mongo_uri: str, orders: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Goes red when the change stream is trusted as long as it brings something: here the first message never comes."""
-    heed = ChangeStreamListener._heed
+    heed, follow_from = ChangeStreamListener._heed, ChangeStreamListener.follow_from
     hidden: list[Any] = []
+    swept = threading.Event()
 
     def forgetful(listener: ChangeStreamListener, since: Timestamp, put: Timestamp, document: Any) -> None:
         if hidden:
@@ -165,12 +166,18 @@ def test_at_a_steady_rate_staging_is_still_swept_every_second(
         else:
             hidden.append(document)
 
+    def told(listener: ChangeStreamListener, time: Timestamp) -> None:
+        follow_from(listener, time)
+        swept.set()
+
     monkeypatch.setattr(ChangeStreamListener, "_heed", forgetful)
+    monkeypatch.setattr(ChangeStreamListener, "follow_from", told)
+    monkeypatch.setattr(loop, "_QUIET_SECONDS", 30.0)  # a slow machine is quiet for longer between two puts
     stop = threading.Event()
     thread = threading.Thread(target=run_sequencer, args=(orders.collections, Sequencer(orders.collections), stop))
     thread.start()
     try:
-        wait_until(lambda: read_lease(orders.collections.leases, "sequencer"), 30, "the sequencer to begin")
+        assert swept.wait(30), "the first sweep did not come"  # it would find what is put before it
         numbers = iter(range(10_000))
         orders.put(placed(next(numbers)), standalone=True)
 

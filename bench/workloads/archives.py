@@ -31,7 +31,7 @@ COMMON, RARE = "order.placed", "order.cancelled"
 _RARE_EACH = 100
 _TEXT_BYTES = 58
 """So that a record's fields have 200 bytes of BSON."""
-_LOG_BYTES = 4 << 20
+_LOG_BYTES = 8 << 20
 
 
 @cache
@@ -153,6 +153,7 @@ class HistoryRead(InTurns):
         stage = self._stage
         self._archive = Archive(stage.scratch / "history")
         with stage.outbox(stage.load.messages, _LOG_BYTES) as self._outbox:
+            archive_log(self._outbox, self._archive, stop=threading.Event(), once=True)  # from now on the log is held
             while self._outbox.status().staging:
                 self._outbox.sequence()
                 archive_log(self._outbox, self._archive, stop=threading.Event(), once=True)

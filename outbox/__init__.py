@@ -1,5 +1,9 @@
 """A transactional outbox for MongoDB: put in a transaction, subscribe through RxPY, relay to Kafka."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from outbox.aio import AsyncConsumer, AsyncInbox, AsyncOutbox, AsyncProjection, AsyncRecords
 from outbox.consumers.consumer import Consumer
 from outbox.consumers.inbox import Inbox
@@ -54,6 +58,12 @@ from outbox.reader_status import ReaderShare, ReaderStatus
 from outbox.readers.query import OnGap
 from outbox.readers.start import Start
 from outbox.staging.tombstone import Tombstone, tombstone
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from outbox.remoting.aio import AsyncRemoteOutbox
+    from outbox.remoting.outbox import RemoteOutbox
 
 __all__ = [
     "AsyncConsumer",
@@ -115,6 +125,26 @@ __all__ = [
     "WaitTimeout",
     "message",
     "message_type",
+    "remote",
+    "remote_async",
     "tombstone",
     "upcast",
 ]
+
+
+def remote(url: str, *, token: str | None = None, messages: Sequence[type[Any]] = ()) -> RemoteOutbox:
+    """Reaches an outbox through its gateway, with the extra `remote`; asks nobody yet.
+
+    token: as `outbox token add` printed it. messages: the classes that may be put, and are decoded. Raises
+    InvalidArgument and InvalidMessageClass.
+    """
+    from outbox.remoting.outbox import RemoteOutbox
+
+    return RemoteOutbox(url, token=token, messages=messages)
+
+
+def remote_async(url: str, *, token: str | None = None, messages: Sequence[type[Any]] = ()) -> AsyncRemoteOutbox:
+    """Reaches an outbox through its gateway as `remote`, for asyncio."""
+    from outbox.remoting.aio import AsyncRemoteOutbox
+
+    return AsyncRemoteOutbox(url, token=token, messages=messages)

@@ -11,9 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from outbox.aio.threads import Threads
 from outbox.gateway.answers import Json, Refusal, answer
+from outbox.gateway.counts import Counts
 from outbox.gateway.delivery.components import Components
 from outbox.gateway.delivery.live import Live
 from outbox.gateway.delivery.window import MOST_RECORDS
@@ -26,6 +28,7 @@ from outbox.gateway.http.live import LiveCalls
 from outbox.gateway.http.messages import MessageCalls
 from outbox.gateway.http.sockets import SocketCalls
 from outbox.gateway.limits import Limits
+from outbox.gateway.metrics import Exposition, GatewayCollector
 from outbox.gateway.tokens.bearer import Bearer, TokenStore
 from outbox.gateway.tokens.file_tokens import FileTokens
 from outbox.outbox import Outbox
@@ -46,6 +49,8 @@ class Gateway:
         self._callers: Callers = Anybody() if tokens is None else Bearer(tokens, self._threads)
         self.components = Components(orders, self._threads, limits, archive)
         self._live = Live(orders)
+        self._counts = Counts()
+        self._exposition = Exposition(orders, GatewayCollector(self._counts, self.components, self._live))
         self._calls = self._made()
         self._schemas = orders.json_schemas()
 
@@ -53,8 +58,8 @@ class Gateway:
         """Makes the ASGI application."""
         made = Starlette(
             routes=[*(call.route for call in self._calls), *self._sockets.routes],
-            middleware=[Middleware(Door, callers=self._callers, limits=self._limits)],
-            exception_handlers={HTTPException: _no_call},
+            middleware=[Middleware(Door, callers=self._callers, limits=self._limits, counts=self._counts)],
+            exception_handlers={HTTPException: self._no_call},
             lifespan=self._lifespan,
         )
         made.state.gateway = self
@@ -77,6 +82,15 @@ class Gateway:
         self.components.close()
         self._live.close()
 
+    async def _no_call(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = {404: "no_such_call", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+        made = answer(Refusal(error.status_code, code, f"{request.method} here is no call of the gateway"))
+        if error.status_code == 405:
+            there = {call.method for call in self._calls if call.route.matches(request.scope)[0] is not Match.NONE}
+            made.headers["Allow"] = ", ".join(sorted(there))
+        return made
+
     async def _document(self, request: Request) -> Response:
         types = caller_of(request).scope.types
         seen = {type: each for type, each in self._schemas.items() if types is None or type in types}
@@ -85,15 +99,16 @@ class Gateway:
     def _made(self) -> list[Call]:
         orders, components = self._orders, self.components
         consumer, message = ConsumerCalls(orders, components), MessageCalls(orders, components)
-        live, health = LiveCalls(components, self._live, orders.log.head), HealthCalls(orders, components)
+        live = LiveCalls(components, self._live, orders.log.head)
+        health = HealthCalls(orders, components, self._exposition)
         self._sockets = SocketCalls(consumer, live, self._limits.request_bytes)
         poll = {
             "after": schemas.SEQ,
-            "types": schemas.TEXT,
+            "types": schemas.TYPE_LIST,
             "limit": schemas.whole(1, MOST_RECORDS, 100),
             "wait": schemas.seconds(consumers.MOST_WAIT),
         }
-        resumes = {"Last-Event-ID": schemas.SEQ}
+        selects, resumes = {"types": schemas.TYPE_LIST}, {"Last-Event-ID": schemas.SEQ}
         status = schemas.closed({"status": schemas.TEXT})
         return [
             Call("PUT", _CONSUMER, "Register a consumer, or set its types; its position stays.", consumer.put,
@@ -111,13 +126,15 @@ class Gateway:
             Call("GET", "/v1/live/records", "Give what has come; what is forgotten is skipped.", live.records,
                  {200: schemas.LIVE_RECORDS}, query=poll),
             Call("GET", "/v1/live/stream", "Push what comes; what a client is too slow for is skipped.", live.stream,
-                 {200: schemas.TEXT}, query={"types": schemas.TEXT}, headers=resumes, media_type="text/event-stream"),
+                 {200: schemas.TEXT}, query=selects, headers=resumes, media_type="text/event-stream"),
             Call("POST", "/v1/messages", "Put a message; with an Idempotency-Key once, for a day.", message.post,
                  {200: schemas.POSTED, 201: schemas.POSTED}, (415, 422), body={},
                  headers={"Idempotency-Key": messages.KEY_SCHEMA}, query={"wait": schemas.seconds(messages.MOST_WAIT)}),
             Call("GET", "/healthz", "Tell that the process works.", health.healthz, {200: status}, is_open=True),
             Call("GET", "/readyz", "Tell whether the database answers.", health.readyz,
                  {200: status, 503: status}, is_open=True),
+            Call("GET", "/metrics", "Give the numbers for Prometheus.", health.metrics, {200: schemas.TEXT},
+                 media_type="text/plain"),
             Call("GET", "/openapi.json", "Give this document.", self._document, {200: {"type": "object"}}),
         ]  # fmt: skip
 
@@ -142,11 +159,3 @@ def application(
     if isinstance(store, FileTokens):
         store.load()
     return Gateway(orders, store, Limits() if limits is None else limits, archive).application()
-
-
-async def _no_call(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = {404: "no_such_call", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
-    made = answer(Refusal(error.status_code, code, f"{request.method} here is no call of the gateway"))
-    made.headers.update(error.headers or {})
-    return made

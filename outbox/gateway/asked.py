@@ -70,6 +70,8 @@ def seq(value: object, name: str) -> int:
 
 def count(value: object, name: str) -> int:
     """Checks a whole number of a body. Raises Refusal."""
+    if isinstance(value, float) and value.is_integer():  # a whole number to JSON
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise bad(f"{name}={value!r:.40}: a whole number from 0")
     return value

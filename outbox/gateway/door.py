@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from outbox.gateway.answers import Refusal, answer
+from outbox.gateway.counts import Counts
 from outbox.gateway.limits import Limits
 from outbox.gateway.rate import Rate
 from outbox.gateway.scope import ANYBODY, Caller
@@ -47,10 +48,11 @@ class Anybody:
 class Door:
     """Is an ASGI application around another."""
 
-    def __init__(self, app: ASGIApp, callers: Callers, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, callers: Callers, limits: Limits, counts: Counts) -> None:
         self._app = app
         self._callers = callers
         self._limits = limits
+        self._counts = counts
         self._rate = Rate(limits.requests_a_second)
         self._inside: Counter[str] = Counter()
 
@@ -60,6 +62,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        self._counts.begun(scope["path"])
+        send = self._counted(send)
         try:
             if scope["path"] in OPEN:
                 await self._app(scope, receive, self._patient(send))
@@ -85,10 +89,20 @@ class Door:
         if self._inside[caller.name] >= self._limits.connections_of_token:
             raise Refusal(429, "too_many", f"this token has {self._limits.connections_of_token} connections, its limit")
         self._inside[caller.name] += 1
+        self._counts.connections = self._inside.total()
         try:
             yield
         finally:
             self._inside[caller.name] -= 1
+            self._counts.connections = self._inside.total()
+
+    def _counted(self, send: Send) -> Send:
+        async def counted(message: Message) -> None:
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
+                self._counts.answered(message["status"])
+            await send(message)
+
+        return counted
 
     def _bounded(self, headers: Headers, receive: Receive) -> Receive:
         most, taken = self._limits.request_bytes, 0

@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from outbox.errors import InvalidArgument
 from outbox.gateway.limits import Limits
@@ -19,6 +20,8 @@ END_SECONDS = 10
 """So long connections that do not end are waited for."""
 PING_SECONDS = 15.0
 """So often a WebSocket is asked whether its client is still there."""
+HEAD_SECONDS = 10.0
+"""So long a client may take to send the head of its first request."""
 SILENT_SECONDS = 60
 """So long a client may leave what is sent to it unanswered, by TCP: it was unplugged."""
 _OWN_NAMES = ["localhost", "127.0.0.1", "[::1]", "::1"]
@@ -53,6 +56,19 @@ def listening(host: str, port: int) -> socket.socket:
     return made
 
 
+class PromptProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # which of two it is, is found out at run time
+    """Is uvicorn's, but for a client that sends the head of its first request too slowly: others need its place."""
+
+    def connection_made(self, transport: Any) -> None:
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_SECONDS, self._leave_unless_begun, transport)
+
+    def _leave_unless_begun(self, transport: Any) -> None:
+        if self.cycle is None and transport.get_protocol() is self:  # else it is a WebSocket by now
+            transport.close()
+
+
 class GatewayServer(uvicorn.Server):
     """Is uvicorn's server, which tells clients to come back before it waits for their connections."""
 
@@ -62,6 +78,7 @@ class GatewayServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 served, log_config=None, access_log=False, lifespan="on", server_header=False, proxy_headers=False,
+                http=PromptProtocol,
                 ws="websockets-sansio", ws_max_size=limits.request_bytes, ws_ping_interval=PING_SECONDS,
                 ws_ping_timeout=PING_SECONDS, ws_per_message_deflate=False, timeout_graceful_shutdown=END_SECONDS,
             )

@@ -12,8 +12,9 @@ import httpx2
 
 from outbox import Outbox
 from outbox.gateway.application import Gateway, application
+from outbox.gateway.limits import Limits
+from outbox.gateway.serving import GatewayServer, listening
 from tests.actors.order_service import placed
-from tests.actors.web_service import serving
 from tests.waiting import wait_until
 
 
@@ -67,8 +68,21 @@ class Served:
 def gateway(orders: Outbox, **options: Any) -> Iterator[Served]:
     """Serves the outbox."""
     app = application(orders, **options)
-    with serving(app) as client:
-        yield Served(orders, client, app.state.gateway)
+    with listening("127.0.0.1", 0) as place:
+        server = GatewayServer(app, options.get("limits", Limits()), only_own_names=False)
+        thread = threading.Thread(target=server.run, args=([place],), daemon=True)
+        thread.start()
+        wait_until(lambda: server.started or not thread.is_alive(), 30, "the gateway to start")
+        assert server.started, "it did not start; the log says why"
+        alone = httpx2.Limits(max_keepalive_connections=0)  # after an error the server closes the connection
+        url = f"http://127.0.0.1:{place.getsockname()[1]}"
+        try:
+            with httpx2.Client(limits=alone, base_url=url, timeout=30) as client:
+                yield Served(orders, client, app.state.gateway)
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 def totals(answer: dict[str, Any]) -> list[int]:

@@ -15,7 +15,7 @@ from outbox import errors
 from outbox.cli.app_loader import load
 from outbox.cli.application import OWN_CODES, App, full_name, opened
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
-from outbox.messages.asyncapi import asyncapi
+from outbox.cli.schema.asyncapi import asyncapi
 from outbox.mongo.server_errors import patiently
 from outbox.staging.evolution import TypeChange, changes
 from outbox.staging.published import published

@@ -177,7 +177,7 @@ class Components:
         if running is None:
             return
         if running.is_over or self._is_closing:
-            running.leave()
+            self._leave(id, running)
         else:
             self._lingering[id] = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._leave, id, running)
 
@@ -201,8 +201,13 @@ class Components:
 
     @property
     def connected_ids(self) -> frozenset[str]:
-        """The ids of the consumers that have a connection."""
-        return frozenset(self._busy)
+        """The ids of the consumers that a connection works for."""
+        return frozenset(id for id in self._busy if id in self._running and self._running[id].has_begun)
+
+    @property
+    def queue_bytes(self) -> int:
+        """Counts the bytes that wait for clients."""
+        return sum(running.window.bytes for running in list(self._running.values()))
 
     @property
     def running_ids(self) -> frozenset[str]:

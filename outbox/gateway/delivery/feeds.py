@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
-from outbox.gateway.delivery.live import Live
+from outbox.gateway.delivery.live import Live, Some
 from outbox.gateway.delivery.running import Running
 from outbox.gateway.delivery.window import Entry
 from outbox.gateway.scope import Scope
@@ -93,7 +93,13 @@ class LiveFeed:
 
     def take(self, limit: int, most_bytes: int = PUSHED_BYTES) -> Given:
         """Gives what there is now."""
-        some = self._live.take(self.after, self._wants, limit, most_bytes)
+        return self._given(self._live.take(self.after, self._wants, limit, most_bytes))
+
+    def look_back(self, limit: int) -> Given:
+        """Gives what the log has. It asks the server."""
+        return self._given(self._live.look_back(self.after, self._wants, limit))
+
+    def _given(self, some: Some) -> Given:
         self.after = some.next
         if not self._scope.hides:
             return Given(*some)

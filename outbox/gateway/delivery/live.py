@@ -58,6 +58,8 @@ class Live:
         self._waiting: set[asyncio.Future[None]] = set()
         self._is_waking = False
         self._is_closed = False
+        self.skipped = 0
+        """Counts the records that clients were too slow for."""
         self._begins = threading.Lock()
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -122,6 +124,7 @@ class Live:
                 raise self._error
             first = self._kept[0].entry.seq if self._kept else self._end
             skipped = max(0, first - after - 1)
+            self.skipped += skipped
             chosen: list[Entry] = []
             size = 0
             for at in range(max(0, after + 1 - first), len(self._kept)):
@@ -133,6 +136,21 @@ class Live:
                     return Some(chosen, entry.seq - 1, skipped)
                 chosen.append(entry)
             return Some(chosen, max(after, self._end - 1), skipped)
+
+    def look_back(self, after: int, wants: Wants, limit: int, most_bytes: int = MOST_BYTES) -> Some:
+        """Gives the same of the log, for who asks for more than is kept here. It asks the server. Thread-safe."""
+        lost: list[HistoryLost] = []
+        chosen: list[Entry] = []
+        size, next_ = 0, after
+        for seen, record in enumerate(self._orders.read(after + 1, on_gap=lost.append)):
+            entry = Entry(record.seq, record.type, record_json(record)) if wants(record) else None
+            size += 0 if entry is None else len(entry.json)
+            if len(chosen) == limit or (chosen and size > most_bytes) or seen == KEPT_RECORDS:
+                break
+            next_ = record.seq
+            if entry is not None:
+                chosen.append(entry)
+        return Some(chosen, next_, sum(each.oldest - each.expected for each in lost))
 
     async def changed(self, seen: int, until: float) -> bool:
         """Waits until there is more than a client has seen, or a time of the loop is reached: then False."""

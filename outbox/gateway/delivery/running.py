@@ -26,7 +26,8 @@ class Running:
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self.ended.add_done_callback(lambda _: self._changed.set())
         self.is_paused = False
-        self._has_begun = False
+        self.has_begun = False
+        """Whether it has had the consumer."""
         self._is_standby = False
         self._stop = LoopStop(self._loop)
         self._changed = asyncio.Event()
@@ -43,9 +44,9 @@ class Running:
     def _note(self, event: Event) -> None:
         match event:
             case Started():
-                self._has_begun, self.is_paused, self._is_standby = True, False, False
+                self.has_begun, self.is_paused, self._is_standby = True, False, False
             case Paused():
-                self._has_begun, self.is_paused, self._is_standby = True, True, False
+                self.has_begun, self.is_paused, self._is_standby = True, True, False
             case Standby():
                 self._is_standby = True
         self._changed.set()
@@ -58,9 +59,9 @@ class Running:
     async def begun(self, name: str, seconds: float) -> None:
         """Returns when it works. Raises what ends it, and Refusal when another process works for so long."""
         until = self._loop.time() + seconds
-        while not self._has_begun:
+        while not self.has_begun:
             self.check()
-            if not await self.changed(until) and not self._has_begun:
+            if not await self.changed(until) and not self.has_begun:
                 if not self._is_standby:
                     raise Refusal(503, "unavailable", "the database does not answer just now: try again")
                 raise taken(name)
@@ -70,7 +71,7 @@ class Running:
         if self.ended.done():
             error = self.ended.exception()
             raise (closing() if error is None else error)
-        if self._has_begun and self._is_standby:
+        if self.has_begun and self._is_standby:
             raise Refusal(409, "taken", "another process has taken this consumer over")
 
     async def changed(self, until: float) -> bool:
@@ -94,4 +95,4 @@ class Running:
     @property
     def is_over(self) -> bool:
         """Tells whether it cannot serve another connection."""
-        return self.ended.done() or self._stop.is_set() or (self._has_begun and self._is_standby)
+        return self.ended.done() or self._stop.is_set() or (self.has_begun and self._is_standby)

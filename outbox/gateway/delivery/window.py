@@ -86,7 +86,7 @@ class Window:
             if self.is_full:
                 break
             taken += 1
-            entry = None if seq <= self.position or not self._wanted(record) else self._entry(record)
+            entry = self._entry(record) if self._wanted(record) else None
             with self._lock:
                 self._unsettled.append(seq)
                 self.read_to = max(self.read_to, seq)

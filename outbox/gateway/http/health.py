@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pymongo.errors import PyMongoError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from outbox.gateway.answers import Json
 from outbox.gateway.delivery.components import Components
+from outbox.gateway.http.consumers import caller_of
+from outbox.gateway.metrics import Exposition
 from outbox.outbox import Outbox
 
 
 class HealthCalls:
     """Answers whether the process works, and whether it can work now."""
 
-    def __init__(self, orders: Outbox, components: Components) -> None:
+    def __init__(self, orders: Outbox, components: Components, exposition: Exposition) -> None:
         self._orders = orders
         self._components = components
+        self._exposition = exposition
 
     async def healthz(self, request: Request) -> Response:
         """Answers, and asks nobody."""
         return Json({"status": "ok"})
+
+    async def metrics(self, request: Request) -> Response:
+        """Gives the numbers for Prometheus."""
+        caller_of(request).check("admin")
+        say = partial(self._exposition.text, request.headers.get("accept", ""))
+        text, content_type = await self._components.call_once(say)
+        return Response(text, media_type=content_type)
 
     async def readyz(self, request: Request) -> Response:
         """Asks the database, and answers 503 when it does not answer, or when this process ends."""

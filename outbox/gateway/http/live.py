@@ -48,7 +48,10 @@ class LiveCalls:
         """Gives what has come after a seq; without one waits for what comes."""
         poll = Poll.of(request)
         feed = await self.feed(request, poll.after, request.query_params)
-        given = feed.take(poll.limit, MOST_BYTES)
+        if feed.after + 1 < self._live.oldest:
+            given = await self._components.call(partial(feed.look_back, poll.limit))
+        else:
+            given = feed.take(poll.limit, MOST_BYTES)
         if not given.entries and given.skipped == 0 and poll.wait:
             until = asyncio.get_running_loop().time() + poll.wait
             given = await asked.while_there(request.receive, self._more(feed, poll, until, given))

@@ -11,7 +11,16 @@ Schema = dict[str, Any]
 SEQ: Schema = {"type": "integer", "minimum": 0, "maximum": HIGHEST_SEQ}
 TEXT: Schema = {"type": "string"}
 HEADERS: Schema = {"type": "object", "additionalProperties": TEXT}
-TYPES: Schema = {"type": ["array", "null"], "items": TEXT, "minItems": 1}
+_TYPE = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}"
+TYPES: Schema = {"type": ["array", "null"], "items": {"type": "string", "pattern": f"^{_TYPE}$"}, "minItems": 1}
+TYPE_LIST: Schema = {"type": "string", "pattern": f"^{_TYPE}(,{_TYPE})*$"}
+START: Schema = {
+    "anyOf": [
+        {"enum": ["earliest", "latest"]},
+        {"type": "integer", "minimum": 1, "maximum": HIGHEST_SEQ},
+        {"type": "string", "format": "date-time", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}"},
+    ]
+}
 
 
 def closed(required: dict[str, Schema], **optional: Schema) -> Schema:
@@ -58,7 +67,7 @@ CONSUMER = closed(
         "headroom": or_null({"type": "integer"}),
     }
 )
-REGISTRATION = closed({}, start={"type": ["string", "integer"]}, types=TYPES)
+REGISTRATION = closed({}, start=START, types=TYPES)
 ACKNOWLEDGEMENT = closed({"seq": SEQ})
 POSTED = closed({"id": {"type": "string", "pattern": "^[0-9a-f]{24}$"}}, seq=or_null(SEQ))
 ERROR: Schema = {

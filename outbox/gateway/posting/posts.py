@@ -13,8 +13,8 @@ from pymongo.collection import Collection
 
 from outbox.errors import InvalidMessage, UnknownMessage
 from outbox.gateway.answers import Refusal
-from outbox.gateway.posting.from_json import from_json
 from outbox.messages.compaction import KEY
+from outbox.messages.from_json import from_json
 from outbox.messages.plain.evaluation import finding
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import Document

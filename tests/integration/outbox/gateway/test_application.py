@@ -10,11 +10,6 @@ from outbox.gateway.application import application
 from tests.actors.gateway import Served, gateway
 
 
-def test_it_answers_whether_it_works_and_can_work(served: Served) -> None:
-    assert served.client.get("/healthz").json() == {"status": "ok"}
-    assert served.client.get("/readyz").json() == {"status": "ok"}
-
-
 def test_it_is_not_ready_while_it_ends_and_takes_no_more_calls(orders: Outbox) -> None:
     with gateway(orders) as served:
         served.gateway.leave()
@@ -39,6 +34,7 @@ def test_what_is_no_call_is_said_so_in_json(served: Served) -> None:
     assert [each.status_code for each in answers] == [404, 405, 405]
     assert answers[0].json()["error"] == "no_such_call"
     assert answers[1].headers["allow"] == "GET"
+    assert served.client.post("/v1/consumers/some").headers["allow"] == "DELETE, GET, PUT"
 
 
 def test_what_is_posted_gets_its_number_also_while_nobody_reads(served: Served) -> None:

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from outbox import Outbox
+from outbox.gateway import serving
 from outbox.gateway.limits import Limits
 from tests.actors.gateway import Served, gateway
 
@@ -57,3 +58,13 @@ def test_a_page_of_another_origin_cannot_call(served: Served) -> None:
     assert served.client.get("/openapi.json", headers={"Origin": own}).status_code == 200
     for other in ("http://evil.example", "null", "http://["):
         assert served.client.get("/openapi.json", headers={"Origin": other}).status_code == 403
+
+
+def test_a_client_that_is_slow_with_the_head_of_its_request_loses_its_place(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
+    address = served.client.base_url
+    with socket.create_connection((address.host, address.port or 0), 10) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        assert client.recv(4096) == b""

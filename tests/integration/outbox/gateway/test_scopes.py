@@ -152,6 +152,8 @@ def test_rights_are_needed(secured: Secured) -> None:
     message = {"type": "order.placed", "data": {"order_id": "acme-1"}}
 
     assert secured.call("reader", "POST", "/v1/messages", json=message).status_code == 403
+    assert secured.call("reader", "GET", "/metrics").status_code == 403
+    assert secured.call("all", "GET", "/metrics").status_code == 200
     for path in ("/v1/consumers/a/records", "/v1/live/records", "/v1/live/stream"):
         assert secured.call("poster", "GET", path).status_code == 403
 

@@ -43,7 +43,7 @@ def test_other_types_are_refused(given: object) -> None:
         asked.types(given)
 
 
-@pytest.mark.parametrize("given", [-1, True, 1.0, "1", None, 2**63])
+@pytest.mark.parametrize("given", [-1, True, 1.5, "1", None, 2**63])
 def test_a_seq_is_a_whole_number(given: object) -> None:
     with pytest.raises(Refusal):
         asked.seq(given, "seq")

@@ -102,3 +102,12 @@ def test_with_an_archive_a_consumer_begins_with_what_that_has(orders: Outbox, na
         answer = served.poll(name, limit=1000)
 
     assert [each["seq"] for each in answer["records"]] == list(range(1, last + 1))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_connection_that_was_refused_leaves_nothing_behind(served: Served, another: Served, name: str) -> None:
+    served.register(name)
+    with served.polling(name, wait=20):
+        assert another.client.get(f"/v1/consumers/{name}/records").status_code == 409
+        wait_until(lambda: not another.gateway.components.running_ids)
+        served.put(1)

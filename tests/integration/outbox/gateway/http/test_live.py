@@ -51,12 +51,16 @@ def test_what_a_filter_passes_over_is_behind_next(served: Served) -> None:
     assert (answer["records"], answer["next"]) == ([], last)
 
 
-def test_what_the_process_does_not_keep_is_skipped_and_said_so(orders: Outbox) -> None:
+def test_what_the_process_does_not_keep_comes_from_the_log(orders: Outbox) -> None:
     with gateway(orders) as served:
         last = served.put(1, 2, 3)
-        answer = poll(served, after=last - 3)
+        first = poll(served, after=last - 3, limit=2)
+        second = poll(served, after=first["next"])
+        none = poll(served, after=last - 3, types="order.cancelled")
 
-    assert (answer["records"], answer["next"], answer["skipped"]) == ([], last, 3)
+    assert (totals(first), first["next"], first["skipped"]) == ([1, 2], last - 1, 0)
+    assert (totals(second), second["next"]) == ([3], last)
+    assert (none["records"], none["next"]) == ([], last)
 
 
 def test_a_seq_that_another_process_has_given_already_is_taken(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

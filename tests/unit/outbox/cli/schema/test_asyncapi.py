@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outbox.messages.asyncapi import asyncapi
+from outbox.cli.schema.asyncapi import asyncapi
 
 SCHEMA = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}
 MADE = asyncapi("shop", "outbox", {"order.placed": SCHEMA, "order_placed": SCHEMA}, {"order.placed": 2})

@@ -11,7 +11,7 @@ import pytest
 from bson import Decimal128, Int64, ObjectId
 
 from outbox import message_type
-from outbox.gateway.posting.from_json import from_json
+from outbox.messages.from_json import from_json
 from outbox.messages.json_value import json_value
 from outbox.messages.message_types import MessageTypes
 from outbox.messages.plain.evaluation import finding

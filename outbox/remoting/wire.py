@@ -1,0 +1,166 @@
+"""What is said to a gateway and what it answers, without a connection: the same for both faces of the client."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import bson
+import httpx2
+from bson import ObjectId
+
+from outbox import dates
+from outbox.errors import HistoryLost, InvalidMessage, InvalidSelector, LogReplaced, MessageTooLarge, OutboxError
+from outbox.log.record import Record
+from outbox.messages.from_json import from_json
+from outbox.messages.json_value import json_value
+from outbox.messages.message_types import MessageTypes
+from outbox.mongo.codec import DECODED
+from outbox.staging.tombstone import Tombstone
+
+_PASSES = frozenset({409, 429, 500, 502, 503, 504})
+"""The statuses after which the same call may succeed: another connection ends, the gateway or a proxy is back."""
+_MOST = 1000
+
+
+class RemoteRefused(OutboxError):
+    """A gateway has refused a call. `status` and `code` are its own; 401 and 403 are of the token."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"the gateway refused this ({status} {code}): {detail}")
+        self.status = status
+        self.code = code
+
+
+class RemoteUnavailable(OutboxError):
+    """A gateway did not answer in time, or could not serve; `put` may be called again, with another effect."""
+
+
+class Again(Exception):
+    """The same call may succeed later. Never leaves this package."""
+
+    def __init__(self, cause: Exception, seconds: float = 0.0) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.seconds = seconds
+        """Not before so long."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A call."""
+
+    method: str
+    path: str
+    params: Mapping[str, str | int | float] = field(default_factory=dict)
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Answer(NamedTuple):
+    """Records that have come."""
+
+    records: list[Record[Any]]
+    next: int | None
+    head: int | None
+    skipped: int | None
+    """None when it is not to be known how many."""
+
+
+class Wire:
+    """Makes calls, and reads answers. Thread-safe."""
+
+    def __init__(self, messages: Sequence[type[Any]]) -> None:
+        self._types = MessageTypes(messages)
+        self._schemas = self._types.schemas()
+
+    def posting(self, message: object, headers: Mapping[str, str] | None) -> Ask:
+        """Makes the call that puts a message, once however often it is made. Raises as Outbox.put."""
+        if isinstance(message, Tombstone):
+            type, key, data = self._types.name_of(message.message_class), message.key, b"null"
+        else:
+            type, key, encoded = self._types.encode(message)
+            data = json_value(bson.decode(encoded, DECODED))
+        head = json.dumps({"type": type, "key": key, "headers": dict(headers or {})})[:-1]
+        body = b'%b, "data": %b}' % (head.encode(), data)
+        own = {"Idempotency-Key": uuid.uuid4().hex, "Content-Type": "application/json"}
+        return Ask("POST", "/v1/messages", body=body, headers=own)
+
+    def names(self, types: Sequence[str | type[Any]] | None) -> list[str] | None:
+        """Returns the names of types; None for all. Raises UnknownMessage and InvalidSelector."""
+        if isinstance(types, str | bytes | type):
+            raise InvalidSelector(f"types={types!r}: give a list of message classes or type names")
+        return None if types is None else [self._types.name_of(each) for each in types]
+
+    @staticmethod
+    def registering(name: str, start: str | int | datetime, types: list[str] | None) -> Ask:
+        """Makes the call that registers a consumer."""
+        text = dates.aware(start).isoformat() if isinstance(start, datetime) else start
+        body = {"start": text, **({} if types is None else {"types": types})}
+        kind = {"Content-Type": "application/json"}
+        return Ask("PUT", f"/v1/consumers/{name}", body=json.dumps(body).encode(), headers=kind)
+
+    @staticmethod
+    def polling(path: str, after: int | None, wait: float, types: list[str] | None = None) -> Ask:
+        """Makes a poll; `after` acknowledges."""
+        params: dict[str, str | int | float] = {"limit": _MOST, "wait": wait}
+        if after is not None:
+            params["after"] = after
+        if types is not None:
+            params["types"] = ",".join(types)
+        return Ask("GET", path, params)
+
+    @staticmethod
+    def acknowledging(name: str, seq: int) -> Ask:
+        """Makes the call that acknowledges."""
+        kind = {"Content-Type": "application/json"}
+        return Ask("POST", f"/v1/consumers/{name}/ack", body=json.dumps({"seq": seq}).encode(), headers=kind)
+
+    def answer(self, response: httpx2.Response) -> Answer:
+        """Reads the answer to a poll."""
+        body = response.json()
+        records = [self._record(each) for each in body["records"]]
+        return Answer(records, body["next"], body["head"], body.get("skipped", 0))
+
+    def _record(self, found: dict[str, Any]) -> Record[Any]:
+        type, data = found["type"], found["data"]
+        schema = self._schemas.get(type)
+        if schema is not None and data is not None:
+            data = from_json(schema, data)
+        fields = {"type": type, "key": found["key"], "headers": found["headers"], "data": data}
+        created = dates.milliseconds_of(found["created"])
+        return Record(found["seq"], ObjectId(found["id"]).binary, created, fields, self._types.decode)
+
+
+def checked(response: httpx2.Response) -> httpx2.Response:
+    """Returns the response if it is none of a refusal. Raises what a refusal says, and Again for one that passes."""
+    if response.is_success:
+        return response
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    body = body if isinstance(body, dict) else {}
+    code, detail = str(body.get("error", response.reason_phrase)), str(body.get("detail", ""))
+    refused = RemoteRefused(response.status_code, code, detail)
+    if code == "shared" or response.status_code not in _PASSES:
+        raise _as_error(refused, body, detail)
+    after = response.headers.get("retry-after", "")
+    raise Again(refused, float(after) if after.isdecimal() else 0.0)
+
+
+def _as_error(refused: RemoteRefused, body: Mapping[str, Any], detail: str) -> OutboxError:
+    match refused.code:
+        case "invalid_message":
+            return InvalidMessage(detail)
+        case "too_large":
+            return MessageTooLarge(detail)
+        case "log_replaced":
+            return LogReplaced(detail)
+        case "history_lost" if isinstance(body.get("expected"), int) and isinstance(body.get("oldest"), int):
+            return HistoryLost(body["expected"], body["oldest"])
+    return refused

@@ -208,7 +208,8 @@ def test_inspect_as_json_names_the_readers(shell: Shell, orders: Outbox) -> None
     shown = shell.run("inspect", "shop:orders", str(id), "--json")
 
     assert json.loads(shown.stdout) == {
-        "id": str(id), "place": "log", "seq": 1, "reader": None, "state": None, "passed": ["relay:kafka"], "waiting": []
+        "id": str(id), "place": "log", "seq": 1, "chunk": None, "reader": None, "state": None,
+        "passed": ["relay:kafka"], "waiting": [],
     }  # fmt: skip
 
 

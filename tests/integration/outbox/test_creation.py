@@ -31,11 +31,11 @@ def _options(database: Database[Document], name: str) -> Document:
     return dict(info["options"])
 
 
-def test_it_makes_staging_the_log_cursors_leases_and_dead_letters(database: Database[Document]) -> None:
+def test_it_makes_staging_the_log_cursors_leases_dead_letters_and_schemas(database: Database[Document]) -> None:
     new_outbox(database, name="orders", capacity="8 MiB")
 
     assert set(database.list_collection_names()) == {
-        "orders", "orders.staging", "orders.cursors", "orders.leases", "orders.dead"
+        "orders", "orders.staging", "orders.cursors", "orders.leases", "orders.dead", "orders.schemas"
     }  # fmt: skip
     assert _options(database, "orders")["capped"]
     assert _options(database, "orders")["size"] == 8 * MIB

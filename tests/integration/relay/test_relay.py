@@ -163,7 +163,7 @@ def test_a_missing_topic_is_an_error_at_the_start(orders: Outbox) -> None:
 def test_a_type_that_appears_later_is_checked_on_first_use(orders: Outbox) -> None:
     sink = MemorySink({"order.placed", "order.cancelled", "stock.counted"})
     relay = Relay(orders, sink, topics=Topics("{type}"))
-    relay._outbox.types = lambda: ("order.placed",)  # type: ignore[method-assign]  # as it was when the relay started
+    relay.outbox.types = lambda: ("order.placed",)  # type: ignore[method-assign]  # as it was when the relay started
     sink._topics = {"order.placed"}
     orders.put(placed(1), standalone=True)
     orders.collections.staging.insert_one(foreign(type="stock.counted", key=None, data={"count": 1}))

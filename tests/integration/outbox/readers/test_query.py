@@ -78,7 +78,7 @@ def test_types_and_key_filter(orders: Outbox) -> None:
     assert [each.seq for each in orders.read(types=[])] == []
 
 
-def decode(_: str, data: Any) -> Any:
+def decode(_: str, data: Any, headers: Any) -> Any:
     return data
 
 

@@ -40,7 +40,7 @@ def test_a_date_that_python_cannot_hold_is_shown_in_milliseconds() -> None:
 def test_the_message_is_decoded_only_when_asked_for() -> None:
     decoded: list[str] = []
 
-    def decode(type: str, data: Any) -> Any:
+    def decode(type: str, data: Any, headers: Any) -> Any:
         decoded.append(type)
         return data
 

@@ -119,7 +119,7 @@ def test_an_example_runs_as_its_page_says(page: Path, shell: Shell, database: Da
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_every_installation_of_the_pages_brings_what_it_is_for(tmp_path: Path) -> None:
     installations = {command for page in PAGES for command in typed(page, INSTALL)}
     assert {command.rpartition(" && ")[2] for command in installations} >= {".venv/bin/relay demo", ".venv/bin/pytest"}

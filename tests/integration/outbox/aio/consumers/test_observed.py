@@ -212,7 +212,7 @@ def test_a_loop_that_keeps_up_lets_others_run(loops: Loops) -> None:
 
 def test_an_asynchronous_consumer_has_what_a_consumer_has() -> None:
     """Left out: what only the outbox and the asynchronous face call."""
-    own = {"join", "check_batch", "deliver_to", "deliver_to_observer"}
+    own = {"join", "check_batch", "deliver_to", "deliver_to_observer", "traced"}
     for name, method in inspect.getmembers(Consumer, inspect.isfunction):
         if not name.startswith("_") and name not in own:
             twin = getattr(AsyncConsumer, name)

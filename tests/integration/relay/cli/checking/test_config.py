@@ -19,7 +19,7 @@ listen = "127.0.0.1:9464"
 header_map = {{ a.b = "c" }}
 
 [schema_registry]
-url = "https://me:{PASSWORD}@registry:8081"
+url = "https://registry:8081"
 basic.auth.user.info = "me:{PASSWORD}"
 
 [kafka]

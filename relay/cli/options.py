@@ -16,6 +16,7 @@ from outbox import Outbox
 from outbox.mongo.server import check_server
 from relay.address import hosts_of
 from relay.cli.settings import OutboxSettings, Settings, load
+from relay.cli.settings_sources import pairs
 from relay.connection import connected
 from relay.errors import InvalidSettings
 from relay.monitoring.alive import identity
@@ -79,6 +80,24 @@ def outboxes(
     flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox, "name": name}
     with contextlib.ExitStack() as stack:
         yield opened_outboxes(load(flags), stack)
+
+
+def kafka_settings(given: list[str] | None) -> dict[str, str] | None:
+    """Reads the values of `--set`. Raises InvalidSettings, which never shows any of them."""
+    try:
+        return pairs(given) if given else None
+    except ValueError as error:
+        raise InvalidSettings(f"--set: {error}") from None
+
+
+def bootstrap_of(settings: Settings) -> str:
+    """Returns the address of Kafka. Raises InvalidSettings when none is given."""
+    if settings.kafka is None or not settings.kafka.strip():
+        raise InvalidSettings(
+            f"--kafka is {'missing' if settings.kafka is None else 'empty'}; or give RELAY_KAFKA, or "
+            "`bootstrap.servers` under [kafka] in the file"
+        )
+    return settings.kafka
 
 
 def only(opened: Opened) -> tuple[OutboxSettings, Outbox]:

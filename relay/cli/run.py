@@ -34,13 +34,13 @@ from relay.cli.options import (
     SchemaRegistryFlag,
     Subject,
     TimestampFlag,
+    bootstrap_of,
     identity_of,
+    kafka_settings,
     opened_outboxes,
 )
 from relay.cli.process import keep_memory, log_to_terminal, stop_on_signals
 from relay.cli.settings import OutboxSettings, Settings, load
-from relay.cli.settings_sources import pairs
-from relay.errors import InvalidSettings
 from relay.monitoring.alive import Pulse, Show, SignOfLife
 from relay.monitoring.probes import Liveness
 
@@ -134,10 +134,7 @@ def run(
     flags |= {"schema_registry": schema_registry, "subject": subject}
     switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
-        try:
-            settings = load({**flags, **switches, "set": pairs(set) if set else None})
-        except ValueError as error:
-            raise InvalidSettings(f"--set: {error}") from None
+        settings = load({**flags, **switches, "set": kafka_settings(set)})
         stop = stop_on_signals()
         log_to_terminal(settings.log_level, settings.log_format)
         _relay(settings, stop)
@@ -145,11 +142,7 @@ def run(
 
 def _relay(settings: Settings, stop: threading.Event) -> None:
     """Relays until `stop` is set. Raises what relay.relay.Relay.run does, and what opening the outboxes does."""
-    if settings.kafka is None or not settings.kafka.strip():
-        raise InvalidSettings(
-            f"--kafka is {'missing' if settings.kafka is None else 'empty'}; or give RELAY_KAFKA, or "
-            "`bootstrap.servers` under [kafka] in the file"
-        )
+    bootstrap = bootstrap_of(settings)
     from relay.kafka.settings import check_files  # here: these load a Kafka client, which `relay health` does not need
     from relay.relay import Relay
 
@@ -161,7 +154,7 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
         relays = [
             Relay(
                 outbox,
-                _sink(settings.kafka, settings.set, one),
+                _sink(bootstrap, settings.set, one),
                 topics=one.template,
                 format=one.record_format,
                 name=one.name,

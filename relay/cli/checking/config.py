@@ -13,9 +13,8 @@ import typer
 
 from relay.address import hosts_of
 from relay.cli.exit_codes import USAGE, exit_codes
-from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName
+from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, bootstrap_of, kafka_settings
 from relay.cli.settings import OutboxSettings, Settings, load
-from relay.cli.settings_sources import pairs
 from relay.errors import InvalidSettings
 
 config = typer.Typer(
@@ -47,7 +46,7 @@ def show(
     """Show the settings that a relay would have, defaults too, with *** in place of what is secret."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "name": name}
     with exit_codes():
-        shown = described(_loaded({**flags, "kafka": kafka}, set))
+        shown = described(load({**flags, "kafka": kafka, "set": kafka_settings(set)}))
         if as_json:
             print(json.dumps(shown))
             return
@@ -69,7 +68,7 @@ def check(
     """Check the settings, and name all mistakes at once; 2 when there are any. `relay doctor` asks the servers."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "name": name}
     try:
-        settings = _loaded({**flags, "kafka": kafka}, set)
+        settings = load({**flags, "kafka": kafka, "set": kafka_settings(set)})
         found = list(_of_kafka(settings))
         count = len(settings.outboxes)
     except InvalidSettings as error:
@@ -84,13 +83,6 @@ def check(
         raise typer.Exit(USAGE)
 
 
-def _loaded(flags: Mapping[str, Any], set: list[str] | None) -> Settings:
-    try:
-        return load({**flags, "set": pairs(set) if set else None})
-    except ValueError as error:
-        raise InvalidSettings(f"--set: {error}") from None
-
-
 def _of_kafka(settings: Settings) -> Iterator[str]:
     """Yields what is wrong with the addresses and with Kafka's settings."""
     from relay.kafka.settings import check_files, check_settings
@@ -99,8 +91,7 @@ def _of_kafka(settings: Settings) -> Iterator[str]:
     for one in settings.outboxes:
         yield from _raised(partial(hosts_of, one.mongo.get_secret_value()))
         yield from _raised(lambda: (one.template, one.record_format))  # noqa: B023  # called at once
-    if not (settings.kafka or "").strip():
-        yield "--kafka is missing; or give RELAY_KAFKA, or `bootstrap.servers` under [kafka] in the file"
+    yield from _raised(partial(bootstrap_of, settings))
     wrong = 0
     for name, value in settings.set.items():
         for mistake in _raised(partial(check_settings, {name: value})):

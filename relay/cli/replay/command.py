@@ -30,12 +30,13 @@ from relay.cli.options import (
     SchemaRegistryFlag,
     Subject,
     TimestampFlag,
+    bootstrap_of,
+    kafka_settings,
     only,
     opened_outboxes,
 )
 from relay.cli.process import log_to_terminal, stop_on_signals
 from relay.cli.settings import OutboxSettings, Settings, load
-from relay.cli.settings_sources import pairs
 from relay.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def replay(
     flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
     flags |= {"schema_registry": schema_registry, "subject": subject}
     with exit_codes(), contextlib.ExitStack() as stack:
-        settings = load({**flags, "set": _pairs(set)})
+        settings = load({**flags, "set": kafka_settings(set)})
         asked = _asked(first, last, types, key, rate)
         log_to_terminal(settings.log_level, settings.log_format)
         one, outbox = only(opened_outboxes(settings, stack))
@@ -119,13 +120,6 @@ def replay(
             _count(relay_config, asked)
         else:
             _replay(settings, one, relay_config, asked, declared=declared, rate=rate, restart=restart)
-
-
-def _pairs(given: list[str] | None) -> dict[str, str] | None:
-    try:
-        return pairs(given) if given else None
-    except ValueError as error:
-        raise InvalidSettings(f"--set: {error}") from None
 
 
 @contextlib.contextmanager
@@ -202,12 +196,11 @@ def _replay(
     from relay.kafka.topic_admin import NewTopics
     from relay.replay.replay import Replay
 
-    if not (settings.kafka or "").strip():
-        raise InvalidSettings("--kafka is missing; or give RELAY_KAFKA, or `bootstrap.servers` under [kafka]")
+    bootstrap = bootstrap_of(settings)
     check_files(settings.set)
     layout = one.create_topic
     create = None if layout is None else NewTopics(layout.partitions, layout.replication)
-    sink = KafkaSink(settings.kafka or "", settings.set, create=create)
+    sink = KafkaSink(bootstrap, settings.set, create=create)
     stop = stop_on_signals()
     with ReplayProgress(config.where) as progress, _answering():
         work = Replay(

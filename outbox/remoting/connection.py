@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import httpx2
 
+from outbox.backoff import delay
 from outbox.clock import SystemClock
 from outbox.errors import InvalidArgument, OutboxClosed
 from outbox.events import Disconnected
@@ -41,8 +42,7 @@ def headers_of(token: str | None) -> Mapping[str, str]:
 
 def pause(failures: int, least: float) -> float:
     """Returns how long to wait after so many failures in a row."""
-    longest = min(MOST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 16))
-    return max(least, longest * (0.5 + 0.5 * random.random()))
+    return max(least, delay(failures, random.random, FIRST_SECONDS, MOST_SECONDS))
 
 
 class Reach:

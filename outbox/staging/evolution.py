@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from outbox.errors import IncompatibleOutbox
@@ -35,18 +36,32 @@ class TypeChange:
 def changes(collections: Collections, types: MessageTypes) -> list[TypeChange]:
     """Compares message classes with what is deployed. Raises pymongo's errors."""
     validator = (collections.options(collections.staging.name) or {}).get("validator", {})
-    live = schemas_of(validator)
-    found = [_change(each, schema, live) for each, schema in types.versioned_schemas().items()]
-    return [_with_compaction(each, compactions_of(validator), types) for each in found]
+    live, compactions = schemas_of(validator), compactions_of(validator)
+    found = []
+    for each, schema in types.versioned_schemas().items():
+        declared = {name: id for name, id in types.compactions.items() if name == each.type}
+        refusals = [
+            *_refusals(partial(merge, live, {each: schema})),
+            *_refusals(partial(merge_compactions, compactions, declared)),
+        ]
+        found.append(_change(each, schema, live, refusals))
+    return found
 
 
-def _change(each: TypeVersion, schema: Schema, live: Mapping[TypeVersion, Schema]) -> TypeChange:
+def _refusals(merged: Callable[[], object]) -> Iterator[str]:
+    try:
+        merged()
+    except IncompatibleOutbox as error:
+        yield f"create() would refuse it: {error}"
+
+
+def _change(each: TypeVersion, schema: Schema, live: Mapping[TypeVersion, Schema], refusals: list[str]) -> TypeChange:
     deployed = sorted(other.version for other in live if other.type == each.type)
     if not deployed:
-        return TypeChange(each.type, each.version, "new", [], [], list(_name_problems(each, schema, live)))
+        return TypeChange(each.type, each.version, "new", [], [], refusals)
     compared = live.get(each, live[TypeVersion(each.type, deployed[-1])])
     by_deployed, by_declared = differences(compared, schema), differences(schema, compared)
-    problems = [
+    unreadable = [
         f"there is no @upcast({each.type!r}, {version}): messages of that version, which the log may still hold, could "
         "not be read"
         for version in missing_upcasts(each.type, deployed[0], each.version)
@@ -55,23 +70,6 @@ def _change(each: TypeVersion, schema: Schema, live: Mapping[TypeVersion, Schema
         change = "new version"
     elif by_deployed and by_declared:
         change = "breaking"
-        problems += _name_problems(each, schema, live)
     else:
         change = "wider" if by_deployed else "narrower" if by_declared else "same"
-    return TypeChange(each.type, each.version, change, by_deployed, by_declared, problems)
-
-
-def _name_problems(each: TypeVersion, schema: Schema, live: Mapping[TypeVersion, Schema]) -> Iterator[str]:
-    try:
-        merge(live, {each: schema})
-    except IncompatibleOutbox as error:
-        yield f"create() would refuse it: {error}"
-
-
-def _with_compaction(change: TypeChange, live: Mapping[str, str], types: MessageTypes) -> TypeChange:
-    compaction = types.compactions.get(change.type)
-    try:
-        merge_compactions(live, {} if compaction is None else {change.type: compaction})
-    except IncompatibleOutbox as error:
-        change.problems.append(f"create() would refuse it: {error}")
-    return change
+    return TypeChange(each.type, each.version, change, by_deployed, by_declared, [*unreadable, *refusals])

@@ -24,6 +24,7 @@ try:
         check_types,
         full_name,
         opened,
+        start_at,
     )
     from outbox.cli.archive import archive
     from outbox.cli.dead import dead
@@ -51,7 +52,6 @@ try:
     from outbox.outbox import Outbox
     from outbox.readers.pool import connection_held
     from outbox.readers.start import WORDS, Start
-    from outbox.readers.start import read as read_start
     from outbox.sequencer.loop import run_sequencer as sequence_until
     from outbox.sequencer.sequencer import Sequencer
 except ModuleNotFoundError as missing:
@@ -189,12 +189,7 @@ def _raise_first(failures: list[Exception]) -> None:
 
 def start_of(where: str) -> Start:
     """Reads the value of `--start`. Raises InvalidStart."""
-    try:
-        return read_start(where, WORDS)
-    except ValueError:
-        raise errors.InvalidStart(
-            f"--start {where!r} is none of: earliest, latest, a seq, a date such as 2025-01-31T12:00Z"
-        ) from None
+    return start_at(where, WORDS)
 
 
 @app.command()

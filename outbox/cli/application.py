@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,8 @@ from outbox.cli.exit_codes import UNREACHABLE, USAGE, Table, exit_codes
 from outbox.mongo.server import check_server
 from outbox.mongo.server_errors import is_transient, patiently, short_message
 from outbox.outbox import Outbox
+from outbox.readers.start import Word
+from outbox.readers.start import read as read_start
 
 if TYPE_CHECKING:
     from outbox.archive import Archive
@@ -88,6 +90,16 @@ def archive_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise errors.ArchiveUnavailable(f"the archive cannot be read or written: {error}") from error
+
+
+def start_at(text: str, words: Sequence[Word]) -> Word | int | datetime:
+    """Reads the value of `--start`: one of the words, a seq or a date. Raises InvalidStart."""
+    try:
+        return read_start(text, words)
+    except ValueError:
+        raise errors.InvalidStart(
+            f"--start {text!r} is none of: {', '.join(words)}, a seq, a date such as 2025-01-31T12:00Z"
+        ) from None
 
 
 def read_age(text: str) -> timedelta:

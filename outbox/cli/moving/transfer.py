@@ -15,12 +15,12 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal, TextIO
 import typer
 
 from outbox import errors
-from outbox.cli.application import App, archive_at, check_types, full_name, opened
+from outbox.cli.application import App, archive_at, check_types, full_name, opened, start_at
 from outbox.cli.exit_codes import USAGE
 from outbox.cli.progress import RecordProgress
 from outbox.cli.signals import stop_on_signals
 from outbox.dead_letters.store import OnPoison
-from outbox.readers.start import DURABLE_WORDS, StartAt
+from outbox.readers.start import DURABLE_WORDS
 from outbox.readers.start import read as read_start
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def mirror(
         from outbox.transfer.mirroring import mirror as run
 
         policy = _policy(on_poison)
-        place = _start(start)
+        place = start_at(start, DURABLE_WORDS)
         stop = stop_on_signals()
         history = None if archive is None else archive_at(archive, archive_name)
         with destination.running():
@@ -213,15 +213,6 @@ def _policy(text: str) -> OnPoison:
         if text == known:
             return known
     raise errors.InvalidArgument(f"--on-poison {text!r}: one of {', '.join(POLICIES)}")
-
-
-def _start(text: str) -> StartAt:
-    try:
-        return read_start(text, DURABLE_WORDS)
-    except ValueError:
-        raise errors.InvalidStart(
-            f"--start {text!r} is none of: {', '.join(DURABLE_WORDS)}, a seq, a date such as 2025-01-31T12:00Z"
-        ) from None
 
 
 @contextlib.contextmanager

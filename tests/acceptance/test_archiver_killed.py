@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,8 @@ from pymongo.database import Database
 
 from outbox.archive import Archive
 from tests.actors.archiving import put, run_once
+from tests.actors.killing import kill_while_put
 from tests.actors.order_service import new_outbox
-from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -27,28 +25,13 @@ KILLS = int(os.environ.get("OUTBOX_ARCHIVER_KILLS", "6"))
 
 
 def test_kills_leave_an_archive_that_has_the_log_once(mongo_uri: str, database: Database[Any], tmp_path: Path) -> None:
-    orders, stop, chance = new_outbox(database), threading.Event(), random.Random(1)
-    archive = Archive(tmp_path)
+    orders, archive = new_outbox(database), Archive(tmp_path)
+    command = [sys.executable, str(PROCESS), mongo_uri, database.name, str(tmp_path)]
 
-    def write() -> None:
-        while not stop.wait(0.02):
-            put(orders, 50)
+    def start(many: int) -> list[subprocess.Popen[bytes]]:
+        return [subprocess.Popen([*command, format]) for format in ("jsonl", "jsonl.gz")[:many]]
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        for number in range(KILLS):
-            head = archive.head
-            arguments = [sys.executable, str(PROCESS), mongo_uri, database.name, str(tmp_path)]
-            processes = [subprocess.Popen([*arguments, ("jsonl", "jsonl.gz")[each]]) for each in range(1 + number % 2)]
-            wait_until(lambda head=head: archive.head > head, 60, "no archiver has gone on")  # type: ignore[misc]  # bound
-            stop.wait(chance.random() / 5)
-            for process in processes:
-                process.kill()
-                process.wait()
-    finally:
-        stop.set()
-        writer.join()
+    kill_while_put(orders, KILLS, start, lambda: archive.head, "no archiver has gone on")
     run_once(orders, archive)
 
     assert list(archive.read()) == list(orders.read())

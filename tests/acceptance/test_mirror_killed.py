@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 from pymongo.database import Database
 
 from outbox import Outbox
-from tests.actors.archiving import put
+from tests.actors.killing import kill_while_put
 from tests.actors.mirrors import run_once
 from tests.actors.order_service import MESSAGES, new_outbox
 from tests.actors.transferring import another, messages
@@ -28,27 +26,12 @@ KILLS = int(os.environ.get("OUTBOX_MIRROR_KILLS", "5"))
 
 def test_kills_leave_each_message_at_the_destination_once_and_in_order(mongo_uri: str, database: Database[Any]) -> None:
     orders, copy = new_outbox(database), another(database)
-    stop, chance = threading.Event(), random.Random(1)
+    command = [sys.executable, str(PROCESS), *[mongo_uri, database.name] * 2]
 
-    def write() -> None:
-        while not stop.wait(0.02):
-            put(orders, 50)
+    def start(many: int) -> list[subprocess.Popen[bytes]]:
+        return [subprocess.Popen(command) for _ in range(many)]
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        for number in range(KILLS):
-            head = copy.log.head()
-            command = [sys.executable, str(PROCESS), *[mongo_uri, database.name] * 2]
-            processes = [subprocess.Popen(command) for _ in range(1 + number % 2)]
-            wait_until(lambda head=head: copy.log.head() > head, 60, "no mirror has gone on")  # type: ignore[misc]  # bound
-            stop.wait(chance.random() / 5)
-            for process in processes:
-                process.kill()
-                process.wait()
-    finally:
-        stop.set()
-        writer.join()
+    kill_while_put(orders, KILLS, start, copy.log.head, "no mirror has gone on")
     with Outbox(database, "copy", messages=MESSAGES) as numbering, numbering.running():
         run_once(orders, copy)
     wait_until(lambda: copy.sequence() == 0, 30, "all to be numbered")

@@ -9,12 +9,11 @@ from pymongo import MongoClient
 
 from outbox import Outbox
 from outbox.transfer.mirroring import mirror
-from tests.actors.order_service import MESSAGES
 
 
 def main(mongo_uri: str, database: str, other_uri: str, other: str) -> None:
-    source = Outbox(MongoClient(mongo_uri)[database], messages=MESSAGES)
-    destination = Outbox(MongoClient(other_uri)[other], "copy", messages=MESSAGES)
+    source = Outbox(MongoClient(mongo_uri)[database])
+    destination = Outbox(MongoClient(other_uri)[other], "copy")
     with destination.running():
         mirror(source, destination.collections, stop=threading.Event())
 

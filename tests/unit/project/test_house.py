@@ -70,3 +70,10 @@ def test_only_the_waiting_sleeps() -> None:
 def test_the_packages_are_typed() -> None:
     for package in PACKAGES:
         assert (package / "py.typed").exists()
+
+
+def test_a_script_that_tests_start_imports_nothing_of_the_tests_for_it_is_not_started_in_their_folder() -> None:
+    scripts = [file for file in TESTS.rglob("processes/*.py") if '__name__ == "__main__"' in file.read_text()]
+
+    assert len(scripts) > 5
+    assert [file.name for file in scripts if "\nfrom tests" in file.read_text()] == []

@@ -82,6 +82,11 @@ class Gateway:
         self.components.close()
         self._live.close()
 
+    @property
+    def connections(self) -> int:
+        """Counts the calls and streams at work."""
+        return self._counts.connections
+
     async def _no_call(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = {404: "no_such_call", 405: "method_not_allowed"}.get(error.status_code, "bad_request")

@@ -22,6 +22,7 @@ from outbox.gateway.scope import ANYBODY, Caller
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """What is answered without a token: it says nothing of the outbox."""
+_BEHIND_SECONDS = 1.0
 
 
 class Callers(Protocol):
@@ -122,10 +123,13 @@ class Door:
         return bounded
 
     def _patient(self, send: Send) -> Send:
-        """A client that takes nothing for so long holds what others wait for: its connection is closed."""
+        """A client that takes nothing for so long holds what others wait for: its connection is closed.
+
+        `outbox serve` has closed it by then: a server that an application leaves unanswered logs that as its fault.
+        """
 
         async def patient(message: Message) -> None:
-            async with asyncio.timeout(self._limits.send_seconds):
+            async with asyncio.timeout(self._limits.send_seconds + _BEHIND_SECONDS):
                 await send(message)
 
         return patient

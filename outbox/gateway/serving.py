@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import socket
@@ -56,13 +57,44 @@ def listening(host: str, port: int) -> socket.socket:
     return made
 
 
+class _Config(uvicorn.Config):
+    """Is uvicorn's, and what its protocol is told."""
+
+    send_seconds = Limits.send_seconds
+
+
 class PromptProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # which of two it is, is found out at run time
-    """Is uvicorn's, but for a client that sends the head of its first request too slowly: others need its place."""
+    """Is uvicorn's, but for clients that hold what others need.
+
+    One sends the head of its first request too slowly, one takes nothing of what is sent to it.
+    """
 
     def connection_made(self, transport: Any) -> None:
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        self._slow: asyncio.TimerHandle | None = None
         self.loop.call_later(HEAD_SECONDS, self._leave_unless_begun, transport)
+
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol. What is sent waits for the client from now on."""
+        super().pause_writing()
+        # Aborted, for a close waits for it, too.
+        self._slow = self.loop.call_later(self.config.send_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        super().resume_writing()
+        self._forgive()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        self._forgive()
+
+    def _forgive(self) -> None:
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
 
     def _leave_unless_begun(self, transport: Any) -> None:
         if self.cycle is None and transport.get_protocol() is self:  # else it is a WebSocket by now
@@ -75,14 +107,14 @@ class GatewayServer(uvicorn.Server):
     def __init__(self, app: Starlette, limits: Limits, *, only_own_names: bool) -> None:
         """only_own_names: a page whose name leads here is refused, for a browser sends it anywhere."""
         served: Any = TrustedHostMiddleware(app, allowed_hosts=_OWN_NAMES) if only_own_names else app
-        super().__init__(
-            uvicorn.Config(
-                served, log_config=None, access_log=False, lifespan="on", server_header=False, proxy_headers=False,
-                http=PromptProtocol,
-                ws="websockets-sansio", ws_max_size=limits.request_bytes, ws_ping_interval=PING_SECONDS,
-                ws_ping_timeout=PING_SECONDS, ws_per_message_deflate=False, timeout_graceful_shutdown=END_SECONDS,
-            )
+        config = _Config(
+            served, log_config=None, access_log=False, lifespan="on", server_header=False, proxy_headers=False,
+            http=PromptProtocol,
+            ws="websockets-sansio", ws_max_size=limits.request_bytes, ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS, ws_per_message_deflate=False, timeout_graceful_shutdown=END_SECONDS,
         )  # fmt: skip
+        config.send_seconds = limits.send_seconds
+        super().__init__(config)
         self._leave: Callable[[], None] = app.state.gateway.leave
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

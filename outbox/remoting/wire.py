@@ -18,7 +18,8 @@ from outbox.errors import HistoryLost, InvalidMessage, InvalidSelector, LogRepla
 from outbox.log.record import Record
 from outbox.messages.from_json import from_json
 from outbox.messages.json_value import json_value
-from outbox.messages.message_types import MessageTypes
+from outbox.messages.message_types import NO_HEADERS, MessageTypes
+from outbox.messages.versions import upcasted, version_of
 from outbox.mongo.codec import DECODED
 from outbox.staging.tombstone import Tombstone
 
@@ -127,13 +128,26 @@ class Wire:
         return Answer(records, body["next"], body["head"], body.get("skipped", 0))
 
     def _record(self, found: dict[str, Any]) -> Record[Any]:
-        type, data = found["type"], found["data"]
-        schema = self._schemas.get(type)
-        if schema is not None and data is not None:
-            data = from_json(schema, data)
-        fields = {"type": type, "key": found["key"], "headers": found["headers"], "data": data}
+        type, headers, data = found["type"], found["headers"], found["data"]
+        if data is not None and self._is_of_the_class(type, headers):
+            data = from_json(self._schemas[type], data)
+        fields = {"type": type, "key": found["key"], "headers": headers, "data": data}
         created = dates.milliseconds_of(found["created"])
-        return Record(found["seq"], ObjectId(found["id"]).binary, created, fields, self._types.decode)
+        return Record(found["seq"], ObjectId(found["id"]).binary, created, fields, self._decoded)
+
+    def _is_of_the_class(self, type: str, headers: Mapping[str, str]) -> bool:
+        """Tells whether a message has the version of its class here, whose schema then says what its JSON is."""
+        try:
+            return type in self._schemas and version_of(type, headers) == self._types.versions[type]
+        except InvalidMessage:  # it is raised by who asks for the message
+            return False
+
+    def _decoded(self, type: str, data: dict[str, Any] | None, headers: Mapping[str, str] = NO_HEADERS) -> Any:
+        """Makes the message, as MessageTypes.decode: of what the upcasts make of the JSON of an older version."""
+        if data is not None and type in self._schemas and not self._is_of_the_class(type, headers):
+            newest = upcasted(type, data, version_of(type, headers), self._types.versions[type])
+            return self._types.made(type, from_json(self._schemas[type], newest))
+        return self._types.decode(type, data, headers)
 
 
 def checked(response: httpx2.Response) -> httpx2.Response:

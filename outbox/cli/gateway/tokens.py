@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import json
+import os
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -20,6 +23,7 @@ from outbox.cli.exit_codes import exit_codes
 
 if TYPE_CHECKING:
     from outbox.gateway.tokens.bearer import TokenStore
+    from outbox.gateway.tokens.token import Token
 
 token = typer.Typer(no_args_is_help=True, help="Say who may call the gateway: add, list, rotate and remove tokens.")
 
@@ -87,8 +91,7 @@ def add(
         made, text = new_token(name, allowed, _now())
         if name in _existing(store, tokens):
             raise errors.InvalidArgument(f"there is a token {name!r}: rotate it, or remove it first")
-        store.put(made)
-        print(text)
+        _hand_out(store, made, text, None, sys.stdout)
 
 
 @token.command()
@@ -97,9 +100,27 @@ def rotate(name: Name, tokens: File = None, app: InApp = None) -> None:
     from outbox.gateway.tokens.token import rotated
 
     with _store(tokens, app) as store:
-        made, text = rotated(_found(store, name), _now())
-        store.put(made)
-        print(text)
+        before = _found(store, name)
+        made, text = rotated(before, _now())
+        _hand_out(store, made, text, before, sys.stdout)
+
+
+def _hand_out(store: TokenStore, made: Token, text: str, before: Token | None, stdout: TextIO | None) -> None:
+    """Stores a token and prints it. Nothing can show it again: when nobody gets it, what was before counts on."""
+    store.put(made)
+    try:
+        if stdout is None:
+            raise OSError(errno.EBADF, "stdout is closed")
+        print(text, file=stdout, flush=True)
+    except OSError as error:
+        if before is None:
+            store.remove(made.name)
+        else:
+            store.put(before)
+        if stdout is not None:  # Python must not complain again when it flushes at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        why = error.strerror or error
+        raise errors.InvalidArgument(f"the token cannot be printed, so nothing is changed: {why}") from error
 
 
 @token.command()
@@ -142,7 +163,7 @@ def _existing(store: TokenStore, file: Path | None) -> dict[str, Any]:
     return {} if file is not None and not file.exists() else dict(store.load())
 
 
-def _found(store: TokenStore, name: str) -> Any:
+def _found(store: TokenStore, name: str) -> Token:
     tokens = store.load()
     if name not in tokens:
         close = difflib.get_close_matches(name, tokens, n=1)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from outbox.aio.threads import Threads
 from outbox.gateway.answers import Refusal, closing, taken
@@ -72,6 +73,7 @@ class Components:
         self._busy: dict[str, asyncio.Future[None]] = {}
         """The consumers that have a connection, each with what is done when that ends."""
         self._lingering: dict[str, asyncio.TimerHandle] = {}
+        self._registering: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._is_closing = False
 
     async def call(self, call: Callable[[], T]) -> T:
@@ -91,6 +93,10 @@ class Components:
 
     async def register(self, component: Component, start: Start, types: Collection[str] | None) -> bool:
         """Makes a consumer where there is none, and sets which types it is given; whether there was none."""
+        async with self._registering.setdefault(component.id, asyncio.Lock()):  # of several at once one is the first
+            return await self._register(component, start, types)
+
+    async def _register(self, component: Component, start: Start, types: Collection[str] | None) -> bool:
         stored = await self.call(partial(_stored, self._orders, component.id))
         if stored is None:
             async with self.connected(component, start):

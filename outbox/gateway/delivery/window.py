@@ -63,7 +63,7 @@ class Window:
         self.position = 0
         """What is acknowledged, with all before it; 0 when that is not known."""
         self.said = 0
-        """What the client itself has acknowledged here; 0 when it has said nothing yet."""
+        """The newest seq that was wanted, of those acknowledged here; 0 when none is known."""
         self.read_to = 0
         """The newest seq that was seen, wanted or not; 0 for none."""
         self.newest = 0
@@ -90,7 +90,9 @@ class Window:
             with self._lock:
                 self._unsettled.append(seq)
                 self.read_to = max(self.read_to, seq)
-                if entry is not None and seq > self.position:
+                if entry is not None and seq <= self.position:
+                    self.said = max(self.said, seq)
+                elif entry is not None:
                     self.newest = max(self.newest, seq)
                     self._entries.append(entry)
                     self._bytes += len(entry.json)
@@ -145,16 +147,25 @@ class Window:
         self._acknowledged = nobody
 
     def acknowledge(self, seq: int) -> None:
-        """Counts all up to a seq as delivered, also what was not given yet. Never moves back."""
+        """Counts all up to the seq of a record as delivered, also what was not given yet. Never moves back."""
         self.said = max(self.said, seq)
         self.pass_over(seq)
 
+    def acknowledge_held(self, seq: int) -> None:
+        """Counts what is held here, up to a seq, as delivered."""
+        with self._lock:
+            held = [entry.seq for entry in self._entries if entry.seq <= seq]
+        if held:
+            self.acknowledge(held[-1])
+
     def pass_over(self, seq: int) -> None:
-        """The same, of what the client does not know."""
+        """Counts all up to a seq as delivered, of which the client may know nothing."""
         with self._lock:
             self.position = max(self.position, seq)
             while self._entries and self._entries[0].seq <= self.position:
-                self._bytes -= len(self._entries.popleft().json)
+                entry = self._entries.popleft()
+                self._bytes -= len(entry.json)
+                self.said = max(self.said, entry.seq)
         self._moved.set()
 
     def take(self, after: int, types: Collection[str] | None, limit: int, most_bytes: int = MOST_BYTES) -> Portion:

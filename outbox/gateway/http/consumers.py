@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -14,9 +15,9 @@ from outbox.gateway.answers import Json
 from outbox.gateway.delivery.components import Component, Components
 from outbox.gateway.delivery.feeds import RegisteredFeed
 from outbox.gateway.delivery.running import Running
-from outbox.gateway.delivery.window import MOST_RECORDS, Portion
+from outbox.gateway.delivery.window import MOST_RECORDS, Portion, Window
 from outbox.gateway.http.event_stream import EventStream
-from outbox.gateway.scope import Caller
+from outbox.gateway.scope import Caller, Scope
 from outbox.outbox import Outbox
 
 MOST_WAIT = 30.0
@@ -117,22 +118,36 @@ class ConsumerCalls:
         asked.only(body, "seq")
         seq = asked.seq(body.get("seq"), "seq")
         if (running := self.components.running(component)) is not None:
-            await self.acknowledge_up_to(running, seq, hides=component.caller.scope.hides)
+            await self.acknowledge_up_to(running, seq, component.caller.scope)
         else:
             async with self.components.connected(component) as running:
-                await self.acknowledge_up_to(running, seq, hides=component.caller.scope.hides)
+                await self.acknowledge_up_to(running, seq, component.caller.scope)
         return Response(status_code=204)
 
-    async def acknowledge_up_to(self, running: Running, seq: int, *, hides: bool) -> None:
+    async def acknowledge_up_to(self, running: Running, seq: int, scope: Scope) -> None:
         """Counts all up to a seq as delivered. Raises Refusal for one that the log has not yet."""
         window = running.window
-        if seq > max(window.read_to, window.position):
-            head = await self.components.call(self._orders.log.head)
-            if seq > head and not hides:
-                raise asked.bad(f"seq {seq} was never given: it is beyond the newest record")
-            seq = min(seq, head)  # of who is not to learn where that is
-        window.acknowledge(seq)
+        if scope.hides:
+            await self._acknowledge_seen(window, seq, scope)
+        else:
+            if seq > max(window.read_to, window.position):
+                head = await self.components.call(self._orders.log.head)
+                if seq > head:
+                    raise asked.bad(f"seq {seq} was never given: it is beyond the newest record")
+            window.acknowledge(seq)
         running.wake()
+
+    async def _acknowledge_seen(self, window: Window, seq: int, scope: Scope) -> None:
+        """Does it for who does not see every record, and may learn nothing of the others from what is done.
+
+        A seq that is no record of the scope was never given. It may be hidden, or beyond the log's end: which of them
+        is not to be told apart, so what the client is about to get up to there counts, and nothing else.
+        """
+        record = await self.components.call(partial(self._orders.log.record_at, seq))
+        if record is not None and scope.sees(record):
+            window.acknowledge(seq)
+        else:
+            window.acknowledge_held(seq)
 
     async def stream(self, request: Request) -> Response:
         """Gives records as Server-Sent Events; Last-Event-ID acknowledges."""
@@ -142,7 +157,7 @@ class ConsumerCalls:
         async with AsyncExitStack() as things:
             running = await things.enter_async_context(self.components.connected(component))
             if after is not None:
-                await self.acknowledge_up_to(running, after, hides=component.caller.scope.hides)
+                await self.acknowledge_up_to(running, after, component.caller.scope)
             return EventStream(RegisteredFeed(running, component.caller.scope), things.pop_all(), request)
 
     async def records(self, request: Request) -> Response:
@@ -150,11 +165,11 @@ class ConsumerCalls:
         component, poll = self.component(request), Poll.of(request)
         async with self.components.connected(component) as running:
             if poll.after is not None:
-                await self.acknowledge_up_to(running, poll.after, hides=component.caller.scope.hides)
+                await self.acknowledge_up_to(running, poll.after, component.caller.scope)
             head, oldest = await self.components.call(self._ends)
             portion = await asked.while_there(request.receive, _portion(running, poll, head, self.components))
             head = max(head, running.window.read_to, running.window.position)
-            return _answer(portion, poll, running, head, oldest, hides=component.caller.scope.hides)
+            return _answer(portion, running, head, oldest, hides=component.caller.scope.hides)
 
     def _ends(self) -> tuple[int, int]:
         return self._orders.log.head(), self._orders.log.oldest()
@@ -177,10 +192,10 @@ async def _portion(running: Running, poll: Poll, head: int, components: Componen
         await running.changed(due if is_there else caught_up)
 
 
-def _answer(portion: Portion, poll: Poll, running: Running, head: int, oldest: int, *, hides: bool) -> Response:
+def _answer(portion: Portion, running: Running, head: int, oldest: int, *, hides: bool) -> Response:
     next_, ends = portion.next, b'"head":%d,"oldest":%d' % (head, oldest)
     if hides:  # what lies between two records of the scope, and behind the last, is not to be counted
-        next_ = portion.entries[-1].seq if portion.entries else max(poll.after or 0, running.window.said)
+        next_ = portion.entries[-1].seq if portion.entries else running.window.said
         ends = b'"head":%d,"oldest":null' % max(next_, running.window.newest)
     records = b",".join(entry.json for entry in portion.entries)
     return Json(b'{"records":[%b],"next":%d,%b}' % (records, next_, ends), headers={"Cache-Control": "no-store"})

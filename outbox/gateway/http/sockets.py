@@ -40,7 +40,12 @@ class SocketCalls:
         return [
             WebSocketRoute("/v1/live/ws", self.live),
             WebSocketRoute("/v1/consumers/{consumer}/ws", self.registered),
+            WebSocketRoute("/{path:path}", self.none),
         ]
+
+    async def none(self, socket: WebSocket) -> None:
+        """Refuses what is none: Starlette would say 403, and nothing else."""
+        await _deny(socket, Refusal(404, "no_such_call", "there is no WebSocket of the gateway here"))
 
     async def registered(self, socket: WebSocket) -> None:
         """Gives a registered consumer its records."""
@@ -55,7 +60,7 @@ class SocketCalls:
             feed = RegisteredFeed(running, component.caller.scope)
 
             async def acknowledge(seq: int) -> None:
-                await self._consumers.acknowledge_up_to(running, seq, hides=component.caller.scope.hides)
+                await self._consumers.acknowledge_up_to(running, seq, component.caller.scope)
 
             await _Socket(socket, feed, self._most_bytes, acknowledge).serve()
 

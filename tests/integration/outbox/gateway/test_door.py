@@ -10,6 +10,8 @@ from outbox import Outbox
 from outbox.gateway import serving
 from outbox.gateway.limits import Limits
 from tests.actors.gateway import Served, gateway
+from tests.actors.order_service import placed
+from tests.waiting import wait_until
 
 
 def test_a_body_that_says_that_it_is_too_large_is_not_read(served: Served) -> None:
@@ -68,3 +70,17 @@ def test_a_client_that_is_slow_with_the_head_of_its_request_loses_its_place(
     with socket.create_connection((address.host, address.port or 0), 10) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
         assert client.recv(4096) == b""
+
+
+def test_a_client_that_takes_nothing_is_left_and_that_is_no_fault_of_the_gateway(
+    orders: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with gateway(orders, limits=Limits(send_seconds=1)) as small, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((small.client.base_url.host, small.client.base_url.port or 0))
+        client.sendall(b"GET /v1/live/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: small.gateway.connections == 1)
+        orders.put([placed(1, note="x" * 500_000) for _ in range(20)], standalone=True)
+        wait_until(lambda: small.gateway.connections == 0, 30, "it to be left")
+
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []

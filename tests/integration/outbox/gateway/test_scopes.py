@@ -113,12 +113,37 @@ def test_a_scope_cannot_be_asked_where_the_log_ends(secured: Secured, name: str)
             secured.call("cancelled", "PUT", f"/v1/consumers/{name}x", json={"start": last}),
         ]
         assert [each.status_code for each in answers] == [200, 204, 200, 400]
-        assert answers[0].json()["next"] == last
+        assert (answers[0].json()["next"], answers[0].json()["head"]) == (0, 0)
         assert str(secured.served.orders.log.head()) not in answers[3].json()["detail"]
     served, orders = secured.served, secured.served.orders
     orders.put(OrderCancelled(order_id="1"), standalone=True)
     served.numbered()
     wait_until(lambda: secured.poll("cancelled", name)["records"])
+
+
+@pytest.mark.parametrize("beyond", [0, 10**6])
+def test_acknowledging_what_it_cannot_see_tells_a_scope_nothing(secured: Secured, name: str, beyond: int) -> None:
+    secured.register("cancelled", name)
+    seen, last = hidden_and_seen(secured)
+    wait_until(lambda: secured.poll("cancelled", name)["records"])
+    path = f"/v1/consumers/{name}"
+    answers = [
+        secured.call("cancelled", "GET", f"{path}/records?after={last + beyond}").json(),
+        secured.call("cancelled", "GET", f"{path}/records?after={seen}").json(),
+    ]
+
+    assert {(each["next"], each["head"]) for each in answers} == {(seen, seen)}
+    assert secured.call("cancelled", "GET", path).json()["position"] == seen
+
+
+def test_what_a_scope_has_acknowledged_elsewhere_is_its_place(secured: Secured, name: str) -> None:
+    secured.register("cancelled", name)
+    seen, _ = hidden_and_seen(secured)
+    wait_until(lambda: secured.poll("cancelled", name)["records"])
+    secured.call("cancelled", "POST", f"/v1/consumers/{name}/ack", json={"seq": seen})
+    wait_until(lambda: secured.served.gateway.components.running_ids == frozenset())
+
+    assert secured.call("cancelled", "GET", f"/v1/consumers/{name}/records?after={seen}").json()["next"] == seen
 
 
 def test_what_a_scope_hides_does_not_hold_the_log(secured: Secured, name: str) -> None:
@@ -184,7 +209,7 @@ def test_a_removed_token_counts_no_more_without_a_restart_and_its_stream_ends(se
     secured.tokens.put(token)
     wait_until(lambda: secured.call(name, "GET", "/v1/live/records").status_code == 200)
     headers = {"Authorization": f"Bearer {secured.texts[name]}"}
-    with secured.served.client.stream("GET", "/v1/live/stream", headers=headers) as answer:
+    with secured.served.client.stream("GET", "/v1/live/stream", headers=headers, timeout=5) as answer:
         lines = answer.iter_lines()
         next(lines)
         secured.tokens.remove(name)

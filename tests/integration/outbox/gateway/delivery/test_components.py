@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,13 @@ def test_no_more_consumers_than_the_limit_run_at_a_time(orders: Outbox, name: st
 
             assert (answer.status_code, answer.json()["error"]) == (429, "too_many")
             small.put(1)
+
+
+def test_of_several_that_register_it_at_once_one_is_the_first(served: Served, name: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: served.client.put(f"/v1/consumers/{name}").status_code, range(8)))
+
+    assert sorted(answers) == [200] * 7 + [201]
 
 
 def test_a_consumer_of_several_shares_is_refused(served: Served, name: str) -> None:

@@ -162,3 +162,11 @@ def test_a_live_one_gives_what_comes(served: Served) -> None:
         assert client.hears_nothing()
         client.say(ack=last - 1)
         assert client.records(1) == [last]
+
+
+def test_where_there_is_none_that_is_said_as_for_any_call(served: Served) -> None:
+    with pytest.raises(InvalidStatus) as refused, socket(served, "/v1/no/such"):
+        pass
+
+    assert refused.value.response.status_code == 404
+    assert json.loads(refused.value.response.body or b"")["error"] == "no_such_call"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from outbox.cli.gateway.tokens import token
+from outbox.gateway.tokens.file_tokens import FileTokens
 
 
 @pytest.fixture
@@ -65,3 +67,23 @@ def test_a_folder_that_is_missing_is_named(file: str) -> None:
 
     assert refused.exit_code == 2
     assert f"{file}/x" in refused.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("closed", [False, True], ids=["full", "closed"])
+def test_a_token_that_cannot_be_printed_is_none(
+    file: str, closed: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("add", "old", "--tokens", file)
+    before = FileTokens(file).load()
+    for command in (["add", "web"], ["rotate", "old"]):
+        with Path("/dev/full").open("w") as full:
+            monkeypatch.setattr(sys, "stdout", None if closed else full)
+            with pytest.raises(SystemExit) as ended:
+                token([*command, "--tokens", file])
+            monkeypatch.undo()
+            assert ended.value.code == 2
+            assert "nothing is changed" in capsys.readouterr().err
+            full.flush()  # nothing is left for Python to complain of at its end
+
+    assert FileTokens(file).load() == before

@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from bson import Timestamp
@@ -94,14 +95,14 @@ class ChangeStreamListener:
             self._shown = len(self._pending)
             self._changed.notify_all()
 
-    def next_changes(self, seconds: float, stop: threading.Event) -> Changes | None:
-        """Waits for changes and takes them; takes none when `stop` is set and it is woken, or `seconds` have passed.
+    def next_changes(self, seconds: float, ends: Callable[[], bool]) -> Changes | None:
+        """Waits for changes and takes them; takes none when `ends()` is true and it is woken, or `seconds` have passed.
 
         None: something was committed that only a sweep can find.
         """
         until = time.monotonic() + seconds
         with self._changed:
-            while not (self._pending or self._missed or stop.is_set()) and (left := until - time.monotonic()) > 0:
+            while not (self._pending or self._missed or ends()) and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
             if self._missed:
                 return None
@@ -112,7 +113,7 @@ class ChangeStreamListener:
             return changes
 
     def wake(self) -> None:
-        """Makes `next_changes` look at its stop."""
+        """Makes `next_changes` look whether it is to end."""
         with self._changed:
             self._changed.notify_all()
 

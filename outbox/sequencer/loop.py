@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -28,6 +29,7 @@ logger = logging.getLogger("outbox")
 CLOCK = SystemClock()
 IDLE_SECONDS = 1.0  # between two sweeps while nothing comes and the change stream does not answer
 _CALM_SECONDS = 10.0  # the same while it answers
+_REST_SECONDS = 5.0  # between two looks at the log's validator meanwhile
 UNAUTHORIZED_SECONDS = 30.0
 _STANDBY_SECONDS = 0.5
 STILL_SECONDS = 0.05  # between two looks at what does not move: a reader that holds, a snapshot that is too old
@@ -47,7 +49,8 @@ def run_sequencer(
     it, see ChangeStreamListener. pause: see there.
     """
     listener = ChangeStreamListener(collections.staging, await_seconds, pause)
-    with told_at_the_end(stop.set), watching(stop.is_set, listener.wake):
+    rests = functools.partial(_may_rest, sequencer, listener, stop)
+    with told_at_the_end(stop.set), watching(lambda: not rests(), listener.wake):
         _sequence(collections, sequencer, listener, stop, await_seconds)
 
 
@@ -132,7 +135,7 @@ def _work(
         changes, expecting = None, True
         if swept.is_last and time.monotonic() - swept_at < IDLE_SECONDS:
             if swept.messages:
-                changes = listener.next_changes(_QUIET_SECONDS, stop)
+                changes = listener.next_changes(_QUIET_SECONDS, stop.is_set)
             else:
                 changes = _changes_at_rest(sequencer, listener, stop)
             expecting = changes is None
@@ -142,14 +145,24 @@ def _work(
 
 def _changes_at_rest(sequencer: Sequencer, listener: ChangeStreamListener, stop: threading.Event) -> Changes | None:
     """Waits for changes as `next_changes`: as long as is left to a sweep while the stream answers, else shorter."""
-    began = CLOCK.monotonic()
+    if not _may_rest(sequencer, listener, stop):
+        return listener.next_changes(seconds_in_step(CLOCK, IDLE_SECONDS), stop.is_set)
+    sweep_at = CLOCK.monotonic() + _CALM_SECONDS - IDLE_SECONDS
     while True:
-        changes = listener.next_changes(seconds_in_step(CLOCK, IDLE_SECONDS), stop)
-        if changes is None or changes.documents or stop.is_set():
+        seconds = min(_REST_SECONDS, max(IDLE_SECONDS, sweep_at - CLOCK.monotonic()))
+        changes = listener.next_changes(
+            seconds_in_step(CLOCK, seconds), lambda: not _may_rest(sequencer, listener, stop)
+        )
+        if changes is None or changes.documents or not _may_rest(sequencer, listener, stop):
             return changes
-        if not listener.is_answering or CLOCK.monotonic() - began >= _CALM_SECONDS - IDLE_SECONDS:
+        if CLOCK.monotonic() >= sweep_at:
             return changes
         sequencer.keep()
+
+
+def _may_rest(sequencer: Sequencer, listener: ChangeStreamListener, stop: threading.Event) -> bool:
+    """Tells whether all that is to come will be brought. Asked five times a second, by the stop watch: no I/O."""
+    return not stop.is_set() and sequencer.is_held and listener.is_answering
 
 
 def _advised(error: Exception) -> str:

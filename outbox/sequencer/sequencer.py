@@ -11,6 +11,7 @@ import pymongo.errors
 from bson import Timestamp
 
 from outbox.dead_letters.refused import dead_letter
+from outbox.errors import LeaseLost
 from outbox.log.log import Log
 from outbox.log.retention import Hold, Retention
 from outbox.mongo.calls import outside_bound_session
@@ -76,6 +77,15 @@ class Sequencer:
     @property
     def fence(self) -> int:
         return self._lease.fence
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it surely has the lease. No I/O. Thread-safe."""
+        try:
+            self._lease.check()
+        except LeaseLost:
+            return False
+        return True
 
     @property
     def next(self) -> int:

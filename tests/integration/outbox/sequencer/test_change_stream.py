@@ -48,7 +48,7 @@ class Listening:
         """The totals of the next messages, at least so many; none instead if a sweep must find them."""
         brought: list[int] = []
         while len(brought) < count:
-            changes = self.listener.next_changes(30, self.stop)
+            changes = self.listener.next_changes(30, self.stop.is_set)
             if changes is None:
                 return []
             assert changes.documents, "it was silent for 30 s"
@@ -56,7 +56,7 @@ class Listening:
         return brought
 
     def is_silent(self) -> bool:
-        changes = self.listener.next_changes(0.5, self.stop)
+        changes = self.listener.next_changes(0.5, self.stop.is_set)
         return changes is not None and not changes.documents
 
     def end(self) -> None:
@@ -200,7 +200,7 @@ def test_too_many_messages_are_left_to_a_sweep_and_the_stream_alone(
     orders.put(placed(0), standalone=True)
     assert listening.brings(1) == [0]
     orders.put([placed(n) for n in range(100)], standalone=True)
-    wait_until(lambda: listening.listener.next_changes(0, listening.stop) is None, 30, "it to give up")
+    wait_until(lambda: listening.listener.next_changes(0, listening.stop.is_set) is None, 30, "it to give up")
     commands.clear()
     orders.put([placed(n) for n in range(100)], standalone=True)
     listening.stop.wait(0.5)
@@ -230,7 +230,7 @@ def test_a_stop_ends_a_wait_at_once(listening: Listening) -> None:
     listening.sweep()
     threading.Timer(0.1, listening.stop.set).start()
     with watching(listening.stop.is_set, listening.listener.wake):
-        changes = listening.listener.next_changes(600, listening.stop)
+        changes = listening.listener.next_changes(600, listening.stop.is_set)
 
     assert changes is not None
     assert changes.documents == []

@@ -121,7 +121,7 @@ class Putting(RuleBasedStateMachine):
     @precondition(lambda self: self._caught_up)
     @rule(seconds=st.sampled_from([0.0, 0.05, 0.2]))
     def take(self, seconds: float) -> None:
-        changes = self._listener.next_changes(seconds, self._stop)
+        changes = self._listener.next_changes(seconds, self._stop.is_set)
         if changes is None:
             self._caught_up = False
         elif changes.documents:

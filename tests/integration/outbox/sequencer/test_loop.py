@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -13,7 +13,6 @@ from pymongo.errors import AutoReconnect, BulkWriteError
 
 from outbox import Outbox, Record
 from outbox.counting import repeats
-from outbox.errors import LeaseLost
 from outbox.readers.tail import Tail
 from outbox.sequencer import loop
 from outbox.sequencer.change_stream import Changes, ChangeStreamListener
@@ -204,8 +203,10 @@ class Silence:
         self.clock = FakeClock(100.0)
         self._until = 100.0 + seconds
 
-    def next_changes(self, seconds: float, stop: threading.Event) -> Changes:
-        self.clock.advance(seconds)
+    def next_changes(self, seconds: float, ends: Callable[[], bool]) -> Changes:
+        until = self.clock.monotonic() + seconds
+        while not ends() and self.clock.monotonic() < until:
+            self.clock.advance(0.25)
         return Changes([], Timestamp(0, 0))
 
     @property
@@ -214,32 +215,62 @@ class Silence:
 
 
 class Kept:
-    """A sequencer of which is only asked whether it is still the one."""
+    """A sequencer that has its lease, and counts the looks at its log."""
 
-    def keep(self) -> None: ...
+    is_held = True
+    looks = 0
+
+    def keep(self) -> None:
+        self.looks += 1
 
 
-@pytest.mark.parametrize(("answers", "waited"), [(0.0, 1.0), (2.5, 3.0), (60.0, 9.0)])
+def rest(monkeypatch: pytest.MonkeyPatch, sequencer: Kept, silence: Silence) -> float:
+    """How long it waits for the next sweep."""
+    monkeypatch.setattr(loop, "CLOCK", silence.clock)
+    loop._changes_at_rest(cast(Sequencer, sequencer), cast(ChangeStreamListener, silence), threading.Event())
+    return silence.clock.monotonic() - 100.0
+
+
+@pytest.mark.parametrize(("answers", "waited"), [(0.0, 1.0), (2.5, 2.5), (60.0, 9.0)])
 def test_at_rest_the_next_sweep_waits_longer_while_the_stream_answers(
     monkeypatch: pytest.MonkeyPatch, answers: float, waited: float
 ) -> None:
-    silence = Silence(answers)
-    monkeypatch.setattr(loop, "CLOCK", silence.clock)
-
-    loop._changes_at_rest(cast(Sequencer, Kept()), cast(ChangeStreamListener, silence), threading.Event())
-
-    assert silence.clock.monotonic() == 100.0 + waited
+    assert rest(monkeypatch, Kept(), Silence(answers)) == waited
 
 
-def test_a_sequencer_at_rest_still_looks_whether_it_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Goes red when the wait between two sweeps is one: a lease that was lost, or a log made anew, was seen late."""
+def test_a_sequencer_at_rest_looks_at_its_log_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goes red when the wait between two sweeps is one: a log that was made anew was seen late."""
+    sequencer = Kept()
+    rest(monkeypatch, sequencer, Silence(60.0))
+
+    assert sequencer.looks == 1
+
+
+def test_a_sequencer_at_rest_whose_lease_is_lost_rests_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     silence = Silence(60.0)
-    monkeypatch.setattr(loop, "CLOCK", silence.clock)
 
-    class Lost(Kept):
-        def keep(self) -> None:
-            raise LeaseLost("lost")
+    class Losing(Kept):
+        @property
+        def is_held(self) -> bool:  # type: ignore[override]  # it changes with the time
+            return silence.clock.monotonic() < 100.5
 
-    with pytest.raises(LeaseLost):
-        loop._changes_at_rest(cast(Sequencer, Lost()), cast(ChangeStreamListener, silence), threading.Event())
-    assert silence.clock.monotonic() == 101.0
+    assert rest(monkeypatch, Losing(), silence) == 0.5
+
+
+def test_who_rests_hears_that_its_lease_is_another_s(
+    orders: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(loop, "_REST_SECONDS", 600.0)
+    monkeypatch.setattr(loop, "_CALM_SECONDS", 600.0)
+    rested, rest = threading.Event(), loop._changes_at_rest
+
+    def resting(sequencer: Sequencer, listener: ChangeStreamListener, stop: threading.Event) -> Changes | None:
+        if listener.is_answering:
+            rested.set()
+        return rest(sequencer, listener, stop)
+
+    monkeypatch.setattr(loop, "_changes_at_rest", resting)
+    with sequencing(orders):
+        assert rested.wait(30)
+        orders.collections.leases.update_one({"_id": "sequencer"}, {"$set": {"owner": "another"}, "$inc": {"fence": 1}})
+        wait_until(lambda: "starts over" in " ".join(warnings_of(caplog)), 30, "it to hear")

@@ -114,6 +114,7 @@ def drop(collections: Collections) -> None:
             collections.states,
             collections.imported,
             collections.mirrors,
+            collections.acts,
             collections.schemas,
         ):
             with time_limit(30):

@@ -32,7 +32,7 @@ class RecoveryHints:
         if self._shares() > 1:  # for the others may be elsewhere
             return (
                 f"Remove the cause and start the relay again; or {aside}. For good, with dead-letter, and then: "
-                f"{shlex.join(['relay', 'dead', 'discard', error.id, *self._where, '--name', self._name])}"
+                f"{shlex.join(['relay', 'dead', 'discard', error.id, *self._where, '--name', self._name])} --reason …"
             )
         if error.code == "unencodable":  # what is in the log stays as it is
             return f"Start the relay again as it is, and it stops here again. Either {aside}; or {skip}"

@@ -17,6 +17,7 @@ try:
     from bson import ObjectId
 
     from outbox import errors
+    from outbox.cli.acts import acts
     from outbox.cli.application import (
         App,
         archive_at,
@@ -78,6 +79,7 @@ app.add_typer(token, name="token")
 app.command()(serve)
 app.add_typer(transfer)
 app.add_typer(discard)
+app.add_typer(acts)
 app.add_typer(schema, name="schema")
 
 

@@ -12,6 +12,8 @@ from bson import ObjectId
 from rich.console import Console
 from rich.table import Table
 
+from outbox.acts.operator import Operator
+from outbox.cli.acts import NeededReason, Reason, this_person
 from outbox.cli.application import App, full_name, opened
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
@@ -96,10 +98,11 @@ def requeue(
     key: Key = None,
     type: Type = None,
     all: All = False,
+    reason: Reason = None,
 ) -> None:
     """Have letters handled again by their reader; a parked key as a whole, in its order. Exit 1 if one cannot be."""
     with opened(context.obj) as outbox:
-        requeued = _admin(outbox, reader).requeue(selection(id, key, type, all))
+        requeued = _operator(outbox, reader).requeue(selection(id, key, type, all), reason)
         print(f"{full_name(outbox)}, {described(reader)}: {requeued.letters} message(s) will be handled again")
         for refused, reason in requeued.refused:
             print(f"{refused}: {reason}", file=sys.stderr)
@@ -111,6 +114,7 @@ def requeue(
 def discard(
     context: typer.Context,
     reader: Reader,
+    reason: NeededReason,
     id: OptionalId = None,
     key: Key = None,
     type: Type = None,
@@ -123,12 +127,17 @@ def discard(
         if not yes:
             count = sum(1 for _ in admin.letters(wanted))
             typer.confirm(f"{full_name(outbox)}: delete {count} message(s) for good?", abort=True)
-        print(f"{full_name(outbox)}, {described(reader)}: {admin.discard(wanted)} message(s) discarded")
+        discarded = _operator(outbox, reader).discard(wanted, reason)
+        print(f"{full_name(outbox)}, {described(reader)}: {discarded} message(s) discarded")
 
 
 def _admin(outbox: Outbox, reader: str) -> DeadLetterAdmin:
     check_id(reader)
     return DeadLetterAdmin(outbox.collections, reader)
+
+
+def _operator(outbox: Outbox, reader: str) -> Operator:
+    return Operator(outbox.collections, reader, this_person())
 
 
 def selection(id: str | None, key: str | None, type: str | None, all: bool) -> Selection:

@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from outbox import errors, reader_status
+from outbox.acts.operator import Operator
+from outbox.cli.acts import Reason, this_person
 from outbox.cli.application import App, full_name, opened
 from outbox.clock import SystemClock
 from outbox.log.cursor_document import MOST_SHARES
@@ -25,7 +27,6 @@ from outbox.readers.start import WORDS
 from outbox.readers.start import read as read_start
 from outbox.shares import cursor_admin
 from outbox.shares.layout import load, set_shares
-from outbox.shares.paused import set_paused
 
 readers = typer.Typer(no_args_is_help=True)
 
@@ -101,19 +102,19 @@ def forget(context: typer.Context, name: Name) -> None:
 
 
 @readers.command()
-def pause(context: typer.Context, name: Name) -> None:
+def pause(context: typer.Context, name: Name, reason: Reason = None) -> None:
     """Stop what a reader does, until it is resumed. Who works for it keeps its lease, and the log is held all the
     same."""
     with opened(context.obj) as outbox:
-        _set_paused(outbox, name, paused=True)
+        Operator(outbox.collections, name, this_person()).pause(reason)
         print(f"{full_name(outbox)}, {described(name)}: paused; it holds the log all the same, until it is resumed")
 
 
 @readers.command()
-def resume(context: typer.Context, name: Name) -> None:
+def resume(context: typer.Context, name: Name, reason: Reason = None) -> None:
     """Let a reader go on that is paused."""
     with opened(context.obj) as outbox:
-        _set_paused(outbox, name, paused=False)
+        Operator(outbox.collections, name, this_person()).resume(reason)
         print(f"{full_name(outbox)}, {described(name)}: not paused")
 
 
@@ -139,11 +140,6 @@ def shares(
             raise patiently(lambda: reader_status.unknown(outbox.collections, name))
         to_be = "" if wanted is None else f", to be {wanted}"
         print(f"{full_name(outbox)}, {described(name)}: {there_are} share(s){to_be}")
-
-
-def _set_paused(outbox: Outbox, name: str, *, paused: bool) -> None:
-    if not set_paused(outbox.collections, name, paused):
-        raise patiently(lambda: reader_status.unknown(outbox.collections, name))
 
 
 def _reader(outbox: Outbox, name: str) -> ReaderStatus:

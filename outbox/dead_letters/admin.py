@@ -34,6 +34,11 @@ class Selection:
     key: str | None = None
     type: str | None = None
 
+    def asked(self) -> Document:
+        """Returns what was asked for, for people; empty when it is every letter."""
+        asked = {"id": self.id, "key": self.key, "type": self.type}
+        return {name: str(value) for name, value in asked.items() if value is not None}
+
     def query(self, reader: str) -> Document:
         wanted: Document = {"key": self.key, "type": self.type}
         if self.id is not None:

@@ -63,6 +63,7 @@ class Discard:
             self._documents("inbox entries", self._inbox, self._of_the_inbox),
             self._documents("imported messages", self._collections.imported, lambda: _older("at", self._age)),
             Kind("dead letters", lambda: len(self._letters()), self._remove_letters),
+            self._documents("acts", self._collections.acts, lambda: _older("when", self._age)),
             Kind("idle leases", lambda: len(self._leases()), self._remove_leases),
         ]
         archive = self._archive

@@ -78,9 +78,10 @@ def shares_command(reader: str, number: object) -> str:
 def letters_command(reader: str, act: str, id: object) -> str:
     """Returns the command that does something (`requeue`, `discard`) with a letter of the reader."""
     kind, _, name = reader.partition(":")
-    return (
+    command = (
         f"relay dead {act} {id} --name {name}" if kind == "relay" else f"outbox dead APP {act} {id} --reader {reader}"
     )
+    return f"{command} --reason …" if act == "discard" else command
 
 
 def paused_readers(cursors: Collection[Document]) -> frozenset[str]:

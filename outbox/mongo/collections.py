@@ -87,6 +87,7 @@ class Collections:
         self.mirrors: Collection[Document] = self.database[f"{name}.mirrors"]
         self.schemas: Collection[Document] = self.database[f"{name}.schemas"]
         self.imported: Collection[Document] = self.database[f"{name}.imported"]
+        self.acts: Collection[Document] = self.database[f"{name}.acts"]
         self.tally = Tally()
         """What this process has counted for the outbox."""
         self._heartbeat = Heartbeat(self.leases)

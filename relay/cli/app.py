@@ -10,6 +10,7 @@ try:
 
     from outbox.cli.terminal import escape_the_unprintable
     from outbox.cli.version import version_option
+    from relay.cli.checking.acts import acts
     from relay.cli.checking.config import config
     from relay.cli.checking.doctor import doctor
     from relay.cli.cursor import cursor, pause, resume
@@ -33,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,  # as markup, the `[kafka]` of a help text would vanish
 )
-for command in (demo, run, replay, status, health, doctor, pause, resume):
+for command in (demo, run, replay, status, health, doctor, pause, resume, acts):
     app.command(cls=Command)(command)
 app.add_typer(config, name="config")
 app.add_typer(cursor, name="cursor")

@@ -10,14 +10,15 @@ from typing import Annotated
 
 import typer
 
-from outbox import Outbox, reader_status
+from outbox import Outbox
+from outbox.acts.operator import Operator
+from outbox.cli.acts import Reason, this_person
 from outbox.clock import SystemClock
 from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently
 from outbox.readers.start import read as read_start
 from outbox.shares import cursor_admin as cursors
 from outbox.shares import layout
-from outbox.shares.paused import set_paused
 from outbox.shares.share import shares
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import AsJson, Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
@@ -98,11 +99,12 @@ def pause(
     database: Database = None,
     outbox_name: OutboxName = None,
     name: Name = None,
+    reason: Reason = None,
 ) -> None:
     """Stop relaying until it is resumed. Relays at work stop within some seconds; the log is held all the same."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
-        _set_paused(outbox, settings.name, paused=True)
+        _operator(outbox, settings.name).pause(reason)
         said = "paused; it holds the log all the same, until `relay resume`"
         print(f"{settings.full_name}, relay {settings.name!r}: {said}")
 
@@ -113,14 +115,14 @@ def resume(
     database: Database = None,
     outbox_name: OutboxName = None,
     name: Name = None,
+    reason: Reason = None,
 ) -> None:
     """Go on relaying after a pause."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
-        _set_paused(outbox, settings.name, paused=False)
+        _operator(outbox, settings.name).resume(reason)
         print(f"{settings.full_name}, relay {settings.name!r}: not paused")
 
 
-def _set_paused(outbox: Outbox, name: str, *, paused: bool) -> None:
-    if not set_paused(outbox.collections, relay_id(name), paused):
-        raise patiently(lambda: reader_status.unknown(outbox.collections, relay_id(name)))
+def _operator(outbox: Outbox, name: str) -> Operator:
+    return Operator(outbox.collections, relay_id(name), this_person())

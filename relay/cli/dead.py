@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from outbox.acts.operator import Operator
+from outbox.cli.acts import NeededReason, Reason, this_person
 from outbox.cli.dead import All, Id, Key, OptionalId, Type, print_letter, print_letters, selection
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
@@ -74,12 +76,13 @@ def requeue(
     key: Key = None,
     type: Type = None,
     all: All = False,
+    reason: Reason = None,
 ) -> None:
     """Have letters sent again by the relay; a parked key as a whole, in its order. Exit 1 if one cannot be."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         wanted = selection(id, key, type, all)
         settings, outbox = only(opened)
-        requeued = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).requeue(wanted)
+        requeued = Operator(outbox.collections, relay_id(settings.name), this_person()).requeue(wanted, reason)
         print(f"{settings.full_name}, relay {settings.name!r}: {requeued.letters} message(s) will be sent again")
         for refused, reason in requeued.refused:
             print(f"{refused}: {reason}", file=sys.stderr)
@@ -89,6 +92,7 @@ def requeue(
 
 @dead.command(cls=Command)
 def discard(
+    reason: NeededReason,
     id: OptionalId = None,
     config: Config = None,
     mongo: Mongo = None,
@@ -108,4 +112,5 @@ def discard(
         if not yes:
             count = sum(1 for _ in admin.letters(wanted))
             typer.confirm(f"{settings.full_name}: delete {count} message(s) for good?", abort=True)
-        print(f"{settings.full_name}, relay {settings.name!r}: {admin.discard(wanted)} message(s) discarded")
+        discarded = Operator(outbox.collections, relay_id(settings.name), this_person()).discard(wanted, reason)
+        print(f"{settings.full_name}, relay {settings.name!r}: {discarded} message(s) discarded")

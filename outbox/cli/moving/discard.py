@@ -27,8 +27,9 @@ def discard_(
 ) -> None:
     """Remove what has its time behind it, or say what would be removed.
 
-    Entries of the inbox; which messages were imported; dead letters that were not requeued and that no other waits
-    behind; leases that nobody holds, of readers without a cursor; chunks of an archive. What is needed stays.
+    Entries of the inbox; which messages were imported; what was done by hand; dead letters that were not requeued and
+    that no other waits behind; leases that nobody holds, of readers without a cursor; chunks of an archive. What is
+    needed stays.
     """
     with opened(app) as outbox, archive_errors():
         from outbox.discarding.discard import Discard

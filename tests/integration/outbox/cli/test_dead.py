@@ -59,7 +59,11 @@ def test_requeued_letters_are_handled_again(shell: Shell, orders_with_letters: O
 
 
 def test_discarded_letters_are_gone(shell: Shell, orders_with_letters: Outbox) -> None:
-    assert "2 message(s) discarded" in shell.run("dead", "shop:orders", "discard", "--all", "--yes", *READER).stdout
+    why = ("--reason", "a test's")
+
+    discarded = shell.run("dead", "shop:orders", "discard", "--all", "--yes", *READER, *why)
+
+    assert "2 message(s) discarded" in discarded.stdout
 
     assert "no dead letters" in shell.run("dead", "shop:orders", "list", *READER).stdout
 
@@ -68,7 +72,7 @@ def test_discarded_letters_are_gone(shell: Shell, orders_with_letters: Outbox) -
     ("arguments", "says"),
     [
         (("requeue", *READER), "say which letters: an ID, --key, --type, or --all"),
-        (("discard", "--all", "--key", "42", *READER), "say which letters"),
+        (("discard", "--all", "--key", "42", "--reason", "a test's", *READER), "say which letters"),
         (("show", "42", *READER), "'42' is no message id"),
         (("list", "--reader", "billing"), "'billing' is no durable reader's id"),
     ],

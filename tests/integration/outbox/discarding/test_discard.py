@@ -70,6 +70,14 @@ def test_what_was_imported_long_ago_is_forgotten(orders: Outbox) -> None:
     assert imported.count_documents({}) == 1
 
 
+def test_what_was_done_by_hand_long_ago_is_forgotten(orders: Outbox) -> None:
+    acts = orders.collections.acts
+    acts.insert_many([{"when": OLD}, {"when": datetime.now(UTC)}])
+
+    assert counted(orders.collections) == removed(orders.collections) == {"acts": 1}
+    assert acts.count_documents({}) == 1
+
+
 def age_letters(prices: Outbox) -> None:
     prices.collections.dead.update_many({}, {"$set": {"first": OLD, "last": OLD}})
 

@@ -18,6 +18,8 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from outbox import IncompatibleOutbox, MissingPrivilege, Outbox, tombstone
+from outbox.acts.log import ActLog, Person
+from outbox.acts.operator import Operator
 from outbox.clock import SystemClock
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.latest import keeper
@@ -29,7 +31,6 @@ from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from outbox.shares.cursor_admin import forget, move
 from outbox.shares.layout import request_shares
-from outbox.shares.paused import set_paused
 from relay import Relay
 from relay.cli.run import RELAYING
 from relay.errors import Verdict
@@ -165,16 +166,17 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     with orders:
         run_once(Relay(orders, sink, on_poison="dead-letter"))
     outbox = Outbox(user)
-    office = DeadLetterAdmin(outbox.collections, "relay:kafka")
-    assert office.count("dead") == 3
+    office = Operator(outbox.collections, "relay:kafka", Person("ada", "command"))
+    assert DeadLetterAdmin(outbox.collections, "relay:kafka").count("dead") == 3
     orders.collections.dead.update_one({"reader": "sequencer"}, {"$set": foreign_letter()})  # as if it had been mended
     assert office.requeue(Selection()).letters == 3
-    assert office.discard(Selection()) == 2
+    assert office.discard(Selection(), "a test's") == 2
     move(outbox.collections, "relay:another", datetime.now(UTC), SystemClock())
     assert forget(outbox.collections, "relay:another", SystemClock())
     assert relay_status(outbox, "kafka").staging == 1
     assert request_shares(outbox.collections, "relay:kafka", 2)
-    assert set_paused(outbox.collections, "relay:kafka", True)
+    office.pause()
+    assert len(ActLog(outbox.collections).newest()) == 3
     assert [each.paused for each in outbox.readers()] == [True]
 
 

@@ -85,7 +85,7 @@ def test_what_is_too_large_or_cannot_be_encoded_is_set_aside_sent_again_and_give
     errors = {each["seq"]: each["error"] for each in prices.collections.dead.find({"state": "dead"})}
     assert (errors[2]["code"], errors[3]["code"]) == ("refused", "unencodable")
 
-    assert relay("dead", "discard", str(ids[1]), "--yes").returncode == 0
+    assert relay("dead", "discard", str(ids[1]), "--yes", "--reason", "a test's").returncode == 0
     assert relay("dead", "requeue", "--key", "b").returncode == 0
     done = relay(*run)
 
@@ -163,7 +163,7 @@ def test_requeue_marks_the_whole_parked_key(relay: Command, prices: Outbox) -> N
 @pytest.mark.parametrize("command", ["requeue", "discard"])
 @pytest.mark.parametrize("which", [[], ["--all", "--key", "a"]])
 def test_which_letters_must_be_said_once(relay: Command, prices: Outbox, command: str, which: list[str]) -> None:
-    done = relay("dead", command, *which)
+    done = relay("dead", command, "--reason", "a test's", *which)
 
     assert done.returncode == 2
     assert "--all" in done.stderr
@@ -172,7 +172,7 @@ def test_which_letters_must_be_said_once(relay: Command, prices: Outbox, command
 def test_discard_asks_before(relay: Command, prices: Outbox) -> None:
     dead_letter(prices, "a", 7)
 
-    no, yes = (relay("dead", "discard", "--all", answer=answer) for answer in ("n\n", "y\n"))
+    no, yes = (relay("dead", "discard", "--all", "--reason", "a test's", answer=answer) for answer in ("n\n", "y\n"))
 
     assert (no.returncode, yes.returncode) == (1, 0)
     assert "1 message(s) discarded" in yes.stdout
@@ -182,7 +182,7 @@ def test_discard_asks_before(relay: Command, prices: Outbox) -> None:
 def test_discard_without_an_answer_keeps_them(relay: Command, prices: Outbox) -> None:
     dead_letter(prices, "a", 7)
 
-    assert relay("dead", "discard", "--all").returncode == 1
+    assert relay("dead", "discard", "--all", "--reason", "a test's").returncode == 1
     assert states(prices) == {7: "dead"}
 
 

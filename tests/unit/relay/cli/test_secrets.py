@@ -35,8 +35,8 @@ SECRET = "s3kr3tM4rk"
 COMMANDS = [
     ["run"], ["run", "--once"], ["status"], ["status", "--json"], ["health"], ["cursor", "show"],
     ["cursor", "set", "0"], ["cursor", "forget", "kafka"], ["dead", "list"], ["dead", "show", "0" * 24],
-    ["dead", "requeue", "--all"], ["dead", "discard", "--all", "--yes"], ["shares", "show"],
-    ["shares", "set", "2"],
+    ["dead", "requeue", "--all"], ["dead", "discard", "--all", "--yes", "--reason", "why"],
+    ["shares", "show"], ["shares", "set", "2"], ["pause"], ["resume"], ["acts"],
 ]  # fmt: skip
 SHOP = Collections(MongoClient(connect=False).shop, "outbox")
 NOBODY = "127.0.0.1:1"  # where nobody listens

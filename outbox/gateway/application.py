@@ -107,13 +107,15 @@ class Gateway:
         live = LiveCalls(components, self._live, orders.log.head)
         health = HealthCalls(orders, components, self._exposition)
         self._sockets = SocketCalls(consumer, live, self._limits.request_bytes)
-        poll = {
+        lingers = {"linger_ms": schemas.whole(0, consumers.MOST_LINGER_MS, 0)}
+        polls = {
             "after": schemas.SEQ,
             "types": schemas.TYPE_LIST,
             "limit": schemas.whole(1, MOST_RECORDS, 100),
             "wait": schemas.seconds(consumers.MOST_WAIT),
+            **lingers,
         }
-        selects, resumes = {"types": schemas.TYPE_LIST}, {"Last-Event-ID": schemas.SEQ}
+        resumes = {"Last-Event-ID": schemas.SEQ}
         status = schemas.closed({"status": schemas.TEXT})
         return [
             Call("PUT", _CONSUMER, "Register a consumer, or set its types; its position stays.", consumer.put,
@@ -123,15 +125,16 @@ class Gateway:
             Call("DELETE", _CONSUMER, "Forget a consumer: it holds the log no more.", consumer.delete,
                  {204: None}, (404, 409, 410)),
             Call("GET", f"{_CONSUMER}/records", "Give the next records; `after` acknowledges.", consumer.records,
-                 {200: schemas.RECORDS}, (404, 409, 410), query=poll),
+                 {200: schemas.RECORDS}, (404, 409, 410), query=polls),
             Call("GET", f"{_CONSUMER}/stream", "Push the records; Last-Event-ID acknowledges.", consumer.stream,
-                 {200: schemas.TEXT}, (404, 409, 410), headers=resumes, media_type="text/event-stream"),
+                 {200: schemas.TEXT}, (404, 409, 410), query=lingers, headers=resumes, media_type="text/event-stream"),
             Call("POST", f"{_CONSUMER}/ack", "Count all up to a seq as delivered.", consumer.acknowledge,
                  {204: None}, (404, 409, 410, 415), body=schemas.ACKNOWLEDGEMENT),
             Call("GET", "/v1/live/records", "Give what has come; what is forgotten is skipped.", live.records,
-                 {200: schemas.LIVE_RECORDS}, query=poll),
+                 {200: schemas.LIVE_RECORDS}, query=polls),
             Call("GET", "/v1/live/stream", "Push what comes; what a client is too slow for is skipped.", live.stream,
-                 {200: schemas.TEXT}, query=selects, headers=resumes, media_type="text/event-stream"),
+                 {200: schemas.TEXT}, query={"types": schemas.TYPE_LIST, **lingers}, headers=resumes,
+                 media_type="text/event-stream"),
             Call("POST", "/v1/messages", "Put a message; with an Idempotency-Key once, for a day.", message.post,
                  {200: schemas.POSTED, 201: schemas.POSTED}, (415, 422), body={},
                  headers={"Idempotency-Key": messages.KEY_SCHEMA}, query={"wait": schemas.seconds(messages.MOST_WAIT)}),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -25,6 +27,7 @@ HEAD_SECONDS = 10.0
 """So long a client may take to send the head of its first request."""
 SILENT_SECONDS = 60
 """So long a client may leave what is sent to it unanswered, by TCP: it was unplugged."""
+_BACKLOG = 2048
 _OWN_NAMES = ["localhost", "127.0.0.1", "[::1]", "::1"]
 
 
@@ -55,6 +58,33 @@ def listening(host: str, port: int) -> socket.socket:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SECONDS * 1000)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return made
+
+
+@contextlib.contextmanager
+def listening_at(path: Path) -> Iterator[socket.socket]:
+    """Listens on a Unix socket, which its owner and group may connect to, and removes it. Raises InvalidArgument."""
+    made = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o117)
+    try:
+        if path.is_socket() and not _is_served(path):  # of a process that was killed
+            path.unlink()
+        made.bind(str(path))
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise InvalidArgument(f"--socket {path}: {error.strerror or error}") from error
+    finally:
+        os.umask(mask)
+    with made:
+        try:
+            yield made
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 class _Config(uvicorn.Config):
@@ -116,6 +146,10 @@ class GatewayServer(uvicorn.Server):
         config.send_seconds = limits.send_seconds
         super().__init__(config)
         self._leave: Callable[[], None] = app.state.gateway.leave
+
+    def leave(self) -> None:
+        """Ends it, as SIGTERM does. Thread-safe."""
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -138,6 +138,26 @@ def run(
         stop = stop_on_signals()
         log_to_terminal(settings.log_level, settings.log_format)
         _relay(settings, stop)
+
+
+def beside(config: str) -> Callable[[threading.Event], None]:
+    """Reads a file of settings; what is returned relays by it until an event is set, as a part of another command.
+
+    Both end their thread as `relay run` ends, with the same texts and codes.
+    """
+    from relay.kafka.settings import check_files  # here: it loads a Kafka client, or says that there is none
+
+    with exit_codes():
+        settings = load({"config": config})
+        bootstrap_of(settings)
+        check_files(settings.set)
+    logging.getLogger("relay").setLevel(settings.log_level.upper())
+
+    def relay(stop: threading.Event) -> None:
+        with exit_codes():
+            _relay(settings, stop)
+
+    return relay
 
 
 def _relay(settings: Settings, stop: threading.Event) -> None:

@@ -6,14 +6,17 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from outbox import Outbox
 from outbox.gateway.application import Gateway, application
+from outbox.gateway.delivery.components import Component
 from outbox.gateway.limits import Limits
-from outbox.gateway.serving import GatewayServer, listening
+from outbox.gateway.scope import ANYBODY
+from outbox.gateway.serving import GatewayServer, listening, listening_at
 from tests.actors.order_service import placed
 from tests.waiting import wait_until
 
@@ -25,6 +28,10 @@ class Served:
     orders: Outbox
     client: httpx2.Client
     gateway: Gateway
+
+    def component(self, consumer: str) -> Component:
+        """A consumer of whoever calls without a token."""
+        return Component(ANYBODY, consumer)
 
     def register(self, consumer: str, **body: Any) -> None:
         """Registers a consumer, for what comes from now on."""
@@ -65,19 +72,20 @@ class Served:
 
 
 @contextlib.contextmanager
-def gateway(orders: Outbox, **options: Any) -> Iterator[Served]:
-    """Serves the outbox."""
+def gateway(orders: Outbox, *, socket: Path | None = None, **options: Any) -> Iterator[Served]:
+    """Serves the outbox, on a port, or on a Unix socket."""
     app = application(orders, **options)
-    with listening("127.0.0.1", 0) as place:
+    with listening("127.0.0.1", 0) if socket is None else listening_at(socket) as place:
         server = GatewayServer(app, options.get("limits", Limits()), only_own_names=False)
         thread = threading.Thread(target=server.run, args=([place],), daemon=True)
         thread.start()
         wait_until(lambda: server.started or not thread.is_alive(), 30, "the gateway to start")
         assert server.started, "it did not start; the log says why"
         alone = httpx2.Limits(max_keepalive_connections=0)  # after an error the server closes the connection
-        url = f"http://127.0.0.1:{place.getsockname()[1]}"
+        url = "http://localhost" if socket else f"http://127.0.0.1:{place.getsockname()[1]}"
+        transport = httpx2.HTTPTransport(uds=str(socket)) if socket else None
         try:
-            with httpx2.Client(limits=alone, base_url=url, timeout=30) as client:
+            with httpx2.Client(limits=alone, base_url=url, timeout=30, transport=transport) as client:
                 yield Served(orders, client, app.state.gateway)
         finally:
             server.should_exit = True

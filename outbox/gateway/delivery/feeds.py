@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
@@ -40,6 +41,48 @@ class Feed(Protocol):
 
     def acknowledge(self, seq: int) -> None:
         """Counts all up to a seq as delivered."""
+
+
+class Lingering:
+    """Is a Feed that waits a little for more, so that what comes shortly after another is given with it."""
+
+    def __init__(self, feed: Feed, seconds: float) -> None:
+        self._feed = feed
+        self._seconds = seconds
+
+    @property
+    def position(self) -> int:
+        """See Feed."""
+        return self._feed.position
+
+    @property
+    def is_stalled(self) -> bool:
+        """See Feed."""
+        return self._feed.is_stalled
+
+    async def more(self, limit: int, until: float) -> Given | None:
+        """See Feed."""
+        given = await self._feed.more(limit, until)
+        return None if given is None else await self.with_more(given, limit)
+
+    async def with_more(self, given: Given, limit: int) -> Given:
+        """Waits for what comes behind something."""
+        due = asyncio.get_running_loop().time() + self._seconds
+        while (
+            given.entries
+            and len(given.entries) < limit
+            and sum(len(each.json) for each in given.entries) < PUSHED_BYTES
+        ):
+            further = await self._feed.more(limit - len(given.entries), due)
+            if further is None:
+                break
+            skipped = None if given.skipped is None or further.skipped is None else given.skipped + further.skipped
+            given = Given([*given.entries, *further.entries], further.next, skipped)
+        return given
+
+    def acknowledge(self, seq: int) -> None:
+        """See Feed."""
+        self._feed.acknowledge(seq)
 
 
 class RegisteredFeed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from outbox.gateway import asked
 from outbox.gateway.answers import Json
 from outbox.gateway.delivery.components import Component, Components
-from outbox.gateway.delivery.feeds import RegisteredFeed
+from outbox.gateway.delivery.feeds import Lingering, RegisteredFeed
 from outbox.gateway.delivery.running import Running
 from outbox.gateway.delivery.window import MOST_RECORDS, Portion, Window
 from outbox.gateway.http.event_stream import EventStream
@@ -22,6 +23,7 @@ from outbox.outbox import Outbox
 
 MOST_WAIT = 30.0
 """Seconds that a poll waits at most."""
+MOST_LINGER_MS = 10_000
 CATCH_UP_SECONDS = 5.0
 """So long a poll waits for what the log has already; then it answers with what there is."""
 
@@ -34,18 +36,26 @@ class Poll:
     types: frozenset[str] | None
     limit: int
     wait: float
+    linger: float
+    """Seconds that it waits for more, once there is something."""
 
     @classmethod
     def of(cls, request: Request) -> Poll:
         """Reads it. Raises Refusal."""
         given = request.query_params
-        asked.only(given, "after", "types", "limit", "wait")
+        asked.only(given, "after", "types", "limit", "wait", "linger_ms")
         return cls(
             asked.seq_text(given.get("after"), "after"),
             asked.types(given.get("types")),
             asked.whole(given.get("limit"), "limit", 100, 1, MOST_RECORDS),
             asked.seconds(given.get("wait"), "wait", MOST_WAIT),
+            linger(given),
         )
+
+
+def linger(given: Mapping[str, str]) -> float:
+    """Reads how long more is waited for, in seconds. Raises Refusal."""
+    return asked.whole(given.get("linger_ms"), "linger_ms", 0, 0, MOST_LINGER_MS) / 1000
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
@@ -152,13 +162,15 @@ class ConsumerCalls:
     async def stream(self, request: Request) -> Response:
         """Gives records as Server-Sent Events; Last-Event-ID acknowledges."""
         component = self.component(request)
-        asked.only(request.query_params)
+        asked.only(request.query_params, "linger_ms")
+        seconds = linger(request.query_params)
         after = asked.seq_text(request.headers.get("last-event-id") or None, "Last-Event-ID")
         async with AsyncExitStack() as things:
             running = await things.enter_async_context(self.components.connected(component))
             if after is not None:
                 await self.acknowledge_up_to(running, after, component.caller.scope)
-            return EventStream(RegisteredFeed(running, component.caller.scope), things.pop_all(), request)
+            feed = Lingering(RegisteredFeed(running, component.caller.scope), seconds)
+            return EventStream(feed, things.pop_all(), request)
 
     async def records(self, request: Request) -> Response:
         """Gives the next records; `after` acknowledges."""
@@ -179,6 +191,7 @@ async def _portion(running: Running, poll: Poll, head: int, components: Componen
     """Waits for records as long as the poll says; first, and shortly, for those that the log has already."""
     loop, window = asyncio.get_running_loop(), running.window
     due, caught_up = loop.time() + poll.wait, loop.time() + CATCH_UP_SECONDS
+    is_lingering = False
     while True:
         if not components.is_closing:
             running.check()
@@ -187,7 +200,9 @@ async def _portion(running: Running, poll: Poll, head: int, components: Componen
             window.pass_over(portion.passed)  # what a filter passes over counts as delivered
         now = loop.time()
         is_there = max(window.read_to, window.position) >= head or now >= caught_up or running.is_paused
-        if portion.is_full or components.is_closing or (is_there and (portion.entries or now >= due)):
+        if is_there and portion.entries and not is_lingering:
+            is_lingering, due = True, now + poll.linger
+        if portion.is_full or components.is_closing or (is_there and now >= due):
             return portion
         await running.changed(due if is_there else caught_up)
 

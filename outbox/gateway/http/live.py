@@ -13,10 +13,10 @@ from starlette.responses import Response
 from outbox.gateway import asked
 from outbox.gateway.answers import Json
 from outbox.gateway.delivery.components import Components
-from outbox.gateway.delivery.feeds import Given, LiveFeed
+from outbox.gateway.delivery.feeds import Given, Lingering, LiveFeed
 from outbox.gateway.delivery.live import Live
 from outbox.gateway.delivery.window import MOST_BYTES
-from outbox.gateway.http.consumers import Poll, caller_of
+from outbox.gateway.http.consumers import Poll, caller_of, linger
 from outbox.gateway.http.event_stream import EventStream
 
 
@@ -52,14 +52,15 @@ class LiveCalls:
             given = await self._components.call(partial(feed.look_back, poll.limit))
         else:
             given = feed.take(poll.limit, MOST_BYTES)
-        if not given.entries and given.skipped == 0 and poll.wait:
-            until = asyncio.get_running_loop().time() + poll.wait
-            given = await asked.while_there(request.receive, self._more(feed, poll, until, given))
+        if (not given.entries and given.skipped == 0 and poll.wait) or poll.linger:
+            given = await asked.while_there(request.receive, self._more(feed, poll, given))
         return self._answer(given, poll, hides=caller_of(request).scope.hides)
 
     @staticmethod
-    async def _more(feed: LiveFeed, poll: Poll, until: float, nothing: Given) -> Given:
-        return await feed.more(poll.limit, until) or nothing
+    async def _more(feed: LiveFeed, poll: Poll, given: Given) -> Given:
+        if not given.entries and given.skipped == 0:
+            given = await feed.more(poll.limit, asyncio.get_running_loop().time() + poll.wait) or given
+        return await Lingering(feed, poll.linger).with_more(given, poll.limit) if poll.linger else given
 
     def _answer(self, given: Given, poll: Poll, *, hides: bool) -> Response:
         records = b",".join(entry.json for entry in given.entries)
@@ -74,7 +75,8 @@ class LiveCalls:
 
     async def stream(self, request: Request) -> Response:
         """Gives what comes as Server-Sent Events."""
-        asked.only(request.query_params, "types")
+        asked.only(request.query_params, "types", "linger_ms")
+        seconds = linger(request.query_params)
         after = asked.seq_text(request.headers.get("last-event-id") or None, "Last-Event-ID")
         feed = await self.feed(request, after, request.query_params)
-        return EventStream(feed, AsyncExitStack(), request)
+        return EventStream(Lingering(feed, seconds), AsyncExitStack(), request)

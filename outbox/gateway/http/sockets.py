@@ -14,10 +14,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from outbox.gateway import asked
 from outbox.gateway.answers import Refusal, answer
-from outbox.gateway.delivery.feeds import Feed, Given, RegisteredFeed
+from outbox.gateway.delivery.feeds import Feed, Given, Lingering, RegisteredFeed
 from outbox.gateway.delivery.window import MOST_RECORDS
 from outbox.gateway.http.call import refused
-from outbox.gateway.http.consumers import ConsumerCalls, caller_of
+from outbox.gateway.http.consumers import ConsumerCalls, caller_of, linger
 from outbox.gateway.http.live import LiveCalls
 
 _WAKE_SECONDS = 15.0
@@ -51,13 +51,14 @@ class SocketCalls:
         """Gives a registered consumer its records."""
         async with AsyncExitStack() as things:
             try:
-                asked.only(socket.query_params)
+                asked.only(socket.query_params, "linger_ms")
+                seconds = linger(socket.query_params)
                 component = self._consumers.component(socket)
                 running = await things.enter_async_context(self._consumers.components.connected(component))
             except Exception as error:  # noqa: BLE001  # it is answered
                 await _deny(socket, error)
                 return
-            feed = RegisteredFeed(running, component.caller.scope)
+            feed = Lingering(RegisteredFeed(running, component.caller.scope), seconds)
 
             async def acknowledge(seq: int) -> None:
                 await self._consumers.acknowledge_up_to(running, seq, component.caller.scope)
@@ -67,8 +68,9 @@ class SocketCalls:
     async def live(self, socket: WebSocket) -> None:
         """Gives what comes."""
         try:
-            asked.only(socket.query_params, "types")
-            feed = await self._live.feed(socket, None, socket.query_params)
+            asked.only(socket.query_params, "types", "linger_ms")
+            seconds = linger(socket.query_params)
+            feed = Lingering(await self._live.feed(socket, None, socket.query_params), seconds)
         except Exception as error:  # noqa: BLE001  # it is answered
             await _deny(socket, error)
             return

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import stat
+from pathlib import Path
 
 import pytest
 
 from outbox import InvalidArgument
-from outbox.gateway.serving import check_bind, is_loopback, listening
+from outbox.gateway.serving import check_bind, is_loopback, listening, listening_at
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
@@ -37,3 +39,24 @@ def test_a_client_that_was_unplugged_is_noticed() -> None:
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
         assert client.fileno() >= 0
+
+
+def test_a_unix_socket_is_for_its_owner_and_group_and_gone_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    with listening_at(path):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        with pytest.raises(InvalidArgument, match="in use"), listening_at(path):
+            pass
+
+    assert not path.exists()
+
+
+def test_a_unix_socket_that_nobody_serves_any_more_is_taken_and_a_file_is_not(tmp_path: Path) -> None:
+    path, file = tmp_path / "gateway.sock", tmp_path / "file"
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+    file.write_text("mine")
+    with listening_at(path), pytest.raises(InvalidArgument), listening_at(file):
+        pass
+
+    assert file.read_text() == "mine"

@@ -5,12 +5,27 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx2
 
-from outbox import Outbox
-from tests.actors.order_service import placed
+from outbox import Outbox, remote
+from outbox.archive import Archive
+from tests.actors.consumer import read_topic
+from tests.actors.order_service import MESSAGES, placed
 from tests.integration.outbox.cli.shell import Shell
+from tests.waiting import wait_until
+
+SETTINGS = """
+[kafka]
+"bootstrap.servers" = "{kafka}"
+
+[[outbox]]
+mongo = "{mongo}"
+database = "{database}"
+create_topic = {{ partitions = 1, replication = 1 }}
+"""
 
 
 def address(process: subprocess.Popen[str]) -> str:
@@ -53,3 +68,41 @@ def test_with_tokens_beside_the_outbox_who_has_one_is_answered(shell: Shell, ord
         path = "/v1/live/records"
         assert client.get(path).status_code == 401
         assert client.get(path, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+
+
+def test_one_process_archives_discards_and_relays_beside_it_and_is_reached_by_a_unix_socket(
+    shell: Shell, orders: Outbox, mongo_uri: str, kafka: str, tmp_path: Path
+) -> None:
+    database = orders.collections.database
+    settings = SETTINGS.format(kafka=kafka, mongo=mongo_uri, database=database.name)
+    (tmp_path / "relay.toml").write_text(settings)
+    orders.collections.imported.insert_one({"_id": "old", "at": datetime(2020, 1, 1, tzinfo=UTC)})
+    parts = ["--archive", str(tmp_path / "archive"), "--discard", "--relay", str(tmp_path / "relay.toml")]
+    process = shell.start("serve", "shop:orders", "--socket", "gateway.sock", *parts)
+    place = address(process)
+    with remote(place, messages=MESSAGES) as reached:
+        id = reached.put(placed(7))
+        wait_until(lambda: {"relay:kafka", "archive:main"} <= {each.id for each in orders.readers()})
+        orders.wait_for(id, "relay:kafka", timeout=30)
+        wait_until(lambda: not orders.collections.imported.find_one({"_id": "old"}))
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 0, errors
+    assert (place, (tmp_path / "gateway.sock").exists()) == (f"unix://{tmp_path}/gateway.sock", False)
+    assert [each.value() for each in read_topic(kafka, f"{database.name}.outbox", bool)] == [
+        b'{"order_id":"42","total":7}'
+    ]
+    assert [each.id for each in Archive(str(tmp_path / "archive")).read()] == [id]
+
+
+def test_a_part_that_fails_ends_the_process_with_its_code(
+    shell: Shell, orders: Outbox, mongo_uri: str, kafka: str, tmp_path: Path
+) -> None:
+    settings = SETTINGS.format(kafka=kafka, mongo=mongo_uri, database=orders.collections.database.name)
+    (tmp_path / "relay.toml").write_text(settings.replace("create_topic", "# create_topic"))
+    ended = shell.run("serve", "shop:orders", "--port", "0", "--relay", str(tmp_path / "relay.toml"))
+
+    assert ended.returncode == 4, ended.stderr
+    assert "relay: " in ended.stderr
+    assert "Traceback" not in ended.stderr

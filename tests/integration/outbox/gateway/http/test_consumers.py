@@ -161,3 +161,13 @@ def test_what_cannot_be_asked_is_refused(served: Served, path: str, asked: dict[
     answer = served.client.get(f"/v1/consumers/some/{path}", params=asked)
 
     assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
+
+
+def test_a_poll_that_lingers_gives_what_comes_shortly_after_together(served: Served, name: str) -> None:
+    served.register(name)
+    with served.polling(name, wait=10, limit=2, linger_ms=10_000) as answers:
+        served.put(1)
+        assert answers == []
+        served.put(2)
+
+    assert totals(answers[0].json()) == [1, 2]

@@ -170,3 +170,12 @@ def test_where_there_is_none_that_is_said_as_for_any_call(served: Served) -> Non
 
     assert refused.value.response.status_code == 404
     assert json.loads(refused.value.response.body or b"")["error"] == "no_such_call"
+
+
+def test_one_that_lingers_is_given_what_comes_shortly_after_in_one_batch(served: Served, name: str) -> None:
+    served.register(name)
+    with socket(served, f"{of(name)}?linger_ms=10000") as client:
+        client.say(credits=2)
+        served.put(1)
+        served.put(2)
+        assert [each["data"]["total"] for each in client.hear()["records"]] == [1, 2]

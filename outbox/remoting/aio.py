@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from bson import ObjectId
 
 from outbox.aio.consumers.handlers import Handlers
+from outbox.aio.consumers.observed import AsyncDeliveries, Turns
 from outbox.aio.consumers.running import check_stop, run_on_thread
 from outbox.aio.threads import Threads
 from outbox.arguments import check_takes, is_asynchronous
 from outbox.errors import InvalidConsumer
 from outbox.log.record import Record
+from outbox.messages.message_types import Key
+from outbox.readers.query import Where
 from outbox.readers.start import Start
 from outbox.remoting.consumer import RemoteConsumer
 from outbox.remoting.events import OnRemoteEvent
 from outbox.remoting.outbox import RemoteOutbox
+from outbox.remoting.wire import Types
 from outbox.staging.put import Message
 
 M = TypeVar("M")
@@ -34,6 +39,7 @@ class AsyncRemoteConsumer(Generic[M]):
     def __init__(self, consumer: RemoteConsumer[M], threads: Threads) -> None:
         self._consumer = consumer
         self._threads = threads
+        self._turns = Turns()
         self.name = consumer.name
 
     async def run(self, handle: Callable[[Record[M]], Awaitable[object]], *, stop: asyncio.Event | None = None) -> None:
@@ -50,6 +56,17 @@ class AsyncRemoteConsumer(Generic[M]):
         await run_on_thread(
             lambda stopping: self._consumer.run(handled, stop=stopping), self.name, stop, handlers.cancel
         )
+
+    def observe(self) -> AsyncDeliveries[M]:
+        """Returns the records for `async for`; each counts as handled when it is given to `ack`.
+
+        As RemoteConsumer.observe, and AsyncConsumer.observe for how it ends.
+        """
+        return AsyncDeliveries(self._consumer, self._turns)
+
+    def ack(self, record: Record[Any]) -> None:
+        """Counts a record that `observe` has given as handled, as RemoteConsumer.ack. Asks nobody."""
+        self._consumer.ack(record)
 
     def stop(self) -> None:
         """Ends what runs. Does not wait."""
@@ -71,46 +88,60 @@ class AsyncRemoteOutbox:
         self._outbox = RemoteOutbox(url, token=token, messages=messages)
         self._threads = Threads(CALLS, "outbox-remote")
 
-    async def put(self, message: Message, *, headers: Mapping[str, str] | None = None) -> ObjectId:
+    async def put(
+        self, message: Message, *, headers: Mapping[str, str] | None = None, standalone: Literal[True] = True
+    ) -> ObjectId:
         """Puts a message, once however often it must be tried, as RemoteOutbox.put."""
-        return await self._threads.call(partial(self._outbox.put, message, headers=headers))
+        return await self._threads.call(partial(self._outbox.put, message, headers=headers, standalone=standalone))
 
-    async def read(
+    def read(
         self,
         start: Start = "earliest",
         *,
-        types: Sequence[str | type[Any]] | None = None,
+        types: Types = None,
+        key: Key | None = None,
+        where: Where | None = None,
         on_event: OnRemoteEvent | None = None,
-    ) -> AsyncIterator[Record[Any]]:
+    ) -> AsyncGenerator[Record[Any]]:
         """Gives the records from `start` to the head, then ends, as RemoteOutbox.read."""
-        portions = self._outbox.portions(start, types, on_event)
-        while (portion := await self._threads.call(lambda: next(portions, None))) is not None:
-            for record in portion:
-                yield record
+        portions = self._outbox.portions(self._outbox.asked(start, types, key, where), on_event)
+        return self._records(portions, threading.Event())
 
-    async def observe(
+    def observe(
         self,
         start: Start = "latest",
         *,
-        types: Sequence[str | type[Any]] | None = None,
+        types: Types = None,
+        key: Key | None = None,
+        where: Where | None = None,
         on_event: OnRemoteEvent | None = None,
-    ) -> AsyncIterator[Record[Any]]:
+    ) -> AsyncGenerator[Record[Any]]:
         """Gives what comes, as RemoteOutbox.observe, until it is left."""
-        portions = self._outbox.coming(start, types, on_event)
-        while True:
-            for record in await self._threads.call(lambda: next(portions)):
-                yield record
+        stop = threading.Event()
+        query = self._outbox.asked(start, types, key, where)
+        return self._records(self._outbox.coming(query, on_event, stop), stop)
+
+    async def _records(
+        self, portions: Iterator[list[Record[Any]]], stop: threading.Event
+    ) -> AsyncGenerator[Record[Any]]:
+        try:
+            while (portion := await self._threads.call(lambda: next(portions, None))) is not None:
+                for record in portion:
+                    yield record
+        finally:
+            stop.set()
 
     def consumer(
         self,
         name: str,
         *,
-        types: Sequence[str | type[Any]] | None = None,
+        types: Types = None,
+        key: Key | None = None,
         start: Start = "earliest",
         on_event: OnRemoteEvent | None = None,
     ) -> AsyncRemoteConsumer[Any]:
         """Makes a consumer, as RemoteOutbox.consumer. Asks nobody."""
-        made = self._outbox.consumer(name, types=types, start=start, on_event=on_event)
+        made = self._outbox.consumer(name, types=types, key=key, start=start, on_event=on_event)
         return AsyncRemoteConsumer(made, self._threads)
 
     async def close(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import httpx2
 
@@ -22,13 +23,25 @@ TRY_SECONDS = 30.0
 """So long a call that somebody waits for is tried."""
 ANSWER_SECONDS = 35.0
 """So long an answer may take: longer than a gateway lets a poll wait."""
+_UNIX = "unix:///"
 
 
-def checked_url(url: object) -> str:
-    """Returns the address of a gateway. Raises InvalidArgument."""
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
-        raise InvalidArgument(f"{url!r:.100} is no gateway's address: give one such as http://127.0.0.1:8321")
-    return url
+def _client(url: object, token: str | None) -> httpx2.Client:
+    """Makes what asks the gateway at an address. Raises InvalidArgument."""
+    headers = dict(headers_of(token))
+    if isinstance(url, str) and url.startswith(("http://", "https://", _UNIX)):
+        is_unix = url.startswith(_UNIX)
+        with contextlib.suppress(httpx2.InvalidURL):
+            return httpx2.Client(
+                base_url="http://localhost" if is_unix else url,
+                transport=httpx2.HTTPTransport(uds=url.removeprefix("unix://")) if is_unix else None,
+                headers=headers,
+                timeout=ANSWER_SECONDS,
+                follow_redirects=False,
+            )
+    raise InvalidArgument(
+        f"{url!r:.100} is no gateway's address: give one such as http://127.0.0.1:8321, or unix:///run/gateway.sock"
+    )
 
 
 def headers_of(token: str | None) -> Mapping[str, str]:
@@ -46,10 +59,11 @@ def pause(failures: int, least: float) -> float:
 
 
 class Reach:
-    """Notes whether the gateway answers, and tells of it when that changes. Not thread-safe."""
+    """Notes whether the gateway answers, and tells of it when that changes; for one thread. Any may tell."""
 
     def __init__(self, on_event: OnRemoteEvent | None) -> None:
         self._on_event = on_event
+        self._lock = threading.Lock()
         self._is_connected: bool | None = None
         self.failures = 0
 
@@ -78,22 +92,25 @@ class Reach:
     def tell(self, event: RemoteEvent) -> None:
         """Tells whoever listens."""
         if self._on_event is not None:
-            self._on_event(event)
+            with self._lock:
+                self._on_event(event)
 
 
 class Connection:
     """Makes calls. Thread-safe."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        self._client = httpx2.Client(
-            base_url=checked_url(url), headers=dict(headers_of(token)), timeout=ANSWER_SECONDS, follow_redirects=False
-        )
+        self._client = _client(url, token)
         self.is_closed = False
+
+    def check_open(self) -> None:
+        """Raises OutboxClosed."""
+        if self.is_closed:
+            raise OutboxClosed("this remote outbox was closed; make a new one")
 
     def once(self, ask: Ask) -> httpx2.Response:
         """Makes a call. Raises Again for what passes, and what the gateway refuses it for."""
-        if self.is_closed:
-            raise OutboxClosed("this remote outbox was closed; make a new one")
+        self.check_open()
         try:
             response = self._client.request(
                 ask.method, ask.path, params=dict(ask.params), content=ask.body, headers=dict(ask.headers)
@@ -101,6 +118,18 @@ class Connection:
         except httpx2.TransportError as error:
             raise Again(error) from error
         return checked(response)
+
+    @contextlib.contextmanager
+    def streamed(self, ask: Ask) -> Iterator[httpx2.Response]:
+        """Makes a call whose answer is read as it comes. Raises as `once`, also while it is read."""
+        self.check_open()
+        try:
+            with self._client.stream(ask.method, ask.path, headers=dict(ask.headers)) as response:
+                if not response.is_success:
+                    response.read()
+                yield checked(response)
+        except httpx2.TransportError as error:
+            raise Again(error) from error
 
     def call(self, ask: Ask) -> httpx2.Response:
         """Makes a call that somebody waits for, 30 s at most. Raises RemoteUnavailable."""
@@ -126,7 +155,27 @@ class Connection:
                 return response
         return None
 
+    def last(self, ask: Ask, reach: Reach) -> None:
+        """Makes a call that is worth a try or two, and no more, for somebody who ends."""
+        if not self.is_closed:
+            self.lasting(ask, reach, _Soon())
+
     def close(self) -> None:
         """Closes it. Idempotent."""
         self.is_closed = True
         self._client.close()
+
+
+class _Soon(threading.Event):
+    """Is set after a few looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looks = 2
+
+    def is_set(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return True

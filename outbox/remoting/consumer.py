@@ -6,16 +6,20 @@ import logging
 import re
 import threading
 from collections.abc import Callable
-from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from reactivex import Observable
 
 from outbox.arguments import check_function
+from outbox.consumers.observed import Observer
 from outbox.consumers.one_run import OneRun
 from outbox.errors import InvalidConsumer, InvalidName
 from outbox.log.record import Record
-from outbox.readers.start import Start, check
+from outbox.readers.query import Query
 from outbox.remoting.connection import Connection, Reach, pause
 from outbox.remoting.events import OnRemoteEvent, Processed
+from outbox.remoting.observed import Observed
+from outbox.remoting.observing import observable
 from outbox.remoting.wire import Ask, RemoteRefused, Wire
 
 logger = logging.getLogger("outbox")
@@ -48,18 +52,18 @@ class RemoteConsumer(Generic[M]):
         connection: Connection,
         wire: Wire,
         name: str,
-        types: list[str] | None,
-        start: Start,
+        query: Query,
         on_event: OnRemoteEvent | None,
     ) -> None:
-        check(start)
         self.name = checked_name(name)
+        self.id = f"the consumer {name!r}"
+        """What it is called, for people."""
         self._connection = connection
         self._wire = wire
-        self._types = types
-        self._start: str | int | datetime = start
+        self._query = query
         self._on_event = on_event
-        self._runs = OneRun(f"the consumer {name!r}", InvalidConsumer)
+        self._runs = OneRun(self.id, InvalidConsumer)
+        self._observed: Observed | None = None
 
     def run(self, handle: Callable[[Record[M]], object], *, stop: threading.Event | None = None) -> None:
         """Calls `handle` with each record, on this thread; the record is acknowledged when it returns. Blocks.
@@ -71,18 +75,60 @@ class RemoteConsumer(Generic[M]):
         Raises RemoteRefused, HistoryLost, LogReplaced, InvalidConsumer and OutboxClosed.
         """
         check_function("handle", handle, "a record", InvalidConsumer)
+        self._connection.check_open()
         reach = Reach(self._on_event)
         with self._runs.begin(stop) as stopping:
-            registering = self._wire.registering(self.name, self._start, self._types)
-            if self._connection.lasting(registering, reach, stopping) is None:
+            if not self._registered(reach, stopping):
                 return
             after: int | None = None
             try:
                 while not stopping.is_set():
                     after = self._turn(handle, after, reach, stopping)
             finally:
-                if after is not None and not self._connection.is_closed:
-                    self._connection.lasting(self._wire.acknowledging(self.name, after), reach, _Soon())
+                if after is not None:
+                    self._connection.last(self._wire.acknowledging(self.name, after), reach)
+
+    def _registered(self, reach: Reach, stop: threading.Event) -> bool:
+        asked = self._wire.registering(self.name, self._query.start, self._query.types)
+        return self._connection.lasting(asked, reach, stop) is not None
+
+    def observe(self) -> Observable[Record[M]]:
+        """Gives each record to the subscriber; it counts as handled when it is given to `ack`. Cold.
+
+        A subscription has a thread, which calls `on_next` serially, and one that tells what is acknowledged. It is
+        given no more while 1,000 records, or 8 MiB of them, are not acknowledged. What `on_next` raises goes to
+        `on_error`, as does what `run` raises. It completes at `stop()`.
+        """
+        return observable(self.deliver_to_observer, self.name)
+
+    def deliver_to_observer(self, observer: Observer, stop: threading.Event, marks: bool = False) -> None:
+        """Gives each record to the observer until `stop` is set. Blocks. Raises as `run`. marks: is for others."""
+        self._connection.check_open()
+        reach, key = Reach(self._on_event), self._query.key
+        with self._runs.begin(stop) as stopping:
+            if not self._registered(reach, stopping):
+                return
+            observed = self._observed = Observed(
+                self._connection, self._wire, self.name, reach, lambda of: key is None or of == key
+            )
+            try:
+                observed.give(observer, stopping)
+            finally:
+                if (place := observed.acknowledged.place) is not None:
+                    self._connection.last(self._wire.acknowledging(self.name, place), reach)
+
+    def ack(self, record: Record[Any]) -> None:
+        """Counts a record that the Observable has given as handled. Thread-safe; in any order. Asks nobody.
+
+        The position moves up to the first record that is not acknowledged, within a moment. An ack of a record that
+        comes after the subscription has ended has no effect: the record is given again. Raises InvalidConsumer for what
+        is no record.
+        """
+        untyped: object = record
+        if not isinstance(untyped, Record):
+            raise InvalidConsumer(f"ack({untyped!r:.100}): give a record that observe() has given")
+        if self._observed is not None:
+            self._observed.acknowledged.ack(record.seq)
 
     def _turn(
         self, handle: Callable[[Record[M]], object], after: int | None, reach: Reach, stop: threading.Event
@@ -95,7 +141,7 @@ class RemoteConsumer(Generic[M]):
         answer = self._wire.answer(response)
         reach.came(answer)
         for record in answer.records:
-            if not self._handled(handle, record, stop):
+            if self._query.wants(record) and not self._handled(handle, record, stop):
                 return after
             after = record.seq
             reach.tell(Processed(1))
@@ -145,19 +191,4 @@ class RemoteConsumer(Generic[M]):
             if refused.status == 404:
                 return False
             raise
-        return True
-
-
-class _Soon(threading.Event):
-    """Is set after a few looks: the last acknowledgement is worth a try or two, and no more."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._looks = 2
-
-    def is_set(self) -> bool:
-        self._looks -= 1
-        return self._looks < 0
-
-    def wait(self, timeout: float | None = None) -> bool:
         return True

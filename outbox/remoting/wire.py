@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,18 +14,26 @@ import httpx2
 from bson import ObjectId
 
 from outbox import dates
-from outbox.errors import HistoryLost, InvalidMessage, InvalidSelector, LogReplaced, MessageTooLarge, OutboxError
+from outbox.errors import HistoryLost, InvalidMessage, LogReplaced, MessageTooLarge, OutboxError
 from outbox.log.record import Record
 from outbox.messages.from_json import from_json
 from outbox.messages.json_value import json_value
-from outbox.messages.message_types import NO_HEADERS, MessageTypes
+from outbox.messages.message_types import NO_HEADERS, Key, MessageTypes
 from outbox.messages.versions import upcasted, version_of
 from outbox.mongo.codec import DECODED
+from outbox.readers.query import Query, Where, asked
+from outbox.readers.start import Start
 from outbox.staging.tombstone import Tombstone
 
 _PASSES = frozenset({409, 429, 500, 502, 503, 504})
 """The statuses after which the same call may succeed: another connection ends, the gateway or a proxy is back."""
 _MOST = 1000
+_STATUS = {
+    "unauthorized": 401, "forbidden": 403, "not_registered": 404, "taken": 409, "shared": 409, "history_lost": 410,
+    "log_replaced": 410, "too_many": 429, "internal": 500, "closing": 503, "unavailable": 503, "not_created": 503,
+}  # fmt: skip
+"""The statuses of the codes that end a stream."""
+Types = Sequence[str | type[Any]] | None
 
 
 class RemoteRefused(OutboxError):
@@ -91,28 +99,26 @@ class Wire:
         own = {"Idempotency-Key": uuid.uuid4().hex, "Content-Type": "application/json"}
         return Ask("POST", "/v1/messages", body=body, headers=own)
 
-    def names(self, types: Sequence[str | type[Any]] | None) -> list[str] | None:
-        """Returns the names of types; None for all. Raises UnknownMessage and InvalidSelector."""
-        if isinstance(types, str | bytes | type):
-            raise InvalidSelector(f"types={types!r}: give a list of message classes or type names")
-        return None if types is None else [self._types.name_of(each) for each in types]
+    def asked(self, start: Start, types: Types, key: Key | None, where: Where | None = None) -> Query:
+        """Checks what is asked for. Raises InvalidStart, InvalidSelector and UnknownMessage."""
+        return asked(self._types, start, types, key, where=where)
 
     @staticmethod
-    def registering(name: str, start: str | int | datetime, types: list[str] | None) -> Ask:
+    def registering(name: str, start: Start, types: frozenset[str] | None) -> Ask:
         """Makes the call that registers a consumer."""
         text = dates.aware(start).isoformat() if isinstance(start, datetime) else start
-        body = {"start": text, **({} if types is None else {"types": types})}
+        body = {"start": text, **({} if types is None else {"types": sorted(types)})}
         kind = {"Content-Type": "application/json"}
         return Ask("PUT", f"/v1/consumers/{name}", body=json.dumps(body).encode(), headers=kind)
 
     @staticmethod
-    def polling(path: str, after: int | None, wait: float, types: list[str] | None = None) -> Ask:
+    def polling(path: str, after: int | None, wait: float, types: frozenset[str] | None = None) -> Ask:
         """Makes a poll; `after` acknowledges."""
         params: dict[str, str | int | float] = {"limit": _MOST, "wait": wait}
         if after is not None:
             params["after"] = after
         if types is not None:
-            params["types"] = ",".join(types)
+            params["types"] = ",".join(sorted(types))
         return Ask("GET", path, params)
 
     @staticmethod
@@ -120,6 +126,28 @@ class Wire:
         """Makes the call that acknowledges."""
         kind = {"Content-Type": "application/json"}
         return Ask("POST", f"/v1/consumers/{name}/ack", body=json.dumps({"seq": seq}).encode(), headers=kind)
+
+    @staticmethod
+    def streaming(name: str, place: int | None) -> Ask:
+        """Makes the call for a stream of Server-Sent Events; `place` acknowledges."""
+        headers = {} if place is None else {"Last-Event-ID": str(place)}
+        return Ask("GET", f"/v1/consumers/{name}/stream", headers=headers)
+
+    def streamed(self, lines: Iterable[str]) -> Iterator[Record[Any]]:
+        """Reads the records of a stream. Raises what its last event says, and Again for what passes."""
+        event = ""
+        for line in lines:
+            name, _, value = line.partition(": ")
+            if name == "event":
+                event = value
+            elif name == "data" and event == "end":
+                body = json.loads(value)
+                refused = RemoteRefused(_STATUS.get(body["error"], 400), body["error"], body["detail"])
+                raise _passes_or(refused, body)
+            elif name == "data" and not event:
+                yield self._record(json.loads(value))
+            elif not line:
+                event = ""
 
     def answer(self, response: httpx2.Response) -> Answer:
         """Reads the answer to a poll."""
@@ -160,11 +188,16 @@ def checked(response: httpx2.Response) -> httpx2.Response:
         body = {}
     body = body if isinstance(body, dict) else {}
     code, detail = str(body.get("error", response.reason_phrase)), str(body.get("detail", ""))
-    refused = RemoteRefused(response.status_code, code, detail)
-    if code == "shared" or response.status_code not in _PASSES:
-        raise _as_error(refused, body, detail)
     after = response.headers.get("retry-after", "")
-    raise Again(refused, float(after) if after.isdecimal() else 0.0)
+    refused = RemoteRefused(response.status_code, code, detail)
+    raise _passes_or(refused, body, float(after) if after.isdecimal() else 0.0)
+
+
+def _passes_or(refused: RemoteRefused, body: Mapping[str, Any], seconds: float = 0.0) -> Exception:
+    """Makes Again of a refusal that passes, and the error that another one is."""
+    if refused.code == "shared" or refused.status not in _PASSES:
+        return _as_error(refused, body, str(body.get("detail", "")))
+    return Again(refused, seconds)
 
 
 def _as_error(refused: RemoteRefused, body: Mapping[str, Any], detail: str) -> OutboxError:

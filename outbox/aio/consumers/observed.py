@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections import deque
 from functools import partial
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from outbox.aio.consumers.handlers import LoopStop
 from outbox.aio.consumers.running import CANCEL_SECONDS, begin_on_thread
 from outbox.aio.threads import hand_over
-from outbox.consumers.consumer import Consumer
+from outbox.consumers.observed import Observer
 from outbox.errors import InvalidConsumer
 from outbox.log.record import Record
 
@@ -21,6 +22,15 @@ M = TypeVar("M")
 LINGER_SECONDS = 0.1
 """So long the consumer goes on after its iterator was cancelled, for it to be asked again."""
 _YIELD = 100
+
+
+class Observable(Protocol):
+    """A consumer, whose records an observer may be given."""
+
+    name: str
+    id: str
+
+    def deliver_to_observer(self, observer: Observer, stop: threading.Event, marks: bool) -> None: ...
 
 
 class Turns:
@@ -39,7 +49,7 @@ class AsyncDeliveries(Generic[M]):
     and so does `aclose`, or leaving its `async with`; one that is dropped needs neither.
     """
 
-    def __init__(self, consumer: Consumer[M], turns: Turns) -> None:
+    def __init__(self, consumer: Observable, turns: Turns) -> None:
         """turns: the consumer's, which runs once at a time: one that was left is waited for by the next."""
         self._consumer = consumer
         self._turns = turns
@@ -119,7 +129,7 @@ class _Turn:
         self._waits: asyncio.Future[None] | None = None
         self._leaving: asyncio.TimerHandle | None = None
 
-    def begin(self, consumer: Consumer[Any]) -> None:
+    def begin(self, consumer: Observable) -> None:
         """Begins the consumer's thread."""
         begin_on_thread(partial(consumer.deliver_to_observer, self, self._stop, False), consumer.name, self.ended)
         self.ended.add_done_callback(lambda _: self._wake())

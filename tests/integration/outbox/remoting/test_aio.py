@@ -63,3 +63,20 @@ def test_a_function_that_is_none_of_asyncio_s_is_refused(served: Served) -> None
                 await remote.consumer("a").run(lambda record: None)  # type: ignore[arg-type,return-value]  # refused
 
     asyncio.run(main())
+
+
+def test_what_is_observed_is_acknowledged_by_the_program(served: Served, name: str) -> None:
+    served.register(name)
+    last = served.put(1, 2)
+
+    async def main() -> None:
+        async with opened(served) as remote:
+            consumer = remote.consumer(name)
+            async with consumer.observe() as records:
+                async for record in records:
+                    consumer.ack(record)
+                    if record.seq == last:
+                        break
+            assert await consumer.position() == last
+
+    asyncio.run(main())

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from outbox import InvalidMessage, InvalidSelector, InvalidStart, Record, UnknownMessage, message_type
+from outbox import InvalidMessage, InvalidSelector, InvalidStart, Outbox, Record, UnknownMessage, message_type
 from outbox.remoting.events import Connected, Received
 from outbox.remoting.outbox import RemoteOutbox
 from outbox.remoting.wire import RemoteRefused
-from tests.actors.gateway import Served
-from tests.actors.order_service import OrderCancelled, placed
+from tests.actors.gateway import Served, gateway
+from tests.actors.order_service import MESSAGES, OrderCancelled, placed
 from tests.waiting import wait_until
 
 
@@ -63,12 +65,23 @@ def test_observing_gives_what_comes(served: Served, remote: RemoteOutbox) -> Non
 def test_what_cannot_be_asked_is_refused_at_once(remote: RemoteOutbox) -> None:
     with pytest.raises(InvalidStart):
         remote.read(0)
+    with pytest.raises(InvalidStart, match="a consumer takes a date"):
+        remote.read(datetime.now(UTC))
     with pytest.raises(InvalidSelector):
         remote.read(types="order.placed")
 
 
 def test_what_the_gateway_refuses_is_raised_with_its_code(served: Served, remote: RemoteOutbox) -> None:
-    with pytest.raises(RemoteRefused) as refused:
-        list(remote.read(10**9))
+    with pytest.raises(RemoteRefused) as refused, RemoteOutbox(f"{served.client.base_url}/elsewhere") as lost:
+        list(lost.read())
 
-    assert (refused.value.status, refused.value.code) == (400, "bad_request")
+    assert (refused.value.status, refused.value.code) == (404, "no_such_call")
+
+
+def test_it_is_reached_by_a_unix_socket(orders: Outbox, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    with gateway(orders, socket=path) as served, RemoteOutbox(f"unix://{path}", messages=MESSAGES) as remote:
+        id = remote.put(placed(5))
+        last = served.numbered()
+
+        assert [each.id for each in remote.read(last)] == [id]

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
 from outbox import InvalidArgument
 from outbox.errors import OutboxClosed
 from outbox.remoting import connection
-from outbox.remoting.connection import Connection, checked_url, headers_of, pause
+from outbox.remoting.connection import Connection, headers_of, pause
 from outbox.remoting.wire import Ask, RemoteUnavailable
 
 ASK = Ask("GET", "/healthz")
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8321", "ftp://x", None])
-def test_what_is_no_address_is_refused(url: object) -> None:
+@pytest.mark.parametrize("url", ["127.0.0.1:8321", "ftp://x", "http://x:port", "unix://name.sock", None])
+def test_what_is_no_address_is_refused(url: Any) -> None:
     with pytest.raises(InvalidArgument, match="address"):
-        checked_url(url)
+        Connection(url, None)
 
 
 @pytest.mark.parametrize("token", ["a b", "a\r\nb", "é"])

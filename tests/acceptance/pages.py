@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 FIRST_STEPS = ROOT / "docs" / "first-steps.md"
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n)+")
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(.*?)(?=^```|\Z)", re.MULTILINE | re.DOTALL)
+SHELL = re.compile(r"(?:\$ )?(?:\w+=\S+ )*(?:\.venv/bin/)?((?:outbox|relay) .*)")
 PRINTS = re.compile(r"prints\s+`([^`]+)`")
 ALONE = {**os.environ, "PYTHONPATH": PACKAGES, "PYTHONUNBUFFERED": "1"}
 
@@ -32,6 +34,20 @@ def commands(page: Path) -> list[str]:
     text = "".join(INDENTED.findall(page.read_text())).replace("\\\n", "")
     lines = [re.sub(" +", " ", line.strip()) for line in text.splitlines()]
     return [line for line in lines if re.match(r"(\w+=\S+ )*(\.venv/bin/\w+|python3|cd|npm) ", line)]
+
+
+def shell_lines(page: Path) -> list[str]:
+    """The commands `outbox` and `relay` that a page shows to be typed, without what stands around them."""
+    text = page.read_text(encoding="utf-8")
+    shown = [code for language, code, _ in BLOCK.findall(text) if language in {"sh", "console"}]
+    found = []
+    for code in [*INDENTED.findall(text), *shown]:
+        for line in re.sub(r" *\\\n", " ", code).splitlines():
+            for part in re.split(r" [|<>] | && ", re.sub(r"(^|\s)# .*", "", line)):
+                command = SHELL.match(part.strip())
+                if command is not None:
+                    found.append(re.sub(r"\s+", " ", re.sub(r"[][]", "", command[1])).strip())
+    return found
 
 
 def clone(folder: Path) -> Path:

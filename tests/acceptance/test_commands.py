@@ -120,12 +120,13 @@ def test_an_example_runs_as_its_page_says(page: Path, shell: Shell, database: Da
 
 @pytest.mark.heavy
 @pytest.mark.timeout(2400)
-def test_every_installation_of_the_pages_brings_what_it_is_for(tmp_path: Path) -> None:
-    installations = {command for page in PAGES for command in typed(page, INSTALL)}
-    assert {command.rpartition(" && ")[2] for command in installations} >= {".venv/bin/relay demo", ".venv/bin/pytest"}
+def test_the_installations_of_the_readme_bring_what_they_are_for(tmp_path: Path) -> None:
+    """The others install parts of these: tests/unit/project/test_pages.py looks for the extras that they name."""
+    installations = typed(README, INSTALL)
+    assert [command.rpartition(" && ")[2] for command in installations] == [".venv/bin/relay demo", ".venv/bin/pytest"]
     if not (SOURCES / "outbox").exists():
         pytest.skip("there is no package beside the tests to install: name a clone in OUTBOX_TEST_SOURCES")
-    for number, command in enumerate(sorted(installations)):
+    for number, command in enumerate(installations):
         folder = tmp_path / str(number)
         shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns(".venv", ".git", ".*_cache", "build"))
         environment = {name: value for name, value in ALONE.items() if name != "PYTHONPATH"}
@@ -133,6 +134,16 @@ def test_every_installation_of_the_pages_brings_what_it_is_for(tmp_path: Path) -
         subprocess.run(
             ["bash", "-ec", without_the_tests], cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=True
         )
+
+
+def test_the_other_installations_are_the_same_but_for_their_extras() -> None:
+    others = {command for page in PAGES for command in typed(page, INSTALL)} - set(typed(README, INSTALL))
+    same = re.compile(rf"{re.escape(INSTALL)}-c constraints\.txt (?:\.|'\.\[[\w,]+\]')((?: [\w-]+)*)")
+    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()}
+    found = {command: same.fullmatch(command) for command in others}
+    assert [
+        command for command, match in found.items() if match is None or not pinned.issuperset(match[1].split())
+    ] == []
 
 
 def test_no_command_of_the_pages_is_left_out() -> None:

@@ -14,19 +14,24 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-FIRST_STEPS = ROOT / "docs" / "first-steps.md"
+TUTORIAL = ROOT / "docs" / "tutorial.md"
 INDENTED = re.compile(r"(?<=\n\n)(?: {4}.*\n)+")
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(.*?)(?=^```|\Z)", re.MULTILINE | re.DOTALL)
 SHELL = re.compile(r"(?:\$ )?(?:\w+=\S+ )*(?:\.venv/bin/)?((?:outbox|relay) .*)")
-PRINTS = re.compile(r"prints\s+`([^`]+)`")
+PRINTS = re.compile(r"prints\s+(`[^`]+`(?:(?:,|,?\s+and)\s+`[^`]+`)*)")
 ALONE = {**os.environ, "PYTHONPATH": PACKAGES, "PYTHONUNBUFFERED": "1"}
 
 
 def blocks(page: Path, language: str) -> list[tuple[str, list[str]]]:
     """The code blocks of a page, each with what the text up to the next block says it prints."""
     found = BLOCK.findall(page.read_text())
-    return [(code, PRINTS.findall(text)) for tongue, code, text in found if tongue == language]
+    return [(code, prints(text)) for tongue, code, text in found if tongue == language]
+
+
+def prints(text: str) -> list[str]:
+    """What a text says that is printed: It prints `this`, `that` and `more`."""
+    return [line for several in PRINTS.findall(text) for line in re.findall("`([^`]+)`", several)]
 
 
 def commands(page: Path) -> list[str]:
@@ -74,6 +79,11 @@ class Prompt:
         self._python.stdin.flush()
         wait_until(lambda: set(prints) <= set(self.lines()) or self._complained(), 60, f"{prints} to be printed")
         assert not self._complained(), self._prompts.read_text()
+
+    def printed(self, beginning: str) -> str:
+        """The line that begins so, once it is there."""
+        wait_until(lambda: any(line.startswith(beginning) for line in self.lines()), 60, f"{beginning} to be printed")
+        return next(line for line in self.lines() if line.startswith(beginning))
 
     def lines(self) -> list[str]:
         return self._output.read_text().splitlines()

@@ -17,6 +17,8 @@ GRANTED = {
     "django": "django",
     "fastapi": "asynchronous",
     "inbox": "inbox",
+    "README": "nothing",
+    "tutorial": "nothing",
     "web-workers": "asynchronous",
 }
 TYPED = [

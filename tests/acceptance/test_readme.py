@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.database import Database
 
 from tests.acceptance.example import EXAMPLES, run
-from tests.acceptance.pages import FIRST_STEPS, README, ROOT, Prompt, blocks
+from tests.acceptance.pages import README, ROOT, Prompt, blocks
 
 
 def example(mongo_uri: str, database: Database[Any]) -> tuple[str, list[str]]:
@@ -39,15 +39,6 @@ def test_the_example_of_the_readme_is_a_program_too_and_runs_again(
     program.write_text(code)
     for _ in range(2):
         assert run([sys.executable, str(program)]).splitlines() == prints
-
-
-def test_the_first_steps_can_be_pasted_into_a_prompt(tmp_path: Path) -> None:
-    steps = blocks(FIRST_STEPS, "python")
-    assert sum(len(prints) for _, prints in steps) >= 4
-    with Prompt(tmp_path) as prompt:
-        for code, prints in steps:
-            prompt.paste(code, prints)
-        assert prompt.end() == ""
 
 
 def test_the_javascript_of_the_staging_contract_is_the_examples() -> None:

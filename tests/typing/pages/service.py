@@ -56,6 +56,9 @@ def known(customer: str) -> bool: ...  # type: ignore[empty-body]
 def send_invoice(message: OrderPlaced, *, idempotency_key: str) -> None: ...
 
 
+def begin(record: Record[Any]) -> None: ...
+
+
 def work(record: Record[OrderPlaced]) -> None: ...
 
 

@@ -47,6 +47,11 @@ class Reading(Observing, Projecting):
     def name(self) -> str:
         return self.collections.name
 
+    @property
+    def sequences(self) -> bool:
+        """Whether this process numbers messages, too, while it reads."""
+        return self._feed.sequencing
+
     @outside_bound_session
     @patient
     def _head(self) -> int:

@@ -14,6 +14,7 @@ from outbox.errors import CursorMismatch, HistoryLost, LogReplaced, OutboxNotCre
 from outbox.log.reader_id import shares_command
 from outbox.log.record import Record
 from outbox.monitoring.delivery_count import Destination
+from outbox.monitoring.no_sequencer_warning import UnsequencedWarning
 from outbox.shares.layout import share_cursor
 from outbox.shares.share import Share
 from outbox.tracing.tracing import Sending, sending
@@ -44,6 +45,13 @@ class RelayConfig(DeliveryConfig[Outgoing]):
     format: RecordFormat = field(default_factory=RecordFormat)
     checked: set[str] = field(default_factory=set)
     """Topics that are known to be there; shared by all threads."""
+    unsequenced: UnsequencedWarning | None = None
+    """Looks whether others number the messages, for a process that does not."""
+
+    def glance(self) -> None:
+        """See DeliveryConfig."""
+        if self.unsequenced is not None:
+            self.unsequenced.look()
 
     def topic(self, type: str, key: str | None = None, headers: Mapping[str, str] = _NO_HEADERS) -> str:
         """The topic of a message. Raises InvalidSettings when Kafka would not take its name, Unencodable when that is

@@ -14,6 +14,7 @@ from outbox.delivery.ports import Sink
 from outbox.errors import OutboxNotCreated
 from outbox.events import OnEvent, teller
 from outbox.mongo.lease import MOST_SECONDS, SECONDS
+from outbox.monitoring.no_sequencer_warning import UnsequencedWarning
 from outbox.readers.start import StartAt
 from relay.config import RelayConfig
 from relay.encoding.record_format import RecordFormat
@@ -74,8 +75,9 @@ class Relay:
         self.sink = sink
         """Where its records go; each of several shares has another like it."""
         self._config = RelayConfig(
-            outbox, name, start, on_poison, chance, topics, format, tell=teller(on_event, outbox.decode)
-        )
+            outbox, name, start, on_poison, chance, topics, format, tell=teller(on_event, outbox.decode),
+            unsequenced=None if outbox.sequences else UnsequencedWarning(outbox.collections),
+        )  # fmt: skip
         self.tally.retries.declare(RETRIES)
         self._reader = DurableReader(self._config, sink, shares=shares, lease_seconds=lease_seconds)
 

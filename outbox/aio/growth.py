@@ -114,9 +114,8 @@ class Growth:
                     try:
                         self._read(following)
                     except Exception as error:  # noqa: BLE001  # whoever reads meets it, too, and tells its program
-                        logger.info(
-                            "following %s goes on in a moment: %s", self._outbox.collections.log.full_name, error
-                        )
+                        name = self._outbox.collections.log.full_name
+                        logger.info("following %s goes on in a moment: %s", name, error, extra={"outbox": name})
                         self._tell(None)
                         stop.wait(POLL_SECONDS)
             finally:

@@ -237,7 +237,8 @@ class AsyncRecords:
                     lost_at = self._clock.monotonic()
                     self._tell(Disconnected(error))
                 name = self._sync.outbox.collections.log.full_name
-                logger.info("reading %s goes on in a moment: %s", name, short_message(error))
+                said = "reading %s goes on in a moment: %s"
+                logger.info(said, name, short_message(error), extra={"outbox": name})
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 if lost_at is not None:

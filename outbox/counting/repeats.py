@@ -41,7 +41,9 @@ class Repeats:
         since, date = self._began
         return f"{what} (since {date:%H:%M:%S} UTC)" if now - since >= AGAIN_SECONDS else what
 
-    def log(self, logger: logging.Logger, begin: str, of: str, what: str) -> None:
+    def log(
+        self, logger: logging.Logger | logging.LoggerAdapter[logging.Logger], begin: str, of: str, what: str
+    ) -> None:
         """Logs, as INFO, what is to be said now, behind `begin`, a format of `of`."""
         said = self.said(what)
         if said is not None:

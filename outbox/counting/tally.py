@@ -125,6 +125,8 @@ class ReaderTally:
         """Tries that failed and are made again, by the error's name."""
         self.state = "starting"
         """What the reader does: starting, standby, working, paused or stopped."""
+        self.trouble = ""
+        """Why it cannot go on just now, and tries again; "" when it can."""
 
 
 class Tally:

@@ -38,7 +38,10 @@ def dead_letter(collections: Collections, staged: bytes, code: int, reason: str)
         letter_id = Element(OBJECT_ID, hashlib.sha256(id.value).digest()[:12])
         reason += f"; its _id, a {id.kind} of {len(id.value)} bytes, was too large or too odd to keep"
     name = _text(letter_id)
-    logger.error("the log refuses message %s for good (%d: %s); it goes to %s", name, code, reason, dead.full_name)
+    logger.error(
+        "the log refuses message %s for good (%d: %s); it goes to %s", name, code, reason, dead.full_name,
+        extra={"outbox": dead.full_name.removesuffix(".dead"), "id": name},
+    )  # fmt: skip
     letter = letter_of(letter_id, kept, code, reason)
     with time_limit():
         # A pipeline, because pymongo decodes a replacement document, and a pipeline it sends as it is.

@@ -86,6 +86,9 @@ class DeliveryConfig(ABC, Generic[Item]):
         """Says what counts as a record's key when the records are divided into shares."""
         return share
 
+    def glance(self) -> None:
+        """Is called every few seconds while the reader works; raises pymongo's errors."""
+
     @abstractmethod
     def encoder(self, target: Target[Item], log: str) -> Encoder[Item]:
         """Makes the encoder for `target`; `log` is the identity of the log that the records come from."""

@@ -106,8 +106,8 @@ class DurableReader(Generic[Item]):
                     lost.add_note(self._config.way_on(lost))
                     raise
                 except LeaseLost as lost:
-                    kind = self._config.kind
-                    self._log.logger.warning("%s; what was in flight is given up, and this %s stands by", lost, kind)
+                    said = "%s; what was in flight is given up, and this %s stands by"
+                    self._log.logger.warning(said, lost, self._config.kind, extra=self._log.fields)
                     stop.wait(LOST_SECONDS)
                 except (PyMongoError, DeliveryFailed) as error:
                     if is_closed(error) and stop.wait(CLOSED_SECONDS):

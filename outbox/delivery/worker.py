@@ -136,6 +136,7 @@ class Worker(Generic[Item]):
             now = self._clock.monotonic()
             if drained or now - looked >= 0.9 * LOOK_SECONDS:  # due after a rest, which is a little shorter
                 waiting, looked = letters.requeued(), now
+                self._config.glance()
             return waiting or drained
 
         def poisoned(outcome: Poisoned) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from outbox.doctor.finding import Check, Finding
+from outbox.doctor.work import at_work
 from outbox.errors import IncompatibleOutbox
 from outbox.log.reader_id import forget_command, resume_command
 from outbox.mongo.calls import time_limit
@@ -49,6 +50,7 @@ class OutboxExamination:
             "capacity": self.capacity,
             "sequencing": self.sequencing,
             "readers": self.readers,
+            "at work": self.at_work,
             "dead letters": self.dead_letters,
         }
 
@@ -182,6 +184,10 @@ class OutboxExamination:
 
     def _going_on(self, cursor: CursorStatus) -> str:
         return f"`{resume_command(cursor.reader)}`" if cursor.paused else "see that it runs, and is fast enough"
+
+    def at_work(self) -> Iterator[Finding]:
+        """Whether somebody works for each durable reader, and gets on."""
+        return at_work(self._collections, self._now().cursors)
 
     def dead_letters(self) -> Iterator[Finding]:
         """Whether messages were put aside."""

@@ -10,7 +10,7 @@ from outbox.doctor.finding import Check, Finding
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import DECODED, Document
 from outbox.mongo.collections import Collections
-from outbox.mongo.server import check_server
+from outbox.mongo.server import check_server, unconfirmed_seconds
 from outbox.monitoring.units import format_duration
 
 OPLOG_SECONDS = 24 * 3600.0
@@ -32,6 +32,7 @@ class ServerExamination:
         return {
             "server": self.version,
             "topology": self.topology,
+            "majority": self.majority,
             "write concern": self.write_concern,
             "oplog": self.oplog,
             "clock": self.clock,
@@ -68,6 +69,16 @@ class ServerExamination:
                 "topology", f"the replica set has an arbiter beside {len(nodes)} nodes with data",
                 "with one of these away no write is confirmed by a majority, and nothing is numbered",
                 "replace the arbiter by a node with data: rs.remove(…), rs.add(…)",
+            )  # fmt: skip
+
+    def majority(self) -> Iterator[Finding]:
+        """Whether a majority of the nodes confirms what is written."""
+        seconds = unconfirmed_seconds(self._client)
+        if seconds:
+            yield Finding(
+                "majority", f"no majority of the nodes has confirmed anything for {format_duration(seconds)}",
+                "nothing is numbered nor delivered, and no lease can be held",
+                "rs.status() says which node is away, or far behind: bring it back", serious=True,
             )  # fmt: skip
 
     def write_concern(self) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from outbox.delivery.durable_reader import DurableReader
 from outbox.errors import LogReplaced, OutboxError, OutboxNotCreated
 from outbox.latest.delivery import ViewConfig
-from outbox.latest.view import deployed_compactions
+from outbox.latest.view import READER, deployed_compactions
 from outbox.log.log import Log
 from outbox.mongo.collections import Collections
 from outbox.mongo.server_errors import is_closed, is_transient, is_unauthorized, short_message
@@ -58,6 +58,7 @@ def keep_latest(collections: Collections, head: Head, stop: threading.Event) -> 
 
 def _kept(collections: Collections, head: Head, stop: threading.Event) -> float:
     """Keeps the view as long as that goes well; returns after how many seconds to try again."""
+    about, name = {"outbox": collections.log.full_name, "reader": READER}, collections.latest.full_name
     try:
         if not deployed_compactions(collections):
             return LOOK_SECONDS
@@ -71,13 +72,13 @@ def _kept(collections: Collections, head: Head, stop: threading.Event) -> float:
         if isinstance(error, PyMongoError) and is_transient(error):
             return _AGAIN_SECONDS
         if is_unauthorized(error):
-            logger.info("this process does not keep %s: %s", collections.latest.full_name, short_message(error))
+            logger.info("this process does not keep %s: %s", name, short_message(error), extra=about)
             return _STOPPED_SECONDS
         notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
-        logger.error("%s is not kept: %s.%s", collections.latest.full_name, short_message(error), notes)  # noqa: TRY400  # no fault of ours
+        logger.error("%s is not kept: %s.%s", name, short_message(error), notes, extra=about)  # noqa: TRY400  # no fault of ours
         return _STOPPED_SECONDS
     except Exception:
-        logger.exception("%s is not kept: unforeseen", collections.latest.full_name)
+        logger.exception("%s is not kept: unforeseen", name, extra=about)
         return _STOPPED_SECONDS
     return _AGAIN_SECONDS
 

@@ -120,6 +120,7 @@ def grow_log(collections: Collections, asked: int | None) -> None:
             collections.log.full_name,
             live,
             asked,
+            extra={"outbox": collections.log.full_name},
         )
         return
     try:

@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from outbox.clock import Clock, SystemClock
 from outbox.counting.tally import Distribution
 from outbox.errors import OutboxError
-from outbox.metrics.families import FAMILIES
+from outbox.metrics.families import FAMILIES, with_database
 from outbox.metrics.numbers import Family, Numbers
 from outbox.metrics.outbox import Measured, OutboxNumbers
 from outbox.mongo.server_errors import short_message
@@ -34,12 +34,18 @@ class OutboxCollector:
     One collector a registry, of as many outboxes as the process has, each an Outbox or an AsyncOutbox. It asks the
     database at each scrape, some small reads and at most ASK_SECONDS for each outbox; while that does not answer, its
     numbers are left out, and those that the process has counted are there. Thread-safe. Blocks: not for an event loop.
+
+    When outboxes of several databases have one name, all numbers have the label `database` beside `outbox`.
     """
 
     families: tuple[Family, ...] = FAMILIES
 
     def __init__(self, *outboxes: Measured, clock: Clock | None = None) -> None:
-        self._outboxes = [OutboxNumbers(each.collections) for each in outboxes]
+        measured = [each.collections for each in outboxes]
+        is_shared = len({each.name for each in measured}) < len({each.log.full_name for each in measured})
+        if is_shared:
+            self.families = with_database(self.families)
+        self._outboxes = [OutboxNumbers(each, by_database=is_shared) for each in measured]
         self._clock: Clock = SystemClock() if clock is None else clock
         self._lock = threading.Lock()
         self._said = float("-inf")
@@ -73,7 +79,8 @@ class OutboxCollector:
                 return
             self._said = now
         name = outbox.collections.log.full_name
-        logger.warning("metrics of %s lack what the database knows: %s", name, short_message(error))
+        said = "metrics of %s lack what the database knows: %s"
+        logger.warning(said, name, short_message(error), extra={"outbox": name})
 
 
 def _metric(family: Family, values: dict[tuple[str, ...], float | Distribution]) -> Metric:

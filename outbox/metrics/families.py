@@ -1,10 +1,13 @@
-"""Lists the metrics of an outbox. Their names are a contract: dashboards and alerts of others stand on them."""
+"""Lists the metrics of an outbox. Names and labels are a contract: dashboards and alerts of others stand on them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from outbox.metrics.numbers import Family
 
-_OUTBOX = ("database", "outbox")
+_OUTBOX = ("outbox",)
 _READER = (*_OUTBOX, "reader")
 
 FAMILIES = (
@@ -46,3 +49,10 @@ FAMILIES = (
     ),
     Family("outbox_handle_seconds", "histogram", "How long a handler of this process took for a record", _READER),
 )  # fmt: skip
+
+
+def with_database(families: Iterable[Family]) -> tuple[Family, ...]:
+    """Returns the families with a label `database` before `outbox`: for a process whose outboxes share a name."""
+    return tuple(
+        replace(each, labels=("database", *each.labels)) if "outbox" in each.labels else each for each in families
+    )

@@ -31,6 +31,13 @@ class Numbers:
         assert len(labels) == len(self.families[name].labels), name
         self.values[name][labels] = value
 
+    def add_all(self, name: str, counts: Mapping[str, float], *labels: str) -> None:
+        """Adds to several values, by what the last label is: an outbox that is open twice has counted twice."""
+        for last, count in counts.items():
+            before = self.values[name].get((*labels, last), 0)
+            assert not isinstance(before, Distribution)
+            self.set(name, before + count, *labels, last)
+
     def set_all(self, name: str, counts: Mapping[str, float], *labels: str) -> None:
         """Sets several values, by what the last label is."""
         for last, value in counts.items():

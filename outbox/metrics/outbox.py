@@ -29,18 +29,18 @@ class Measured(Protocol):
 
 
 class OutboxNumbers:
-    """Gathers the numbers of one outbox. Thread-safe."""
+    """Gathers the numbers of one outbox. Thread-safe. by_database: whether the database is a label, too."""
 
-    def __init__(self, collections: Collections) -> None:
+    def __init__(self, collections: Collections, *, by_database: bool) -> None:
         self.collections = collections
-        self._labels = (collections.database.name, collections.name)
+        self._labels = (collections.database.name, collections.name) if by_database else (collections.name,)
 
     def count(self, numbers: Numbers) -> None:
         """Sets what this process has counted. Asks no server."""
         tally, labels = self.collections.tally, self._labels
         readers = tally.readers()
-        numbers.set_all("outbox_put_messages_total", tally.put.all(), *labels)
-        numbers.set_all("outbox_held_seconds_total", dict.fromkeys(readers, 0) | tally.held_seconds.all(), *labels)
+        numbers.add_all("outbox_put_messages_total", tally.put.all(), *labels)
+        numbers.add_all("outbox_held_seconds_total", dict.fromkeys(readers, 0) | tally.held_seconds.all(), *labels)
         for id, reader in readers.items():
             self._count_reader(numbers, id, reader)
 

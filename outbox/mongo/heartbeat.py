@@ -29,7 +29,6 @@ logger = logging.getLogger("outbox")
 
 HEARD = ("wanted", "pauses")
 """What others write into the document of a lease for its holder to hear: a beat that finds one changed reads it."""
-LATE = "a majority of the servers is slow to confirm what is written (is one down, and another far behind?)"
 _MOST_SECONDS = 120.0  # the longest lease time that slow beats can lead to
 _BEATS = 6  # a slow beat takes at most a sixth of the lease time; by calculation 0.46 of it, after a third, would do
 _SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock may run a little faster, can have it
@@ -93,7 +92,7 @@ class Holding:
     def confirmed(self, sent: float, seconds: float, took: float) -> None:
         """Notes a beat that a majority has confirmed."""
         if seconds > max(self.granted, self.asked):
-            logger.warning("the lease %r is %g s now, for a beat took %.1f s: %s", self.role, seconds, self.took, LATE)
+            patience.tell_longer(self.role, seconds, self.took)
         self.granted, self.took, self.due = seconds, took, _due(sent, seconds)
         self._sure_until = sent + seconds * _SAFE
 
@@ -162,6 +161,7 @@ class Heartbeat:
         self._leases = leases
         self.clock: Clock = SystemClock() if clock is None else clock
         self._repeats = Repeats(self.clock)
+        self._log = logging.LoggerAdapter(logger, {"outbox": leases.full_name.removesuffix(".leases")})
         self._forget()
         with _threads.changed:
             _all.add(self)
@@ -216,12 +216,12 @@ class Heartbeat:
             return
         except PyMongoError as error:
             why = short_message(error)
-            self._repeats.log(logger, "%s: a beat failed, and is tried again", self._leases.full_name, why)
+            self._repeats.log(self._log, "%s: a beat failed, and is tried again", self._leases.full_name, why)
             if is_closed(error):  # its holders will hear that, too, and end
                 for each in holdings:
                     self.remove(each)
-        except Exception as error:
-            logger.exception("%s: a beat failed, and is tried again: unforeseen", self._leases.full_name)
+        except Exception as error:  # noqa: BLE001  # logged whole, by an adapter
+            self._log.exception("%s: a beat failed, and is tried again: unforeseen", self._leases.full_name)
             why = repr(error)
         for each in holdings:
             each.failed(self.clock.monotonic(), why)

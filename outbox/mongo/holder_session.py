@@ -77,7 +77,8 @@ class HolderSession:
                 self._cursors.update_one(noted, {"$unset": {"session": ""}})
         except PyMongoError as error:
             name = self._cursors.full_name
-            logger.info("%s: the session of %s stays noted: %s", name, self._reader, short_message(error))
+            about = {"outbox": name.removesuffix(".cursors"), "reader": self._reader}
+            logger.info("%s: the session of %s stays noted: %s", name, self._reader, short_message(error), extra=about)
         if session is not None:
             self._sessions.end(session)
 
@@ -100,4 +101,6 @@ def end_sessions(cursors: Collection[Document], fences: dict[str, int]) -> None:
         try:
             cursors.database.client.admin.command("killSessions", sessions)
         except OperationFailure as error:
-            logger.info("%s: a session of an earlier holder stays open: %s", cursors.full_name, short_message(error))
+            about = {"outbox": cursors.full_name.removesuffix(".cursors")}
+            said = "%s: a session of an earlier holder stays open: %s"
+            logger.info(said, cursors.full_name, short_message(error), extra=about)

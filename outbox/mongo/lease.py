@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from outbox.errors import LeaseLost
 from outbox.mongo import patience
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
-from outbox.mongo.heartbeat import LATE, Heartbeat, Holding, beat, lost_to_another, wanted_seconds
+from outbox.mongo.heartbeat import Heartbeat, Holding, beat, lost_to_another, wanted_seconds
 from outbox.mongo.known_fence import known_fence
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import is_closed, patiently, short_message
@@ -94,13 +95,14 @@ class Lease:
         Call it again every second or so: between the calls it sees that the beats of a dead holder stand still. Raises
         pymongo's errors, except while the majority is slow: it waits for that up to two minutes.
         """
+        since = datetime.now(UTC)
         while True:
             try:
                 return self._acquire()
             except PyMongoError as error:
                 if not (error.timeout and self._answers() and patience.double()):
                     raise
-                logger.warning("the lease %r: %s; waiting %g s from now on", self.role, LATE, patience.seconds())
+                patience.tell(self.role, self._leases.full_name.removesuffix(".leases"), since)
 
     def _acquire(self) -> bool:
         self._leave()
@@ -174,8 +176,7 @@ class Lease:
 
     def observe(self, lease: Document) -> bool:
         """Notes the lease's document, just read, and tells whether the lease could be taken now. No I/O."""
-        self.holder = lease["owner"]
-        now = self.clock.monotonic()
+        self.holder, now = lease["owner"], self.clock.monotonic()
         if _sign(lease) != _sign(self._seen):
             self._seen_at = now
         self._seen = lease
@@ -277,9 +278,8 @@ class Lease:
             try:
                 self.release()
             except PyMongoError as error:
-                level = (
-                    logging.INFO if is_closed(error) else logging.WARNING
-                )  # the program ends, and has closed its client
+                # A program that ends has closed its client.
+                level = logging.INFO if is_closed(error) else logging.WARNING
                 log.log(level, "%s: the lease could not be given back: %s", holder, short_message(error))
 
 

@@ -7,9 +7,14 @@ takes a lease over meanwhile.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from datetime import datetime
 
+logger = logging.getLogger("outbox")
+
+LATE = "a majority of the servers is slow to confirm what is written (is one down, and another far behind?)"
 CALL_SECONDS = 5.0
 MOST_SECONDS = 60.0
 _WRITES = 6
@@ -32,12 +37,29 @@ def took(write: float) -> None:
     _set(_WRITES * write)
 
 
+def is_strained() -> bool:
+    """Tells whether a majority is slow, or was within the last minute. Thread-safe."""
+    return _seconds > CALL_SECONDS
+
+
 def double() -> bool:
     """Notes that a server that answers has not confirmed a write within `seconds`; False when the most is reached."""
     if _seconds >= MOST_SECONDS:
         return False
     _set(2 * _seconds)
     return True
+
+
+def tell(role: str, outbox: str, since: datetime) -> None:
+    """Warns that the lease of a role waits for a majority, since then, and for how long it waits next."""
+    said = "the lease %r: since %s UTC %s; nothing is done under it meanwhile; waiting %g s from now on"
+    logger.warning(said, role, f"{since:%H:%M:%S}", LATE, _seconds, extra={"outbox": outbox, "reader": role})
+
+
+def tell_longer(role: str, seconds: float, took: float) -> None:
+    """Warns that the lease of a role lasts longer now, for a beat took so long."""
+    said = "the lease %r is %g s now, for a beat took %.1f s: %s"
+    logger.warning(said, role, seconds, took, LATE, extra={"reader": role})
 
 
 def _set(wanted: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
+from outbox.clock import SystemClock
 from outbox.errors import UnsupportedServer
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
@@ -28,6 +29,11 @@ _OTHERS = {
 # BadValue, FailedToParse, CommandNotFound, InvalidOptions, CommandNotSupported, NotImplemented, DocumentDB's "feature
 # not supported", Atlas' refusals, and two for an unknown field: codes of a server that has not what was asked for.
 _REFUSALS = frozenset({2, 9, 59, 72, 115, 238, 303, 8000, 40414, 40415})
+
+UNCONFIRMED_SECONDS = 5.0
+"""After so long without a majority's confirmation something is wrong: leases are lost by then."""
+_AGAIN_SECONDS = 0.2
+_ANSWER_SECONDS = 2.0
 
 
 def check_hosts(hosts: Iterable[str]) -> None:
@@ -70,6 +76,38 @@ def _check_answer(hello: Document) -> None:
     if hello.get("arbiterOnly"):
         others = ", ".join([*hello.get("hosts", ()), *hello.get("passives", ())])
         raise UnsupportedServer(f"this server is an arbiter, which holds no data: give the others' addresses: {others}")
+
+
+def unconfirmed_seconds(client: MongoClient[Any]) -> float:
+    """Returns for how long no majority has confirmed what was written; 0.0 while one does.
+
+    By the primary's own clock; a pause of up to UNCONFIRMED_SECONDS counts as none. Raises pymongo's errors.
+    """
+    first = _unconfirmed(client)
+    if first is None:
+        return 0.0
+    SystemClock().wait(_AGAIN_SECONDS)  # it may have come just now, after a long rest
+    second = _unconfirmed(client)
+    return second[1] if second is not None and second[0] == first[0] else 0.0
+
+
+def unconfirmed(seconds: float) -> str:
+    """Says what `unconfirmed_seconds` has found, and what to look at."""
+    return (
+        f"no majority of MongoDB's nodes has confirmed anything for {seconds:.0f} s, so nothing is numbered nor "
+        "delivered: rs.status() says which node is away, or far behind"
+    )
+
+
+def _unconfirmed(client: MongoClient[Any]) -> tuple[object, float] | None:
+    """Returns what a majority has confirmed last, and how long ago; None when that is all, or was just now."""
+    with time_limit(_ANSWER_SECONDS):
+        hello: Document = client.admin.command("hello")
+    last = hello.get("lastWrite", {})
+    if last.get("opTime") == last.get("majorityOpTime"):
+        return None
+    seconds: float = (hello["localTime"] - last["majorityWriteDate"]).total_seconds()
+    return (last["majorityOpTime"], seconds) if seconds > UNCONFIRMED_SECONDS else None
 
 
 def no_capped_collections(error: OperationFailure) -> UnsupportedServer | None:

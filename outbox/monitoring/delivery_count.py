@@ -13,8 +13,21 @@ from typing import Any
 from outbox.clock import Clock
 from outbox.counting.tally import ReaderTally
 from outbox.errors import DeliveryFailed
-from outbox.events import Event, Failed, OnEvent, Parked, Paused, Standby, Started, Stopped, TookOver
+from outbox.events import (
+    Disconnected,
+    Event,
+    Failed,
+    OnEvent,
+    Parked,
+    Paused,
+    Reconnected,
+    Standby,
+    Started,
+    Stopped,
+    TookOver,
+)
 from outbox.log.position import Mark
+from outbox.mongo.server_errors import short_message
 from outbox.tracing.tracing import Sending
 
 Destination = Callable[[Any], str]
@@ -33,6 +46,10 @@ def counted(tally: ReaderTally, tell: OnEvent) -> OnEvent:
             tally.handled.add("failed")
         elif isinstance(event, Parked):
             tally.handled.add("parked")
+        elif isinstance(event, Disconnected):
+            tally.trouble = short_message(event.error) if isinstance(event.error, Exception) else repr(event.error)
+        elif isinstance(event, Reconnected):
+            tally.trouble = ""
         elif type(event) in _STATES:
             tally.state = _STATES[type(event)]
         tell(event)

@@ -52,7 +52,8 @@ class HeadroomWarning:
                     self._look(now)
             except (PyMongoError, OutboxNotCreated) as error:  # sequencing must not suffer for it
                 name = self._collections.log.full_name
-                logger.info("could not measure the headroom of the readers of %s: %s", name, short_message(error))
+                said = "could not measure the headroom of the readers of %s: %s"
+                logger.info(said, name, short_message(error), extra={"outbox": name})
 
     @property
     def _threshold(self) -> float:
@@ -90,7 +91,6 @@ class HeadroomWarning:
 
     def _over(self) -> None:
         if self._warned:
-            logger.warning(
-                "%s: no reader is near to holding the sequencer back any more", self._collections.log.full_name
-            )
+            name = self._collections.log.full_name
+            logger.warning("%s: no reader is near to holding the sequencer back any more", name, extra={"outbox": name})
             self._warned = False

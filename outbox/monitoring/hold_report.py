@@ -96,7 +96,8 @@ class HoldReport:
         try:
             paused = reader in paused_readers(self._cursors)
         except PyMongoError as error:  # sequencing must not suffer for it
-            logger.info("%s: could not look whether %r is paused: %s", self._log, reader, short_message(error))
+            said = "%s: could not look whether %r is paused: %s"
+            logger.info(said, self._log, reader, short_message(error), extra={"outbox": self._log, "reader": reader})
             paused = False
         if not paused:
             return "Get it going"
@@ -122,7 +123,8 @@ class HoldReport:
                     self._leases.update_one(query, [{"$set": {"holding": _dated(self._hold)}}])
             self._is_written = self._hold is not None
         except PyMongoError as error:
-            logger.info("%s: the lease does not say who holds the sequencer back: %s", self._log, short_message(error))
+            said = "%s: the lease does not say who holds the sequencer back: %s"
+            logger.info(said, self._log, short_message(error), extra={"outbox": self._log})
 
 
 def _dated(hold: Hold) -> Document:

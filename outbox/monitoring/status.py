@@ -13,10 +13,11 @@ from outbox.log.reader_id import paused_readers, reader_of
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
+from outbox.mongo.lease import seconds_of
 from outbox.monitoring.headroom import Headroom, HeadroomGauge
 
-UNSEQUENCED_SECONDS = 10.0
-"""Some lease times: a sequencer that lives has given a sign in between."""
+UNSEQUENCED_SECONDS = 5.0
+"""A sequencer that lives has given a sign in between, and after one that was killed another has taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Status:
     fence: int
     """The sequencer's fence: how often the role was taken, so far."""
     unsequenced: bool
-    """Whether messages have waited in staging for 10 s, and nobody has given a sign of numbering them for as long."""
+    """Whether messages have waited in staging for 5 s, and nobody has given a sign of numbering them for as long, nor
+    for as long as the sequencer's lease lasts."""
     held: Held | None
     """None when the sequencer waits for nobody, or nobody sequences."""
     capacity: int
@@ -88,7 +90,7 @@ def status(collections: Collections) -> Status:
     """Raises OutboxNotCreated and pymongo's errors. A few hundred small reads at most, however large the log is."""
     log = Log(collections)
     capacity = log.describe().size
-    lease = _lease(collections)
+    lease = lease_with_ages(collections, "sequencer")
     staged, staged_bytes, staged_seconds = _staging(collections)
     letters = _letters(collections)
     with time_limit():
@@ -128,23 +130,25 @@ def _cursor(found: Document, head: int, headroom: Headroom | None, paused: froze
     )
 
 
-def _lease(collections: Collections) -> Document:
-    """The sequencer's lease, since when it is held and gave no sign of life; empty when the role was never taken."""
+def lease_with_ages(collections: Collections, role: str) -> Document:
+    """Reads the lease of a role, with how long its holder has held others back (`held_ms`) and has given no sign of
+    life (`silent_ms`), by the server's clock; empty when the role was never taken."""
     ages = {"held_ms": "$holding.since", "silent_ms": "$renewed"}
     age: Document = {"$set": {name: {"$subtract": ["$$NOW", since]} for name, since in ages.items()}}
     with time_limit():
-        return next(iter(collections.leases.aggregate([{"$match": {"_id": "sequencer"}}, age])), {})
+        return next(iter(collections.leases.aggregate([{"$match": {"_id": role}}, age])), {})
 
 
 def is_unsequenced(collections: Collections) -> bool:
     """See Status.unsequenced. Two small reads."""
-    return _unsequenced(_lease(collections), _staging(collections)[2])
+    return _unsequenced(lease_with_ages(collections, "sequencer"), _staging(collections)[2])
 
 
 def _unsequenced(lease: Document, staged_seconds: float | None) -> bool:
     if staged_seconds is None or staged_seconds < UNSEQUENCED_SECONDS:
         return False
-    return lease.get("owner") is None or (lease.get("silent_ms") or 0) > 1000 * UNSEQUENCED_SECONDS
+    patience = max(UNSEQUENCED_SECONDS, seconds_of(lease, 0.0))
+    return lease.get("owner") is None or (lease.get("silent_ms") or 0) > 1000 * patience
 
 
 def _held(lease: Document, paused: frozenset[str]) -> Held | None:

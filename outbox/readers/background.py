@@ -25,7 +25,7 @@ class BackgroundThreads:
     def __init__(self, collections: Collections, *, sequencing: bool, beside: Beside | None = None) -> None:
         """beside: what else is to be done meanwhile, until its stop is set, on a thread of its own."""
         self._collections = collections
-        self._sequencing = sequencing
+        self.sequencing = sequencing
         self._beside = beside
         self._lock = threading.Lock()
         self._readers = 0
@@ -73,7 +73,7 @@ class BackgroundThreads:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         try:
             self._spawn("tail", lambda: tail.run(stop))
-            if self._sequencing:
+            if self.sequencing:
                 lease = self._collections.lease("sequencer", owner=self._owner, seconds=lease_seconds)
                 sequencer = Sequencer(self._collections, lease, listener=head)
                 self._spawn(

@@ -161,7 +161,8 @@ class _Subscription:
         try:
             self._observer.on_completed()
         except BaseException:  # it has been completed, so nothing can be given to its on_error any more
-            logger.exception("a subscriber of %s failed when it was completed", self._home.source.where)
+            where = self._home.source.where
+            logger.exception("a subscriber of %s failed when it was completed", where, extra={"outbox": where})
 
     def _fail(self, error: BaseException) -> None:
         if self._disposed:
@@ -241,7 +242,9 @@ class _Subscription:
                 if lost_at is None:
                     lost_at = self._clock.monotonic()
                     self._tell(Disconnected(error))
-                logger.info("reading %s goes on in a moment: %s", self._home.source.where, short_message(error))
+                where = self._home.source.where
+                said = "reading %s goes on in a moment: %s"
+                logger.info(said, where, short_message(error), extra={"outbox": where})
                 self._stop.wait(_RETRY_SECONDS)
             else:
                 if lost_at is not None:
@@ -253,8 +256,9 @@ class _Subscription:
 def give_error(observer: ObserverBase[Any], error: BaseException, source: str) -> None:
     """Gives `on_error` what ended the stream, on a thread of our own: what happens there, nobody else will tell."""
     if not isinstance(error, Exception):  # sys.exit() in on_next, which only ever ends the thread it is called in
-        logger.error("a subscription of %s was ended by %r from its subscriber; the program goes on", source, error)
+        said = "a subscription of %s was ended by %r from its subscriber; the program goes on"
+        logger.error(said, source, error, extra={"outbox": source})
     try:
         observer.on_error(cast(Exception, error))
     except BaseException:  # a daemon thread is its last frame: an error that nobody handles must at least be seen
-        logger.exception("a subscriber of %s failed and has no on_error", source)
+        logger.exception("a subscriber of %s failed and has no on_error", source, extra={"outbox": source})

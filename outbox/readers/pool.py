@@ -49,6 +49,7 @@ def connection_held(client: MongoClient[Any], name: str) -> Iterator[float]:
             name,
             LOOK_SECONDS,
             most,
+            extra={"outbox": name},
         )
     try:
         yield 0.0 if waits else LOOK_SECONDS

@@ -183,7 +183,8 @@ def pinned(collections: Collections, query: Query) -> Query:
         return replace(query, pinned=patiently(lambda: resolve(query.start, Log(collections))))
     except (PyMongoError, OutboxError) as error:
         name = collections.log.full_name
-        logger.info("reading %s from 'latest' begins when the server answers: %s", name, short_message(error))
+        said = "reading %s from 'latest' begins when the server answers: %s"
+        logger.info(said, name, short_message(error), extra={"outbox": name})
         return query
 
 

@@ -55,7 +55,9 @@ def warn_of_unknown(collections: Collections, names: frozenset[str]) -> None:
     try:
         options = collections.options(collections.staging.name) or {}
     except PyMongoError as error:
-        logger.info("could not look which types %s takes: %s", collections.staging.full_name, short_message(error))
+        about = {"outbox": collections.log.full_name}
+        said = "could not look which types %s takes: %s"
+        logger.info(said, collections.staging.full_name, short_message(error), extra=about)
         return
     warn_of_undeclared(names, types_of(options.get("validator", {})), collections.staging.full_name)
 

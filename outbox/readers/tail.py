@@ -56,10 +56,12 @@ class Tail:
             except (PyMongoError, OutboxNotCreated) as error:
                 if is_closed(error):  # a subscriber is told so
                     return
-                logger.info("the tail of %s is opened anew: %s", self._collections.log.full_name, short_message(error))
+                name = self._collections.log.full_name
+                logger.info("the tail of %s is opened anew: %s", name, short_message(error), extra={"outbox": name})
             except Exception:
                 pause = _UNFORESEEN_SECONDS
-                logger.exception("the tail of %s is opened anew: unforeseen", self._collections.log.full_name)
+                name = self._collections.log.full_name
+                logger.exception("the tail of %s is opened anew: unforeseen", name, extra={"outbox": name})
             self._head.broken(is_followed=False)
             stop.wait(pause)
 

@@ -66,6 +66,7 @@ class ChangeStreamListener:
     def __init__(self, staging: Collection[Document], seconds: float = AWAIT_SECONDS, pause: float = 0.0) -> None:
         self._staging: Collection[RawBSONDocument] = staging.with_options(codec_options=RAW)
         self._name = staging.full_name
+        self._outbox = staging.full_name.removesuffix(".staging")
         self._seconds = max(0.001, 0.0 if pause else seconds)
         self._pause = pause
         self._changed = threading.Condition()
@@ -140,8 +141,8 @@ class ChangeStreamListener:
                 unforeseen = None if isinstance(error, PyMongoError) else error
                 if unforeseen is None and (stop.is_set() or is_closed(error)):  # whoever sequences says so
                     return
-                said = "the change stream on %s failed, sweeping by the clock: %s"
-                logger.warning(said, self._name, short_message(error), exc_info=unforeseen)
+                said, about = "the change stream on %s failed, sweeping by the clock: %s", {"outbox": self._outbox}
+                logger.warning(said, self._name, short_message(error), exc_info=unforeseen, extra=about)
                 stop.wait(_AGAIN_SECONDS)
 
     def _wanted(self) -> Timestamp | None:

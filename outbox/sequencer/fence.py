@@ -46,7 +46,8 @@ def raise_fence(collections: Collections, lease: Lease, session: ClientSession) 
             if Log(collections).describe().fence == lease.fence:  # it is done; now a majority must confirm it
                 patience = None
                 continue
+            name = collections.log.full_name
             logger.warning(
-                "the validator of %s is held up, trying again: %s", collections.log.full_name, short_message(error)
+                "the validator of %s is held up, trying again: %s", name, short_message(error), extra={"outbox": name}
             )
             patience = min(2 * patience, _MOST_SECONDS)

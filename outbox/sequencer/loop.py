@@ -81,7 +81,7 @@ def _sequence(
                 if is_unauthorized(error):
                     # Not this process's work, then. Without the lease, so that one that may do it can.
                     log.error("cannot sequence %s: %s", name, _advised(error))  # noqa: TRY400  # no fault of ours
-                    _release(sequencer)
+                    _release(sequencer, log)
                     stop.wait(UNAUTHORIZED_SECONDS)
                     continue
                 if is_closed(error):
@@ -96,7 +96,7 @@ def _sequence(
                 log.exception("sequencing %s starts over in %.2f s: unforeseen", name, pause.seconds)
                 pause.wait(stop)
     finally:
-        _release(sequencer)
+        _release(sequencer, log)
         if following is not None and await_seconds <= AWAIT_SECONDS:
             following.join()  # who closes an outbox leaves no thread behind; a relay just ends
 
@@ -169,14 +169,14 @@ def _advised(error: Exception) -> str:
     return f"{short_message(error)}, or leave sequencing to others: Outbox(…, sequence=False)"
 
 
-def _release(sequencer: Sequencer) -> None:
+def _release(sequencer: Sequencer, log: logging.LoggerAdapter[logging.Logger]) -> None:
     try:
         sequencer.release()
     except PyMongoError as error:
         if is_closed(error):
             return
-        logger.warning(
+        log.warning(
             "the sequencer's lease could not be given back; others wait until it runs out: %s", short_message(error)
         )
     except Exception:
-        logger.exception("the sequencer's lease could not be given back; others wait until it runs out")
+        log.exception("the sequencer's lease could not be given back; others wait until it runs out")

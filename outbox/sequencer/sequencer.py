@@ -202,9 +202,8 @@ class Sequencer:
             self._untaken.leave()
             self._clearing.wait_until_at_most()
         except pymongo.errors.PyMongoError as error:  # whoever takes over deletes it
-            logger.info(
-                "%s: not all was deleted from staging: %s", self._collections.log.full_name, short_message(error)
-            )
+            name = self._collections.log.full_name
+            logger.info("%s: not all was deleted from staging: %s", name, short_message(error), extra={"outbox": name})
         try:
             self.retention.end()
         finally:

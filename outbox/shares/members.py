@@ -115,4 +115,5 @@ class Members:
             with time_limit(RELEASE_SECONDS):
                 self._leases.update_one({"_id": self._role}, {"$unset": {f"members.{self._own}": 1}})
         except PyMongoError as error:  # it is seen then
-            logger.warning("%s: a member could not leave: %s", self._role, short_message(error))
+            about = {"outbox": self._leases.full_name.removesuffix(".leases"), "reader": self._role}
+            logger.warning("%s: a member could not leave: %s", self._role, short_message(error), extra=about)

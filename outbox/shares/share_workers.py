@@ -77,7 +77,7 @@ class ShareWorker:
             case None:
                 pass
             case LeaseLost():
-                self._log.logger.warning("%s; what was in flight is given up", error)
+                self._log.logger.warning("%s; what was in flight is given up", error, extra=self._log.fields)
             case PyMongoError() if is_transient(error):
                 self._log.warning("%s; it is begun again", short_message(error))
             case _:

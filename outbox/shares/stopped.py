@@ -30,11 +30,13 @@ def clear(collections: Collections, reader: str) -> None:
 
 
 def _update(collections: Collections, lease: Document, change: Any) -> None:
+    about = {"outbox": collections.log.full_name, "reader": lease["_id"]}
     try:
         with time_limit():
             collections.leases.update_one(lease, change)
     except PyMongoError as error:
-        logger.info("why %r stopped could not be kept for its status: %s", lease["_id"], short_message(error))
+        said = "why %r stopped could not be kept for its status: %s"
+        logger.info(said, lease["_id"], short_message(error), extra=about)
 
 
 def described(lease: Document | None) -> dict[str, Any] | None:

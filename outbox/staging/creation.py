@@ -75,16 +75,18 @@ def create_staging(collections: Collections, declared: Declared, lock: SchemaLoc
         validator = staging_validator(declared.schemas, declared.max_message_bytes, declared.compactions)
         create_collection(collections, name, validator=validator, validationAction="error")
     else:
+        staging, about = collections.staging.full_name, {"outbox": collections.log.full_name}
         live, wanted = options.get("validator", {}), wanted_validator(options, declared)
         if live != wanted or options.get("validationAction", "error") != "error":
             _change_validator(collections, wanted, lock)
         if not schemas_of(live):
-            logger.warning("%s had no validator of this library's: it has one now", collections.staging.full_name)
+            logger.warning("%s had no validator of this library's: it has one now", staging, extra=about)
         for name in sorted(compactions_of(live).keys() & set(declared.types) - declared.compactions.keys()):
             logger.warning(
                 "%s keeps the message type %s compacted, though this class of it is not: no type ceases to be",
-                collections.staging.full_name,
+                staging,
                 name,
+                extra=about,
             )
     with time_limit(30):
         collections.staging.create_index("at")
@@ -127,5 +129,6 @@ def _change_validator(collections: Collections, wanted: Document, lock: SchemaLo
                 raise
             tried = True
             staging = collections.staging.full_name
-            logger.info("an open transaction holds up the new validator of %s; trying again", staging)
+            said = "an open transaction holds up the new validator of %s; trying again"
+            logger.info(said, staging, extra={"outbox": collections.log.full_name})
             lock.pause(0.1, f"transactions that stay open on {staging} hold up its new validator")

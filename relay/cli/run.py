@@ -213,9 +213,13 @@ def _listener(
     from relay.kafka.sink import KafkaSink
     from relay.monitoring.http import Listener, Shown, application  # here: it loads a web server
 
-    sink = relays[0].sink  # all of a process go to one Kafka, with the same settings
-    assert isinstance(sink, KafkaSink)
-    return Listener(host, port, application(Shown(relays, liveness, sink.unreachable)))
+    sinks = [each.sink for each in relays if isinstance(each.sink, KafkaSink)]
+
+    def trouble(seconds: float) -> str:
+        # All of a process go to one Kafka, with the same settings; each notices by itself that it hears nothing.
+        return sinks[0].unreachable(seconds) or next(filter(None, (sink.silence() for sink in sinks)), "")
+
+    return Listener(host, port, application(Shown(relays, liveness, trouble)))
 
 
 def _sink(bootstrap: str, kafka_settings: dict[str, str], settings: OutboxSettings) -> KafkaSink:
@@ -238,6 +242,7 @@ def _log_ignored_start(settings: OutboxSettings, outbox: Outbox) -> None:
         logger.info(
             "relay %r of %s goes on from its cursor, after seq %d: start %s is ignored; `relay cursor set` moves it",
             settings.name, outbox.collections.log.full_name, cursor[0], settings.start,
+            extra={"outbox": outbox.collections.log.full_name, "reader": relay_id(settings.name)},
         )  # fmt: skip
 
 
@@ -294,4 +299,5 @@ def _log_failure(relay: Relay, error: Exception, others: int) -> None:
     logger.error(
         "relay %r of %s has stopped until this process is started again, %d other(s) go on: %s",
         relay.name, relay.where, others, reason, exc_info=None if is_foreseen else error,
+        extra={"outbox": relay.where, "reader": relay_id(relay.name)},
     )  # fmt: skip

@@ -17,6 +17,8 @@ from relay.cli.exit_codes import exit_codes
 from relay.cli.options import AsJson, Config, Database, Mongo, Name, OutboxName, identity_of, outboxes
 from relay.cli.settings import OutboxSettings, load
 
+_SILENT_SECONDS = 5.0
+
 if TYPE_CHECKING:
     from relay.monitoring.status import RelayStatus, ShareStatus
 
@@ -60,8 +62,10 @@ def _cells(shown: RelayStatus) -> dict[str, str]:
     from outbox.monitoring.units import format_duration
 
     cells: dict[str, Any] = {**shown.as_dict()}
-    for name in ("database", "outbox", "name"):
+    for name in ("database", "outbox", "name", "silent_seconds"):
         del cells[name]
+    if shown.silent_seconds is not None and shown.silent_seconds > _SILENT_SECONDS:
+        cells["holder"] = f"{shown.holder}, no sign of life for {format_duration(shown.silent_seconds)}"
     cells["shares"] = "\n".join(map(_share, shown.shares))
     if shown.cursor is not None:
         cells["cursor"] = "\n".join(f"{name} {value}" for name, value in shown.cursor.items())

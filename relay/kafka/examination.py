@@ -84,6 +84,15 @@ class KafkaExamination:
                 "topics", f"partition {leaderless[0]} of {topic} has no leader",
                 "what goes there is not acknowledged, and all behind it waits", "bring its broker back", serious=True,
             )  # fmt: skip
+        wanted = int(settings.get("min.insync.replicas") or 1)
+        in_sync = min((len(partition.isrs) for partition in found.partitions.values()), default=wanted)
+        if not leaderless and in_sync < wanted:
+            yield Finding(
+                "topics", f"{topic} has {in_sync} replica(s) in sync, and min.insync.replicas={wanted}",
+                "what goes there is not acknowledged, and all behind it waits",
+                f"bring the brokers of its other replicas back; `kafka-topics.sh --bootstrap-server "
+                f"{self._sink.bootstrap} --describe --topic {topic}` names them", serious=True,
+            )  # fmt: skip
         replicas = min((len(partition.replicas) for partition in found.partitions.values()), default=0)
         if len(found.partitions) == 1:
             yield Finding(

@@ -85,6 +85,11 @@ class KafkaSink:
                 return f"Kafka at {self.bootstrap} does not answer: {self._secrets.hide(error.args[0].str())}"
         return ""
 
+    def silence(self) -> str:
+        """Says for how long Kafka has acknowledged nothing of what this sink, or `another`, has sent, and why; "" when
+        it does. Thread-safe; it asks nobody."""
+        return self._watch.silence.described()
+
     def admin(self) -> AdminClient:
         """Returns a client for looking at the brokers, made once. Raises InvalidSettings."""
         if self._probe is None:

@@ -83,6 +83,7 @@ class Silence:
         self._since: weakref.WeakKeyDictionary[object, float] = weakref.WeakKeyDictionary()
         self._said: float | None = None
         self._first = 0.0
+        self._what = ""
 
     def lasts(self, who: object, since: float, what: Callable[[], str]) -> None:
         """Notes that `who` has heard nothing since then; `what` describes that, and is called only to log it."""
@@ -93,8 +94,16 @@ class Silence:
                 return
             self._first = min(self._since.values()) if self._said is None else self._first
             self._said, seconds = now, now - self._first
-        at = self._today() - timedelta(seconds=seconds)
-        logger.warning("Kafka at %s: since %s UTC, for %d s, %s", self._where, f"{at:%H:%M:%S}", seconds, what())
+        at, self._what = self._today() - timedelta(seconds=seconds), what()
+        logger.warning("Kafka at %s: since %s UTC, for %d s, %s", self._where, f"{at:%H:%M:%S}", seconds, self._what)
+
+    def described(self) -> str:
+        """Says what lasts, for a probe; "" while Kafka acknowledges."""
+        with self._lock:
+            if self._said is None:
+                return ""
+            seconds = self._clock.monotonic() - self._first
+        return f"Kafka at {self._where}: for {seconds:.0f} s {self._what}"
 
     def ends(self, who: object) -> None:
         """Notes that `who` has heard from Kafka again."""

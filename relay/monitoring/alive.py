@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from outbox.clock import Clock, SystemClock
+from outbox.mongo import patience
 
 logger = logging.getLogger("relay")
 
@@ -20,6 +21,8 @@ WRITE_SECONDS = 1.0
 FRESH_SECONDS = 10.0
 STUCK_SECONDS = 60.0
 """A relay's loop asks far more often than this whether it shall stop: its waits are bounded, or are logged."""
+_STRAINED_SECONDS = 300.0
+"""While a majority of MongoDB is slow, taking a lease takes up to some two minutes: no restart would shorten that."""
 
 
 class Pulse(threading.Event):
@@ -41,6 +44,11 @@ class Pulse(threading.Event):
         ended = super().wait(timeout)
         self.asked = self._clock.monotonic()
         return ended
+
+
+def stuck_seconds() -> float:
+    """Returns how long a part of the process may stand still before it counts as stuck."""
+    return _STRAINED_SECONDS if patience.is_strained() else STUCK_SECONDS
 
 
 def identity(hosts: Iterable[str], database: str, outbox: str, name: str) -> str:
@@ -67,7 +75,7 @@ class SignOfLife:
         now = self._clock.monotonic()
         if not self._works or now - self._written < WRITE_SECONDS:
             return
-        if any(now - pulse.asked >= STUCK_SECONDS for pulse in pulses):
+        if any(now - pulse.asked >= stuck_seconds() for pulse in pulses):
             return
         self._written = now
         try:

@@ -9,6 +9,7 @@ from outbox.clock import Clock
 from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import SECONDS, read_lease, seconds_of
 from outbox.mongo.process_identity import is_gone
+from outbox.mongo.server import unconfirmed, unconfirmed_seconds
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.status import is_unsequenced
 from outbox.shares.layout import load
@@ -40,10 +41,16 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
             if before not in ((0, 0), beat):
                 del unseen[share_name]
             elif clock.monotonic() > began + patience:
-                return f"relay {share_name!r} ({lease['owner']}) gave no sign of life for {patience:g} s"
+                return _silent(outbox, f"relay {share_name!r} ({lease['owner']})", patience)
         if not unseen:
             return _unsequenced(outbox)
         clock.wait(_LOOK_SECONDS)
+
+
+def _silent(outbox: Outbox, who: str, seconds: float) -> str:
+    """Says that a holder gave no sign of life; or that none can be given."""
+    without = unconfirmed_seconds(outbox.collections.client)
+    return unconfirmed(without) if without else f"{who} gave no sign of life for {seconds:g} s"
 
 
 def _patience(lease: dict[str, Any], seconds: float) -> float:

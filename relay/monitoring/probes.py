@@ -10,9 +10,9 @@ from pymongo.errors import PyMongoError
 from outbox import Outbox
 from outbox.clock import Clock, SystemClock
 from outbox.counting.tally import ReaderTally
-from outbox.mongo.calls import time_limit
+from outbox.mongo.server import unconfirmed, unconfirmed_seconds
 from outbox.mongo.server_errors import short_message
-from relay.monitoring.alive import FRESH_SECONDS, STUCK_SECONDS, Pulse
+from relay.monitoring.alive import FRESH_SECONDS, Pulse, stuck_seconds
 
 ANSWER_SECONDS = 2.0
 _READY = {"working", "standby", "paused"}
@@ -52,10 +52,10 @@ class Liveness:
         if now - self._shown >= FRESH_SECONDS:
             return f"the main thread has stood still for {now - self._shown:.0f} s"
         still = max((now - pulse.asked for pulse in self._pulses), default=0.0)
-        if still >= STUCK_SECONDS:
+        if still >= stuck_seconds():
             return f"the loop of a relay has stood still for {still:.0f} s"
         late = max((each.beats_late() for each in self._collections), default=0.0)
-        if late >= STUCK_SECONDS:
+        if late >= stuck_seconds():
             return f"the heartbeat has stood still for {late:.0f} s"
         return None
 
@@ -63,21 +63,27 @@ class Liveness:
 def unready(relays: Sequence[Probed], unreachable: Callable[[float], str]) -> list[str]:
     """Says why relays are not ready, a line for each reason: none when they work, or stand by for others that do.
 
-    unreachable: says why Kafka does not answer within so many seconds, or "". Blocks, some seconds at most.
+    unreachable: says why Kafka does not answer within so many seconds, or acknowledges nothing, or "". Blocks, some
+        seconds at most.
     """
     reasons = []
     for relay in relays:
         state = relay.tally.state
         if state not in _READY:
             reasons.append(f"relay {relay.name!r} of {relay.where}: {_why(state)}")
+        elif relay.tally.trouble:
+            reasons.append(f"relay {relay.name!r} of {relay.where} goes on trying: {relay.tally.trouble}")
         try:
-            with time_limit(ANSWER_SECONDS):
-                relay.outbox.collections.client.admin.command("ping")
+            seconds = unconfirmed_seconds(relay.outbox.collections.client)
         except PyMongoError as error:
             reasons.append(f"{relay.where}: MongoDB does not answer: {short_message(error)}")
+        else:
+            if seconds:
+                reasons.append(f"{relay.where}: {unconfirmed(seconds)}")
     away = unreachable(ANSWER_SECONDS)
     return list(dict.fromkeys([*reasons, away] if away else reasons))
 
 
 def _why(state: str) -> str:
-    return "it has stopped, its log output says why" if state == "stopped" else "it has not begun yet"
+    said = "it has stopped, its log output and `relay status` say why"
+    return said if state == "stopped" else "it has not begun yet"

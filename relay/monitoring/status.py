@@ -12,6 +12,7 @@ from outbox.log.reader_id import relay_id
 from outbox.mongo.lease import read_lease
 from outbox.mongo.server_errors import patient
 from outbox.monitoring.headroom import Headroom
+from outbox.monitoring.status import lease_with_ages
 from outbox.monitoring.waiting import waiting_seconds
 from outbox.shares.layout import load, share_cursor
 from outbox.shares.share import Share, shares
@@ -28,6 +29,8 @@ class ShareStatus:
     lag_records: int | None
     holder: str | None
     fence: int
+    silent_seconds: float | None
+    """As RelayStatus.silent_seconds, of this share's holder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ class RelayStatus:
     """Messages that are committed and not yet in the log. Approximate."""
     holder: str | None
     """Which process holds the relay's lease; None when none does. A killed one still does until another takes over."""
+    silent_seconds: float | None
+    """How long that process has given no sign of life, by the database's clock: a second at most when it is well. None
+    without one."""
     paused: bool
     """Whether it was paused: it delivers nothing then, and holds the log all the same."""
     stopped: dict[str, Any] | None
@@ -107,6 +113,7 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
         lag_seconds=None if slowest.cursor is None else waiting_seconds(outbox.collections, slowest.cursor["seq"] + 1),
         staging=status.staging,
         holder=slowest.holder,
+        silent_seconds=slowest.silent_seconds,
         paused=layout.paused,
         stopped=described_stop(read_lease(outbox.collections.leases, relay_id(name)))
         if slowest.holder is None
@@ -121,13 +128,14 @@ def relay_status(outbox: Outbox, name: str) -> RelayStatus:
 
 
 def _share_status(outbox: Outbox, name: str, share: Share, position: Position | None, head: int) -> ShareStatus:
-    lease = read_lease(outbox.collections.leases, relay_id(share.name(name)))
+    lease = lease_with_ages(outbox.collections, relay_id(share.name(name)))
     return ShareStatus(
         share=share.number,
         cursor=None if position is None else described(position),
         lag_records=None if position is None else max(0, head - position[0]),
-        holder=None if lease is None else lease["owner"],
-        fence=0 if lease is None else lease["fence"],
+        holder=lease.get("owner"),
+        fence=lease.get("fence", 0),
+        silent_seconds=None if lease.get("owner") is None else max(0, lease.get("silent_ms") or 0) / 1000,
     )
 
 

@@ -16,5 +16,4 @@ class Exposed:
         self.registry.register(OutboxCollector(*outboxes))
 
     def value(self, name: str, outbox: Outbox | AsyncOutbox, **labels: str) -> float | None:
-        database = outbox.collections.database.name
-        return self.registry.get_sample_value(name, {"database": database, "outbox": outbox.name, **labels})
+        return self.registry.get_sample_value(name, {"outbox": outbox.name, **labels})

@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from outbox.metrics.families import FAMILIES as OF_OUTBOXES
+from outbox.metrics.families import with_database
 from relay.monitoring.metrics import FAMILIES as OF_RELAYS
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -28,7 +29,7 @@ NAMES = {
         else [f"{family.name}_{part}" for part in ("bucket", "sum", "count")]
     )
 }
-LABELS = {label for family in FAMILIES.values() for label in family.labels} | {"le", "instance"}
+LABELS = {label for family in with_database(FAMILIES.values()) for label in family.labels} | {"le", "instance"}
 
 
 def rules() -> list[dict[str, Any]]:

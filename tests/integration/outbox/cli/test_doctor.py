@@ -13,7 +13,7 @@ def test_notes_end_with_0_and_say_what_why_and_what_to_do(shell: Shell, orders: 
 
     assert ended.returncode == 0, ended.stdout
     lines = ended.stdout.splitlines()
-    assert lines[0] == f"{orders.collections.log.full_name}: 13 checks, 1 finding(s)"
+    assert lines[0] == f"{orders.collections.log.full_name}: 15 checks, 1 finding(s)"
     assert [line.partition(":")[0].strip() for line in lines[2:]] == ["note", "why", "mend"]
 
 

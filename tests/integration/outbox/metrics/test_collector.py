@@ -60,6 +60,27 @@ def test_two_outboxes_stand_beside_each_other(orders: Outbox, database: Database
         assert exposed.value("outbox_staging_messages", other) == 1
 
 
+def test_outboxes_of_one_name_are_told_apart_by_their_databases(
+    orders: Outbox, mongo: MongoClient[Document], database: Database[Document]
+) -> None:
+    with Outbox(mongo[f"{database.name}_2"], messages=MESSAGES, sequence=False) as other:
+        alone = OutboxCollector(orders, orders)
+        together = OutboxCollector(orders, other)
+
+        labels = {each.families[1].labels for each in (alone, together)}
+
+        assert labels == {("outbox", "type"), ("database", "outbox", "type")}
+        assert len(together.numbers().values["outbox_put_messages_total"]) == 2 * len(MESSAGES)
+
+
+def test_what_an_outbox_that_is_open_twice_has_counted_is_one_sum(orders: Outbox, database: Database[Document]) -> None:
+    orders.put(placed(1), standalone=True)
+    with Outbox(database, messages=MESSAGES, sequence=False) as again:
+        again.put(placed(2), standalone=True)
+
+        assert Exposed(orders, again).value("outbox_put_messages_total", orders, type="order.placed") == 2
+
+
 def test_without_the_database_what_the_process_has_counted_is_there(
     orders: Outbox, caplog: pytest.LogCaptureFixture
 ) -> None:

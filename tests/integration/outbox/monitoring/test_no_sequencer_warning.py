@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from outbox.mongo.lease import Lease
-from outbox.monitoring.no_sequencer_warning import LOOK_SECONDS, NoSequencerWarning
+from outbox.monitoring.no_sequencer_warning import LOOK_SECONDS, NoSequencerWarning, UnsequencedWarning
 from outbox.testing import FakeClock
 from tests.actors.order_service import new_outbox, placed, warnings_of
 
@@ -69,3 +69,32 @@ def test_puts_look_once_in_a_while_only(database: Database[Document], monkeypatc
         unattended.check()
 
     assert len(looks) == 3
+
+
+def test_a_reader_is_warned_at_once_and_every_minute_that_nobody_numbers(
+    database: Database[Document], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outbox.monitoring.status.UNSEQUENCED_SECONDS", 0)
+    clock, orders = FakeClock(), new_outbox(database, sequence=False)
+    warning = UnsequencedWarning(orders.collections, clock)
+    warning.look()
+    orders.put(placed(1), standalone=True)
+
+    for _ in range(13):
+        clock.advance(5)
+        warning.look()
+
+    first, second = warnings_of(caplog)
+    assert "no process numbers them, so none arrives: start `relay run`" in first
+    assert "(since " in second
+
+
+def test_readers_that_look_together_ask_once(database: Database[Document], monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[object] = []
+    monkeypatch.setattr("outbox.monitoring.no_sequencer_warning.is_unsequenced", looks.append)
+    warning = UnsequencedWarning(new_outbox(database).collections, FakeClock())
+
+    for _ in range(3):
+        warning.look()
+
+    assert len(looks) == 1

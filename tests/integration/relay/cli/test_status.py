@@ -25,7 +25,7 @@ def test_status_as_json_has_the_documented_keys(relay: RelayCommand, orders: Out
 
     assert list(status) == [
         "database", "outbox", "name", "delivery", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging",
-        "holder", "paused", "stopped", "fence", "dead", "parked", "headroom", "held", "shares",
+        "holder", "silent_seconds", "paused", "stopped", "fence", "dead", "parked", "headroom", "held", "shares",
     ]  # fmt: skip
     assert list(status["cursor"]) == ["seq", "id", "created"]
     assert (status["head"], status["cursor"]["seq"], status["lag_records"]) == (1, 1, 0)

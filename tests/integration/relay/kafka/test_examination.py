@@ -47,3 +47,13 @@ def test_a_topic_that_compacts_suits_types_that_are_compacted(kafka: str, topic:
 
     wait_until(lambda: found(kafka, topic, compacted=True) == [], 10, "the broker to have the setting")
     assert found(kafka, topic) == [f"{topic} has cleanup.policy=compact"]
+
+
+def test_too_few_replicas_in_sync_are_found(kafka: str, topic: str) -> None:
+    entry = ConfigEntry("min.insync.replicas", "2", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = admin_client(kafka)
+    admin.incremental_alter_configs([resource])[resource].result()
+
+    few = [f"{topic} has 1 replica(s) in sync, and min.insync.replicas=2"]
+    wait_until(lambda: found(kafka, topic) == few, 10, "the broker to have the setting")

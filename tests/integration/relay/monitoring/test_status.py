@@ -32,13 +32,20 @@ def test_status_says_how_far_it_is(orders: Outbox) -> None:
     assert (before["cursor"], before["lag_records"], before["lag_seconds"]) == (None, None, None)
     assert list(after) == [
         "database", "outbox", "name", "delivery", "head", "oldest", "cursor", "lag_records", "lag_seconds", "staging",
-        "holder", "paused", "stopped", "fence", "dead", "parked", "headroom", "held", "shares",
+        "holder", "silent_seconds", "paused", "stopped", "fence", "dead", "parked", "headroom", "held", "shares",
     ]  # fmt: skip
     assert after["cursor"]["id"] == str(third.id)
     assert (after["head"], after["oldest"], after["cursor"]["seq"], after["lag_records"]) == (5, 1, 3, 2)
     assert 0 <= after["lag_seconds"] < 60
     assert (after["staging"], after["holder"], after["fence"]) == (1, None, 1)
-    alone = {"share": 1, "cursor": after["cursor"], "lag_records": 2, "holder": None, "fence": 1}
+    alone = {
+        "share": 1,
+        "cursor": after["cursor"],
+        "lag_records": 2,
+        "holder": None,
+        "fence": 1,
+        "silent_seconds": None,
+    }
     assert after["shares"] == (alone,)
 
 

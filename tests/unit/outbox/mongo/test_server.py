@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from pymongo import MongoClient
 
 from outbox import Outbox
 from outbox.errors import UnsupportedServer
-from outbox.mongo.server import check_hosts
+from outbox.mongo.server import check_hosts, unconfirmed_seconds
 from relay.connection import connected
 from tests.actors.order_service import MESSAGES
 
@@ -45,3 +46,34 @@ def test_the_relay_says_so_before_it_connects(scheme: str, host: str, name: str)
 )
 def test_other_hosts_are_not_meant(host: str) -> None:
     check_hosts([host])
+
+
+class Primary:
+    """A client of a primary that answers `hello` with these, one after another: what was written and what a majority
+    has, as numbers, and how many seconds ago that was."""
+
+    def __init__(self, *answers: tuple[int, int, float]) -> None:
+        self.admin: Any = self
+        self._answers = list(answers)
+
+    def command(self, _: str) -> dict[str, Any]:
+        written, confirmed, ago = self._answers.pop(0)
+        now = datetime(2025, 1, 2, 12, tzinfo=UTC)
+        last = {"opTime": written, "majorityOpTime": confirmed, "majorityWriteDate": now - timedelta(seconds=ago)}
+        return {"localTime": now, "lastWrite": last}
+
+
+@pytest.mark.parametrize(
+    ("answers", "seconds"),
+    [
+        ([(7, 7, 60)], 0),
+        ([(8, 7, 4)], 0),
+        ([(8, 7, 60), (8, 8, 0)], 0),
+        ([(8, 7, 7), (9, 7, 7.2)], 7.2),
+    ],
+    ids=["all is confirmed", "it takes a moment", "it came after a long rest", "it does not come"],
+)
+def test_a_majority_that_confirms_nothing_is_seen(answers: list[tuple[int, int, float]], seconds: float) -> None:
+    primary: Any = Primary(*answers)
+
+    assert unconfirmed_seconds(primary) == seconds

@@ -9,7 +9,7 @@ from pymongo.errors import AutoReconnect
 
 from outbox.counting.tally import ReaderTally
 from outbox.errors import DeliveryFailed, Verdict
-from outbox.events import Event, Failed, Paused, Standby, TookOver
+from outbox.events import Disconnected, Event, Failed, Paused, Reconnected, Standby, TookOver
 from outbox.monitoring.delivery_count import DeliveryCount, counted, error_name
 from outbox.testing import FakeClock
 
@@ -113,3 +113,15 @@ def test_an_error_is_named_by_kafka_or_by_its_class() -> None:
     assert error_name(DeliveryFailed(None, Verdict.RETRY, "", code="_FATAL")) == "_FATAL"
     assert error_name(DeliveryFailed(None, Verdict.RETRY, "")) == "DeliveryFailed"
     assert error_name(AutoReconnect()) == "AutoReconnect"
+
+
+def test_why_it_cannot_go_on_is_kept_until_it_can() -> None:
+    tally = ReaderTally()
+    told = counted(tally, lambda _: None)
+
+    told(TookOver())
+    told(Disconnected(AutoReconnect("away")))
+    trouble = tally.trouble
+    told(Reconnected(1.5))
+
+    assert (trouble, tally.trouble, tally.state) == ("away", "", "working")

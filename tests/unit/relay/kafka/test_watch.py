@@ -185,3 +185,16 @@ def test_only_a_refusal_that_lasts_is_worth_another_client(scene: Scene) -> None
 
 
 # ---- librdkafka's own lines
+
+
+def test_a_probe_is_told_of_a_silence_while_it_lasts(scene: Scene) -> None:
+    scene.answer = "the disk is full"
+    generation = scene.send()
+    before = scene.silence.described()
+    scene.run(int(QUIET_SECONDS) + 2)
+    lasting = scene.silence.described()
+    generation.waiting -= 1
+    scene.run(2)
+
+    assert (before, scene.silence.described()) == ("", "")
+    assert lasting.startswith("Kafka at kafka:9092: for 10 s it has acknowledged nothing: the disk is full")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from outbox.counting.tally import ReaderTally
+from outbox.mongo import patience
 from outbox.testing import FakeClock
 from relay.monitoring.alive import Pulse
-from relay.monitoring.probes import Liveness
+from relay.monitoring.probes import Liveness, unready
 
 
 class Outbox:
@@ -60,3 +63,54 @@ def test_a_main_thread_that_stands_still_for_ten_seconds_is_not_alive(seconds: f
     clock.advance(seconds)
 
     assert alive.dead() == why
+
+
+def test_while_a_majority_is_slow_a_loop_may_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    alive, pulse = liveness(clock, late=150), Pulse(clock)
+    monkeypatch.setattr(patience, "_seconds", 2 * patience.CALL_SECONDS)
+    clock.advance(150)
+    alive.show([pulse])
+
+    slow = alive.dead()
+    clock.advance(150)
+    alive.show([pulse])
+
+    assert (slow, alive.dead()) == (None, "the loop of a relay has stood still for 300 s")
+
+
+class Probed:
+    """A relay that is working, and whose MongoDB confirms what is written, but for this trouble."""
+
+    name, where = "kafka", "shop.orders"
+
+    def __init__(self, trouble: str = "", *, unconfirmed: float = 0.0) -> None:
+        self.tally = ReaderTally()
+        self.tally.state, self.tally.trouble = "working", trouble
+        self.outbox: Any = self
+        self.collections = self.client = self.admin = self.outbox
+        self._unconfirmed = unconfirmed
+
+    def command(self, _: str) -> dict[str, Any]:
+        now = datetime(2025, 1, 2, tzinfo=UTC)
+        confirmed = now - timedelta(seconds=self._unconfirmed)
+        return {"localTime": now, "lastWrite": {"opTime": 2, "majorityOpTime": 1, "majorityWriteDate": confirmed}}
+
+
+def test_a_relay_whose_servers_answer_and_acknowledge_is_ready() -> None:
+    assert unready([Probed()], lambda _: "") == []
+
+
+@pytest.mark.parametrize(
+    ("relay", "kafka", "why"),
+    [
+        (Probed("it is away"), "", "relay 'kafka' of shop.orders goes on trying: it is away"),
+        (Probed(unconfirmed=9), "", "has confirmed anything for 9 s"),
+        (Probed(), "Kafka at k:9092: for 9 s it has acknowledged nothing", "acknowledged nothing"),
+    ],
+    ids=["a server is away", "no majority", "Kafka is silent"],
+)
+def test_a_relay_that_cannot_go_on_is_not_ready(relay: Probed, kafka: str, why: str) -> None:
+    (reason,) = unready([relay], lambda _: kafka)
+
+    assert why in reason

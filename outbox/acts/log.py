@@ -91,7 +91,9 @@ class ActLog:
         try:
             self._end(id, {"count": None, "refused": [], "error": short_message(error)[: 4 * LONGEST]})
         except PyMongoError as another:
-            logger.warning("%s does not say that act %s failed: %s", self._acts.full_name, id, short_message(another))
+            about = {"outbox": self._acts.full_name.removesuffix(".acts")}
+            said = "%s does not say that act %s failed: %s"
+            logger.warning(said, self._acts.full_name, id, short_message(another), extra=about)
 
     @outside_bound_session
     @patient

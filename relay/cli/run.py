@@ -210,16 +210,11 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
 def _listener(
     host: str, port: int, relays: Sequence[Relay], liveness: Liveness
 ) -> contextlib.AbstractContextManager[object]:
-    from relay.kafka.sink import KafkaSink
+    from relay.kafka.sink import KafkaSink, trouble_of
     from relay.monitoring.http import Listener, Shown, application  # here: it loads a web server
 
     sinks = [each.sink for each in relays if isinstance(each.sink, KafkaSink)]
-
-    def trouble(seconds: float) -> str:
-        # All of a process go to one Kafka, with the same settings; each notices by itself that it hears nothing.
-        return sinks[0].unreachable(seconds) or next(filter(None, (sink.silence() for sink in sinks)), "")
-
-    return Listener(host, port, application(Shown(relays, liveness, trouble)))
+    return Listener(host, port, application(Shown(relays, liveness, partial(trouble_of, sinks))))
 
 
 def _sink(bootstrap: str, kafka_settings: dict[str, str], settings: OutboxSettings) -> KafkaSink:

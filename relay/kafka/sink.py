@@ -254,6 +254,12 @@ class KafkaSink:
         return self._producer
 
 
+def trouble_of(sinks: Sequence[KafkaSink], seconds: float) -> str:
+    """Says why the Kafka of all these sinks does not answer within so many seconds, or acknowledges nothing to one of
+    them; "" when all is well."""
+    return sinks[0].unreachable(seconds) or next(filter(None, (sink.silence() for sink in sinks)), "")
+
+
 _REPETITIONS = RepetitionFilter(SystemClock())
 
 

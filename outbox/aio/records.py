@@ -175,7 +175,8 @@ class AsyncRecords:
                 continue
             if batches:
                 self._at_head = False
-                self._tell(Fetched(sum(batch.gives for batch in batches)))
+                if fetched := sum(batch.gives for batch in batches):  # none of a chunk that has nothing wanted
+                    self._tell(Fetched(fetched))
                 self._portion = decoded(batches, self._decode)
                 return True
             if self._growth is None:

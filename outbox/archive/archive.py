@@ -15,6 +15,7 @@ from bson import ObjectId
 from outbox import dates
 from outbox.archive.chunk import check, verified
 from outbox.archive.formats.choice import chunk_format
+from outbox.archive.formats.chunk_format import Wanted
 from outbox.archive.manifest import Entry, Manifest
 from outbox.archive.read_ahead import ReadAhead
 from outbox.archive.span import Place, Span, asked_span
@@ -108,17 +109,38 @@ class Archive:
         A chunk without such records is not read, and a line that is not wanted is not parsed. Raises InvalidStart,
         InvalidSelector; while iterating HistoryLost, when `start` is a seq that it no longer holds.
         """
-        span = asked_span(start, end)
-        return self._read(span, selected_types(types, MessageTypes(())), selected_key(key))
+        chunks = self.by_chunks(start, end, types, key)
+        return (record for _, records in chunks for record in records)
 
-    def _read(self, span: Span, types: frozenset[str] | None, key: str | None) -> Iterator[Record[Any]]:
+    def by_chunks(
+        self,
+        start: Place = None,
+        end: Place = None,
+        types: Sequence[str | type[Any]] | None = None,
+        key: Key | None = None,
+    ) -> Iterator[tuple[int, Iterator[Record[Any]]]]:
+        """Gives the records of `read` chunk by chunk, each with the seq behind it, so that whoever reads can do
+        something else in between, although no record comes. Take a chunk's records before the next one. Raises as
+        `read`."""
+        span = asked_span(start, end)
+        return self._by_chunks(span, selected_types(types, MessageTypes(())), selected_key(key))
+
+    def _by_chunks(
+        self, span: Span, types: frozenset[str] | None, key: str | None
+    ) -> Iterator[tuple[int, Iterator[Record[Any]]]]:
+        wanted = span.wanted(types, key)
         with closing(ReadAhead(self._stored(span, types))) as chunks:
             for entry, stored in chunks:
-                with self._naming(entry):
-                    for record in chunk_format(entry.format).records(stored, entry, span.wanted(types, key)):
-                        if span.holds(record):
-                            yield record
-                            chunks.begin()
+                yield entry.last + 1, self._records(entry, stored, wanted, span, chunks.begin)
+
+    def _records(
+        self, entry: Entry, stored: bytes, wanted: Wanted, span: Span, begin_next: Callable[[], None]
+    ) -> Iterator[Record[Any]]:
+        with self._naming(entry):
+            for record in chunk_format(entry.format).records(stored, entry, wanted):
+                if span.holds(record):
+                    yield record
+                    begin_next()
 
     def _stored(self, span: Span, types: frozenset[str] | None) -> Iterator[tuple[Entry, bytes]]:
         """Gives the chunks of a span that have one of the types, each as its entry says it is."""

@@ -23,6 +23,7 @@ from outbox.readers.reader import LogReader
 from outbox.readers.recent import Recent
 
 B = TypeVar("B")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Archived:
         yield [record.decoded_by(decode) for record in self.found]
 
 
-class HistoryReader(ABC, Generic[B]):
+class HistoryReader(ABC, Generic[B, A]):
     """Reads as LogReader, and from an archive what the log does not hold any more. Not thread-safe; close it.
 
     Where the log has rolled over what comes next, the archive is asked, again and again if need be: so nothing is
@@ -54,16 +55,16 @@ class HistoryReader(ABC, Generic[B]):
         self._history = history
         self._log = log
         self._reader = reader
-        self._archived: Iterator[Record[Any]] | None = None
+        self._archived: Iterator[A] | None = None
         self._end = 0
         """The archive is read up to here, and then the log is asked again."""
 
     @abstractmethod
-    def _read(self, first: int, last: int) -> Iterator[Record[Any]]:
+    def _read(self, first: int, last: int) -> Iterator[A]:
         """Begins to read the archive."""
 
     @abstractmethod
-    def _next(self, archived: Iterator[Record[Any]]) -> tuple[B, int] | None:
+    def _next(self, archived: Iterator[A]) -> tuple[B, int] | None:
         """Gives the archive's next records as the log gives its own, and the seq behind them; None at the end."""
 
     def read_batches(self) -> Sequence[Batch | B]:
@@ -135,23 +136,37 @@ class HistoryReader(ABC, Generic[B]):
         self._reader.close()
 
 
-class ChosenHistory(HistoryReader[Archived]):
-    """Is HistoryReader for a query: of the archive it reads what that asks for, and parses nothing else."""
+_Chunk = tuple[int, Iterator[Record[Any]]]
+
+
+class ChosenHistory(HistoryReader[Archived, _Chunk]):
+    """Is HistoryReader for a query: of the archive it reads what that asks for, and parses nothing else.
+
+    It gives something for each chunk, be it no records: so a subscription can end although none that it wants comes.
+    """
 
     def __init__(self, query: Query, history: History, log: HistoryLog, reader: LogReader) -> None:
         super().__init__(history, log, reader)
         self._query = query
+        self._chunk: _Chunk = 0, iter(())
 
-    def _read(self, first: int, last: int) -> Iterator[Record[Any]]:
+    def _read(self, first: int, last: int) -> Iterator[_Chunk]:
         types = None if self._query.types is None else sorted(self._query.types)
-        return self._history.read(first, last, types, self._query.key)
+        self._chunk = first, iter(())
+        return self._history.by_chunks(first, last, types, self._query.key)
 
-    def _next(self, archived: Iterator[Record[Any]]) -> tuple[Archived, int] | None:
-        found = list(islice(archived, PORTION))
-        return (Archived(found), found[-1].seq + 1) if found else None
+    def _next(self, archived: Iterator[_Chunk]) -> tuple[Archived, int] | None:
+        found = list(islice(self._chunk[1], PORTION))
+        if not found:
+            chunk = next(archived, None)
+            if chunk is None:
+                return None
+            self._chunk = chunk
+            found = list(islice(chunk[1], PORTION))
+        return Archived(found), found[-1].seq + 1 if found else self._chunk[0]
 
 
-class BatchedHistory(HistoryReader[Batch]):
+class BatchedHistory(HistoryReader[Batch, Record[Any]]):
     """Is HistoryReader for a durable reader, whose encoders take batches as the log has them."""
 
     def read_batches(self) -> list[Batch]:

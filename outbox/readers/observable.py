@@ -206,7 +206,8 @@ class _Subscription:
                 if batches is None:
                     return
                 if batches:
-                    self._tell(Fetched(sum(batch.gives for batch in batches)))
+                    if fetched := sum(batch.gives for batch in batches):  # none of a chunk that has nothing wanted
+                        self._tell(Fetched(fetched))
                     self._hand_on(batches)
                 else:
                     if not at_head:

@@ -75,6 +75,13 @@ class History(Protocol):
         types: Sequence[str] | None = None,
         key: Key | None = None,
     ) -> Iterator[Record[Any]]: ...
+    def by_chunks(
+        self,
+        start: int | datetime | None = None,
+        end: int | datetime | None = None,
+        types: Sequence[str] | None = None,
+        key: Key | None = None,
+    ) -> Iterator[tuple[int, Iterator[Record[Any]]]]: ...
 
 
 OnGap = Literal["error"] | Callable[[HistoryLost], None]

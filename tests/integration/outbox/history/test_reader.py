@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,6 +17,7 @@ from outbox import HistoryLost, InvalidStart, LogReplaced, Outbox
 from outbox.archive import Archive
 from outbox.archive.formats import json_lines
 from outbox.clock import SystemClock
+from outbox.events import Fetched, Stopped
 from outbox.shares.cursor_admin import forget
 from tests.actors.archives import seqs
 from tests.actors.archiving import filled, put_large, run_once
@@ -124,6 +126,33 @@ def test_who_observes_gets_history_and_then_what_comes(orders: Outbox, archive: 
     subscription.dispose()
 
     assert seen == list(range(1, 15))
+
+
+def test_a_subscription_ends_between_two_chunks_although_nothing_it_wants_comes(
+    orders: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = Archive(tmp_path)
+    for _ in range(4):
+        put_large(orders, 3)
+        run_once(orders, archive)
+    assert archive.position()  # which it asks for, and which is known from then on
+    is_subscribed, read_file, read = threading.Event(), archive.store.read, []
+    events: list[object] = []
+
+    def reading(path: str) -> bytes:
+        if "/chunks/" in path:
+            is_subscribed.wait(30)
+            read.append(path)
+            subscription.dispose()
+        return read_file(path)
+
+    monkeypatch.setattr(archive.store, "read", reading)
+    subscription = orders.observe(0, key="of nobody", archive=archive, on_event=events.append).subscribe()
+    is_subscribed.set()
+    wait_until(lambda: Stopped() in events, 30, "the subscription to end")
+
+    assert [Path(path).name for path in read] == [archive.chunks()[0].file]
+    assert not any(isinstance(event, Fetched) for event in events)
 
 
 def test_across_the_seam_nothing_is_missing_while_the_log_rolls_over(orders: Outbox, archive: Archive) -> None:

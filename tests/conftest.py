@@ -20,6 +20,7 @@ from pymongo.database import Database
 
 import outbox
 import relay
+from outbox.archive import line
 from outbox.embedded.child_process import ChildProcess
 from outbox.embedded.mongo import EmbeddedMongo
 from outbox.errors import EmbeddedUnavailable
@@ -96,7 +97,13 @@ def native() -> None:
 @pytest.fixture(scope="session")
 def writer() -> None:
     """The compiled writer of messages."""
-    need_built("outbox.messages.documents._writer", plan.is_native())
+    need_built("outbox.messages.writing._writer", plan.is_native())
+
+
+@pytest.fixture(scope="session")
+def lines() -> None:
+    """The compiled writer of an archive's lines."""
+    need_built("outbox.archive._lines", line.is_native())
 
 
 def need_built(name: str, is_built: bool) -> None:

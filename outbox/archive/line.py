@@ -20,6 +20,11 @@ from outbox.log.record import Record, moment
 from outbox.log.undecoded import Undecoded, is_partial, shown
 from outbox.mongo.codec import DECODED, STORED, Document, decoded
 
+try:
+    from outbox.archive._lines import write
+except ImportError:  # it is built where there is a C compiler; without it everything works, more slowly
+    write = None  # type: ignore[assignment]  # its stub knows nothing of that
+
 Line = tuple[int, bytes, int, str]
 """`(seq, line, created in ms, type)`. A plain tuple, for speed: one is made for each record."""
 NAMES = ("type", "key", "headers", "data")
@@ -37,8 +42,22 @@ HEAD = re.compile(
 """What every line begins with; all that choosing records needs."""
 
 
-def lines(heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
+def is_native() -> bool:
+    """Tells whether the writer of lines in C was built."""
+    return write is not None
+
+
+def lines(heads: list[Head], documents: list[bytes]) -> list[Line]:
     """Writes records: what comes before each, and its `type`, `key`, `headers` and `data` as BSON."""
+    written = [None] * len(heads) if write is None else write(heads, documents)
+    left = [at for at, line in enumerate(written) if line is None]
+    if left:
+        for at, line in zip(left, _by_python([heads[at] for at in left], [documents[at] for at in left]), strict=True):
+            written[at] = line
+    return written  # type: ignore[return-value]  # nothing is left of it
+
+
+def _by_python(heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
     array = b"".join([b"\x03%d\x00%b" % (index, document) for index, document in enumerate(documents)])
     whole = b"%b\x04r\x00%b%b\x00\x00" % (
         (len(array) + 13).to_bytes(4, "little"), (len(array) + 5).to_bytes(4, "little"), array,
@@ -52,7 +71,7 @@ def lines(heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
     if len(documents) == 1:
         return [_exact(heads[0], documents[0])]
     half = len(documents) // 2  # what the JSON library does not write is mostly one of many
-    return lines(heads[:half], documents[:half]) + lines(heads[half:], documents[half:])
+    return _by_python(heads[:half], documents[:half]) + _by_python(heads[half:], documents[half:])
 
 
 def _unsuspected(heads: Sequence[Head], documents: Sequence[bytes], fields: Sequence[Document]) -> list[Line]:

@@ -37,7 +37,7 @@ class Packer(Protocol):
 class ChunkFormat(Protocol):
     """Writes and reads chunks of one format. Thread-safe. What it is given to read has the checksum of its entry."""
 
-    def lines(self, heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
+    def lines(self, heads: list[Head], documents: list[bytes]) -> list[Line]:
         """Writes records: what comes before each, and its `type`, `key`, `headers` and `data` as BSON."""
 
     def packer(self) -> Packer:

@@ -24,7 +24,7 @@ class Documents:
     """Is ChunkFormat for `bson`: `_id` is the seq, then come `id`, `created` and the record's other fields, as the log
     has them."""
 
-    def lines(self, heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
+    def lines(self, heads: list[Head], documents: list[bytes]) -> list[Line]:
         """See ChunkFormat."""
         return [
             (head[0], _document(head, each), head[2], _text(each, 4, _TYPE) or _type(each))

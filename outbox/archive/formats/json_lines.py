@@ -22,7 +22,7 @@ class JsonLines:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def lines(self, heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
+    def lines(self, heads: list[Head], documents: list[bytes]) -> list[Line]:
         """See ChunkFormat."""
         return lines(heads, documents)
 

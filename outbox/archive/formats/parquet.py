@@ -33,7 +33,7 @@ class Parquet:
     `bson`, too, with the fields as BSON, and null for all other records.
     """
 
-    def lines(self, heads: Sequence[Head], documents: Sequence[bytes]) -> list[Line]:
+    def lines(self, heads: list[Head], documents: list[bytes]) -> list[Line]:
         """See ChunkFormat. Lines of JSON: their columns are made when they are packed."""
         return lines(heads, documents)
 

@@ -15,13 +15,9 @@ import bson
 from mongoengine import EmbeddedDocument  # type: ignore[import-untyped]  # mongoengine ships no types
 
 from outbox.messages.documents.conversions import Conversion, Convert, NotCompiled, Unsure, conversion
-from outbox.messages.documents.layout import DocumentLayout, class_layout, field_layout
+from outbox.messages.documents.layout import class_layout, field_layout
+from outbox.messages.writing.layout import DocumentLayout, write
 from outbox.mongo.codec import DECODED
-
-try:
-    from outbox.messages.documents._writer import write
-except ImportError:  # it is built where there is a C compiler; without it everything works, more slowly
-    write = None  # type: ignore[assignment]  # its stub knows nothing of that
 
 _CLASS = "_cls"
 _WAYS = ("validate", "clean", "to_mongo", "__iter__", "__getattribute__")

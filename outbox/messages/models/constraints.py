@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from outbox.messages.dialects import BSON, Dialect, Schema, is_portable
 from outbox.messages.models.forms import Unfit, short
+from outbox.messages.writing.layout import Bounds, bounds
 
 _TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|\$", re.DOTALL)
 
@@ -92,6 +93,11 @@ class Constraints:
             raise Unfit(f"{short(value)} is greater than {self.le}")
         if self.lt is not None and not value < self.lt:
             raise Unfit(f"{short(value)} is not less than {self.lt}")
+
+    @property
+    def layout(self) -> Bounds:
+        """The bounds of `check_number` for the writer in C."""
+        return bounds(ge=self.ge, gt=self.gt, le=self.le, lt=self.lt)
 
     def sizes(self, unit: str) -> Schema:
         """Makes the keywords of its length; unit: `Length`, `Items` or `Properties`."""

@@ -18,6 +18,7 @@ from outbox.messages.choices import identity
 from outbox.messages.dialects import Dialect, Schema
 from outbox.messages.models.constraints import Constraints
 from outbox.messages.models.forms import Form, Inside, Unfit, inside, short
+from outbox.messages.writing.layout import LIST, ValueLayout, is_length
 from outbox.mongo.codec import DECODED
 
 NO_OPERATORS: Schema = {"^[$]": {"not": {}}}
@@ -25,6 +26,7 @@ NO_OPERATORS: Schema = {"^[$]": {"not": {}}}
 _AS_THEY_ARE = frozenset(
     {str, bool, int, Int64, type(None), bytes, Binary, datetime, DatetimeMS, ObjectId, UUID, Decimal128}
 )
+_LISTS = frozenset({list})
 
 
 def check_name(name: object) -> None:
@@ -61,6 +63,12 @@ class Items(Form):
             raise inside(len(items), error) from None
         # A set of text has another order in each process: equal messages are to be stored alike.
         return sorted(items, key=_order) if self._is_set else items
+
+    @property
+    def layout(self) -> ValueLayout:
+        if self.cls is not list or not is_length(self.limits.min_length, self.limits.max_length):
+            return super().layout
+        return LIST, _LISTS, self.limits.min_length, self.limits.max_length, self.item.layout
 
     def decode(self, stored: Any) -> Any:
         return self.cls(_decoded([self.item] * len(_listed(stored)), stored))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import bson
@@ -64,9 +65,14 @@ class ModelKind:
         head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": cls.__name__}
         return {**head, **self._form(cls).schema(JSON)}
 
-    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[dict[str, Any], bytes]:
+    def encode(self, message: Any, type: str, *, strict: bool) -> tuple[Mapping[str, Any], bytes]:
+        form = self._form(message.__class__)
+        return form.written(message) or self._encode(form, message, type)
+
+    def _encode(self, form: Fields, message: Any, type: str) -> tuple[Mapping[str, Any], bytes]:
+        """Checks and encodes a message in Python, and says what is wrong with it."""
         try:
-            data = self._form(message.__class__).encode(message)
+            data = form.encode(message)
             encoded = bson.encode(data, codec_options=DECODED)
         except Unfit as error:
             raise InvalidMessage(f"{type}: {error}") from None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from bson.errors import BSONError
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -14,6 +15,7 @@ from outbox.messages.dialects import Dialect, Schema, closed
 from outbox.messages.models.containers import NO_OPERATORS, check_name
 from outbox.messages.models.forms import Form, Inside, Unfit, inside, short
 from outbox.messages.models.pydantic_internals import built
+from outbox.messages.writing.layout import DOCUMENT, LEFT, NULL, DocumentLayout, FieldLayout, ValueLayout, write
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Field:
         """Makes the schema of its value."""
         schema = self.form.schema(dialect)
         return {**schema, "description": self.description} if dialect.people and self.description else schema
+
+    @property
+    def layout(self) -> FieldLayout:
+        """Lays it out for the writer in C. An attribute that is missing is never None."""
+        return self.name, self.stored.encode(), LEFT, NULL if _takes_none(self.form) else LEFT, self.form.layout
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,30 @@ class Fields(Form):
                 data[name] = self.extra.encode(item)
         return data
 
+    @property
+    def layout(self) -> ValueLayout:
+        return super().layout if self._fields is None else (DOCUMENT, self.cls, "__dict__", self._fields)
+
+    @cached_property
+    def _fields(self) -> DocumentLayout | None:
+        """None of a model that has more than its attributes: computed fields, or such as are not declared."""
+        if self.extra is not None or any(field.info is None for field in self.stored.values()):
+            return None
+        return tuple(field.layout for field in self.stored.values())
+
+    def written(self, value: Any) -> tuple[Mapping[str, Any], bytes] | None:
+        """Checks a model and makes its data in one pass: the values that a key may be, by their stored names; and BSON.
+
+        None where the writer in C is not there or leaves it: then `encode` does it, or says what is wrong.
+        """
+        if write is None or self._fields is None or type(value) is not self.cls:
+            return None
+        try:
+            data = write(self._fields, value.__dict__)
+        except (ValueError, TypeError, ArithmeticError, RecursionError, BSONError):  # Unfit, and what the driver raises
+            return None
+        return None if data is None else (_Values(self.stored, value.__dict__), data)
+
     def _advice(self, value: Any) -> str:
         if not isinstance(value, self.cls):
             return ""
@@ -134,6 +165,32 @@ class Fields(Form):
 
     def known(self, stored: Any) -> int:
         return len(self.stored.keys() & stored.keys()) if isinstance(stored, dict) else 0
+
+
+class _Values(Mapping[str, Any]):
+    """The values of a model as they are stored, by their stored names, each made when it is asked for."""
+
+    def __init__(self, fields: Mapping[str, Field], own: Mapping[str, Any]) -> None:
+        self._fields = fields
+        self._own = own
+
+    def __getitem__(self, name: str) -> Any:
+        field = self._fields[name]
+        return field.form.encode(self._own[field.name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+def _takes_none(form: Form) -> bool:
+    try:
+        form.encode(None)
+    except Unfit:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

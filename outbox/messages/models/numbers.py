@@ -12,6 +12,7 @@ from outbox.messages.decimals import decimal128
 from outbox.messages.dialects import Dialect, Schema
 from outbox.messages.models.forms import Unfit, short
 from outbox.messages.models.scalars import Scalar, no
+from outbox.messages.writing.layout import BOOL, DECIMAL, DOUBLE, INT, ValueLayout
 
 _EXACT = Context(prec=20_000, Emax=9_999_999, Emin=-9_999_999)
 
@@ -39,6 +40,10 @@ class Whole(Scalar):
             raise Unfit(f"{number} is no multiple of {self.limits.multiple_of}")
         return number
 
+    @property
+    def layout(self) -> ValueLayout:
+        return super().layout if self.limits.multiple_of is not None else (INT, self.limits.layout, None)
+
     def decode(self, stored: Any) -> Any:
         if type(stored) not in (int, Int64):
             raise no(stored, "a whole number")
@@ -63,6 +68,10 @@ class Double(Scalar):
             raise Unfit(f"{number} is no number that JSON has")
         self.limits.check_number(number)
         return number
+
+    @property
+    def layout(self) -> ValueLayout:
+        return DOUBLE, self.limits.layout, None
 
     def decode(self, stored: Any) -> Any:
         if isinstance(stored, bool) or not isinstance(stored, (float, int)):
@@ -105,6 +114,10 @@ class Exact(Scalar):
             raise Unfit(f"{number} is no multiple of {step}")
         return stored
 
+    @property
+    def layout(self) -> ValueLayout:
+        return super().layout if self.limits.multiple_of is not None else (DECIMAL, self.limits.layout, None, Decimal)
+
     def decode(self, stored: Any) -> Any:
         if not isinstance(stored, Decimal128):
             raise no(stored, "a Decimal128")
@@ -135,6 +148,10 @@ class Truth(Scalar):
         if not isinstance(value, bool):
             raise no(value, "a bool")
         return value
+
+    @property
+    def layout(self) -> ValueLayout:
+        return (BOOL,)
 
     def decode(self, stored: Any) -> Any:
         return self.encode(stored)

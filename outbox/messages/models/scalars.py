@@ -12,6 +12,7 @@ from bson import ObjectId
 from outbox.messages.dialects import Dialect, Schema
 from outbox.messages.models.constraints import NO_LIMITS, Constraints
 from outbox.messages.models.forms import Form, Unfit, short
+from outbox.messages.writing.layout import BY_PYTHON, TEXT, ValueLayout, encoded, encoded_date, is_length
 
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
 _MINUTE = timedelta(minutes=1)
@@ -59,6 +60,13 @@ class Text(Scalar):
         if self.limits.pattern is not None and self.limits.pattern.python.search(text) is None:
             raise Unfit(f"{short(text)} does not match {self.limits.pattern.people!r}")
         return text
+
+    @property
+    def layout(self) -> ValueLayout:
+        limits = self.limits
+        if limits.pattern is not None or not is_length(limits.min_length, limits.max_length):
+            return super().layout
+        return TEXT, limits.min_length, limits.max_length, None
 
     def decode(self, stored: Any) -> Any:
         if not isinstance(stored, str):
@@ -155,6 +163,13 @@ class Moment(Scalar):
         except OverflowError:
             raise Unfit(f"{short(value)} is in no year of UTC that Python has") from None
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+    @property
+    def layout(self) -> ValueLayout:
+        return BY_PYTHON, self._encoded
+
+    def _encoded(self, value: Any) -> bytes:
+        return (encoded_date(value) if type(value) is datetime else None) or encoded(self.encode(value))
 
     def decode(self, stored: Any) -> Any:
         if not isinstance(stored, datetime):

@@ -12,6 +12,7 @@ from outbox.messages.models.forms import Form, Unfit, short
 from outbox.messages.models.model import Fields
 from outbox.messages.models.numbers import Double, Exact, Truth, Whole
 from outbox.messages.models.scalars import Day, Id, Moment, Nothing, Raw, Text, TimeOfDay, Universal
+from outbox.messages.writing.layout import ValueLayout
 
 _NUMBERS = frozenset({"int", "number", "decimal"})
 _NAMES: dict[type[Form], str] = {
@@ -50,6 +51,11 @@ class Union(Form):
 
     def encode(self, value: Any) -> Any:
         return self.member(value)[1]
+
+    @property
+    def layout(self) -> ValueLayout:
+        members = [member for member in self.members if not isinstance(member, Nothing)]
+        return members[0].layout if len(members) == 1 else super().layout  # of None the field's own layout says
 
     def member(self, value: Any) -> tuple[Form, Any]:
         """Returns the form that stores a value, and what is stored."""

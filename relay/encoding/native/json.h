@@ -12,37 +12,6 @@
 #define GROWTH 6
 #define MOST_DEPTH 32 /* a level takes about 1 KiB of the stack, and a thread may have little */
 
-static uint8_t *write_double(uint8_t *to, const uint8_t *bytes)
-{
-    uint64_t bits = little_endian(bytes, 8);
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    if ((bits >> 52 & 0x7FF) == 0x7FF) /* NaN, infinity */
-        return NULL;
-    char *text = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
-    if (text == NULL)
-        return NULL;
-    /* Both take the shortest digits that are this very number; they differ in where and how an exponent is written. */
-    to = strchr(text, 'e') == NULL ? write_ascii(to, text) : NULL;
-    PyMem_Free(text);
-    return to;
-}
-
-static uint8_t *write_base64(uint8_t *to, const uint8_t *bytes, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t at = 0; at < size; at += 3) {
-        unsigned three = (unsigned)bytes[at] << 16;
-        three |= at + 1 < size ? (unsigned)bytes[at + 1] << 8 : 0;
-        three |= at + 2 < size ? bytes[at + 2] : 0;
-        *to++ = (uint8_t)digits[three >> 18];
-        *to++ = (uint8_t)digits[three >> 12 & 63];
-        *to++ = (uint8_t)(at + 1 < size ? digits[three >> 6 & 63] : '=');
-        *to++ = (uint8_t)(at + 2 < size ? digits[three & 63] : '=');
-    }
-    return to;
-}
-
 static uint8_t *write_uuid(uint8_t *to, const uint8_t *bytes)
 {
     static const int sizes[] = {4, 2, 2, 2, 6};

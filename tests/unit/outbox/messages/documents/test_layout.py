@@ -14,7 +14,6 @@ from mongoengine import EmbeddedDocument, fields  # type: ignore[import-untyped]
 
 from outbox import message
 from outbox.messages.documents import plan
-from outbox.messages.documents.layout import BY_PYTHON, INT, LIST
 from outbox.messages.documents.plan import Plans
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.codec import DECODED
@@ -117,28 +116,3 @@ def test_a_message_s_key_is_found_under_its_stored_name(monkeypatch: pytest.Monk
         "nr": "42",
         "shapes": [{"_cls": "LaidShape", "n": None}, {"_cls": "LaidShape", "n": "a"}],
     }
-
-
-@pytest.mark.usefixtures("writer")
-def test_a_list_that_changes_while_it_is_written_does_no_harm() -> None:
-    values = [object() for _ in range(100)]
-
-    def clear(value: object) -> bytes:
-        values.clear()
-        return b"\x0a"
-
-    layout = ("f", b"f", False, False, (LIST, frozenset({list}), None, None, (BY_PYTHON, clear)))
-    assert bson.decode(plan.write((layout,), {"f": values}) or b"") == {"f": [None]}
-
-
-@pytest.mark.usefixtures("writer")
-def test_what_a_bound_or_a_function_raises_is_raised() -> None:
-    def refuse(value: object) -> bytes:
-        raise LookupError(value)
-
-    with pytest.raises(LookupError, match="7"):
-        plan.write((("f", b"f", False, False, (BY_PYTHON, refuse)),), {"f": 7})
-    with pytest.raises(TypeError):
-        plan.write((("f", b"f", False, False, (INT, "a", None, None)),), {"f": 7})
-    with pytest.raises(UnicodeEncodeError):
-        written(one(F.StringField(), "\ud800"))

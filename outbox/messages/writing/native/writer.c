@@ -1,5 +1,5 @@
-/* Writes the data of a message as BSON in one pass, by the layout that outbox/messages/documents/layout.py makes of its
- * class; a layout's tuples are described there. What is not plain is left: None is returned, and Python decides.
+/* Writes the data of a message as BSON in one pass, by a layout: tuples that outbox/messages/writing/layout.py describes.
+ * What is not plain is left: None is returned, and Python decides.
  *
  * A function that writes returns DONE, LEFT, or FAILED with a Python exception set. Functions of Python may be called
  * in between and change what is written, so each value is held while it is used, and lists are measured each time.
@@ -20,6 +20,7 @@
 #define MOST_EXPONENT 6111
 
 enum { TEXT, INT, LONG, DOUBLE, DECIMAL, BOOL, DOCUMENT, LIST, BY_PYTHON };
+enum { NOTHING_IS_LEFT, NOTHING_IS_LEFT_OUT, NOTHING_IS_NULL }; /* where there is no value, or None */
 enum { FAILED = -1, LEFT = 0, DONE = 1 };
 enum {
     AS_DOUBLE = 0x01,
@@ -88,17 +89,15 @@ static int put_head(Buffer *to, int type, Name name)
 /* Borrowed. A layout has what layout.py gave it, so that nothing is missing. */
 #define PART(layout, at) PyTuple_GetItem((layout), (at))
 
-/* Whether a value is among `choices`, and between `least` and `most`; each is None where there is no such bound. */
-static int within(PyObject *value, PyObject *least, PyObject *most, PyObject *choices)
+/* Whether a value is among `choices`, None for any, and within all `bounds`: each is a way to compare and a value. */
+static int within(PyObject *value, PyObject *bounds, PyObject *choices)
 {
-    int is;
-    if (choices != Py_None && (is = PySet_Contains(choices, value)) != 1)
-        return is;
-    if (least != Py_None && (is = PyObject_RichCompareBool(value, least, Py_LT)) != 0)
-        return is < 0 ? FAILED : LEFT;
-    if (most != Py_None && (is = PyObject_RichCompareBool(value, most, Py_GT)) != 0)
-        return is < 0 ? FAILED : LEFT;
-    return DONE;
+    int is = choices == Py_None ? 1 : PySet_Contains(choices, value);
+    for (Py_ssize_t at = 0; is == 1 && at < PyTuple_Size(bounds); at++) {
+        PyObject *bound = PART(bounds, at);
+        is = PyObject_RichCompareBool(value, PART(bound, 1), (int)PyLong_AsLong(PART(bound, 0)));
+    }
+    return is; /* 1 is DONE, 0 LEFT, and -1 FAILED */
 }
 
 static int length_within(Py_ssize_t length, PyObject *shortest, PyObject *longest)
@@ -115,7 +114,7 @@ static int write_text(Buffer *to, Name name, PyObject *layout, PyObject *value)
         return LEFT;
     int done = length_within(PyUnicode_GetLength(value), PART(layout, 1), PART(layout, 2));
     if (done == DONE)
-        done = within(value, Py_None, Py_None, PART(layout, 3));
+        done = PART(layout, 3) == Py_None ? DONE : PySet_Contains(PART(layout, 3), value);
     if (done != DONE)
         return done;
     Py_ssize_t size;
@@ -134,7 +133,7 @@ static int write_whole(Buffer *to, Name name, PyObject *layout, PyObject *value,
 {
     if (!PyLong_CheckExact(value))
         return LEFT;
-    int done = within(value, PART(layout, 1), PART(layout, 2), PART(layout, 3));
+    int done = within(value, PART(layout, 1), PART(layout, 2));
     if (done != DONE)
         return done;
     int beyond;
@@ -150,7 +149,7 @@ static int write_double(Buffer *to, Name name, PyObject *layout, PyObject *value
 {
     if (!PyFloat_CheckExact(value))
         return LEFT;
-    int done = within(value, PART(layout, 1), PART(layout, 2), PART(layout, 3));
+    int done = within(value, PART(layout, 1), PART(layout, 2));
     double number = PyFloat_AsDouble(value);
     if (done != DONE || !isfinite(number))
         return done == FAILED ? FAILED : LEFT;
@@ -193,9 +192,9 @@ static int put_decimal(Buffer *to, Name name, PyObject *parts)
 
 static int write_decimal(Buffer *to, Name name, PyObject *layout, PyObject *value)
 {
-    if ((PyObject *)Py_TYPE(value) != PART(layout, 4))
+    if ((PyObject *)Py_TYPE(value) != PART(layout, 3))
         return LEFT;
-    int done = within(value, PART(layout, 1), PART(layout, 2), PART(layout, 3));
+    int done = within(value, PART(layout, 1), PART(layout, 2));
     if (done != DONE)
         return done;
     PyObject *parts = PyObject_CallMethod(value, "as_tuple", NULL);
@@ -253,11 +252,15 @@ static int write_field(Buffer *to, PyObject *field, PyObject *values, int depth)
     PyObject *value = PyDict_GetItemWithError(values, PART(field, 0));
     if (value == NULL && PyErr_Occurred())
         return FAILED;
-    if (value == NULL || value == Py_None) {
-        if (PART(field, 2) == Py_True)
-            return LEFT; /* it is required */
-        return PART(field, 3) == Py_True ? put_head(to, AS_NULL, name) : DONE;
-    }
+    if (value == NULL || value == Py_None)
+        switch (PyLong_AsLong(PART(field, value == NULL ? 2 : 3))) {
+        case NOTHING_IS_LEFT_OUT:
+            return DONE;
+        case NOTHING_IS_NULL:
+            return put_head(to, AS_NULL, name);
+        default:
+            return LEFT;
+        }
     Py_INCREF(value);
     int done = write_element(to, name, PART(field, 4), value, depth);
     Py_DECREF(value);
@@ -280,7 +283,7 @@ static int write_inner_document(Buffer *to, Name name, PyObject *layout, PyObjec
 {
     if ((PyObject *)Py_TYPE(value) != PART(layout, 1))
         return LEFT; /* one of a derived class has fields of its own */
-    PyObject *values = PyObject_GetAttr(value, PART(layout, 2)); /* of mongoengine's documents: _data */
+    PyObject *values = PyObject_GetAttr(value, PART(layout, 2)); /* _data, __dict__ */
     if (values == NULL)
         return FAILED;
     int done = put_head(to, AS_DOCUMENT, name);
@@ -370,7 +373,7 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef_Slot slots[] = {{0, NULL}};
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "outbox.messages.documents._writer", .m_methods = methods, .m_slots = slots,
+    PyModuleDef_HEAD_INIT, .m_name = "outbox.messages.writing._writer", .m_methods = methods, .m_slots = slots,
 };
 
 PyMODINIT_FUNC PyInit__writer(void)

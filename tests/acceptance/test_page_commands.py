@@ -22,7 +22,19 @@ from relay.testing import MemorySink
 from tests.acceptance.pages import ROOT, shell_lines
 
 PROGRAMS = {"outbox": outbox, "relay": relay}
-PAGES = ["consumers", "doctor", "export-and-mirror", "operating", "poison", "readers", "relay", "replay", "shares"]
+PAGES = [
+    "archive",
+    "consumers",
+    "doctor",
+    "export-and-mirror",
+    "operating",
+    "poison",
+    "readers",
+    "relay",
+    "replay",
+    "schema-evolution",
+    "shares",
+]
 GO_ON = ("outbox serve", "outbox sequence", "relay run")
 ELSEWHERE = ("s3://", "mongodb://other", "elsewhere:", "--rate", "relay doctor", "relay health", "--from … --to …")
 """Of these others tell: they need a server that is not here, or a relay at work."""
@@ -80,7 +92,7 @@ def arguments(line: str) -> list[str]:
     """What is typed, without what is left out; what would go on for ever ends when it has done what there is."""
     words = shlex.split(line.replace("--mongo …", "").replace("--database shop", "").replace("APP", "shop:orders"))
     once = ["--once"] if words[1] == "mirror" or words[1:3] == ["archive", "run"] else []
-    return [word for word in words[1:] if word != "…"] + once
+    return [word.replace("/srv/", "./") for word in words[1:] if word != "…"] + once
 
 
 def test_the_commands_of_the_pages_run(shop: dict[str, str]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
-
 import outbox
 import relay
 
@@ -29,31 +27,36 @@ def lines(file: Path) -> int:
     return len(file.read_text(encoding="utf-8").splitlines())
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=name)
-def test_a_source_file_has_at_most_300_lines(source: Path) -> None:
-    assert lines(source) <= 300
+def test_no_source_file_has_over_300_lines() -> None:
+    assert [name(source) for source in SOURCES if lines(source) > 300] == []
 
 
-@pytest.mark.parametrize("file", TEST_FILES, ids=lambda file: file.relative_to(TESTS).as_posix())
-def test_a_test_file_has_at_most_350_lines(file: Path) -> None:
-    assert lines(file) <= 350
+def test_no_test_file_has_over_350_lines() -> None:
+    assert [str(file.relative_to(TESTS)) for file in TEST_FILES if lines(file) > 350] == []
 
 
-@pytest.mark.parametrize("room", ROOMS, ids=name)
-def test_a_room_has_at_most_13_modules_and_says_in_a_sentence_what_it_is(room: Path) -> None:
-    modules = [file for file in room.glob("*.py") if file.name != "__init__.py"]
-    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
+def test_no_room_has_over_13_modules() -> None:
+    modules = {name(room): [file for file in room.glob("*.py") if file.name != "__init__.py"] for room in ROOMS}
 
-    assert len(modules) <= 13
-    assert said.partition("\n")[0].endswith(".")
+    assert {room: len(found) for room, found in modules.items() if len(found) > 13} == {}
 
 
-@pytest.mark.parametrize("source", [file for file in SOURCES if lines(file) > 40 and file.stem[:2] != "__"], ids=name)
-def test_a_module_over_40_lines_has_its_test_file_in_the_mirrored_place(source: Path) -> None:
+def test_each_room_says_in_a_sentence_what_it_is() -> None:
+    said = {room: ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) for room in ROOMS}
+
+    assert [name(room) for room, words in said.items() if not (words or "").partition("\n")[0].endswith(".")] == []
+
+
+def has_its_test(source: Path) -> bool:
     room = Path(name(source)).parent
     places = [TESTS / "unit" / room, TESTS / "integration" / room, TESTS / "contract"]
+    return any(file for place in places for file in place.glob(f"test_{source.stem}*.py"))
 
-    assert [file for place in places for file in place.glob(f"test_{source.stem}*.py")]
+
+def test_each_module_over_40_lines_has_its_test_file_in_the_mirrored_place() -> None:
+    modules = [file for file in SOURCES if lines(file) > 40 and file.stem[:2] != "__"]
+
+    assert [name(each) for each in modules if not has_its_test(each)] == []
 
 
 def test_no_room_is_a_drawer() -> None:

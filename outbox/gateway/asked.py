@@ -82,6 +82,11 @@ def seq_text(text: str | None, name: str) -> int | None:
     return None if text is None else whole(text, name, 0, 0, HIGHEST_SEQ)
 
 
+def listed_types(given: object) -> frozenset[str] | None:
+    """Reads a list of type names; None for all. Raises Refusal."""
+    return types([] if isinstance(given, str) else given)
+
+
 def types(given: object) -> frozenset[str] | None:
     """Reads a list of type names, or names with commas between them; None for all. Raises Refusal."""
     if given is None:
@@ -99,12 +104,20 @@ def start(given: object) -> Start:
     """Reads where a consumer begins. Raises Refusal."""
     if given is None:
         return "earliest"
-    if isinstance(given, int) and not isinstance(given, bool):
-        return given
+    if isinstance(given, float) and given.is_integer():  # a whole number to JSON
+        given = int(given)
     with contextlib.suppress(ValueError, InvalidStart, OverflowError):
         if isinstance(given, str):
-            return starts.read(given, starts.WORDS)
+            return _in_range(starts.read(given, starts.WORDS))
+        if isinstance(given, int) and not isinstance(given, bool):
+            return _in_range(given)
     raise bad(f"start={given!r:.40}: 'earliest', 'latest', a seq, or a date such as 2025-01-31T12:00:00Z")
+
+
+def _in_range(start: Start) -> Start:
+    if isinstance(start, int) and not 1 <= start <= HIGHEST_SEQ:
+        raise ValueError(start)
+    return start
 
 
 async def document(request: Request) -> dict[str, Any]:

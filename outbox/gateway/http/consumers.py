@@ -83,7 +83,7 @@ class ConsumerCalls:
         asked.only(request.query_params)
         body = await asked.document(request)
         asked.only(body, "start", "types")
-        start, types = asked.start(body.get("start")), asked.types(body.get("types"))
+        start, types = asked.start(body.get("start")), asked.listed_types(body.get("types"))
         if component.caller.scope.hides and isinstance(start, int):  # whether there is one would count what is hidden
             raise asked.bad("start: 'earliest', 'latest' or a date, for this token does not see every record")
         is_new = await self.components.register(component, start, types)

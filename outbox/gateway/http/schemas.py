@@ -18,6 +18,8 @@ START: Schema = {
     "anyOf": [
         {"enum": ["earliest", "latest"]},
         {"type": "integer", "minimum": 1, "maximum": HIGHEST_SEQ},
+        {"type": "string", "pattern": "^[0-9]{1,19}$"},
+        {"type": "null"},
         {"type": "string", "format": "date-time", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}"},
     ]
 }

@@ -19,6 +19,7 @@ from outbox.gateway.answers import Refusal
         ("latest", "latest"),
         (7, 7),
         ("7", 7),
+        (7.0, 7),
         ("2025-01-31T12:00Z", datetime(2025, 1, 31, 12, tzinfo=UTC)),
     ],
 )
@@ -26,7 +27,7 @@ def test_a_start_is_a_word_a_seq_or_a_date(given: object, start: object) -> None
     assert asked.start(given) == start
 
 
-@pytest.mark.parametrize("given", ["soon", True, 1.5, [], "9" * 5000])
+@pytest.mark.parametrize("given", ["soon", True, 1.5, 0, 2**62 + 1, "0", [], "9" * 5000])
 def test_another_start_is_refused(given: object) -> None:
     with pytest.raises(Refusal, match="start="):
         asked.start(given)
@@ -41,6 +42,13 @@ def test_types_are_a_list_or_names_with_commas() -> None:
 def test_other_types_are_refused(given: object) -> None:
     with pytest.raises(Refusal, match="types"):
         asked.types(given)
+
+
+def test_types_of_a_body_are_a_list() -> None:
+    assert asked.listed_types(["a"]) == {"a"}
+    assert asked.listed_types(None) is None
+    with pytest.raises(Refusal, match="a list"):
+        asked.listed_types("a")
 
 
 @pytest.mark.parametrize("given", [-1, True, 1.5, "1", None, 2**63])

@@ -1,5 +1,5 @@
-"""Makes the site of what is there: the navigation from the lists of docs/README.md, a page of all commands, and pages
-of what stands beside docs/. mkdocs calls the functions whose names begin with `on_`."""
+"""Makes the site of what is there: the navigation from the lists of docs/README.md, and pages of what stands beside
+docs/. mkdocs calls the functions whose names begin with `on_`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from command_reference import command_reference
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +60,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Leads the links of a page to where the site has what they name, and adds the commands to their page."""
+    """Leads the links of a page to where the site has what they name."""
     here = page.file.src_uri
     source = repository_file(here)
 
@@ -72,8 +71,6 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         relative = posixpath.relpath(target, posixpath.dirname(here) or ".")
         return f"{link[1]}{relative}{link[3] or ''}{link[4]}"
 
-    if here == "reference/commands.md":
-        markdown += command_reference()
     return LINK.sub(led, markdown)
 
 

@@ -14,13 +14,15 @@ from rich.table import Table
 
 from outbox.acts.log import MOST_ACTS, ActLog, Person
 from outbox.cli.application import App, full_name, opened
+from outbox.cli.options import AsJsonLines
 
 acts = typer.Typer()
 
-Reason = Annotated[str | None, typer.Option("--reason", help="Why; it is written to NAME.acts.")]
-NeededReason = Annotated[str, typer.Option("--reason", help="Why they are given up; it is written to NAME.acts.")]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=MOST_ACTS, help="How many, the newest first.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each act.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="WHY", help="Why; it is written to NAME.acts.")]
+NeededReason = Annotated[
+    str, typer.Option("--reason", metavar="WHY", help="Why they are given up; it is written to NAME.acts.")
+]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=MOST_ACTS, help="How many, the newest first.")]
 
 
 def this_person() -> Person:
@@ -33,8 +35,11 @@ def this_person() -> Person:
 
 
 @acts.command("acts")
-def list_(app: App, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """Show who requeued, discarded, paused or resumed what, when and why: the newest first."""
+def list_(app: App, limit: Limit = 50, as_json: AsJsonLines = False) -> None:
+    """Show who requeued, discarded, paused or resumed what.
+
+    When and why, the newest first.
+    """
     with opened(app) as outbox:
         print_acts(full_name(outbox), ActLog(outbox.collections).newest(limit), as_json=as_json)
 

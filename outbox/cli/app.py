@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 try:
     import typer
@@ -35,9 +33,12 @@ try:
     from outbox.cli.gateway.tokens import token
     from outbox.cli.moving.discard import discard
     from outbox.cli.moving.transfer import transfer
+    from outbox.cli.options import ArchiveName, ArchiveUrl, AsJson, AsJsonLines, OnlyKey, listed
     from outbox.cli.readers import readers
     from outbox.cli.schema.commands import schema
-    from outbox.cli.signals import Format, LogFormat, stop_on_signals
+    from outbox.cli.shell.completion import join_words, one_of
+    from outbox.cli.shell.output import output_watched
+    from outbox.cli.shell.signals import Format, LogFormat, stop_on_signals
     from outbox.cli.terminal import (
         RecordPrinter,
         escape_the_unprintable,
@@ -47,7 +48,6 @@ try:
         text,
     )
     from outbox.cli.version import version_option
-    from outbox.log.record import Record
     from outbox.mongo.server_errors import patiently
     from outbox.monitoring.units import format_bytes
     from outbox.outbox import Outbox
@@ -65,10 +65,9 @@ if TYPE_CHECKING:
     from outbox.archive import Archive
 
 app = typer.Typer(
-    help="Creates and shows the outbox of a service. APP is module:attribute, as web servers have it.",
+    help="Create, look into, number and move the outbox of a service. APP is module:attribute, as web servers have it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,  # as markup, a help text would lose its brackets
 )
 app.command()(doctor)
@@ -86,7 +85,9 @@ app.add_typer(schema, name="schema")
 def main() -> None:
     """Runs the script `outbox`."""
     escape_the_unprintable()
-    app(prog_name="outbox")
+    join_words()
+    with output_watched("outbox"):
+        app(prog_name="outbox")
 
 
 @app.callback()
@@ -95,7 +96,7 @@ def common(version: Annotated[bool, version_option()] = False) -> None:
 
 
 @app.command()
-def create(app: App) -> None:
+def create(app: App, as_json: AsJson = False) -> None:
     """Make the collections, or add what is new to them.
 
     New are message classes, and a larger capacity. Run it at each deployment, before the services start: it is
@@ -104,14 +105,16 @@ def create(app: App) -> None:
     with opened(app) as outbox:
         outbox.create()
         capacity = patiently(outbox.log.describe).size
-        types = ", ".join(outbox.types()) or "no message types yet"
-        print(f"{full_name(outbox)} is ready: a log of {format_bytes(capacity)}; {types}")
+        types = outbox.types()
+        if as_json:
+            print(json.dumps({"outbox": full_name(outbox), "capacity": capacity, "types": types}))
+            return
+        said = ", ".join(types) or "no message types yet"
+        print(f"{full_name(outbox)} is ready: a log of {format_bytes(capacity)}; {said}")
 
 
 @app.command()
-def status(
-    app: App, as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the tables.")] = False
-) -> None:
+def status(app: App, as_json: AsJson = False) -> None:
     """Show what is in it, who numbers, and how far readers are."""
     with opened(app) as outbox:
         shown = outbox.status()
@@ -128,26 +131,36 @@ def tail(
         str | None,
         typer.Option(
             metavar="WHERE",
-            help="earliest, latest, a seq, or a date (2025-01-31T12:00Z) [default: latest; with --no-follow earliest]",
+            help="earliest, latest, a seq or a date (2025-01-31T12:00Z) [default: latest; with --no-follow earliest]",
+            autocompletion=one_of(*WORDS),
         ),
     ] = None,
-    type: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="Only this type; may be repeated.")] = None,
-    key: Annotated[str | None, typer.Option(help="Only this key.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line; data is MongoDB's relaxed Extended JSON.")
-    ] = False,
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--types",
+            "--type",
+            metavar="TYPES",
+            help="Only these message types: a,b; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    key: OnlyKey = None,
+    as_json: AsJsonLines = False,
     no_follow: Annotated[bool, typer.Option("--no-follow", help="Print what is there, then end.")] = False,
 ) -> None:
-    """Print records as they come, until Ctrl-C.
+    """Print records as they come, until SIGTERM or Ctrl-C. As JSON, data is MongoDB's relaxed Extended JSON.
 
     It only reads: what staging holds gets its numbers from a relay, a service, or `outbox sequence`.
     """
+    chosen = listed(types) or None
     with opened(app) as application, _reading(application) as outbox:
         patiently(outbox.log.describe)  # raises if create() was never run
-        check_types(type or [], outbox)
+        check_types(chosen or [], outbox)
         show = print_json if as_json else RecordPrinter()
         if no_follow:
-            _print_all(outbox.read(start_of(start or "earliest"), types=type, key=key), show)
+            for record in outbox.read(start_of(start or "earliest"), types=chosen, key=key):
+                show(record)
             return
         ended = threading.Event()
         failures: list[Exception] = []
@@ -157,7 +170,9 @@ def tail(
             ended.set()
 
         previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-        subscription = outbox.observe(start_of(start or "latest"), types=type, key=key).subscribe(show, fail, ended.set)
+        subscription = outbox.observe(start_of(start or "latest"), types=chosen, key=key).subscribe(
+            show, fail, ended.set
+        )
         try:
             ended.wait()
         except KeyboardInterrupt:
@@ -165,28 +180,13 @@ def tail(
         finally:
             subscription.dispose()
             signal.signal(signal.SIGTERM, previous)
-        _raise_first(failures)
+        if failures:
+            raise failures[0]
 
 
 def _reading(application: Outbox) -> Outbox:
     """Makes an outbox over the same collections that never sequences, and shows data as stored."""
     return Outbox(application.collections.database, application.name, sequence=False)
-
-
-def _print_all(records: Iterator[Record[Any]], show: Callable[[Record[Any]], None]) -> None:
-    try:
-        for record in records:
-            show(record)
-    except BrokenPipeError as error:
-        _raise_first([error])
-
-
-def _raise_first(failures: list[Exception]) -> None:
-    if failures and isinstance(failures[0], BrokenPipeError):
-        # The reader of the output has ended (`| head`). Python must not complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    elif failures:
-        raise failures[0]
 
 
 def start_of(where: str) -> Start:
@@ -198,11 +198,9 @@ def start_of(where: str) -> Start:
 def inspect(
     app: App,
     message: Annotated[str, typer.Argument(metavar="ID|SEQ", help="A message's id, 24 hex digits, or its seq.")],
-    archive: Annotated[
-        str | None, typer.Option(metavar="URL", help="Look there, too, for what the log has forgotten.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="Which archive of the place.")] = "main",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    archive: ArchiveUrl = None,
+    archive_name: ArchiveName = "main",
+    as_json: AsJson = False,
 ) -> None:
     """Show where a message is, and which readers have passed it.
 
@@ -210,7 +208,7 @@ def inspect(
     Ends with 1 when it is nowhere.
     """
     with opened(app) as outbox, archive_errors():
-        history = None if archive is None else archive_at(archive, name)
+        history = None if archive is None else archive_at(archive, archive_name)
         location = outbox.find(_id_of(message, outbox, history), history)
         if as_json:
             print(json.dumps(asdict(location), default=text))
@@ -244,6 +242,7 @@ def sequence(
     keep: Annotated[
         bool, typer.Option("--keep", help="Number what comes, until SIGTERM or Ctrl-C, or stand by for who does.")
     ] = False,
+    as_json: AsJson = False,
     log_format: LogFormat = Format.TEXT,
 ) -> None:
     """Number what staging holds, once, and print the count.
@@ -253,7 +252,8 @@ def sequence(
     with opened(app) as outbox:
         patiently(outbox.log.describe)  # as above
         if not keep:
-            print(outbox.sequence())
+            count = outbox.sequence()
+            print(json.dumps({"numbered": count}) if as_json else count)
             return
         stop = stop_on_signals(log_format)
         logging.getLogger("outbox").setLevel(logging.INFO)

@@ -17,6 +17,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 from outbox import errors
 from outbox.cli.app_loader import InvalidApplication, load
 from outbox.cli.exit_codes import UNREACHABLE, USAGE, Table, exit_codes
+from outbox.cli.shell.completion import applications
 from outbox.mongo.server import check_server
 from outbox.mongo.server_errors import is_transient, patiently, short_message
 from outbox.outbox import Outbox
@@ -40,6 +41,7 @@ App = Annotated[
         metavar="APP",
         help="module:attribute, an Outbox or a function that returns one; this folder is searched first.",
         show_default=False,
+        autocompletion=applications,
     ),
 ]
 

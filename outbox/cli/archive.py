@@ -13,8 +13,10 @@ from rich.table import Table
 
 from outbox.cli.application import OWN_CODES, App, archive_at, archive_errors, full_name, opened, read_age
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
+from outbox.cli.options import AsJson, AsJsonLines, Yes
 from outbox.cli.progress import RecordProgress
-from outbox.cli.signals import Format, LogFormat, stop_on_signals
+from outbox.cli.shell.completion import one_of
+from outbox.cli.shell.signals import Format, LogFormat, stop_on_signals
 from outbox.mongo.server_errors import patiently
 from outbox.monitoring.units import format_bytes
 
@@ -26,8 +28,7 @@ archive = typer.Typer(no_args_is_help=True, help="Keep all of history in files: 
 
 _PLACE = "A folder, or a URL such as s3://bucket/path or mongodb://host/database.collection."
 Url = Annotated[str, typer.Argument(metavar="URL", help=_PLACE, show_default=False)]
-Name = Annotated[str, typer.Option(help="Which archive of the place.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Name = Annotated[str, typer.Option(metavar="NAME", help="Which archive of the place.")]
 
 
 @archive.command()
@@ -35,10 +36,16 @@ def run(
     app: App,
     to: Annotated[str, typer.Option(metavar="URL", help=_PLACE)],
     format: Annotated[
-        str | None, typer.Option(help="jsonl.gz, also when none is given, jsonl, jsonl.zst or parquet; in files alone.")
+        str | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Of files: jsonl, jsonl.gz, jsonl.zst or parquet [default: jsonl.gz]",
+            autocompletion=one_of("jsonl", "jsonl.gz", "jsonl.zst", "parquet"),
+        ),
     ] = None,
     name: Name = "main",
     once: Annotated[bool, typer.Option("--once", help="Store what there is, then end.")] = False,
+    as_json: AsJson = False,
     log_format: LogFormat = Format.TEXT,
 ) -> None:
     """Store the log's records as they come, until SIGTERM or Ctrl-C.
@@ -62,6 +69,10 @@ def run(
                 stored=lambda entry: progress.reach(entry.last, entry.bytes),
             )
         reached = place.head
+        if as_json:
+            facts = {"outbox": full_name(outbox), "archive": place.url, "records": reached - done}
+            print(json.dumps({**facts, "bytes": progress.bytes, "last": reached}))
+            return
         print(
             f"{full_name(outbox)}: {reached - done:,} record(s), {format_bytes(progress.bytes)}, stored in {place.url} "
             f"up to seq {reached}"
@@ -70,8 +81,11 @@ def run(
 
 @archive.command()
 def verify(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
-    """Read all of an archive: checksums, counts, and that no seq is missing. Ends with 4 at a damaged chunk, and names
-    it."""
+    """Read all of an archive, and check it.
+
+    Checksums, counts, and that no seq is missing. Ends with 4 at a damaged chunk, and names it; with 1 when there is
+    none.
+    """
     with exit_codes("outbox", OWN_CODES), archive_errors():
         place = archive_at(url, name)
         with RecordProgress(place.url, place.head) as progress:
@@ -88,8 +102,8 @@ def verify(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
 
 
 @archive.command("list")
-def list_(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
-    """Show the chunks of an archive."""
+def list_(url: Url, name: Name = "main", as_json: AsJsonLines = False) -> None:
+    """Show the chunks of an archive. Ends with 1 when there is none."""
     with exit_codes("outbox", OWN_CODES), archive_errors():
         place = archive_at(url, name)
         entries = place.chunks()
@@ -107,17 +121,23 @@ def expire(
     url: Url,
     older_than: Annotated[str, typer.Option(metavar="AGE", help="Such as 90d, 12h or 4w: of a chunk's newest record.")],
     name: Name = "main",
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without, only say which.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove the oldest chunks, or say which would be removed. The newest chunk always stays."""
     with exit_codes("outbox", OWN_CODES), archive_errors():
         age = read_age(older_than)
         place = archive_at(url, name)
         found = place.expired(age)
-        for entry in found:
-            print(f"{entry.file}: {entry.count:,} record(s), {format_bytes(entry.bytes)}, up to {entry.created_last}")
+        if not as_json:
+            for entry in found:
+                size = f"{entry.count:,} record(s), {format_bytes(entry.bytes)}"
+                print(f"{entry.file}: {size}, up to {entry.created_last}")
         if yes:
             found = place.expire(age)
+        if as_json:
+            print(json.dumps({"removed": yes, "chunks": [asdict(entry) for entry in found]}))
+            return
         total = f"{len(found):,} chunk(s), {sum(entry.count for entry in found):,} record(s)"
         print(f"removed {total}" if yes else f"would remove {total}; with --yes it does")
 

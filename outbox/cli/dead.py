@@ -15,6 +15,7 @@ from rich.table import Table
 from outbox.acts.operator import Operator
 from outbox.cli.acts import NeededReason, Reason, this_person
 from outbox.cli.application import App, full_name, opened
+from outbox.cli.options import AsJson, AsJsonLines
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.errors import InvalidSelector
@@ -27,8 +28,8 @@ dead = typer.Typer(no_args_is_help=True)
 Reader = Annotated[str, typer.Option("--reader", metavar="NAME", help="The reader's id, such as consumer:billing.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The message id, 24 hex digits.")]
 OptionalId = Annotated[str | None, typer.Argument(metavar="ID", help="The message id, 24 hex digits.")]
-Key = Annotated[str | None, typer.Option(help="All of this key.")]
-Type = Annotated[str | None, typer.Option(help="All of this message type.")]
+Key = Annotated[str | None, typer.Option(metavar="KEY", help="All of this key.")]
+Type = Annotated[str | None, typer.Option(metavar="TYPE", help="All of this message type.")]
 All = Annotated[bool, typer.Option("--all", help="All there are.")]
 
 
@@ -44,9 +45,12 @@ def list_(
     reader: Reader,
     key: Key = None,
     type: Type = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for each letter.")] = False,
+    as_json: AsJsonLines = False,
 ) -> None:
-    """List a reader's dead and parked messages, and what the log itself refused (reader `sequencer`)."""
+    """List a reader's dead and parked messages.
+
+    Also what the log itself refused (reader `sequencer`).
+    """
     with opened(context.obj) as outbox:
         letters = map(document.as_json, _admin(outbox, reader).letters(Selection(key=key, type=type)))
         if as_json:
@@ -73,21 +77,24 @@ def print_letters(title: str, letters: Sequence[dict[str, Any]]) -> None:
 
 
 @dead.command()
-def show(context: typer.Context, id: Id, reader: Reader) -> None:
-    """Show one letter whole, as JSON: its data as MongoDB's relaxed Extended JSON."""
+def show(context: typer.Context, id: Id, reader: Reader, as_json: AsJson = False) -> None:
+    """Show one letter whole, as JSON.
+
+    Its data is MongoDB's relaxed Extended JSON. With --json it stands on one line.
+    """
     with opened(context.obj) as outbox:
         letter = _admin(outbox, reader).letter(message_id(id))
         if letter is None:
             print(f"{full_name(outbox)}: no dead letter {id} of {described(reader)}", file=sys.stderr)
             raise typer.Exit(1)
-        print_letter(letter)
+        print_letter(letter, on_one_line=as_json)
 
 
-def print_letter(letter: dict[str, Any]) -> None:
+def print_letter(letter: dict[str, Any], *, on_one_line: bool) -> None:
     """Prints one letter whole."""
     # On a terminal that cannot show all characters, JSON's own escapes.
     plain = not sys.stdout.encoding.lower().startswith("utf")
-    print(json.dumps(document.as_json(letter), indent=2, ensure_ascii=plain))
+    print(json.dumps(document.as_json(letter), indent=None if on_one_line else 2, ensure_ascii=plain))
 
 
 @dead.command()
@@ -100,7 +107,10 @@ def requeue(
     all: All = False,
     reason: Reason = None,
 ) -> None:
-    """Have letters handled again by their reader; a parked key as a whole, in its order. Exit 1 if one cannot be."""
+    """Have letters handled again by their reader.
+
+    A parked key as a whole, in its order. Ends with 1 when one cannot be.
+    """
     with opened(context.obj) as outbox:
         requeued = _operator(outbox, reader).requeue(selection(id, key, type, all), reason)
         print(f"{full_name(outbox)}, {described(reader)}: {requeued.letters} message(s) will be handled again")

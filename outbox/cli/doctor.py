@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,17 +12,17 @@ from rich.text import Text
 
 from outbox.cli.application import App, full_name, opened
 from outbox.cli.exit_codes import UNEXPECTED
+from outbox.cli.options import AsJson
 from outbox.doctor.collections import SERVICE, OutboxExamination
 from outbox.doctor.finding import Finding, examined
 from outbox.doctor.server import ServerExamination
 
 
-def doctor(
-    app: App, as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of the text.")] = False
-) -> None:
-    """Look for what is wrong: on the server, in the outbox, against the message classes. It changes nothing.
+def doctor(app: App, as_json: AsJson = False) -> None:
+    """Look for what is wrong, and say what mends it.
 
-    Each finding says what is so, why it matters, and what mends it. Ends with 1 when one of them is serious.
+    On the server, in the outbox, and against the message classes. It changes nothing. Ends with 1 when a finding is
+    serious: messages may be lost, or do not arrive.
     """
     with opened(app) as outbox:
         own = OutboxExamination(outbox.collections, outbox.declared, app, SERVICE)

@@ -17,6 +17,8 @@ from outbox import errors, reader_status
 from outbox.acts.operator import Operator
 from outbox.cli.acts import Reason, this_person
 from outbox.cli.application import App, full_name, opened
+from outbox.cli.options import AsJson, AsJsonLines
+from outbox.cli.shell.completion import one_of
 from outbox.clock import SystemClock
 from outbox.log.cursor_document import MOST_SHARES
 from outbox.log.reader_id import check_id, described
@@ -31,7 +33,6 @@ from outbox.shares.layout import load, set_shares
 readers = typer.Typer(no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The reader's id, such as relay:kafka.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each reader.")]
 
 
 @readers.callback()
@@ -41,8 +42,8 @@ def of(context: typer.Context, app: App) -> None:
 
 
 @readers.command("list")
-def list_(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show every reader: how far it is, who works for it, and its dead letters."""
+def list_(context: typer.Context, as_json: AsJsonLines = False) -> None:
+    """Show every reader: how far it is, and who works for it."""
     with opened(context.obj) as outbox:
         found = outbox.readers()
         if as_json:
@@ -70,11 +71,18 @@ def reset(
     context: typer.Context,
     name: Name,
     to: Annotated[
-        str, typer.Option(metavar="WHERE", help="The seq delivered last, the date to go on from, earliest or latest.")
+        str,
+        typer.Option(
+            metavar="WHERE",
+            help="The seq delivered last, the date to go on from, earliest or latest.",
+            autocompletion=one_of(*WORDS),
+        ),
     ],
 ) -> None:
-    """Move a reader's position, while nobody works for it. What comes after it is delivered, again or for the first
-    time."""
+    """Move a reader's position, while nobody works for it.
+
+    What comes after it is delivered, again or for the first time.
+    """
     with opened(context.obj) as outbox:
         target = _target(to)
         check_id(name)
@@ -94,7 +102,10 @@ def _target(to: str) -> Literal["earliest", "latest"] | int | datetime:
 
 @readers.command()
 def forget(context: typer.Context, name: Name) -> None:
-    """Remove a reader's cursor, while nobody works for it, so that it holds the sequencer back no more."""
+    """Remove a reader's cursor, while nobody works for it.
+
+    Then it holds the sequencer back no more.
+    """
     with opened(context.obj) as outbox:
         if not cursor_admin.forget(outbox.collections, name, SystemClock()):
             raise patiently(lambda: reader_status.unknown(outbox.collections, name))
@@ -103,8 +114,10 @@ def forget(context: typer.Context, name: Name) -> None:
 
 @readers.command()
 def pause(context: typer.Context, name: Name, reason: Reason = None) -> None:
-    """Stop what a reader does, until it is resumed. Who works for it keeps its lease, and the log is held all the
-    same."""
+    """Stop what a reader does, until it is resumed.
+
+    Who works for it keeps its lease, and the log is held all the same.
+    """
     with opened(context.obj) as outbox:
         Operator(outbox.collections, name, this_person()).pause(reason)
         print(f"{full_name(outbox)}, {described(name)}: paused; it holds the log all the same, until it is resumed")
@@ -123,11 +136,17 @@ def shares(
     context: typer.Context,
     name: Name,
     number: Annotated[
-        int | None, typer.Argument(min=1, max=MOST_SHARES, help="How many there shall be; without, show how many.")
+        int | None,
+        typer.Argument(
+            metavar="NUMBER", min=1, max=MOST_SHARES, help="How many there shall be; without, show how many."
+        ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show or change into how many shares a reader's keys are divided. Who works for it carries it out within some
-    seconds, else the first one to start does."""
+    """Show or change into how many shares a reader's keys are divided.
+
+    Who works for it carries it out within some seconds, else the first one to start does.
+    """
     with opened(context.obj) as outbox:
         check_id(name)
         if number is None:
@@ -138,6 +157,9 @@ def shares(
             wanted = None if number == there_are else number
         if there_are is None:
             raise patiently(lambda: reader_status.unknown(outbox.collections, name))
+        if as_json:
+            print(json.dumps({"shares": there_are, "wanted": wanted}))
+            return
         to_be = "" if wanted is None else f", to be {wanted}"
         print(f"{full_name(outbox)}, {described(name)}: {there_are} share(s){to_be}")
 

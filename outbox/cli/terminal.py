@@ -122,16 +122,11 @@ def _data(record: Record[Any]) -> str:
     return json_util.dumps(shown(record.stored["data"]), json_options=_JSON, ensure_ascii=False)
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        raise  # noqa: PLE0704  # rich calls it while it handles the error, and would end the printing thread only
-
-
 class RecordPrinter:
     """Prints records for people, one line for each."""
 
     def __init__(self) -> None:
-        self._console = _Console()
+        self._console = Console()
 
     def __call__(self, record: Record[Any]) -> None:
         headers = record.stored["headers"]

@@ -8,6 +8,8 @@ from typing import Annotated
 try:
     import typer
 
+    from outbox.cli.shell.completion import join_words
+    from outbox.cli.shell.output import output_watched
     from outbox.cli.terminal import escape_the_unprintable
     from outbox.cli.version import version_option
     from relay.cli.checking.acts import acts
@@ -28,10 +30,9 @@ except KeyboardInterrupt:  # loading takes long enough to be interrupted
     raise SystemExit(130) from None
 
 app = typer.Typer(
-    help="Relays MongoDB outboxes to Kafka.",
+    help="Relay MongoDB outboxes to Kafka, and look after that.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode=None,  # as markup, the `[kafka]` of a help text would vanish
 )
 for command in (demo, run, replay, status, health, doctor, pause, resume, acts):
@@ -45,7 +46,9 @@ app.add_typer(shares, name="shares")
 def main() -> None:
     """Runs the script `relay`."""
     escape_the_unprintable()
-    app(prog_name="relay")
+    join_words()
+    with output_watched("relay"):
+        app(prog_name="relay")
 
 
 def _encoder() -> str:

@@ -13,6 +13,7 @@ import typer
 from outbox import Outbox
 from outbox.acts.operator import Operator
 from outbox.cli.acts import Reason, this_person
+from outbox.cli.options import AsJsonLines
 from outbox.clock import SystemClock
 from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently
@@ -21,10 +22,10 @@ from outbox.shares import cursor_admin as cursors
 from outbox.shares import layout
 from outbox.shares.share import shares
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import AsJson, Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
 from relay.errors import InvalidSettings
 
-cursor = typer.Typer(help="Shows, moves and removes a relay's cursor.", no_args_is_help=True)
+cursor = typer.Typer(help="Show, move and remove a relay's cursor.", no_args_is_help=True)
 
 
 @cursor.command(cls=Command)
@@ -34,9 +35,12 @@ def show(
     database: Database = None,
     outbox_name: OutboxName = None,
     name: Name = None,
-    as_json: AsJson = False,
+    as_json: AsJsonLines = False,
 ) -> None:
-    """Show the last record delivered: seq, id and date; of several shares, of each; as JSON, of the slowest."""
+    """Show the last record delivered: seq, id and date.
+
+    Of several shares it shows each; as JSON, the slowest.
+    """
     from relay.monitoring.status import described
 
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
@@ -64,7 +68,10 @@ def set_(
     outbox_name: OutboxName = None,
     name: Name = None,
 ) -> None:
-    """Move the cursor, while no relay works with it. What comes after it is delivered, again or for the first time."""
+    """Move the cursor, while no relay works with it.
+
+    What comes after it is delivered, again or for the first time.
+    """
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         try:
             target: int | datetime = read_start(to, ())
@@ -84,7 +91,10 @@ def forget(
     database: Database = None,
     outbox_name: OutboxName = None,
 ) -> None:
-    """Remove a relay's cursor, while none works with it, so that it holds the sequencer back no more."""
+    """Remove a relay's cursor, while none works with it.
+
+    Then it holds the sequencer back no more.
+    """
     with exit_codes(), outboxes(config, mongo, database, outbox_name, relay_name) as opened:
         settings, outbox = only(opened)
         if not cursors.forget(outbox.collections, relay_id(relay_name), SystemClock()):
@@ -101,7 +111,10 @@ def pause(
     name: Name = None,
     reason: Reason = None,
 ) -> None:
-    """Stop relaying until it is resumed. Relays at work stop within some seconds; the log is held all the same."""
+    """Stop relaying until it is resumed.
+
+    Relays at work stop within some seconds and keep their leases, and the log is held all the same.
+    """
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
         _operator(outbox, settings.name).pause(reason)
@@ -117,7 +130,7 @@ def resume(
     name: Name = None,
     reason: Reason = None,
 ) -> None:
-    """Go on relaying after a pause."""
+    """Let a relay go on that is paused."""
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
         _operator(outbox, settings.name).resume(reason)

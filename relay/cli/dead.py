@@ -11,6 +11,7 @@ import typer
 from outbox.acts.operator import Operator
 from outbox.cli.acts import NeededReason, Reason, this_person
 from outbox.cli.dead import All, Id, Key, OptionalId, Type, print_letter, print_letters, selection
+from outbox.cli.options import AsJson, AsJsonLines
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.location import message_id
@@ -18,7 +19,7 @@ from outbox.log.reader_id import relay_id
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
 
-dead = typer.Typer(help="Shows dead letters, sends them again, or gives them up.", no_args_is_help=True)
+dead = typer.Typer(help="Show dead letters, have them sent again, or give them up.", no_args_is_help=True)
 
 
 @dead.command("list", cls=Command)
@@ -30,9 +31,12 @@ def list_(
     name: Name = None,
     key: Key = None,
     type: Type = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for each letter.")] = False,
+    as_json: AsJsonLines = False,
 ) -> None:
-    """List the relay's dead and parked messages, and what the log itself refused (reader `sequencer`)."""
+    """List the relay's dead and parked messages.
+
+    Also what the log itself refused (reader `sequencer`).
+    """
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
             selected = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).letters(
@@ -54,15 +58,19 @@ def show(
     database: Database = None,
     outbox_name: OutboxName = None,
     name: Name = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show one letter whole, as JSON: its data as MongoDB's relaxed Extended JSON."""
+    """Show one letter whole, as JSON.
+
+    Its data is MongoDB's relaxed Extended JSON. With --json it stands on one line.
+    """
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
         letter = DeadLetterAdmin(outbox.collections, relay_id(settings.name)).letter(message_id(id))
         if letter is None:
             print(f"{settings.full_name}: no dead letter {id} of relay {settings.name!r}", file=sys.stderr)
             raise typer.Exit(1)
-        print_letter(letter)
+        print_letter(letter, on_one_line=as_json)
 
 
 @dead.command(cls=Command)
@@ -78,7 +86,10 @@ def requeue(
     all: All = False,
     reason: Reason = None,
 ) -> None:
-    """Have letters sent again by the relay; a parked key as a whole, in its order. Exit 1 if one cannot be."""
+    """Have letters sent again by the relay.
+
+    A parked key as a whole, in its order. Ends with 1 when one cannot be.
+    """
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         wanted = selection(id, key, type, all)
         settings, outbox = only(opened)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from pymongo.errors import ConnectionFailure, PyMongoError
 
+from outbox.cli.options import AsJson
 from outbox.errors import EmbeddedUnavailable, OutboxError
 from outbox.mongo.server_errors import short_message
 from relay.cli.exit_codes import PROTECTED, UNEXPECTED, UNREACHABLE, USAGE, exit_code
@@ -26,15 +27,13 @@ def demo(
         str | None, typer.Option(metavar="BOOTSTRAP", help="Use this Kafka, instead of a mock broker.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay until Ctrl-C, and tell how to look in.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as one JSON object; all else goes to stderr.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """See it work here, with every message checked in the end.
 
     An order service puts messages in transactions, an Observable sees them, a relay brings them to Kafka. Needs no
-    server, Docker or Java. On servers of yours it uses a database and a topic of its own, and removes them. Exits
-    with 1 when a check fails.
+    server, Docker or Java. On servers of yours it uses a database and a topic of its own, and removes them. With --json
+    stdout has the figures, and all else goes to stderr. Ends with 1 when a check fails.
     """
     try:
         from rich.console import Console

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from pymongo import MongoClient
@@ -13,25 +13,83 @@ from pymongo.errors import InvalidName
 from typer.core import TyperCommand
 
 from outbox import Outbox
+from outbox.cli.shell.completion import one_of
+from outbox.dead_letters.store import OnPoison
 from outbox.mongo.server import check_server
+from outbox.readers.start import DURABLE_WORDS
 from relay.address import hosts_of
 from relay.cli.settings import OutboxSettings, Settings, load
 from relay.cli.settings_sources import pairs
 from relay.connection import connected
+from relay.encoding.profiles import Profile
+from relay.encoding.record_format import Encoding, Timestamp
 from relay.errors import InvalidSettings
 from relay.monitoring.alive import identity
 
-Config = Annotated[str | None, typer.Option(metavar="FILE", help="TOML: settings, [kafka], [[outbox]].")]
-Mongo = Annotated[str | None, typer.Option(metavar="URI", help="Better RELAY_MONGO, when it has a password.")]
-Database = Annotated[str | None, typer.Option(metavar="DB")]
+Config = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="Settings as TOML, with [kafka] and [[outbox]].")
+]
+Mongo = Annotated[
+    str | None, typer.Option("--mongo", metavar="URI", help="The replica set; with a password better as RELAY_MONGO.")
+]
+Database = Annotated[str | None, typer.Option("--database", metavar="DB", help="The service's database.")]
 OutboxName = Annotated[str | None, typer.Option("--outbox", metavar="NAME", help="The outbox [default: outbox]")]
-Name = Annotated[str | None, typer.Option(help="The relay's name: cursor and lease [default: kafka]")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for each outbox.")]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", help="The relay's name: cursor and lease [default: kafka]")
+]
+Kafka = Annotated[
+    str | None, typer.Option("--kafka", metavar="BOOTSTRAP", help="The brokers' addresses: host:port,host:port.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting of librdkafka's; may be repeated.", show_default=False),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="WHERE",
+        help="Without a cursor: beginning, oldest, latest, a seq or a date [default: beginning]",
+        autocompletion=one_of(*DURABLE_WORDS),
+    ),
+]
+PoisonPolicy = Annotated[
+    str | None,
+    typer.Option(
+        "--on-poison",
+        metavar="POLICY",
+        help="On what cannot be delivered: stop, dead-letter, park-key [default: stop]",
+        autocompletion=one_of(*get_args(OnPoison)),
+    ),
+]
+CreateTopic = Annotated[
+    str | None, typer.Option(metavar="LAYOUT", help="Make topics that are missing: partitions=3,replication=1.")
+]
+LogLevel = Annotated[
+    str | None,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        help="debug, info, warning, error [default: info]",
+        autocompletion=one_of("debug", "info", "warning", "error"),
+    ),
+]
+LogFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--log-format",
+        metavar="FORMAT",
+        help="Of the log, on standard error: text, or json, an object a line [default: text]",
+        autocompletion=one_of("text", "json"),
+    ),
+]
 EncodingFlag = Annotated[
     str | None,
     typer.Option(
         "--encoding",
+        metavar="ENCODING",
         help="json, extended-json, bson, cloudevents[-structured], avro, json-schema [default: json]",
+        autocompletion=one_of(*get_args(Encoding)),
     ),
 ]
 KeyFromFlag = Annotated[
@@ -45,9 +103,23 @@ HeaderPrefix = Annotated[
     str | None, typer.Option("--header-prefix", metavar="PREFIX", help="Before the relay's own headers' names.")
 ]
 TimestampFlag = Annotated[
-    str | None, typer.Option("--timestamp", help="The record's date: produced or created [default: produced]")
+    str | None,
+    typer.Option(
+        "--timestamp",
+        metavar="DATE",
+        help="The record's date: produced or created [default: produced]",
+        autocompletion=one_of(*get_args(Timestamp)),
+    ),
 ]
-ProfileFlag = Annotated[str | None, typer.Option("--profile", help="debezium: as its outbox event router sends them.")]
+ProfileFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="PROFILE",
+        help="debezium: as its outbox event router sends them.",
+        autocompletion=one_of(*get_args(Profile)),
+    ),
+]
 SchemaRegistryFlag = Annotated[
     str | None, typer.Option("--schema-registry", metavar="URL", help="Has the schemas of avro and json-schema.")
 ]
@@ -67,7 +139,7 @@ class Command(TyperCommand):
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         context = super().make_context(*arguments, allow_extra_args=True, **options)
-        if context.args:
+        if context.args and not context.resilient_parsing:  # which it is while a shell completes
             context.fail("there is an argument too many. A value with a space in it needs quotes")
         return context
 

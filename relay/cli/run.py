@@ -22,16 +22,23 @@ from outbox.monitoring.privileges import Privileges, check_privileges
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import (
     Config,
+    CreateTopic,
     Database,
     EncodingFlag,
     HeaderMap,
     HeaderPrefix,
+    Kafka,
     KeyFromFlag,
+    LogFormat,
+    LogLevel,
     Mongo,
     Name,
     OutboxName,
+    PoisonPolicy,
     ProfileFlag,
     SchemaRegistryFlag,
+    Set,
+    Start,
     Subject,
     TimestampFlag,
     bootstrap_of,
@@ -68,31 +75,27 @@ def run(
     mongo: Mongo = None,
     database: Database = None,
     outbox_name: OutboxName = None,
-    kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
+    kafka: Kafka = None,
     topic: Annotated[
         str | None,
         typer.Option(metavar="TEMPLATE", help="Of {type}, {key}, {header.NAME}, … [default: {database}.{outbox}]"),
     ] = None,
     name: Name = None,
-    start: Annotated[
-        str | None,
-        typer.Option(help="Without a cursor: beginning, oldest, latest, a seq or a date [default: beginning]"),
-    ] = None,
-    create_topic: Annotated[str | None, typer.Option(metavar="partitions=3,replication=1")] = None,
-    on_poison: Annotated[
-        str | None,
-        typer.Option(metavar="POLICY", help="On what cannot be delivered: stop, dead-letter, park-key [default: stop]"),
-    ] = None,
+    start: Start = None,
+    create_topic: CreateTopic = None,
+    on_poison: PoisonPolicy = None,
     exactly_once: Annotated[
         bool,
         typer.Option(
             "--exactly-once",
-            help="Delivers in Kafka transactions: a consumer that reads committed sees each message once.",
+            help="Deliver in Kafka transactions: a consumer that reads committed sees each message once.",
         ),
     ] = False,
     shares: Annotated[
         int | None,
-        typer.Option(help="At the first start: how many shares the keys are divided into [default: 1]"),
+        typer.Option(
+            metavar="NUMBER", help="At the first start: how many shares the keys are divided into [default: 1]"
+        ),
     ] = None,
     lease: Annotated[
         float | None,
@@ -112,17 +115,13 @@ def run(
     profile: ProfileFlag = None,
     schema_registry: SchemaRegistryFlag = None,
     subject: Subject = None,
-    set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
+    set: Set = None,
     listen: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve /metrics, /healthz, /readyz and /status there [default: off]"),
     ] = None,
-    log_level: Annotated[
-        str | None, typer.Option(metavar="LEVEL", help="debug, info, warning, error [default: info]")
-    ] = None,
-    log_format: Annotated[
-        str | None, typer.Option(metavar="FORMAT", help="text, or json: an object a line [default: text]")
-    ] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once. Each flag is also RELAY_… in the environment."""
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "kafka": kafka}

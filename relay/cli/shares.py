@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 
+from outbox.cli.options import AsJsonLines
 from outbox.log.cursor_document import MOST_SHARES
 from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently
 from outbox.shares import layout
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import AsJson, Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
 
-shares = typer.Typer(help="Shows and changes into how many shares a relay's keys are divided.", no_args_is_help=True)
+shares = typer.Typer(help="Show and change into how many shares a relay's keys are divided.", no_args_is_help=True)
 
 
 @shares.command(cls=Command)
@@ -26,9 +27,12 @@ def show(
     database: Database = None,
     outbox_name: OutboxName = None,
     name: Name = None,
-    as_json: AsJson = False,
+    as_json: AsJsonLines = False,
 ) -> None:
-    """Show how many shares there are, and how many are wanted if that is being changed."""
+    """Show how many shares there are.
+
+    And how many are wanted, if that is being changed.
+    """
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         for settings, outbox in opened:
             current = patiently(partial(layout.load, outbox.collections, relay_id(settings.name)))
@@ -42,14 +46,17 @@ def show(
 
 @shares.command("set", cls=Command)
 def set_(
-    number: Annotated[int, typer.Argument(min=1, max=MOST_SHARES, help="How many there shall be.")],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, max=MOST_SHARES, help="How many there shall be.")],
     config: Config = None,
     mongo: Mongo = None,
     database: Database = None,
     outbox_name: OutboxName = None,
     name: Name = None,
 ) -> None:
-    """Change how many there are. Relays at work carry it out within some seconds, else the first one to start does."""
+    """Change how many there are.
+
+    Relays at work carry it out within some seconds, else the first one to start does.
+    """
     with exit_codes(), outboxes(config, mongo, database, outbox_name, name) as opened:
         settings, outbox = only(opened)
         reader, place = relay_id(settings.name), f"{settings.full_name}, relay {settings.name!r}"

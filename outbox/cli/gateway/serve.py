@@ -11,7 +11,7 @@ import typer
 from outbox import errors
 from outbox.cli.application import App, archive_at, full_name, opened
 from outbox.cli.gateway.beside import Part, archiving, beside, discarding, relaying
-from outbox.cli.signals import stop_on_signals
+from outbox.cli.shell.signals import Format, LogFormat, stop_on_signals
 from outbox.mongo.server_errors import patiently
 
 PORT = 8321
@@ -19,8 +19,12 @@ PORT = 8321
 
 def serve(
     app: App,
-    host: Annotated[str, typer.Option(help="The address to listen on; one of others needs tokens.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 is any free one, which is printed.")] = PORT,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The address to listen on; one of others needs tokens.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="0 is any free one, which is printed.")
+    ] = PORT,
     socket: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Listen on a Unix socket instead, for this user and its group."),
@@ -42,8 +46,9 @@ def serve(
     ] = False,
     relay: Annotated[
         Path | None,
-        typer.Option(metavar="CONFIG", help="Relay to Kafka, too, by this file of `relay run`.", show_default=False),
+        typer.Option(metavar="FILE", help="Relay to Kafka, too, by this file of `relay run`.", show_default=False),
     ] = None,
+    log_format: LogFormat = Format.TEXT,
 ) -> None:
     """Serve the outbox over HTTP, until SIGTERM or Ctrl-C.
 
@@ -76,7 +81,7 @@ def serve(
             parts["relay"] = relaying(relay)
         limits = Limits()
         made = application(outbox, tokens=store if has_tokens else None, limits=limits, archive=history)
-        stop_on_signals()  # for the log output; the signals are uvicorn's while it serves
+        stop_on_signals(log_format)  # for the log output; the signals are uvicorn's while it serves
         logging.getLogger("outbox").setLevel(logging.INFO)
         with listening(host, port) if socket is None else listening_at(socket) as place:
             shown = f"[{host}]" if ":" in host else host

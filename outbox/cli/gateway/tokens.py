@@ -20,12 +20,15 @@ from rich.table import Table
 from outbox import dates, errors
 from outbox.cli.application import OWN_CODES, opened
 from outbox.cli.exit_codes import exit_codes
+from outbox.cli.options import AsJsonLines
+from outbox.cli.shell.completion import applications
+from outbox.cli.shell.output import OutputLost
 
 if TYPE_CHECKING:
     from outbox.gateway.tokens.bearer import TokenStore
     from outbox.gateway.tokens.token import Token
 
-token = typer.Typer(no_args_is_help=True, help="Say who may call the gateway: add, list, rotate and remove tokens.")
+token = typer.Typer(no_args_is_help=True, help="Say by tokens who may call the gateway.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="1 to 63 of A-Z, a-z, 0-9, '_' and '-'.", show_default=False)]
 File = Annotated[
@@ -33,7 +36,13 @@ File = Annotated[
 ]
 InApp = Annotated[
     str | None,
-    typer.Option("--app", metavar="APP", help="Keep them in NAME.tokens, beside this outbox.", show_default=False),
+    typer.Option(
+        "--app",
+        metavar="APP",
+        help="Keep them in NAME.tokens, beside this outbox.",
+        show_default=False,
+        autocompletion=applications,
+    ),
 ]
 
 
@@ -67,9 +76,9 @@ def _listed(text: str | None) -> list[str] | None:
 @token.command()
 def add(
     name: Name,
-    scope: Annotated[str, typer.Option(metavar="LIST", help="Some of read,post,admin.")] = "read",
-    types: Annotated[str | None, typer.Option(metavar="LIST", help="Only these message types.")] = None,
-    components: Annotated[str | None, typer.Option(metavar="LIST", help="Only consumers of these names.")] = None,
+    scope: Annotated[str, typer.Option(metavar="RIGHTS", help="Some of read,post,admin.")] = "read",
+    types: Annotated[str | None, typer.Option(metavar="TYPES", help="Only these message types: a,b.")] = None,
+    components: Annotated[str | None, typer.Option(metavar="NAMES", help="Only consumers of these names: a,b.")] = None,
     key_prefix: Annotated[str | None, typer.Option(metavar="TEXT", help="Only keys that begin so.")] = None,
     header: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only messages with this header; may be repeated.")
@@ -96,7 +105,10 @@ def add(
 
 @token.command()
 def rotate(name: Name, tokens: File = None, app: InApp = None) -> None:
-    """Give a token another secret, and print it; the old one counts no more, within a second."""
+    """Give a token another secret, and print it.
+
+    The old one counts no more, within a second.
+    """
     from outbox.gateway.tokens.token import rotated
 
     with _store(tokens, app) as store:
@@ -112,14 +124,14 @@ def _hand_out(store: TokenStore, made: Token, text: str, before: Token | None, s
         if stdout is None:
             raise OSError(errno.EBADF, "stdout is closed")
         print(text, file=stdout, flush=True)
-    except OSError as error:
+    except (OSError, OutputLost) as error:
         if before is None:
             store.remove(made.name)
         else:
             store.put(before)
         if stdout is not None:  # Python must not complain again when it flushes at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        why = error.strerror or error
+        why = getattr(error, "strerror", None) or error
         raise errors.InvalidArgument(f"the token cannot be printed, so nothing is changed: {why}") from error
 
 
@@ -135,7 +147,7 @@ def remove(name: Name, tokens: File = None, app: InApp = None) -> None:
 def list_(
     tokens: File = None,
     app: InApp = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: AsJsonLines = False,
 ) -> None:
     """Show the tokens, what each may do, and when it was used last."""
     with _store(tokens, app) as store:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from outbox.cli.application import App, archive_at, archive_errors, full_name, opened, read_age
+from outbox.cli.options import ArchiveName, AsJson, Yes
 from outbox.mongo.collections import check_name
 
 discard = typer.Typer()
@@ -19,13 +20,13 @@ def discard_(
     older_than: Annotated[
         str, typer.Option(metavar="AGE", help="Such as 90d, 12h or 4w; an inbox has a time of its own.")
     ] = "90d",
-    inbox: Annotated[str, typer.Option(help="Which inbox, in the same database.")] = "inbox",
+    inbox: Annotated[str, typer.Option(metavar="NAME", help="Which inbox, in the same database.")] = "inbox",
     archive: Annotated[str | None, typer.Option(metavar="URL", help="Also the chunks of this archive.")] = None,
-    name: Annotated[str, typer.Option(help="Which archive of the place.")] = "main",
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it; without, only say what.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    archive_name: ArchiveName = "main",
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Remove what has its time behind it, or say what would be removed.
+    """Remove what has its time behind it, or say what that is.
 
     Entries of the inbox; which messages were imported; what was done by hand; dead letters that were not requeued and
     that no other waits behind; leases that nobody holds, of readers without a cursor; chunks of an archive. What is
@@ -35,7 +36,7 @@ def discard_(
         from outbox.discarding.discard import Discard
 
         check_name(inbox, "an inbox name")
-        place = None if archive is None else archive_at(archive, name)
+        place = None if archive is None else archive_at(archive, archive_name)
         kinds = Discard(outbox.collections, read_age(older_than), inbox=inbox, archive=place).kinds
         outbox.status()  # raises if create() was never run
         counts = {kind.name: kind.remove() if yes else kind.count() for kind in kinds}

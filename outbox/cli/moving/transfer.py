@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,8 +17,11 @@ import typer
 from outbox import errors
 from outbox.cli.application import App, archive_at, check_types, full_name, opened, start_at
 from outbox.cli.exit_codes import USAGE
+from outbox.cli.options import ArchiveName, ArchiveUrl, AsJson, OnlyKey, Types, listed
 from outbox.cli.progress import RecordProgress
-from outbox.cli.signals import stop_on_signals
+from outbox.cli.shell.completion import applications, one_of
+from outbox.cli.shell.output import CLOSED_PIPE
+from outbox.cli.shell.signals import Format, LogFormat, stop_on_signals
 from outbox.dead_letters.store import OnPoison
 from outbox.readers.start import DURABLE_WORDS
 from outbox.readers.start import read as read_start
@@ -29,11 +32,9 @@ if TYPE_CHECKING:
 
 transfer = typer.Typer()
 
-POLICIES: tuple[OnPoison, ...] = ("stop", "park-key", "dead-letter")
+POLICIES: tuple[OnPoison, ...] = ("stop", "dead-letter", "park-key")
 PIPE = "-"
 EARLIEST: Literal["earliest"] = "earliest"
-CLOSED_PIPE = 128 + getattr(signal, "SIGPIPE", 13)
-"""What a shell says of a program whose output nobody reads any more."""
 
 
 @transfer.command("export")
@@ -46,28 +47,26 @@ def export_(
     end: Annotated[
         str | None, typer.Option("--to", metavar="WHERE", help="A seq or a date, included [default: the newest].")
     ] = None,
-    types: Annotated[
-        list[str] | None, typer.Option(metavar="TYPE", help="Only these types; several by commas, or repeated.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(help="Only this key.")] = None,
-    archive: Annotated[
-        str | None, typer.Option(metavar="URL", help="An archive of it, for what the log has forgotten.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="Which archive of the place.")] = "main",
+    types: Types = None,
+    key: OnlyKey = None,
+    archive: ArchiveUrl = None,
+    archive_name: ArchiveName = "main",
 ) -> None:
-    """Write messages as lines, which `outbox import` reads: of JSON, with every type of BSON.
+    """Write messages as lines of JSON, which `outbox import` reads.
 
-    A file is there when it is complete. What is put after the beginning is left out.
+    They keep every type of BSON. A file is there when it is complete. What is put after the beginning is left out.
     """
     with opened(app) as outbox:
         from outbox.transfer.exporting import Export
 
-        chosen = [type for each in types or [] for type in each.split(",")] or None
+        chosen = listed(types) or None
         check_types(chosen or [], outbox)
-        history = None if archive is None else archive_at(archive, name)
+        history = None if archive is None else archive_at(archive, archive_name)
         export = Export(outbox.collections, *_span(start, end), chosen, key, history)
         try:
             _write_to(to, export, outbox)
+        except BrokenPipeError:  # of a pipe with a name
+            raise SystemExit(CLOSED_PIPE) from None  # not all was read, so this is no success
         except OSError as error:
             sys.stderr.write(f"outbox: {to} cannot be written: {error}\n")
             raise SystemExit(USAGE) from None
@@ -101,12 +100,12 @@ def _place(option: str, text: str) -> Literal["earliest"] | int | datetime:
 def _write_to(to: str, export: Export, outbox: Outbox) -> None:
     path = Path(to)
     if to == PIPE:
-        _write_to_pipe(_binary(sys.stdout), export, outbox)
+        _write(_binary(sys.stdout), export, outbox)
     elif path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     elif path.exists() and not path.is_file():
         with path.open("wb") as stream:  # a device, or a pipe with a name: a file would take its place
-            _write_to_pipe(stream, export, outbox)
+            _write(stream, export, outbox)
     else:
         _write_to_file(path.resolve(), export, outbox)  # a link, such as /dev/stdout, stays one
 
@@ -116,18 +115,6 @@ def _binary(standard: TextIO | None) -> IO[bytes]:
     if standard is None:
         raise OSError(errno.EBADF, "it is closed")
     return standard.buffer
-
-
-def _write_to_pipe(stream: IO[bytes], export: Export, outbox: Outbox) -> None:
-    try:
-        _write(stream, export, outbox)
-        stream.flush()
-    except OSError as error:
-        # Python must not complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise SystemExit(CLOSED_PIPE) from None  # not all was read, so this is no success
-        raise
 
 
 def _write_to_file(path: Path, export: Export, outbox: Outbox) -> None:
@@ -157,8 +144,9 @@ def import_(
     source: Annotated[
         str, typer.Argument(metavar="FILE", help="What an export or an archive wrote; - is stdin.")
     ] = PIPE,
+    as_json: AsJson = False,
 ) -> None:
-    """Put the messages of an export, each once however often it is given.
+    """Put the messages of an export, each once however often.
 
     They get new numbers; headers say where they are from. At a line that is refused it ends with 4: what comes before
     it is in. Give the same lines again once that is mended.
@@ -168,38 +156,62 @@ def import_(
 
         with RecordProgress(full_name(outbox), None) as progress:
             counts = import_lines(outbox.collections, lines_of(lines), lambda counts: progress.reach(counts.read))
-        print(f"{full_name(outbox)}: {counts.put:,} message(s) put, {counts.read - counts.put:,} were there already")
+        there = counts.read - counts.put
+        if as_json:
+            print(json.dumps({"outbox": full_name(outbox), "put": counts.put, "were_there": there}))
+            return
+        print(f"{full_name(outbox)}: {counts.put:,} message(s) put, {there:,} were there already")
 
 
 @transfer.command()
 def mirror(
     app: App,
-    to: Annotated[str, typer.Option(metavar="APP2", help="The other outbox, as APP; on this replica set or another.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="APP2",
+            help="The other outbox, as APP; on this replica set or another.",
+            autocompletion=applications,
+        ),
+    ],
     name: Annotated[
-        str | None, typer.Option(help="Its name as a durable reader, mirror:NAME [default: the other outbox's].")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Its name as a durable reader, mirror:NAME [default: the other outbox's name]"
+        ),
     ] = None,
     start: Annotated[
-        str, typer.Option(metavar="WHERE", help="Where it begins at first: oldest, latest, beginning, a seq or a date.")
+        str,
+        typer.Option(
+            metavar="WHERE",
+            help="Without a cursor: beginning, oldest, latest, a seq or a date.",
+            autocompletion=one_of(*DURABLE_WORDS),
+        ),
     ] = "oldest",
-    archive: Annotated[
-        str | None, typer.Option(metavar="URL", help="An archive of APP, for what its log has forgotten.")
-    ] = None,
-    archive_name: Annotated[str, typer.Option(help="Which archive of the place.")] = "main",
+    archive: ArchiveUrl = None,
+    archive_name: ArchiveName = "main",
     on_poison: Annotated[
-        str, typer.Option(help="For a message that is refused there: stop, park-key or dead-letter.")
+        str,
+        typer.Option(
+            metavar="POLICY",
+            help="On what is refused there: stop, dead-letter, park-key.",
+            autocompletion=one_of(*POLICIES),
+        ),
     ] = "stop",
     once: Annotated[bool, typer.Option("--once", help="Mirror what there is, then end.")] = False,
+    log_format: LogFormat = Format.TEXT,
 ) -> None:
-    """Put messages into another outbox as they come, each once and in order, until SIGTERM or Ctrl-C.
+    """Put messages into another outbox as they come.
 
-    A durable reader: the log rolls over nothing that has not arrived. One process works, others stand by.
+    Each once and in order, until SIGTERM or Ctrl-C. A durable reader: the log rolls over nothing that has not arrived.
+    One process works, others stand by.
     """
     with opened(app) as outbox, opened(to) as destination:
         from outbox.transfer.mirroring import mirror as run
 
         policy = _policy(on_poison)
         place = start_at(start, DURABLE_WORDS)
-        stop = stop_on_signals()
+        stop = stop_on_signals(log_format)
         history = None if archive is None else archive_at(archive, archive_name)
         with destination.running():
             run(

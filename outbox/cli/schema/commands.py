@@ -15,6 +15,7 @@ from outbox import errors
 from outbox.cli.app_loader import load
 from outbox.cli.application import OWN_CODES, App, full_name, opened
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
+from outbox.cli.options import AsJsonLines
 from outbox.cli.schema.asyncapi import asyncapi
 from outbox.mongo.server_errors import patiently
 from outbox.staging.evolution import TypeChange, changes
@@ -31,15 +32,18 @@ class _OrPrint(typer.core.TyperGroup):
             args = [PRINT, *args]
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        of_print = self.commands[PRINT].params[0]
+        return [*super().shell_complete(ctx, incomplete), *of_print.shell_complete(ctx, incomplete)]
+
 
 schema = typer.Typer(
     cls=_OrPrint,
     no_args_is_help=True,
-    help="Show what messages look like, and what deploying their classes would change.\n\n"
+    help="Show what messages look like, and what a deploy would change.\n\n"
     "`outbox schema APP [TYPE]` is short for `outbox schema print APP [TYPE]`. APP is module:attribute.",
 )
 Type = Annotated[str | None, typer.Argument(metavar="TYPE", help="One type only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
 @schema.command(PRINT)
@@ -65,7 +69,7 @@ def export(
         typer.Option("--as", help="asyncapi is an AsyncAPI 3 document."),
     ] = "json-schema",
 ) -> None:
-    """Print all message types as one document, for who reads them from Kafka.
+    """Print all message types as one document, for readers of Kafka.
 
     It comes from the message classes; no server is asked.
     """
@@ -79,10 +83,11 @@ def export(
 
 
 @schema.command()
-def check(app: App, as_json: AsJson = False) -> None:
-    """Compare message classes with what is deployed, and say what would break.
+def check(app: App, as_json: AsJsonLines = False) -> None:
+    """Compare message classes with what is deployed.
 
-    It changes nothing. Ends with 1 when create() would refuse a class, or older messages could not be read.
+    It says what would break, and changes nothing. Ends with 1 when create() would refuse a class, or older messages
+    could not be read.
     """
     with opened(app) as outbox:
         found = patiently(lambda: changes(outbox.collections, outbox.message_types))
@@ -98,7 +103,7 @@ def check(app: App, as_json: AsJson = False) -> None:
 
 
 @schema.command("list")
-def list_(app: App, as_json: AsJson = False) -> None:
+def list_(app: App, as_json: AsJsonLines = False) -> None:
     """Show the versions of each message type that were ever deployed."""
     with opened(app) as outbox:
         found = patiently(lambda: list(published(outbox.collections)))

@@ -7,23 +7,30 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from outbox.cli.options import AsJson
 from relay.address import hosts_of
 from relay.cli.exit_codes import USAGE, exit_codes
-from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, bootstrap_of, kafka_settings
+from relay.cli.options import (
+    Command,
+    Config,
+    Database,
+    Kafka,
+    Mongo,
+    Name,
+    OutboxName,
+    Set,
+    bootstrap_of,
+    kafka_settings,
+)
 from relay.cli.settings import OutboxSettings, Settings, load
 from relay.errors import InvalidSettings
 
-config = typer.Typer(
-    help="Shows and checks the settings, as flags, environment and file give them.", no_args_is_help=True
-)
+config = typer.Typer(help="Show and check the settings of flags, environment and file.", no_args_is_help=True)
 
-Kafka = Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of librdkafka's.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 _PLAIN = {
     "appName", "authMechanism", "authSource", "compressors", "connectTimeoutMS", "directConnection", "maxPoolSize",
     "readConcernLevel", "readPreference", "replicaSet", "retryReads", "retryWrites", "serverSelectionTimeoutMS",
@@ -43,7 +50,10 @@ def show(
     set: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the settings that a relay would have, defaults too, with *** in place of what is secret."""
+    """Show the settings that a relay would have, defaults too.
+
+    With *** in place of what is secret.
+    """
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "name": name}
     with exit_codes():
         shown = described(load({**flags, "kafka": kafka, "set": kafka_settings(set)}))
@@ -65,7 +75,10 @@ def check(
     set: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the settings, and name all mistakes at once; 2 when there are any. `relay doctor` asks the servers."""
+    """Check the settings, and name all mistakes at once.
+
+    It asks no server: `relay doctor` does. Ends with 2 when there is a mistake.
+    """
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "name": name}
     try:
         settings = load({**flags, "kafka": kafka, "set": kafka_settings(set)})

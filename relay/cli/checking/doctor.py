@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Annotated
-
-import typer
 
 from outbox import Outbox
 from outbox.cli.doctor import end, show
+from outbox.cli.options import AsJsonLines
 from outbox.doctor.collections import OutboxExamination
 from outbox.doctor.finding import Check, Finding, examined
 from outbox.doctor.server import ServerExamination
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import AsJson, Config, Database, Mongo, Name, OutboxName, opened_outboxes
+from relay.cli.options import Config, Database, Kafka, Mongo, Name, OutboxName, Set, kafka_settings, opened_outboxes
 from relay.cli.run import RELAYING
 from relay.cli.settings import OutboxSettings, Settings, load
 
@@ -24,12 +22,14 @@ def doctor(
     database: Database = None,
     outbox_name: OutboxName = None,
     name: Name = None,
-    kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
-    as_json: AsJson = False,
+    kafka: Kafka = None,
+    set: Set = None,
+    as_json: AsJsonLines = False,
 ) -> None:
-    """Look for what is wrong: in MongoDB, in the outbox, on Kafka. It changes nothing.
+    """Look for what is wrong, and say what mends it.
 
-    Each finding says what is so, why it matters, and what mends it. Ends with 1 when one of them is serious.
+    In MongoDB, in the outbox, and on Kafka. It changes nothing. Ends with 1 when a finding is serious: messages may be
+    lost, or do not arrive.
     """
     flags = {
         "config": config,
@@ -40,7 +40,7 @@ def doctor(
         "kafka": kafka,
     }
     with exit_codes(), contextlib.ExitStack() as stack:
-        settings = load({**flags, "kafka": kafka})
+        settings = load({**flags, "set": kafka_settings(set)})
         findings: list[Finding] = []
         for one, outbox in opened_outboxes(settings, stack):
             checks = _checks(settings, one, outbox)

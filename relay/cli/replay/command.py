@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from outbox import Outbox
+from outbox.cli.application import archive_at
+from outbox.cli.options import ArchiveName, ArchiveUrl, AsJson, OnlyKey, Types, listed
+from outbox.cli.shell.completion import one_of
+from outbox.dead_letters.store import OnPoison
 from outbox.errors import ArchiveUnavailable
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.server_errors import patiently
@@ -19,15 +24,20 @@ from outbox.readers.selection import selected_types, warn_of_undeclared
 from relay.cli.exit_codes import UNEXPECTED, exit_codes
 from relay.cli.options import (
     Config,
+    CreateTopic,
     Database,
     EncodingFlag,
     HeaderMap,
     HeaderPrefix,
+    Kafka,
     KeyFromFlag,
+    LogFormat,
+    LogLevel,
     Mongo,
     OutboxName,
     ProfileFlag,
     SchemaRegistryFlag,
+    Set,
     Subject,
     TimestampFlag,
     bootstrap_of,
@@ -56,16 +66,13 @@ _INTERRUPTED = 130
 def replay(
     first: Annotated[str, typer.Option("--from", metavar="WHERE", help="A seq, a date, earliest or latest; included.")],
     last: Annotated[str, typer.Option("--to", metavar="WHERE", help="The same, for the last one; included.")],
-    types: Annotated[
-        list[str] | None, typer.Option(metavar="TYPES", help="Only these types: a,b; may be given several times.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(help="Only the messages of this key.")] = None,
+    types: Types = None,
+    key: OnlyKey = None,
     rate: Annotated[
         float | None, typer.Option(metavar="N", help="At most so many messages a second [default: no limit]")
     ] = None,
-    archive: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where to read what the log has forgotten: a folder or a URL.")
-    ] = None,
+    archive: ArchiveUrl = None,
+    archive_name: ArchiveName = "main",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Send nothing: count what there is, by type and topic.")
     ] = False,
@@ -76,15 +83,21 @@ def replay(
     mongo: Mongo = None,
     database: Database = None,
     outbox_name: OutboxName = None,
-    kafka: Annotated[str | None, typer.Option(metavar="BOOTSTRAP", help="host:port, …")] = None,
+    kafka: Kafka = None,
     topic: Annotated[
         str | None, typer.Option(metavar="TEMPLATE", help="Another topic than the relay's; {type} as in `relay run`.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The relay whose settings it has [default: kafka]")] = None,
-    create_topic: Annotated[str | None, typer.Option(metavar="partitions=3,replication=1")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The relay whose settings it has [default: kafka]")
+    ] = None,
+    create_topic: CreateTopic = None,
     on_poison: Annotated[
         str | None,
-        typer.Option(metavar="POLICY", help="What cannot be delivered: stop, or leave it out (any other policy)."),
+        typer.Option(
+            metavar="POLICY",
+            help="On what cannot be delivered: stop, or leave it out (any other policy) [default: stop]",
+            autocompletion=one_of(*get_args(OnPoison)),
+        ),
     ] = None,
     encoding: EncodingFlag = None,
     key_from: KeyFromFlag = None,
@@ -94,17 +107,21 @@ def replay(
     profile: ProfileFlag = None,
     schema_registry: SchemaRegistryFlag = None,
     subject: Subject = None,
-    set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A setting of librdkafka's.")] = None,
-    log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="[default: info]")] = None,
+    set: Set = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Send a range of history to Kafka again, each record with the header `replayed: true`.
+    """Send a range of history to Kafka again.
 
-    It has the settings of `relay run`, from the same file and environment, and goes on beside it: no cursor is moved or
-    held. Killed, and run again with the same range, it goes on where it was. Ends with 1 if messages were left out.
+    Each record has the header `replayed: true`. It has the settings of `relay run`, from the same file and environment,
+    and goes on beside it: no cursor is moved or held. Killed, and run again with the same range, it goes on where it
+    was. Ends with 1 when messages were left out.
     """
     flags: dict[str, Any] = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name}
     flags |= {"kafka": kafka, "topic": topic, "name": name, "create_topic": create_topic, "on_poison": on_poison}
-    flags |= {"log_level": log_level, "encoding": encoding, "key_from": key_from, "header_map": header_map}
+    flags |= {"log_level": log_level, "log_format": log_format}
+    flags |= {"encoding": encoding, "key_from": key_from, "header_map": header_map}
     flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
     flags |= {"schema_registry": schema_registry, "subject": subject}
     with exit_codes(), contextlib.ExitStack() as stack:
@@ -115,11 +132,12 @@ def replay(
         patiently(partial(check_privileges, outbox.collections, REPLAYING))
         declared = patiently(outbox.types)
         warn_of_undeclared(frozenset(asked.types or ()), declared, one.full_name)
-        relay_config = _relay_config(one, outbox, archive)
+        relay_config = _relay_config(one, outbox, archive, archive_name)
         if dry_run:
-            _count(relay_config, asked)
+            _count(relay_config, asked, as_json=as_json)
         else:
-            _replay(settings, one, relay_config, asked, declared=declared, rate=rate, restart=restart)
+            work = _replay(settings, one, relay_config, asked, declared=declared, rate=rate, restart=restart)
+            _tell(relay_config, work, as_json=as_json)
 
 
 @contextlib.contextmanager
@@ -136,28 +154,22 @@ def _asked(first: str, last: str, types: list[str] | None, key: str | None, rate
 
     if rate is not None and not 0 < rate < float("inf"):
         raise InvalidSettings(f"--rate {rate:g}: give messages a second, more than 0; without it there is no limit")
-    names = [name.strip() for text in types or () for name in text.split(",") if name.strip()]
-    chosen = selected_types(names, MessageTypes(())) if types else None
+    chosen = selected_types(listed(types), MessageTypes(())) if types else None
     places = read_place(first, "--from"), read_place(last, "--to")
     return Asked(*places, types=None if chosen is None else tuple(sorted(chosen)), key=key)
 
 
-def _relay_config(one: OutboxSettings, outbox: Outbox, archive: str | None) -> RelayConfig:
+def _relay_config(one: OutboxSettings, outbox: Outbox, archive: str | None, archive_name: str) -> RelayConfig:
     import random
 
     from outbox.history.with_history import with_history
     from relay.config import RelayConfig
 
-    history = None
-    if archive is not None:
-        from outbox.archive import Archive
-
-        history = Archive(archive)
-    source = with_history(outbox, history)
+    source = with_history(outbox, None if archive is None else archive_at(archive, archive_name))
     return RelayConfig(source, one.name, one.start, one.on_poison, random.random, one.template, one.record_format)
 
 
-def _count(config: RelayConfig, asked: Asked) -> None:
+def _count(config: RelayConfig, asked: Asked, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -166,6 +178,10 @@ def _count(config: RelayConfig, asked: Asked) -> None:
     with _answering():
         counted = count(config, asked)
     total = sum(counted.records.values())
+    if as_json:
+        kinds = [{"type": type, "topic": topic, "records": count} for (type, topic), count in counted.records.items()]
+        print(json.dumps({"records": total, "first": counted.first, "last": counted.last, "of": kinds}))
+        return
     if total:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for title in ("type", "topic", "records"):
@@ -189,7 +205,7 @@ def _replay(
     declared: tuple[str, ...],
     rate: float | None,
     restart: bool,
-) -> None:
+) -> Replay:
     from relay.cli.replay.progress import ReplayProgress
     from relay.kafka.settings import check_files
     from relay.kafka.sink import KafkaSink
@@ -207,16 +223,20 @@ def _replay(
             config, sink, asked, declared=declared, rate=rate, restart=restart, told=progress.show,
         )  # fmt: skip
         work.run(stop)
-    _tell(config, work)
+    return work
 
 
-def _tell(config: RelayConfig, work: Replay) -> None:
+def _tell(config: RelayConfig, work: Replay, *, as_json: bool) -> None:
     done = work.report
     sent = f"{config.where}: {done.sent:,} record(s) sent again"
+    if as_json:
+        facts = {"sent": done.sent, "left_out": done.left_out, "is_finished": done.is_finished}
+        print(json.dumps({**facts, "first": done.first, "last": done.last, "reached": done.reached}))
     if not done.is_finished:
         print(f"{sent}, up to seq {done.reached} of {done.last}: the same command goes on", file=sys.stderr)
         raise typer.Exit(_INTERRUPTED)
-    print(f"{sent}, of {_range(done.first, done.last)}")
+    if not as_json:
+        print(f"{sent}, of {_range(done.first, done.last)}")
     if done.left_out:
         print(f"{done.left_out:,} message(s) cannot be delivered and were left out, see above", file=sys.stderr)
         raise typer.Exit(UNEXPECTED)

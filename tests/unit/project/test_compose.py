@@ -65,7 +65,7 @@ def test_every_port_is_open_to_this_machine_only(services: dict[str, Any]) -> No
 def test_the_image_does_not_run_as_root() -> None:
     users = [line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("USER ")]
 
-    assert users[-1:] == ["10001"]
+    assert users[-1:] == ["10001:10001"]
 
 
 def test_the_image_gets_every_file_that_it_copies() -> None:

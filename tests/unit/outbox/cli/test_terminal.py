@@ -244,17 +244,6 @@ def test_a_date_that_python_cannot_hold_is_shown_as_kafka_has_it(
     assert capsys.readouterr().out.split()[1] == "+010000-01-01T00:00:00.000Z"
 
 
-def test_a_reader_of_the_output_that_has_gone_is_an_error_of_whoever_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone(io.StringIO):
-        def write(self, text: str) -> int:
-            raise BrokenPipeError
-
-    monkeypatch.setattr(sys, "stdout", Gone())
-
-    with pytest.raises(BrokenPipeError):
-        RecordPrinter()(record())
-
-
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_what_the_terminal_s_encoding_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
     written = io.BytesIO()

@@ -21,7 +21,10 @@ class Format(StrEnum):
 
 
 LogFormat = Annotated[
-    Format, typer.Option("--log-format", help="Of what goes to stderr: text, or a JSON object a line.")
+    Format,
+    typer.Option(
+        "--log-format", metavar="FORMAT", help="Of the log, on standard error: text, or json, an object a line."
+    ),
 ]
 
 

@@ -71,7 +71,25 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         relative = posixpath.relpath(target, posixpath.dirname(here) or ".")
         return f"{link[1]}{relative}{link[3] or ''}{link[4]}"
 
-    return LINK.sub(led, markdown)
+    return LINK.sub(led, as_github_reads(markdown))
+
+
+def as_github_reads(markdown: str) -> str:
+    """Writes lists and tables as Python's Markdown has them: an empty line before a list, four blanks before an inner
+    one, and no backslash before a bar in code."""
+    lines: list[str] = []
+    in_code, in_list = False, False
+    for line in markdown.splitlines():
+        in_code ^= line.startswith("```")
+        item = not in_code and re.match(r"( *)([-*]|\d+\.) ", line)
+        if item and not in_list and lines and lines[-1].strip() and len(item[1]) < 4:
+            lines.append("")
+        in_list = bool(item) or (in_list and bool(line.strip()))
+        if line.startswith("|"):
+            lines.append(re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), line))
+        else:
+            lines.append(re.sub(r"^  (?=[-*] )", "    ", line) if item else line)
+    return "\n".join(lines) + "\n"
 
 
 def site_page(source: str, target: str) -> str | None:

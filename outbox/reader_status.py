@@ -10,7 +10,7 @@ from outbox.log.reader_id import check_id, reader_of
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
-from outbox.shares.layout import ShareLayout, survey
+from outbox.shares.layout import ShareLayout, surveys
 from outbox.shares.share import shares
 
 
@@ -65,11 +65,8 @@ def readers(collections: Collections) -> list[ReaderStatus]:
     """Reads all durable readers that have a cursor, by id. Raises OutboxNotCreated and pymongo's errors."""
     log = Log(collections)
     log.describe()  # raises if create() was never run
-    with time_limit():
-        found = collections.cursors.distinct("_id")
-    ids = sorted({reader_of(each) for each in found if isinstance(each, str)})
+    layouts = surveys(collections)
     head, letters, holders = log.head(), _letters(collections), _holders(collections)
-    layouts = {id: survey(collections, id) for id in ids}
     # Of a reader that was forgotten, or of shares that are no more, only a fence is left.
     began = {id: layout for id, layout in layouts.items() if layout.shares is not None or layout.fault is not None}
     return [_status(id, layout, head, holders, letters.get(id, {})) for id, layout in began.items()]

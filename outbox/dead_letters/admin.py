@@ -33,16 +33,20 @@ class Selection:
     id: ObjectId | None = None
     key: str | None = None
     type: str | None = None
+    ids: tuple[ObjectId, ...] = ()
+    """Several of them; none for any."""
 
     def asked(self) -> Document:
         """Returns what was asked for, for people; empty when it is every letter."""
         asked = {"id": self.id, "key": self.key, "type": self.type}
-        return {name: str(value) for name, value in asked.items() if value is not None}
+        ids = {"ids": [str(id) for id in self.ids]} if self.ids else {}
+        return {**{name: str(value) for name, value in asked.items() if value is not None}, **ids}
 
     def query(self, reader: str) -> Document:
         wanted: Document = {"key": self.key, "type": self.type}
-        if self.id is not None:
-            wanted["_id"] = {"$in": [self.id, letter_id(reader, self.id)]}
+        ids = self.ids if self.id is None else (self.id, *self.ids)
+        if ids:
+            wanted["_id"] = {"$in": [*ids, *(letter_id(reader, id) for id in ids)]}
         return {name: value for name, value in wanted.items() if value is not None}
 
 

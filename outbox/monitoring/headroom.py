@@ -58,9 +58,13 @@ class HeadroomGauge:
 
         None for one that holds nobody: what it would read next is gone already, or it is beyond the log's head.
         """
-        if any(self._holds(seq) for seq in cursors.values()):
+        held = {seq for seq in cursors.values() if self._holds(seq)}
+        if held:
             self._rate = self._measured_rate()
-        return {reader: self._of(seq) if self._holds(seq) else None for reader, seq in cursors.items()}
+        left = {
+            seq: self._of(seq) for seq in held
+        }  # once for all readers that stand at one place, as those at the head
+        return {reader: left.get(seq) for reader, seq in cursors.items()}
 
     def _holds(self, seq: int) -> bool:
         return self.oldest <= seq + 1 <= self.head + 1

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from bson import Int64
 
-from outbox.log.log import Log
+from outbox.log.retry_overtaken import retry_overtaken
 from outbox.mongo.calls import time_limit
-from outbox.mongo.codec import DECODED
+from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
 
 
+@retry_overtaken
 def waiting_seconds(collections: Collections, seq: int) -> float | None:
     """Returns how long ago record `seq` was made, by the database's clock; 0 when there is none.
 
-    None for a date that Python cannot hold. Raises pymongo's errors.
+    None for what has no date. The server sends the number alone. Raises pymongo's errors.
     """
-    record = Log(collections).record_at(seq)
-    if record is None:
-        return 0.0
-    created: object = record.created
-    if not isinstance(created, datetime):
-        return None
+    at: Document = {"$arrayElemAt": ["$records.created", {"$toInt": {"$subtract": [Int64(seq), "$_id"]}}]}
+    batch: list[Document] = [
+        {"$match": {"_id": {"$gt": 0, "$lte": Int64(seq)}}},
+        {"$sort": {"_id": -1}},
+        {"$limit": 1},
+        {"$project": {"_id": 0, "last": 1, "waited": {"$subtract": ["$$NOW", at]}}},
+    ]
     with time_limit():
-        now = collections.database.command("hello", codec_options=DECODED)["localTime"]
-    return float(max(0.0, (now - created).total_seconds()))
+        found = list(collections.log.aggregate(batch))
+    if not found or found[0]["last"] < seq:
+        return 0.0
+    waited = found[0].get("waited")
+    return None if waited is None else max(0.0, waited / 1000)

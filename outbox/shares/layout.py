@@ -13,13 +13,14 @@ from outbox.errors import CursorInUse, CursorMismatch, InvalidArchive, InvalidAr
 from outbox.log.cursor_document import MOST_SHARES, CursorDocument, Layer, parse, whole
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
-from outbox.log.reader_id import described, forget_command, reset_command, shares_command
+from outbox.log.reader_id import described, forget_command, reader_of, reset_command, shares_command
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import READERS, Collections
 from outbox.shares.share import ALL, Share, shares
 
 _ALL = MOST_SHARES + 2  # in one reply, so that they are of one moment
+_MANY = 20_000
 
 
 class ShareLayout(NamedTuple):
@@ -97,6 +98,21 @@ def survey(collections: Collections, reader: str, session: ClientSession | None 
         known = collections.cursors.find(documents_of(reader), batch_size=_ALL, session=session)
         found = {each["_id"]: each for each in known}
     return _Survey(reader, collections.cursors.full_name, found).layout(lease, collections.leases.full_name)
+
+
+@outside_bound_session
+def surveys(collections: Collections) -> dict[str, ShareLayout]:
+    """The layout of every durable reader that there is anything of, by id and in order, as `survey`."""
+    found: dict[str, dict[str, Document]] = {}
+    with time_limit():
+        leases = {each["_id"]: each for each in collections.leases.find({}, {"wanted": 1, "plans": 1})}
+        for each in collections.cursors.find(
+            sort=[("_id", 1)], batch_size=_MANY
+        ):  # so that each reader's are of one moment
+            if isinstance(each["_id"], str):
+                found.setdefault(reader_of(each["_id"]), {})[each["_id"]] = each
+    where = collections.cursors.full_name, collections.leases.full_name
+    return {id: _Survey(id, where[0], found[id]).layout(leases.get(id, {}), where[1]) for id in sorted(found)}
 
 
 class _Survey:

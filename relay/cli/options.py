@@ -127,6 +127,24 @@ Subject = Annotated[
     str | None,
     typer.Option("--subject", metavar="TEMPLATE", help="A schema's name there [default: {type}]"),
 ]
+ListenFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--listen", metavar="HOST:PORT", help="Serve a page, /metrics, /healthz, /readyz, /status [default: off]"
+    ),
+]
+Lease = Annotated[
+    float | None,
+    typer.Option(
+        "--lease",
+        metavar="SECONDS",
+        help="After how long without a sign of life another takes over: 1 to 120 [default: 3]",
+    ),
+]
+PageTokenFlag = Annotated[
+    str | None,
+    typer.Option("--page-token", metavar="TOKEN", help="Lets who has it act on the page; better RELAY_PAGE_TOKEN."),
+]
 
 Opened = list[tuple[OutboxSettings, Outbox]]
 

@@ -29,11 +29,14 @@ from relay.cli.options import (
     HeaderPrefix,
     Kafka,
     KeyFromFlag,
+    Lease,
+    ListenFlag,
     LogFormat,
     LogLevel,
     Mongo,
     Name,
     OutboxName,
+    PageTokenFlag,
     PoisonPolicy,
     ProfileFlag,
     SchemaRegistryFlag,
@@ -97,12 +100,7 @@ def run(
             metavar="NUMBER", help="At the first start: how many shares the keys are divided into [default: 1]"
         ),
     ] = None,
-    lease: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", help="After how long without a sign of life another takes over: 1 to 120 [default: 3]"
-        ),
-    ] = None,
+    lease: Lease = None,
     no_sequence: Annotated[
         bool, typer.Option("--no-sequence", help="Leave it to other processes to number what is in staging.")
     ] = False,
@@ -116,10 +114,8 @@ def run(
     schema_registry: SchemaRegistryFlag = None,
     subject: Subject = None,
     set: Set = None,
-    listen: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Serve /metrics, /healthz, /readyz and /status there [default: off]"),
-    ] = None,
+    listen: ListenFlag = None,
+    page_token: PageTokenFlag = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -127,7 +123,7 @@ def run(
     flags = {"config": config, "mongo": mongo, "database": database, "outbox": outbox_name, "kafka": kafka}
     flags |= {"topic": topic, "name": name, "start": start, "create_topic": create_topic, "on_poison": on_poison}
     flags |= {"shares": None if shares is None else str(shares), "lease": None if lease is None else str(lease)}
-    flags |= {"listen": listen, "log_level": log_level, "log_format": log_format}
+    flags |= {"listen": listen, "page_token": page_token, "log_level": log_level, "log_format": log_format}
     flags |= {"encoding": encoding, "key_from": key_from, "header_map": header_map}
     flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
     flags |= {"schema_registry": schema_registry, "subject": subject}
@@ -195,7 +191,7 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
 
             instrument(RelayCollector(*relays))
         if settings.listen is not None:
-            stack.enter_context(_listener(*settings.listen, relays, liveness))
+            stack.enter_context(_served(settings, relays, liveness))
 
         def show(pulses: Iterable[Pulse]) -> None:
             pulses = list(pulses)
@@ -206,14 +202,19 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
         run_together(relays, stop, once=settings.once, show=show)
 
 
-def _listener(
-    host: str, port: int, relays: Sequence[Relay], liveness: Liveness
+def _served(
+    settings: Settings, relays: Sequence[Relay], liveness: Liveness
 ) -> contextlib.AbstractContextManager[object]:
     from relay.kafka.sink import KafkaSink, trouble_of
-    from relay.monitoring.http import Listener, Shown, application  # here: it loads a web server
+    from relay.monitoring.http import Shown, served  # here: it loads a web server
+    from relay.monitoring.page.acting import ACTING
 
+    assert settings.listen is not None
     sinks = [each.sink for each in relays if isinstance(each.sink, KafkaSink)]
-    return Listener(host, port, application(Shown(relays, liveness, partial(trouble_of, sinks))))
+    token = None if settings.page_token is None else settings.page_token.get_secret_value()
+    for relay in relays if token is not None else ():
+        patiently(partial(check_privileges, relay.outbox.collections, ACTING))
+    return served(Shown(relays, liveness, partial(trouble_of, sinks)), *settings.listen, token)
 
 
 def _sink(bootstrap: str, kafka_settings: dict[str, str], settings: OutboxSettings) -> KafkaSink:

@@ -19,6 +19,8 @@ from relay.cli.settings_sources import (
     by_type,
     flat,
     from_text,
+    listen_at,
+    page_token,
     read_environment,
     read_file,
     registry_settings,
@@ -36,7 +38,7 @@ _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 Listen = tuple[str, int]
-_LAST_PORT = 65535
+PageToken = Annotated[SecretStr, BeforeValidator(page_token)]
 
 
 def _start(value: object) -> object:
@@ -46,11 +48,7 @@ def _start(value: object) -> object:
         raise ValueError("give beginning, oldest, latest, a seq, or a date such as 2025-01-31T12:00Z") from None
 
 
-def _listen(value: object) -> object:
-    host, colon, port = str(value).rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > _LAST_PORT:
-        raise ValueError("give an address and a port, such as 127.0.0.1:9464, or 0.0.0.0:9464 for all addresses")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+_OF_THE_PROCESS = ("listen", "page_token")
 
 
 class TopicLayout(BaseModel):
@@ -138,7 +136,8 @@ class _Given(BaseModel):
     shares: str | None = None
     sequence: bool | None = None
     lease: str | None = None
-    listen: Annotated[Listen, BeforeValidator(_listen)] | None = None
+    listen: Annotated[Listen, BeforeValidator(listen_at)] | None = None
+    page_token: PageToken | None = None
     encoding: str | None = None
     key_from: str | None = None
     header_map: str | None = None
@@ -162,6 +161,7 @@ class Settings(BaseModel):
     log_level: LogLevel
     log_format: LogFormat
     listen: Listen | None
+    page_token: SecretStr | None
 
 
 def load(flags: Mapping[str, Any]) -> Settings:
@@ -176,7 +176,7 @@ def load(flags: Mapping[str, Any]) -> Settings:
         pairs_of_kafka = {}
     environment["set"] = {**pairs_of_kafka, **flags.pop("set", {})}
     given = _given({**environment, **flags}, flags, mistakes)
-    file, kafka, tables, listen = _read(given, mistakes)
+    file, kafka, tables, process = _read(given, mistakes)
     outboxes = _checked(tables, file, given, flags, mistakes)
     if mistakes:
         raise InvalidSettings("\n".join(dict.fromkeys(mistakes)))
@@ -189,7 +189,8 @@ def load(flags: Mapping[str, Any]) -> Settings:
         once=given.once,
         log_level=given.log_level,
         log_format=given.log_format,
-        listen=listen if given.listen is None else given.listen,
+        listen=given.listen or process.listen,
+        page_token=given.page_token or process.page_token,
     )
 
 
@@ -203,15 +204,13 @@ def _given(values: dict[str, Any], flags: Mapping[str, Any], mistakes: list[str]
         return _Given.model_validate({name: value for name, value in values.items() if name not in wrong})
 
 
-def _read(
-    given: _Given, mistakes: list[str]
-) -> tuple[dict[str, Any], dict[str, str], list[dict[str, Any]], Listen | None]:
-    """Reads the file: what stands above all tables, Kafka's settings, the tables of outboxes, and where to listen."""
+def _read(given: _Given, mistakes: list[str]) -> tuple[dict[str, Any], dict[str, str], list[dict[str, Any]], _Given]:
+    """Reads the file: what stands above all tables, Kafka's settings, the tables of outboxes, and what it shows."""
     try:
         file = {} if given.config is None else read_file(Path(given.config))
     except InvalidSettings as error:  # nothing can be said of what stands in it
         raise InvalidSettings("\n".join([*mistakes, str(error)])) from error
-    listen = _listen_of(file, given, mistakes)
+    process = _of_the_process(file, given, mistakes)
     kafka = file.pop("kafka", {})
     if not isinstance(kafka, dict):
         mistakes.append("kafka: write a table: [kafka], and below it bootstrap.servers and librdkafka's other names")
@@ -220,20 +219,20 @@ def _read(
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         mistakes.append("outbox: write [[outbox]], once for each outbox")
         tables = [{}]
-    known = ["outbox", "kafka", "listen", *OutboxSettings.model_fields]
+    known = ["outbox", "kafka", *_OF_THE_PROCESS, *OutboxSettings.model_fields]
     for name in sorted(file.keys() - OutboxSettings.model_fields.keys()):
         mistakes.append(f"{name} in {given.config}: no such setting{suggestion(name, known)}")
         del file[name]
-    return file, dict(flat(kafka)), tables, listen
+    return file, dict(flat(kafka)), tables, process
 
 
-def _listen_of(file: dict[str, Any], given: _Given, mistakes: list[str]) -> Listen | None:
-    """Takes `listen` out of the file."""
+def _of_the_process(file: dict[str, Any], given: _Given, mistakes: list[str]) -> _Given:
+    """Takes what the process shows, and to whom, out of the file."""
     try:
-        return _Given.model_validate({"listen": file.pop("listen", None)}).listen
+        return _Given.model_validate({name: file.pop(name, None) for name in _OF_THE_PROCESS})
     except ValidationError as error:
         mistakes += describe_errors(error, f"{{}} in {given.config}".format)
-        return None
+        return _Given()
 
 
 def _checked(

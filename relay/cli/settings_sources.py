@@ -14,6 +14,8 @@ from relay.errors import InvalidSettings
 
 _OTHER_ENCODINGS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 _PREFIX = "RELAY_"
+_LAST_PORT = 65535
+_TOKEN = re.compile(r"[!-~]{16,500}")
 # Kubernetes sets these in every container beside a service called relay, or relay-something; Docker does so in a
 # container that is linked to one.
 _OF_A_SERVICE = re.compile(
@@ -84,6 +86,23 @@ def from_text(value: object) -> object:
 def by_type(value: object) -> object:
     """Reads a table of message types, whose dots TOML takes for tables within tables."""
     return dict(flat(value)) if isinstance(value, Mapping) else value
+
+
+def listen_at(value: object) -> tuple[str, int]:
+    """Reads an address and a port. Raises ValueError."""
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise ValueError("give an address and a port, such as 127.0.0.1:9464, or 0.0.0.0:9464 for all addresses")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def page_token(value: object) -> object:
+    """Reads the token of the page. Raises ValueError, which never shows any of it."""
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ValueError(
+            "give 16 or more letters, digits and signs of ASCII, without blanks: `openssl rand -hex 24` makes one"
+        )
+    return value
 
 
 def registry_settings(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Serves what `relay run --listen` shows: metrics, probes and status."""
+"""Serves what `relay run --listen` shows: metrics, probes, status and the page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,6 +25,9 @@ from outbox.errors import OutboxError
 from outbox.mongo.server_errors import short_message
 from relay.errors import InvalidSettings
 from relay.monitoring.metrics import RelayCollector
+from relay.monitoring.page.guard import Guard
+from relay.monitoring.page.routes import Page
+from relay.monitoring.page.watch import Watch
 from relay.monitoring.probes import Liveness, Probed, unready
 from relay.monitoring.status import relay_status
 
@@ -43,8 +47,8 @@ class Shown:
     unreachable: Callable[[float], str]
 
 
-def application(shown: Shown) -> Starlette:
-    """Makes the ASGI application. Nothing secret is in what it answers."""
+def application(shown: Shown, watch: Watch, guard: Guard) -> Starlette:
+    """Makes the ASGI application. Nothing secret is in what it answers. watch: to be entered while it is served."""
     registry = CollectorRegistry()
     registry.register(RelayCollector(*shown.relays))
 
@@ -67,7 +71,8 @@ def application(shown: Shown) -> Starlette:
         return Response("".join(lines), media_type="application/json" if len(lines) == 1 else "application/x-ndjson")
 
     endpoints = {"/metrics": metrics, "/healthz": healthz, "/readyz": readyz, "/status": status}
-    return Starlette(routes=[Route(path, endpoint) for path, endpoint in endpoints.items()])
+    told = [Route(path, endpoint) for path, endpoint in endpoints.items()]
+    return Starlette(routes=[*told, *Page(watch, guard).routes()])
 
 
 def _line(relay: Probed) -> str:
@@ -76,6 +81,14 @@ def _line(relay: Probed) -> str:
 
 def _told(reasons: Sequence[str], otherwise: str) -> Response:
     return PlainTextResponse("\n".join(reasons or [otherwise]) + "\n", 503 if reasons else 200)
+
+
+@contextmanager
+def served(shown: Shown, host: str, port: int, page_token: str | None) -> Iterator[int]:
+    """Serves all of it there inside the `with`, and gives the port. Raises InvalidSettings when it cannot listen."""
+    watch = Watch(shown.relays, shown.liveness, shown.unreachable)
+    with Listener(host, port, application(shown, watch, Guard(host, page_token))) as listener, watch:
+        yield listener.port  # the watch ends first, and the streams with it
 
 
 class Listener:
@@ -100,7 +113,7 @@ class Listener:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        logger.info("listening on port %d: /metrics, /healthz, /readyz, /status", self.port)
+        logger.info("listening on port %d: the page, /metrics, /healthz, /readyz, /status", self.port)
         return self
 
     def __exit__(self, *_: object) -> None:

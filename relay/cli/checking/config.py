@@ -130,6 +130,7 @@ def described(settings: Settings) -> dict[str, Any]:
     return {
         "kafka": {"bootstrap.servers": settings.kafka, **kafka},
         "listen": None if settings.listen is None else "{}:{}".format(*settings.listen),
+        "page_token": None if settings.page_token is None else "***",
         "log_level": settings.log_level,
         "log_format": settings.log_format,
         "outbox": [_outbox(each) for each in settings.outboxes],

@@ -75,6 +75,18 @@ def test_with_kafka_away_it_is_alive_and_not_ready(
         )
 
 
+def test_the_page_is_served_with_its_token_which_is_in_no_answer_and_no_log(
+    relay: RelayCommand, orders: Outbox
+) -> None:
+    relay.start("run", "--listen", "127.0.0.1:0", "--page-token", "0123456789abcdef")
+    listening = Listening(relay)
+
+    page = listening.get("/")
+
+    assert (page.code, 'name="can-act" content="yes"' in page.text) == (200, True)
+    assert "0123456789abcdef" not in page.text + relay.log
+
+
 def test_a_port_that_is_taken_is_an_error_at_the_start(listening: Listening, relay: RelayCommand) -> None:
     port = listening._url.rpartition(":")[2]
 

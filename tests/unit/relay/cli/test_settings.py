@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from relay.cli.settings import TopicLayout, load
 from relay.cli.settings_sources import pairs
@@ -122,6 +123,18 @@ def test_the_flag_outbox_chooses_among_the_tables(tmp_path: Path) -> None:
     (one,) = from_file(tmp_path, text, outbox="b").outboxes
 
     assert one.topic == "mine"
+
+
+def test_the_token_of_the_page_stands_above_the_tables_or_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_file = from_file(tmp_path, 'page_token = "token-of-the-file"', **BASICS)
+    monkeypatch.setenv("RELAY_PAGE_TOKEN", "token-of-the-environment")
+    in_environment = from_file(tmp_path, 'page_token = "token-of-the-file"', **BASICS)
+
+    assert in_file.page_token == SecretStr("token-of-the-file")
+    assert in_environment.page_token == SecretStr("token-of-the-environment")
+    assert "token" not in str(in_file).replace("page_token", "")
 
 
 def test_where_to_listen_stands_above_the_tables(tmp_path: Path) -> None:

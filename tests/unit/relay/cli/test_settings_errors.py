@@ -73,6 +73,7 @@ def test_a_value_of_the_environment_is_refused_by_its_variable(
         ("[[outbox]]\nmango = 1", "mango in {}, [[outbox]] 1: no such setting"),
         ("topic = 5", "topic in {}: give text, in quotes"),
         ("listen = 9464", "listen in {}: give an address and a port"),
+        ('page_token = "short"', "page_token in {}: give 16 or more letters"),
         ("[[outbox]]\n[[outbox]]\nname = 'a b'", "name in {}, [[outbox]] 2: give 1 to 64 letters"),
         ("create_topic = 3", "create_topic in {}: write partitions=3,replication=1"),
         ("[create_topic]\npartitions = 3", "create_topic in {}: replication is missing"),

@@ -16,6 +16,7 @@ FILE = f"""
 mongo = "mongodb://me:{PASSWORD}@h1,h2:27018/?replicaSet=rs0&authMechanismProperties=AWS_SESSION_TOKEN:{PASSWORD}"
 database = "shop"
 listen = "127.0.0.1:9464"
+page_token = "{PASSWORD}-of-the-page"
 header_map = {{ a.b = "c" }}
 
 [schema_registry]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -15,7 +13,7 @@ from pathlib import Path
 import bson
 from bson import Int64
 
-from bench.rig.benchmark import Figures, InTurns, Round
+from bench.rig.benchmark import Figures, InTurns, Round, cpu_timed
 from bench.rig.stage import Stage
 from outbox.archive import Archive
 from outbox.archive.archiving import archive_log
@@ -54,13 +52,6 @@ def _record(seq: int) -> tuple[bytes, bytes]:
     return batch.record(seq.to_bytes(12, "big"), 1_735_689_600_000 + seq, fields[4:])
 
 
-def _timed(count: int, work: Callable[[], object]) -> Figures:
-    began, used = time.perf_counter(), time.process_time()
-    work()
-    cpu = time.process_time() - used
-    return {"records/s": count / (time.perf_counter() - began), "CPU µs/record": 1e6 * cpu / count}
-
-
 def _store(folder: Path, format: str, count: int) -> Archive:
     """Does what an archiver does, but for reading the log and for the lease."""
     archive, encoder, draft = Archive(folder), LineEncoder(format), Draft(format)
@@ -92,13 +83,13 @@ class ArchiveWrite(InTurns):
 
     def ours(self) -> Figures:
         shutil.rmtree(self._folder, ignore_errors=True)
-        figures = _timed(self._count, lambda: _store(self._folder, self._format, self._count))
+        figures = cpu_timed(self._count, lambda: _store(self._folder, self._format, self._count))
         size = sum(entry.bytes for entry in Archive(self._folder).chunks())
         return {**figures, "MiB": size / (1 << 20)}
 
     def bare(self) -> Figures:
         file, made = self._folder / "bare", compressor(self._packed)
-        return _timed(self._count, lambda: file.write_bytes(made.compress(self._lines) + made.flush()))
+        return cpu_timed(self._count, lambda: file.write_bytes(made.compress(self._lines) + made.flush()))
 
 
 def _encoded(encoder: LineEncoder, each: Batch) -> list[Line]:
@@ -118,7 +109,7 @@ class ArchiveRead(InTurns):
         self._format = format
 
     def ours(self) -> Figures:
-        return _timed(self._count, lambda: deque(self._archive.read(), maxlen=0))
+        return cpu_timed(self._count, lambda: deque(self._archive.read(), maxlen=0))
 
     def bare(self) -> Figures:
         def unpack() -> None:
@@ -126,7 +117,7 @@ class ArchiveRead(InTurns):
                 stored = self._archive.store.read(self._archive.manifest.path(entry))
                 deque(blocks(stored, self._format), maxlen=0)
 
-        return _timed(self._count, unpack)
+        return cpu_timed(self._count, unpack)
 
 
 class ArchiveReadType(ArchiveRead):
@@ -137,7 +128,7 @@ class ArchiveReadType(ArchiveRead):
         self.bare_is = "reading all"
 
     def ours(self) -> Figures:
-        return _timed(self._count, lambda: deque(self._archive.read(types=[RARE]), maxlen=0))
+        return cpu_timed(self._count, lambda: deque(self._archive.read(types=[RARE]), maxlen=0))
 
     def bare(self) -> Figures:
         return super().ours()
@@ -165,7 +156,9 @@ class HistoryRead(InTurns):
                 shutil.rmtree(self._archive.url)
 
     def ours(self) -> Figures:
-        return _timed(self._stage.load.messages, lambda: deque(self._outbox.read(0, archive=self._archive), maxlen=0))
+        return cpu_timed(
+            self._stage.load.messages, lambda: deque(self._outbox.read(0, archive=self._archive), maxlen=0)
+        )
 
     def bare(self) -> Figures:
-        return _timed(self._stage.load.messages, lambda: deque(self._archive.read(), maxlen=0))
+        return cpu_timed(self._stage.load.messages, lambda: deque(self._archive.read(), maxlen=0))

@@ -22,6 +22,7 @@ from bench.workloads.reads import Observe, Read, ReadRaw
 from bench.workloads.relays import RelayExactlyOnce, RelayLog, RelayStaging
 from bench.workloads.sequencing import Sequence, SequenceFull
 from bench.workloads.starting import Killed, KilledExactlyOnce, Start
+from bench.workloads.transfers import Exported, Imported, Mirrored
 from bench.workloads.views import KeepLatest
 from outbox.archive.formats.choice import FILES
 from relay.encoding.record_format import Encoding
@@ -40,6 +41,7 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
         **{f"archive-type-{format}": partial(ArchiveReadType, format=format) for format in sorted(FILES)},
         "history-read": HistoryRead,
     },
+    "moving": {"export": Exported, "import": Imported, "mirror": Mirrored},
     "consuming": {
         "consume": Consume,
         **{f"consume-transaction-{batch}": partial(ConsumeInTransactions, batch=batch) for batch in (1, 100)},

@@ -36,6 +36,7 @@ EXPECTED = {
     **dict.fromkeys((f"archive-write-{format}" for format in FILES), STORED),
     **dict.fromkeys((f"archive-{what}-{format}" for what in ("read", "type") for format in FILES), ARCHIVE),
     "history-read": ARCHIVE,
+    **dict.fromkeys(("export", "import", "mirror"), ARCHIVE),
     **dict.fromkeys(("projection", "latest"), THROUGHPUT),
     **dict.fromkeys(("consume", "consume-transaction-1", "consume-transaction-100"), THROUGHPUT),
     **dict.fromkeys(("relay", "sequence-relay", "relay-exactly-once"), PROCESS),

@@ -46,16 +46,26 @@ def test_a_kill_at_every_step_of_a_chunk_s_life_leaves_all_of_it_or_nothing(
     if kind == "mongodb":
         host, _, options = mongo_uri.removeprefix("mongodb://").partition("/")
         place = f"mongodb://{host}/{database.name}.history?{options.partition('?')[2]}"
-    for step in itertools.count():
-        put(orders, 10)
-        arguments = [sys.executable, str(PROCESS), mongo_uri, database.name, place, "-", str(step)]
-        ended = subprocess.run(arguments, timeout=120, check=False).returncode
-        archive, log = Archive(place), list(orders.read())
-        assert list(archive.read()) == log[: archive.head], step
-        if ended == 0:
-            break
-        assert ended == -signal.SIGKILL, step
+    arguments = [sys.executable, str(PROCESS), mongo_uri, database.name, place, "-"]
+    with subprocess.Popen(arguments, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as archiver:
+        for step in itertools.count():
+            put(orders, 10)
+            ended = answer(archiver, step)
+            archive, log = Archive(place), list(orders.read())
+            assert list(archive.read()) == log[: archive.head], step
+            if ended == 0:
+                break
+            assert ended == -signal.SIGKILL, step
 
     assert step >= (14 if kind == "folder" else 4)
     assert archive.verify().last == archive.head == orders.status().head
     assert kind == "mongodb" or not list(tmp_path.rglob("*.tmp"))
+
+
+def answer(archiver: subprocess.Popen[str], step: int) -> int:
+    """Has it archive until that step, and returns how its process ended."""
+    assert archiver.stdin is not None
+    assert archiver.stdout is not None
+    archiver.stdin.write(f"{step}\n")
+    archiver.stdin.flush()
+    return int(archiver.stdout.readline())

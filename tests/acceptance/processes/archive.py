@@ -1,5 +1,6 @@
 """Archives the outbox of a database, in chunks of a twentieth of a second, until it is killed: by the test, or by
-itself, before the n-th call to the place of the archive."""
+itself, before the n-th call to the place of the archive. With `-` for a format it does so for each number that it is
+given, in a process of its own, and prints how that ended."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,27 @@ COLLECTION_CALLS = ((Collection, "insert_many"), (Collection, "insert_one"), (Co
 
 
 def main() -> None:
-    uri, database, place, format, *step = sys.argv[1:]
+    uri, database, place, format = sys.argv[1:]
     target.MOST_SECONDS = 0.05
+    if format != "-":
+        archive(uri, database, place, format)
+        return
+    for step in sys.stdin:
+        child = os.fork()  # of a process that has all modules, and no client yet: to begin anew would take a second
+        if child == 0:
+            try:
+                die_before(int(step), COLLECTION_CALLS if place.startswith("mongodb") else FILE_CALLS)
+                archive(uri, database, place)
+            except BaseException:  # noqa: BLE001  # the child must not go on as its parent, whatever it met
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def archive(uri: str, database: str, place: str, format: str | None = None) -> None:
     orders = Outbox(MongoClient[dict[str, Any]](uri)[database], sequence=False)
-    if step:
-        die_before(int(step[0]), COLLECTION_CALLS if place.startswith("mongodb") else FILE_CALLS)
-    archive_log(orders, Archive(place), format if format != "-" else None, stop=threading.Event(), once=bool(step))
+    archive_log(orders, Archive(place), format, stop=threading.Event(), once=format is None)
 
 
 def die_before(step: int, calls: Any) -> None:

@@ -25,6 +25,9 @@ _STRAINED_SECONDS = 300.0
 """While a majority of MongoDB is slow, taking a lease takes up to some two minutes: no restart would shorten that."""
 
 
+NOWHERE = "/tmp"
+
+
 class Pulse(threading.Event):
     """The `stop` event of one relay, which remembers when the relay asked for it last."""
 
@@ -132,7 +135,11 @@ def _is_there(pid: int) -> bool:
 
 def _folder() -> Path:
     user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir(), f"mongo-outbox-{user}")
+    try:
+        place = tempfile.gettempdir()
+    except FileNotFoundError:  # none can be written to, which is warned of, and no reason not to relay
+        place = NOWHERE
+    return Path(place, f"mongo-outbox-{user}")
 
 
 def _write(file: Path, text: str) -> None:

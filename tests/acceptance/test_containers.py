@@ -26,6 +26,7 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 SOURCES = Path(os.environ.get("OUTBOX_TEST_SOURCES", ROOT))
 PORTS = (27017, 9092, 9093, 29092)
+ANYBODY = "54321:0"  # as OpenShift has it: an id that the image does not know
 OUTSIDE = "127.0.0.1:29092"  # as compose.yaml says
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
@@ -83,6 +84,8 @@ def composed(engine: Any, image: str) -> Iterator[dict[str, Any]]:
                 restart_policy={"Name": "on-failure", "MaximumRetryCount": 20},
                 extra_hosts=dict.fromkeys(services, "127.0.0.1"),
                 network_mode="host",
+                read_only=service.get("read_only", False),
+                user=ANYBODY if "build" in service else None,
                 detach=True,
             )
             stack.callback(started[name].remove, force=True, v=True)
@@ -109,6 +112,25 @@ def wait_until_healthy(container: Any, service: dict[str, Any]) -> None:
         raise AssertionError(f"{late}\n{container.logs(tail=50).decode()}") from late
 
 
+def test_it_runs_as_anybody_where_nothing_can_be_written(engine: Any, image: str) -> None:
+    script = "id -u; relay --version; touch /tmp/file 2>/dev/null || echo refused; relay health --self; echo $?"
+    said = engine.containers.run(
+        image, ["-c", script], entrypoint="sh", remove=True, network_mode="host", read_only=True, user=ANYBODY,
+        cap_drop=["ALL"], environment={"RELAY_MONGO": "mongodb://h", "RELAY_DATABASE": "shop"}, stderr=True,
+    )  # fmt: skip
+    user, version, *health = said.decode().splitlines()
+    assert user == "54321"
+    assert version.startswith("mongo-outbox ")
+    assert {"1", "shop.outbox: no relay with this configuration runs here"} <= set(health)
+
+
+def test_the_image_says_whether_its_relay_lives(engine: Any, image: str) -> None:
+    checked = engine.images.get(image).attrs["Config"].get("Healthcheck")
+    if checked is None:
+        pytest.skip("this engine builds images of OCI's format, which has no health checks")
+    assert checked["Test"] == ["CMD", "relay", "health", "--self"]
+
+
 def test_the_image_runs_as_its_own_user(engine: Any, image: str) -> None:
     said = engine.containers.run(
         image, "-c 'id -u; relay --version'", entrypoint="sh", remove=True, network_mode="host"
@@ -120,7 +142,7 @@ def test_the_image_runs_as_its_own_user(engine: Any, image: str) -> None:
 
 def test_all_services_get_healthy_and_a_message_arrives(composed: dict[str, Any]) -> None:
     for container, service in composed.values():
-        if "healthcheck" in service:
+        if "test" in service.get("healthcheck", {}):
             wait_until_healthy(container, service)
     assert "shop.outbox" in AdminClient({"bootstrap.servers": OUTSIDE}).list_topics(timeout=30).topics
     [first, *_] = read_topic(OUTSIDE, "shop.outbox", until=bool)

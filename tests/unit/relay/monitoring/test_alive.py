@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from outbox.testing import FakeClock
+from relay.monitoring import alive
 from relay.monitoring.alive import FRESH_SECONDS, STUCK_SECONDS, Pulse, SignOfLife, dead, identity
 
 ID = identity(["db1", "db2"], "shop", "orders", "kafka")
@@ -97,6 +99,22 @@ def test_a_folder_that_cannot_be_written_to_is_told_once(
 
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("`relay health --self` will find nothing: ")
+
+
+def test_where_there_is_no_temporary_folder_the_relay_works_and_says_so(
+    tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    monkeypatch.setattr(alive, "NOWHERE", str(tmp_path / "missing"))
+    sign = SignOfLife([ID], clock)
+    sign.show([Pulse(clock)])
+    sign.close()
+
+    assert caplog.messages[0].startswith("`relay health --self` will find nothing: ")
+    assert dead(ID, clock) == "no relay with this configuration runs here"
 
 
 def test_what_somebody_else_put_in_its_place_is_not_followed(tmp_path: Path, clock: FakeClock) -> None:

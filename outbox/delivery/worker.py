@@ -24,7 +24,7 @@ from outbox.delivery.retry import Retry
 from outbox.errors import DeliveryFailed, LeaseLost, ReaderPaused
 from outbox.events import Parked, Paused, Started
 from outbox.log.position import Position
-from outbox.log.reader_id import described, resume_command
+from outbox.log.reader_id import described, letters_command, resume_command
 from outbox.mongo.lease import Lease
 from outbox.monitoring.delivery_count import DeliveryCount
 from outbox.monitoring.drained import is_drained
@@ -144,7 +144,8 @@ class Worker(Generic[Item]):
                 outcome.error.add_note(self._config.hint(outcome.error))
                 raise outcome.error
             letters.add(outcome.record, outcome.error)
-            self._log.warning("dead-lettered: %s", outcome.error.finding, extra=_about(outcome))
+            mend = f". `{letters_command(self._config.reader, 'requeue', outcome.record.id)}` sends it again"
+            self._log.warning("dead-lettered: %s%s", outcome.error.finding, mend, extra=_about(outcome))
             self._config.told(Parked(outcome.record))
 
         def ends() -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from outbox.counting.tally import ReaderTally
 from outbox.dead_letters.document import SEQUENCER
+from outbox.log.reader_id import reader_of
 from outbox.metrics.numbers import Numbers
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
-from outbox.mongo.process_identity import this_process
 from outbox.monitoring.status import CursorStatus, status
 from outbox.monitoring.waiting import waiting_seconds
 from outbox.staging.validator import types_of
@@ -43,16 +41,28 @@ class OutboxNumbers:
         numbers.add_all("outbox_held_seconds_total", dict.fromkeys(readers, 0) | tally.held_seconds.all(), *labels)
         for id, reader in readers.items():
             self._count_reader(numbers, id, reader)
+        self._count_roles(numbers)
 
     def _count_reader(self, numbers: Numbers, id: str, reader: ReaderTally) -> None:
         numbers.set_all("outbox_handled_messages_total", reader.handled.all(), *self._labels, id)
         numbers.set("outbox_handle_seconds", reader.handle_seconds.all(), *self._labels, id)
 
+    def _count_roles(self, numbers: Numbers) -> None:
+        held = self.collections.roles_held()
+        asked = {role for *outbox, role in numbers.values["outbox_lease_held"] if tuple(outbox) == self._labels}
+        # A reader with several shares has the roles of those, which the database knows, and holds none of its own name.
+        of_shares = {reader_of(role) for role in asked if reader_of(role) != role}
+        ours = self.collections.tally.readers().keys() - of_shares
+        numbers.add_all("outbox_lease_held", dict.fromkeys({"sequencer", *asked, *ours}, 0), *self._labels)
+        numbers.set_all("outbox_lease_held", dict.fromkeys(held, 1), *self._labels)
+
     def ask(self, numbers: Numbers) -> None:
         """Sets what the database says, and declares in the tally the types that it has. Raises OutboxNotCreated and
         pymongo's errors."""
         now, labels = status(self.collections), self._labels
-        readers = dict.fromkeys([each.reader for each in now.cursors] + list(self.collections.tally.readers()))
+        of_shares = {reader_of(each.reader) for each in now.cursors if reader_of(each.reader) != each.reader}
+        ours = self.collections.tally.readers().keys() - of_shares
+        readers = dict.fromkeys([*(each.reader for each in now.cursors), *sorted(ours)])
         leases, letters = self._leases(), self._letters()
         self.collections.tally.put.declare(self._types())
         for name, value in {
@@ -71,7 +81,7 @@ class OutboxNumbers:
             self._set_reader(numbers, cursor.reader, self._of_reader(cursor, now.head, now.capacity))
         for role in ("sequencer", *readers):
             lease = leases.get(role, {})
-            numbers.set("outbox_lease_held", float(_is_ours(lease)), *labels, role)
+            numbers.add_all("outbox_lease_held", {role: 0}, *labels)  # `count` knows which this process holds
             numbers.set("outbox_lease_takeovers_total", int(lease.get("fence", 0)), *labels, role)
         for reader in dict.fromkeys([SEQUENCER, *readers, *letters]):
             numbers.set_all("outbox_dead_letters", dict.fromkeys(STATES, 0) | letters.get(reader, {}), *labels, reader)
@@ -106,10 +116,3 @@ class OutboxNumbers:
     def _types(self) -> Iterable[str]:
         options = self.collections.options(self.collections.staging.name) or {}
         return types_of(options.get("validator", {}))
-
-
-def _is_ours(lease: Document) -> bool:
-    """Tells whether this process holds a lease: by its identity, where there is one, and by the owner's name."""
-    owner: Any = lease.get("owner")
-    ours = isinstance(owner, str) and owner.startswith(f"{socket.gethostname()}:{os.getpid()}:")
-    return ours and lease.get("process") == this_process()

@@ -96,6 +96,11 @@ class Collections:
         """Makes the lease of a role of this outbox, which is beaten for while it is held. No I/O."""
         return Lease(self.leases, role, owner=owner, seconds=seconds, heartbeat=self._heartbeat)
 
+    def roles_held(self) -> frozenset[str]:
+        """Returns the roles of this outbox that this process surely holds at the moment. Asks no server."""
+        now = self._heartbeat.clock.monotonic()
+        return frozenset(each.role for each in self._heartbeat.holdings() if each.is_sure(now))
+
     def beats_late(self) -> float:
         """Returns for how many seconds a beat for a lease has been due; 0 when none is. Asks no server."""
         return max(0.0, -self._heartbeat.left())

@@ -29,17 +29,10 @@ logger = logging.getLogger("outbox")
 
 HEARD = ("wanted", "pauses")
 """What others write into the document of a lease for its holder to hear: a beat that finds one changed reads it."""
-_MOST_SECONDS = 120.0  # the longest lease time that slow beats can lead to
-_BEATS = 6  # a slow beat takes at most a sixth of the lease time; by calculation 0.46 of it, after a third, would do
 _SAFE = 0.8  # of the lease time: a holder stops before a waiter, whose clock may run a little faster, can have it
 _TRIES = 3
 LATE_SECONDS = 0.05
 _IDLE_SECONDS = 5.0
-
-
-def wanted_seconds(asked: float, took: float) -> float:
-    """Returns the lease time to have when the last beat took so long until a majority had confirmed it."""
-    return max(asked, min(_MOST_SECONDS, float(math.ceil(_BEATS * took))))
 
 
 def lost_to_another(role: str) -> str:
@@ -82,7 +75,7 @@ class Holding:
     @property
     def wanted(self) -> float:
         """The lease time that the next beat asks for."""
-        return wanted_seconds(self.asked, self.took)
+        return patience.wanted_seconds(self.asked, self.took)
 
     def terms(self) -> Document:
         """Finds the document while the lease is held, and nothing has come that the holder is to hear."""
@@ -113,9 +106,13 @@ class Holding:
         """Makes it count no more, whatever is confirmed later."""
         self.reason, self.is_over = reason, True
 
+    def is_sure(self, now: float) -> bool:
+        """Tells whether it is surely held at the time `now`."""
+        return not self.is_over and now < self._sure_until
+
     def check(self, now: float) -> None:
         """Raises LeaseLost, unless it is surely held at the time `now`."""
-        if self.is_over or now >= self._sure_until:
+        if not self.is_sure(now):
             raise LeaseLost(self.reason)
 
 
@@ -186,15 +183,18 @@ class Heartbeat:
             self._look()
             _threads.changed.notify_all()
 
+    def holdings(self) -> list[Holding]:
+        """Returns those that are not known to be over."""
+        with _threads.changed:
+            return [each for each in self._held if not each.is_over]
+
     def left(self) -> float:
         """Returns the seconds until something is to be done; infinite when nothing is held."""
         return self._due - self.clock.monotonic()
 
     def beat_for_all(self) -> None:
         """Beats for all that is held, if it is due."""
-        with _threads.changed:
-            held = [each for each in self._held if not each.is_over]
-        self.beat(held)
+        self.beat(self.holdings())
         with _threads.changed:
             self._look()
 

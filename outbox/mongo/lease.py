@@ -23,7 +23,7 @@ from outbox.errors import LeaseLost
 from outbox.mongo import patience
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
-from outbox.mongo.heartbeat import Heartbeat, Holding, beat, lost_to_another, wanted_seconds
+from outbox.mongo.heartbeat import Heartbeat, Holding, beat, lost_to_another
 from outbox.mongo.known_fence import known_fence
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import is_closed, patiently, short_message
@@ -189,7 +189,7 @@ class Lease:
         unchanged = {name: old[name] for name in ("owner", "beat", "fence")}
         if old["owner"] == self.owner:  # a last beat of one's own may still arrive
             del unchanged["beat"]
-        terms = {"seconds": wanted_seconds(self.seconds, took), "process": {"$literal": self._process}}
+        terms = {"seconds": patience.wanted_seconds(self.seconds, took), "process": {"$literal": self._process}}
         holder = {"owner": self.owner, "beat": {"$add": ["$beat", Int64(1)]}, "fence": Int64(fence)}
         sent = self.clock.monotonic()
         new = self._leases.find_one_and_update(

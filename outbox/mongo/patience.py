@@ -8,6 +8,7 @@ takes a lease over meanwhile.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from datetime import datetime
@@ -20,6 +21,9 @@ MOST_SECONDS = 60.0
 _WRITES = 6
 """A call may take so many times as long as the last confirmed write: it may hold two, and the next may be slower."""
 _KEPT_SECONDS = 60.0
+
+_MOST_LEASE_SECONDS = 120.0  # that slow beats can lead to
+_BEATS = 6  # a slow beat takes at most a sixth of the lease time; by calculation 0.46 of it, after a third, would do
 
 _lock = threading.Lock()
 _seconds = CALL_SECONDS
@@ -35,6 +39,11 @@ def took(write: float) -> None:
     """Notes how long a write took until a majority had it. Thread-safe. All clients of the process share it, so a quick
     write lowers it only after a minute."""
     _set(_WRITES * write)
+
+
+def wanted_seconds(asked: float, took: float) -> float:
+    """Returns the lease time to have when the last beat took so long until a majority had confirmed it."""
+    return max(asked, min(_MOST_LEASE_SECONDS, float(math.ceil(_BEATS * took))))
 
 
 def is_strained() -> bool:

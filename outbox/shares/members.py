@@ -13,8 +13,8 @@ from pymongo.errors import PyMongoError
 from outbox.clock import Clock
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
-from outbox.mongo.heartbeat import wanted_seconds
 from outbox.mongo.lease import RELEASE_SECONDS, seconds_of
+from outbox.mongo.patience import wanted_seconds
 from outbox.mongo.process_identity import is_gone, this_process
 from outbox.mongo.server_errors import short_message
 

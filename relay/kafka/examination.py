@@ -85,10 +85,10 @@ class KafkaExamination:
                 "what goes there is not acknowledged, and all behind it waits", "bring its broker back", serious=True,
             )  # fmt: skip
         wanted = int(settings.get("min.insync.replicas") or 1)
-        in_sync = min((len(partition.isrs) for partition in found.partitions.values()), default=wanted)
-        if not leaderless and in_sync < wanted:
+        few = [each for each in found.partitions.values() if len(each.isrs) < min(wanted, len(each.replicas))]
+        if few and not leaderless:
             yield Finding(
-                "topics", f"{topic} has {in_sync} replica(s) in sync, and min.insync.replicas={wanted}",
+                "topics", f"{topic} has {len(few[0].isrs)} replica(s) in sync, and min.insync.replicas={wanted}",
                 "what goes there is not acknowledged, and all behind it waits",
                 f"bring the brokers of its other replicas back; `kafka-topics.sh --bootstrap-server "
                 f"{self._sink.bootstrap} --describe --topic {topic}` names them", serious=True,

@@ -32,6 +32,8 @@ def unhealthy(outbox: Outbox, name: str, clock: Clock, seconds: float = SECONDS)
             lease = read_lease(outbox.collections.leases, relay_id(share_name))
             if lease is None:
                 return f"no relay {share_name!r} has ever worked on this outbox"
+            if lease["owner"] is None and "stopped" in lease:
+                return f"relay {share_name!r} has stopped: {lease['stopped']['why']}"
             if lease["owner"] is None:
                 return f"no relay {share_name!r} is at work: the last one gave its lease back"
             if is_gone(lease.get("process")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -52,20 +53,19 @@ def application(shown: Shown, watch: Watch, guard: Guard) -> Starlette:
     registry = CollectorRegistry()
     registry.register(RelayCollector(*shown.relays))
 
-    def metrics(request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), media_type=content_type)
+        return Response(await asyncio.to_thread(encode, registry), media_type=content_type)
 
     async def healthz(_: Request) -> Response:  # on the loop's thread: no other request can hold it up
         return _told([why] if (why := shown.liveness.dead()) else [], "alive")
 
-    def readyz(_: Request) -> Response:
-        return _told(unready(shown.relays, shown.unreachable), "ready")
+    async def readyz(_: Request) -> Response:
+        return _told(await asyncio.to_thread(unready, shown.relays, shown.unreachable), "ready")
 
-    def status(_: Request) -> Response:
+    async def status(_: Request) -> Response:
         try:
-            with pymongo.timeout(_STATUS_SECONDS):
-                lines = [_line(each) for each in shown.relays]
+            lines = await asyncio.to_thread(_lines, shown.relays)
         except (PyMongoError, OutboxError) as error:
             return Response(json.dumps({"error": short_message(error)}), 503, media_type="application/json")
         return Response("".join(lines), media_type="application/json" if len(lines) == 1 else "application/x-ndjson")
@@ -75,8 +75,9 @@ def application(shown: Shown, watch: Watch, guard: Guard) -> Starlette:
     return Starlette(routes=[*told, *Page(watch, guard).routes()])
 
 
-def _line(relay: Probed) -> str:
-    return json.dumps(relay_status(relay.outbox, relay.name).as_dict()) + "\n"
+def _lines(relays: Sequence[Probed]) -> list[str]:
+    with pymongo.timeout(_STATUS_SECONDS):
+        return [json.dumps(relay_status(each.outbox, each.name).as_dict()) + "\n" for each in relays]
 
 
 def _told(reasons: Sequence[str], otherwise: str) -> Response:
@@ -107,6 +108,7 @@ class Listener:
         config = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,
             limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_END_SECONDS,
+            loop="asyncio", http="h11", ws="none",  # else it loads what happens to be installed: some MiB, for nothing
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="relay-http", daemon=True)

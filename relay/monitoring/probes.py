@@ -76,7 +76,8 @@ def unready(relays: Sequence[Probed], unreachable: Callable[[float], str]) -> li
         try:
             seconds = unconfirmed_seconds(relay.outbox.collections.client)
         except PyMongoError as error:
-            reasons.append(f"{relay.where}: MongoDB does not answer: {short_message(error)}")
+            why = f"MongoDB does not answer (the primary, its disk, the network?): {short_message(error)}"
+            reasons.append(f"{relay.where}: {why}")
         else:
             if seconds:
                 reasons.append(f"{relay.where}: {unconfirmed(seconds)}")

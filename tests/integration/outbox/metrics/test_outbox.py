@@ -7,6 +7,7 @@ from typing import Any
 from pymongo.database import Database
 
 from outbox import Outbox
+from outbox.metrics import OutboxCollector
 from tests.actors.exposed import Exposed
 from tests.actors.order_service import placed
 from tests.actors.relay_thread import given_cursor, numbered
@@ -67,3 +68,25 @@ def test_dead_letters_are_counted_by_reader_and_state(orders: Outbox) -> None:
     ]
 
     assert counts == [1, 2, 0]
+
+
+def test_a_lease_that_is_not_confirmed_any_more_does_not_show_as_held(orders: Outbox) -> None:
+    lease, exposed = orders.collections.lease("sequencer"), Exposed(orders)
+    assert lease.acquire()
+    held = exposed.value("outbox_lease_held", orders, role="sequencer")
+    assert lease._holding is not None
+    lease._holding._sure_until = 0.0
+
+    assert (held, exposed.value("outbox_lease_held", orders, role="sequencer")) == (1, 0)
+    lease.release()
+
+
+def test_a_reader_with_shares_has_their_roles_and_none_of_its_own(orders: Outbox) -> None:
+    """Else nobody would ever hold it, and an alert would say so for ever."""
+    orders.collections.tally.reader("relay:kafka")
+    for share in ("relay:kafka/1", "relay:kafka/2"):
+        register(orders, share, 0)
+
+    roles = OutboxCollector(orders).numbers().values["outbox_lease_held"]
+
+    assert sorted(role for _, role in roles) == ["relay:kafka/1", "relay:kafka/2", "sequencer"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but their stub hides them
     AlterConfigOpType,
     ConfigEntry,
@@ -49,11 +52,12 @@ def test_a_topic_that_compacts_suits_types_that_are_compacted(kafka: str, topic:
     assert found(kafka, topic) == [f"{topic} has cleanup.policy=compact"]
 
 
-def test_too_few_replicas_in_sync_are_found(kafka: str, topic: str) -> None:
-    entry = ConfigEntry("min.insync.replicas", "2", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
-    admin = admin_client(kafka)
-    admin.incremental_alter_configs([resource])[resource].result()
+@pytest.mark.parametrize(("in_sync", "is_found"), [([1], True), ([1, 2], False)])
+def test_too_few_replicas_in_sync_are_found(in_sync: list[int], is_found: bool) -> None:
+    partitions = {number: SimpleNamespace(leader=1, replicas=[1, 2, 3], isrs=in_sync) for number in range(3)}
+    topic = SimpleNamespace(partitions=partitions)
 
-    few = [f"{topic} has 1 replica(s) in sync, and min.insync.replicas=2"]
-    wait_until(lambda: found(kafka, topic) == few, 10, "the broker to have the setting")
+    findings = KafkaExamination(KafkaSink("k"), {}, None)._of_layout("t", topic, {"min.insync.replicas": "2"})
+
+    few = "t has 1 replica(s) in sync, and min.insync.replicas=2"
+    assert [(each.what, each.serious) for each in findings] == ([(few, True)] if is_found else [])

@@ -190,6 +190,14 @@ def test_the_stream_tells_what_is_seen_and_ends_with_the_relay(orders: Outbox) -
     assert [each["id"] for each in outbox["seen"]["readers"]] == ["relay:kafka"]
 
 
+def test_who_leaves_watches_no_more(shown: ShownRelay) -> None:
+    with httpx.stream("GET", f"{shown.url}/page/events", timeout=30, trust_env=False) as stream:
+        next(line for line in stream.iter_lines() if line.startswith("data:"))
+        assert len(shown.watch._viewers) == 1
+
+    wait_until(lambda: not shown.watch._viewers, 20, "the viewer to be gone")
+
+
 def test_one_viewer_too_many_is_told_so(shown: ShownRelay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relay.monitoring.page.watch.MOST_VIEWERS", 0)
 

@@ -90,6 +90,11 @@ def test_without_a_token_in_the_settings_nobody_may_act() -> None:
             guard.check_act(allowed(guard, authorization=given))
 
 
+@pytest.mark.parametrize("given", ["Bearer ", "Bearer None", ""])
+def test_without_a_token_in_the_settings_nobody_elsewhere_sees_messages(given: str) -> None:
+    assert not Guard("0.0.0.0", None).shows_messages(request(authorization=given))
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:9464", "localhost:9464", "[::1]:9464", "127.1.2.3"])
 def test_on_loopback_messages_are_shown_to_who_asks_by_a_name_of_this_machine(host: str) -> None:
     guard = Guard("127.0.0.1", None)

@@ -77,11 +77,13 @@ export function detail(title, record, said) {
   by("detail-body").replaceChildren(...[
     said ? el("p", {}, said) : null,
     el("dl", {}, facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, text(value))])),
-    record.headers === undefined ? null : el("pre", { tabindex: "0", "aria-label": "headers" }, JSON.stringify(record.headers, null, 2)),
-    record.data === undefined ? el("p", { class: "quiet" }, HIDDEN) : el("pre", { tabindex: "0", "aria-label": "data" }, pretty(record)),
+    ...part("headers", record.headers && Object.keys(record.headers).length ? JSON.stringify(record.headers, null, 2) : null),
+    ...(record.data === undefined ? [el("p", { class: "quiet" }, HIDDEN)] : part("data", pretty(record))),
   ].filter(Boolean));
   by("detail").showModal();
 }
+
+const part = (name, shown) => (shown === null ? [] : [el("h3", {}, name), el("pre", { tabindex: "0", "aria-label": name }, shown)]);
 
 export const text = (value) => (value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
 

@@ -9,7 +9,8 @@ import pytest
 from outbox import InvalidArgument, InvalidSelector, Outbox
 from outbox.acts.log import ActLog
 from outbox.errors import OutboxError
-from relay.monitoring.page.acting import act, selected
+from relay.monitoring.page.acting import ACTING, act, selected
+from tests.actors.database_users import privileges
 from tests.integration.relay.monitoring.page.conftest import Letters
 
 ADDRESS = "10.0.0.7"
@@ -87,3 +88,10 @@ def test_which_letters_must_be_said_exactly(wrong: Any) -> None:
 
 def test_a_filter_that_is_not_given_is_none() -> None:
     assert selected({"key": "a", "type": None}).asked() == {"key": "a"}
+
+
+def test_what_acting_needs_besides_is_in_the_role_that_docs_security_names() -> None:
+    operator = [each for each in privileges() if each.role == "outboxOperator"]
+    granted = {(each.collection.removeprefix("outbox"), each.action) for each in operator}
+
+    assert {(part, action) for part, actions in ACTING.items() for action in actions} <= granted

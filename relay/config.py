@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.config import DeliveryConfig
 from outbox.delivery.ports import Outgoing, Sink, Target, TransactionalSink
 from outbox.errors import CursorMismatch, HistoryLost, LogReplaced, OutboxNotCreated, PoisonMessage
 from outbox.log.reader_id import shares_command
-from outbox.log.record import Record
 from outbox.monitoring.delivery_count import Destination
 from outbox.monitoring.no_sequencer_warning import UnsequencedWarning
 from outbox.shares.layout import share_cursor
@@ -22,17 +21,11 @@ from relay.encoding.encoder import Encoder, is_native
 from relay.encoding.record_format import RecordFormat
 from relay.encoding.shaped import ShapedEncoder
 from relay.encoding.topics import Topics
-from relay.encoding.values import ValueOf, bson_of, extended_json_of, json_of
 from relay.errors import InvalidSettings
 from relay.kafka.exactly_once import ExactlyOnce
 from relay.recovery import RecoveryHints
 
 _NO_HEADERS: Mapping[str, str] = {}
-_VALUES: dict[str, ValueOf] = {
-    "bson": bson_of,
-    "extended-json": extended_json_of,
-    "avro": lambda _: b"",  # the shape makes it, which knows the topic
-}
 
 
 @dataclass(frozen=True)
@@ -92,15 +85,11 @@ class RelayConfig(DeliveryConfig[Outgoing]):
         def fixed_topic(type: str) -> str:
             return checked_topic(type) if self.topics.is_fixed(type) else ""
 
-        if self.format.is_default and self.topics.are_fixed:
-            return Encoder(checked_topic, log)
-        value = None if self.format.is_of_json else self._value
+        if self.format.is_of_values and self.topics.are_fixed:
+            return Encoder(checked_topic, log, self.format.form)
         source = f"/{self.outbox.collections.database.name}/{self.outbox.name}"
         topic_of = None if self.topics.are_fixed else checked_topic
-        return ShapedEncoder(Encoder(fixed_topic, log, value), self.format, topic_of, source)
-
-    def _value(self, record: Record[Any]) -> bytes | None:
-        return _VALUES.get(self.format.of(record.type), json_of)(record)
+        return ShapedEncoder(Encoder(fixed_topic, log, self.format.form), self.format, topic_of, source)
 
     @property
     def begins(self) -> str:

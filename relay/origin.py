@@ -1,4 +1,5 @@
-"""What stands behind a record whose headers may have other names than those of the wire contract, or that is dated."""
+"""What stands behind a record, where that is not to be seen of it: its headers may have other names than those of the
+wire contract, it may be dated, and its partition may be another than its key's."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ class Origin(NamedTuple):
     created: str
     date: int
     """The record's date on Kafka, in milliseconds; 0 for when it is produced."""
+    partition_key: str | None = None
+    """What its partition is chosen by; None for its key."""
 
 
 def origin_of(outgoing: Sequence[Any]) -> Origin | None:

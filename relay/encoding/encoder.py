@@ -11,10 +11,10 @@ from outbox.errors import UndecodableRecord
 from outbox.log.batch import Batch
 from outbox.log.position import Mark
 from outbox.log.record import Record, moment
-from outbox.messages.compaction import COMPACTION_ID
-from outbox.messages.json_value import Unencodable, json_value
+from outbox.messages.json_value import Unencodable
 from outbox.messages.limits import RESERVED_HEADERS
 from outbox.shares.share import Share
+from relay.encoding.values import JSON, Form
 from relay.errors import PoisonMessage, RelayError
 
 try:
@@ -35,16 +35,14 @@ class Encoder:
 
     topic: names the topic of a type; called once for each type, and may raise a RelayError to refuse it.
     log: which log the records are of, as `outbox.log.log.identity` has it.
-    value: makes a record's value; raises Unencodable and RelayError. None: JSON, by the compiled encoder where it can.
+    form: says how the values of a type are made.
     """
 
-    def __init__(
-        self, topic: Callable[[str], str], log: str, value: Callable[[Record[Any]], bytes | None] | None = None
-    ) -> None:
+    def __init__(self, topic: Callable[[str], str], log: str, form: Callable[[str], Form] = lambda _: JSON) -> None:
         self._topic = topic
-        self._value = value
+        self._form = form
         self._log_header = ("log", log)
-        self._known: dict[str, tuple[str, tuple[str, str]]] = {}
+        self._known: dict[str, tuple[str, tuple[str, str], int]] = {}
 
     def encode_plain(self, batch: Batch, share: Share) -> list[tuple[list[Outgoing], list[Mark]]] | None:
         """Encodes the records of a batch that the share takes, without decoding them.
@@ -52,7 +50,7 @@ class Encoder:
         Returns one portion: them and their marks, and always the mark of the batch's last record. None when `encode`
         has to decide: above all when a type is not known yet, or when a record cannot be sent.
         """
-        if _encode_plain is None or self._value is not None:
+        if not is_native():
             return None
         chosen = None if share.is_all else share
         encoded = _encode_plain(batch.raw, batch.skip, self._known, self._log_header, chosen)
@@ -62,7 +60,7 @@ class Encoder:
         """Encodes records up to the first that cannot be sent. Returns them, their marks, and that one's error."""
         outgoing: list[Outgoing] = []
         marks: list[Mark] = []
-        known, log_header, value_of = self._known, self._log_header, self._value
+        known, log_header, form = self._known, self._log_header, self._form
         latest: int | None = None
         created_header = ("created", "")
         # One flat loop: at 70,000 records a second each call more would be seen in the figures.
@@ -70,11 +68,7 @@ class Encoder:
             seq, id, type, created = record.seq, record.id_bytes, record.type, record.created_ms
             try:
                 own = record.headers
-                if value_of is not None:
-                    value = value_of(record)
-                else:
-                    data = record.data
-                    value = json_value(data) if data is not None else tombstone(own, b"null")
+                value = form(type).value(record)
             except UndecodableRecord as error:
                 poison = PoisonMessage(seq, id.hex(), type, record.key, "undecodable", str(error))
                 return outgoing, marks, poison
@@ -84,10 +78,10 @@ class Encoder:
                 return outgoing, marks, error
             if type not in known:
                 try:
-                    known[type] = (self._topic(type), ("type", type))
+                    known[type] = (self._topic(type), ("type", type), form(type).number)
                 except RelayError as error:
                     return outgoing, marks, error
-            topic, type_header = known[type]
+            topic, type_header, _ = known[type]
             if created != latest:
                 latest, created_header = created, ("created", dates.text(moment(created)))
             headers: Headers = [("id", id.hex()), ("seq", str(seq)), log_header, created_header, type_header]
@@ -98,12 +92,6 @@ class Encoder:
             outgoing.append((seq, topic, record.key, value, headers))
             marks.append((seq, created, id))
         return outgoing, marks, None
-
-
-def tombstone(headers: object, nothing: bytes) -> bytes | None:
-    """Makes the value of a tombstone. Kafka's compaction takes null for the end of the whole key: that is a value only
-    if the key is all that the tombstone is of; else it is `nothing`."""
-    return nothing if isinstance(headers, dict) and COMPACTION_ID in headers else None
 
 
 def unencodable(record: Record[Any], reason: str) -> PoisonMessage:

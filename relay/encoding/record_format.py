@@ -9,13 +9,20 @@ from typing import Literal, get_args
 from relay.encoding.header_names import HeaderNames
 from relay.encoding.key_from import KeyFrom
 from relay.encoding.registered import check_extra
+from relay.encoding.values import AVRO, BSON, EXTENDED_JSON, JSON, Form
 from relay.errors import InvalidSettings
 from relay.registry import Registry
 
 Encoding = Literal["json", "extended-json", "bson", "cloudevents", "cloudevents-structured", "avro", "json-schema"]
 Timestamp = Literal["produced", "created"]
-_JSON = frozenset({"json", "cloudevents", "cloudevents-structured", "json-schema"})
-"""Those whose value is, or has in it, the JSON of the wire contract: the compiled encoder makes it."""
+_FORMS: dict[str, Form] = {
+    **dict.fromkeys(("json", "cloudevents", "cloudevents-structured", "json-schema"), JSON),
+    "extended-json": EXTENDED_JSON,
+    "bson": BSON,
+    "avro": AVRO,
+}
+_BARE = frozenset({"json", "extended-json", "bson"})
+"""Those whose value is as it was made, with no envelope and no frame."""
 
 _REGISTERED = frozenset({"avro", "json-schema"})
 
@@ -26,7 +33,8 @@ class RecordFormat:
 
     encoding: of the value. encodings: of single types, before that. key: where the record's key comes from. headers:
     the names of headers. timestamp: the record's date is when it is `produced`, or when the message was `created`.
-    registry: has the schemas of the encodings `avro` and `json-schema`.
+    registry: has the schemas of the encodings `avro` and `json-schema`. partition: what the partition is chosen by, as
+    a key would choose it; None: by the key.
     """
 
     encoding: Encoding = "json"
@@ -35,6 +43,7 @@ class RecordFormat:
     headers: HeaderNames = field(default_factory=HeaderNames)
     timestamp: Timestamp = "produced"
     registry: Registry | None = None
+    partition: KeyFrom | None = None
 
     def __post_init__(self) -> None:
         for each in self.all_encodings:
@@ -42,6 +51,8 @@ class RecordFormat:
                 raise InvalidSettings(f"encoding {each!r}: there are {', '.join(get_args(Encoding))}")
         if self.timestamp not in get_args(Timestamp):
             raise InvalidSettings(f"timestamp {self.timestamp!r}: give produced or created")
+        if self.partition is not None and self.partition.words == "none":
+            raise InvalidSettings("--partition-key none: give key, type, id, header.NAME or data.FIELD")
         if self.needs_registry:
             if self.registry is None:
                 raise InvalidSettings("the encodings avro and json-schema need a --schema-registry")
@@ -61,17 +72,16 @@ class RecordFormat:
         """Returns the encoding of a type."""
         return self.encodings.get(type, self.encoding)
 
-    @property
-    def is_default(self) -> bool:
-        """Tells whether records are as the wire contract has them."""
-        return self.all_encodings == {"json"} and self.key.words == "key" and self.has_usual_headers
+    def form(self, type: str) -> Form:
+        """Returns how the values of a type are made, before they get a frame or an envelope."""
+        return _FORMS[self.of(type)]
 
     @property
-    def has_usual_headers(self) -> bool:
-        """Tells whether the relay's own headers have their names, and the record no date but that of its producing."""
-        return not self.headers.names and self.timestamp == "produced"
+    def is_of_values(self) -> bool:
+        """Tells whether records differ from the wire contract's in their values alone."""
+        return self.all_encodings <= _BARE and self.key.words == "key" and not self.needs_origin
 
     @property
-    def is_of_json(self) -> bool:
-        """Tells whether all values are made of the wire contract's JSON."""
-        return self.all_encodings <= _JSON
+    def needs_origin(self) -> bool:
+        """Tells whether a sink has to know more of a record than is to be seen of it, see relay.origin."""
+        return bool(self.headers.names) or self.timestamp == "created" or self.partition is not None

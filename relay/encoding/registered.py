@@ -7,9 +7,7 @@ from typing import Any, Literal, Protocol
 
 import orjson
 
-from outbox.log.record import Record
 from outbox.messages.json_value import Unencodable
-from relay.encoding.encoder import tombstone
 from relay.errors import InvalidSettings
 from relay.registry import RegisteredSchema, Registry
 
@@ -18,7 +16,7 @@ _KINDS = {"avro": "AVRO", "json-schema": "JSON"}
 
 
 class ByAvro(Protocol):
-    """Makes Avro of data; relay.encoding.avro.AvroSchema."""
+    """Makes Avro of data; relay.encoding.avro.schema.AvroSchema."""
 
     def value(self, data: dict[str, Any]) -> bytes: ...
 
@@ -31,16 +29,13 @@ class RegisteredValues:
         self._avro: dict[tuple[str, str], tuple[bytes, ByAvro]] = {}
         self._json: dict[tuple[str, str], tuple[bytes, Any]] = {}
 
-    def avro(self, record: Record[Any], topic: str) -> bytes | None:
+    def avro(self, type: str, topic: str, data: dict[str, Any]) -> bytes:
         """Makes Avro. Raises Unencodable for data that the schema does not take, and as Registry.look_up."""
-        data = record.data
-        if data is None:
-            return tombstone(record.headers, b"")
-        known = self._avro.get((record.type, topic))
+        known = self._avro.get((type, topic))
         if known is None:
-            found = self._look_up("avro", record.type, topic)
-            known = _frame(found), import_module("relay.encoding.avro").AvroSchema(found.text)
-            self._avro[record.type, topic] = known
+            found = self._look_up("avro", type, topic)
+            known = _frame(found), import_module("relay.encoding.avro.schema").AvroSchema(found.text)
+            self._avro[type, topic] = known
         frame, schema = known
         return frame + schema.value(data)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import bson
 import orjson
@@ -12,14 +12,27 @@ from bson.raw_bson import RawBSONDocument
 
 from outbox.archive.extended_json import careful, default, is_suspect, read
 from outbox.log.record import Record
+from outbox.messages.compaction import COMPACTION_ID
 from outbox.messages.json_value import Unencodable, json_value
 from outbox.mongo.codec import DECODED, STORED
-from relay.encoding.encoder import tombstone
 
 ValueOf = Callable[[Record[Any]], bytes | None]
 """Makes the value of a record. Raises Unencodable, and UndecodableRecord for what the driver cannot read."""
 _OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _NULL = b"null"
+
+
+class Form(NamedTuple):
+    """How values are made: in Python by `value`, and just so by the compiled encoder, which knows it by its number."""
+
+    number: int
+    value: ValueOf
+
+
+def tombstone(headers: object, nothing: bytes) -> bytes | None:
+    """Makes the value of a tombstone. Kafka's compaction takes null for the end of the whole key: that is a value only
+    if the key is all that the tombstone is of; else it is `nothing`."""
+    return nothing if isinstance(headers, dict) and COMPACTION_ID in headers else None
 
 
 def json_of(record: Record[Any]) -> bytes | None:
@@ -70,3 +83,15 @@ def _carefully(document: bytes, fields: Mapping[str, Any]) -> bytes:
             "data has what Extended JSON cannot say, such as a name that begins with '$'; the encoding bson carries it"
         )
     return text
+
+
+def _for_a_schema(record: Record[Any]) -> bytes | None:
+    """Makes a value only of a tombstone: relay.encoding.shaped makes Avro of the record itself."""
+    return tombstone(record.headers, b"") if record.data is None else b""
+
+
+JSON = Form(0, json_of)
+EXTENDED_JSON = Form(1, extended_json_of)
+BSON = Form(2, bson_of)
+AVRO = Form(BSON.number, _for_a_schema)
+"""What Avro is made of: what the compiled encoder leaves of it is the BSON."""

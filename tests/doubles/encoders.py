@@ -10,10 +10,12 @@ from outbox.log.position import Mark
 from outbox.messages.compaction import COMPACTION_ID
 from outbox.shares.share import ALL, Share
 from relay.encoding.encoder import Encoder
+from relay.encoding.values import BSON, EXTENDED_JSON, JSON, Form
 from tests.anything import BSON_VALUES, NAMES
 from tests.doubles.batches import CREATED, LOG, batch_of, record
 
 Encoded = tuple[list[Outgoing], list[Mark]]
+FORMS = [JSON, EXTENDED_JSON, BSON]
 
 RECORDS = st.builds(
     lambda data, type, key, created, headers: record(data, type=type, key=key, created=created, **headers),
@@ -31,9 +33,9 @@ RECORDS = st.builds(
 )
 
 
-def both_ways(batch: Batch, share: Share = ALL) -> tuple[Encoded | None, Encoded | Exception]:
+def both_ways(batch: Batch, share: Share = ALL, form: Form = JSON) -> tuple[Encoded | None, Encoded | Exception]:
     """What the compiled encoder and what the decoding one make of a batch whose types are known."""
-    encoder = Encoder(lambda type: f"topic.{type}", LOG)
+    encoder = Encoder(lambda type: f"topic.{type}", LOG, lambda _: form)
     encoder.encode(batch_of(record({}), record({}, type="note")).records())
     records = batch.records()
     outgoing, marks, error = encoder.encode(share.chosen(records))
@@ -44,6 +46,6 @@ def both_ways(batch: Batch, share: Share = ALL) -> tuple[Encoded | None, Encoded
     return None if plainly is None else plainly[0], error if error is not None else (outgoing, marks)
 
 
-def assert_plain(batch: Batch, share: Share = ALL) -> None:
-    compiled, decoded = both_ways(batch, share)
+def assert_plain(batch: Batch, share: Share = ALL, form: Form = JSON) -> None:
+    compiled, decoded = both_ways(batch, share, form)
     assert compiled == decoded

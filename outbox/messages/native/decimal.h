@@ -69,4 +69,12 @@ static uint8_t *write_decimal(uint8_t *to, const uint8_t *bytes)
     return write_scientific(to, digits, count, exponent);
 }
 
+/* Whether what write_decimal makes is read as these very bits: of a coefficient that means zero it is not. */
+static bool is_canonical(const uint8_t *bytes)
+{
+    uint64_t low = little_endian(bytes, 8), high = little_endian(bytes + 8, 8);
+    uint8_t digits[36];
+    return (high >> 61 & 3) != 3 && decimal_digits(high & ((UINT64_C(1) << 49) - 1), low, digits) <= 34;
+}
+
 #endif

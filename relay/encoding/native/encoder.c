@@ -6,12 +6,14 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "json.h"
-#include "share.h"
+#include "same.h"
 
 #define MOST_RECORDS 500 /* outbox.log.batch.MAX_RECORDS */
 #define RESERVED 5 /* headers that the relay sets itself */
 #define HIGHEST_SEQ (INT64_C(1) << 62)
+
+/* What values are made of a type's messages: relay.encoding.values.Form.number. */
+enum { AS_JSON, AS_EXTENDED_JSON, AS_BSON };
 
 /* Making Python's objects: each returns a new reference, or NULL: with an exception, or not plain. */
 
@@ -37,7 +39,8 @@ typedef struct {
     size_t size;
     /* Of the record before: most have the same, and then its objects are used again. */
     Span type, headers;
-    PyObject *known;                     /* (topic, ("type", type)), borrowed from `topics` */
+    PyObject *known;                     /* (topic, ("type", type), form), borrowed from `topics` */
+    long form;
     PyObject *own;                       /* a tuple of the message's own headers */
     bool has_compaction_id;              /* among them: outbox.messages.compaction.COMPACTION_ID */
     int64_t created;
@@ -54,7 +57,9 @@ static bool find_topic(Encoder *self, Span type)
     self->known = PyDict_GetItemWithError(self->topics, text);
     self->type = type;
     Py_DECREF(text);
-    return self->known != NULL;
+    PyObject *form = self->known == NULL ? NULL : PyTuple_GetItem(self->known, 2);
+    self->form = form == NULL ? -1 : PyLong_AsLong(form);
+    return self->form != -1;
 }
 
 static bool set_created(Encoder *self, int64_t created)
@@ -153,7 +158,15 @@ static PyObject *value_object(Encoder *self, Span *from)
 {
     if (from->at < from->end && *from->at == 0x0A)
         return !EXPECT(from, "\x0a" "data") ? NULL :
-               self->has_compaction_id ? PyBytes_FromStringAndSize("null", 4) : Py_NewRef(Py_None);
+               self->has_compaction_id ? PyBytes_FromStringAndSize("null", self->form == AS_BSON ? 0 : 4) :
+               Py_NewRef(Py_None);
+    if (!EXPECT(from, "\x03" "data"))
+        return NULL;
+    if (self->form == AS_BSON) {
+        const char *whole = (const char *)from->at;
+        return !is_same_document(from, false, 0) ? NULL :
+               PyBytes_FromStringAndSize(whole, (const char *)from->at - whole);
+    }
     size_t needed = GROWTH * (size_t)(from->end - from->at);
     if (needed > self->size) {
         uint8_t *room = PyMem_Realloc(self->room, needed);
@@ -162,9 +175,7 @@ static PyObject *value_object(Encoder *self, Span *from)
         self->room = room;
         self->size = needed;
     }
-    if (!EXPECT(from, "\x03" "data"))
-        return NULL;
-    uint8_t *end = write_document(self->room, from, false, 0);
+    uint8_t *end = write_document(self->room, from, false, self->form == AS_EXTENDED_JSON, 0);
     return end == NULL ? NULL : PyBytes_FromStringAndSize((const char *)self->room, end - self->room);
 }
 

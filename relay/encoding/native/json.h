@@ -1,15 +1,17 @@
-/* From a BSON document to JSON, as orjson writes what outbox.messages.json_value gives it. Each function returns where to write on;
- * NULL: not plain, or (write_double only) a Python exception.
+/* From a BSON document to JSON, as orjson writes what outbox.messages.json_value gives it, or to Extended JSON, as
+ * relay.encoding.values has it. Each function returns where to write on; NULL: not plain, or (write_double only) a Python
+ * exception.
  *
- * JSON takes at most GROWTH bytes for each byte of BSON: a control character becomes \u001f, every other value takes
- * less. So whoever calls makes that much room, and writing needs no checks.
+ * JSON takes at most GROWTH bytes for each byte of BSON: a control character becomes \u001f, and a field of no bytes,
+ * which takes 7, {"$binary":{"base64":"","subType":"00"}}; every other value takes less. So whoever calls makes that much
+ * room, and writing needs no checks.
  */
 #ifndef OUTBOX_JSON_H
 #define OUTBOX_JSON_H
 
-#include "decimal.h"
+#include "extended.h"
 
-#define GROWTH 6
+#define GROWTH 7
 #define MOST_DEPTH 32 /* a level takes about 1 KiB of the stack, and a thread may have little */
 
 static uint8_t *write_uuid(uint8_t *to, const uint8_t *bytes)
@@ -24,7 +26,7 @@ static uint8_t *write_uuid(uint8_t *to, const uint8_t *bytes)
 }
 
 /* Bytes (subtype 0) and UUIDs (4); the driver makes objects of its own of the others. */
-static uint8_t *write_binary(uint8_t *to, Span *from)
+static uint8_t *write_binary(uint8_t *to, Span *from, bool is_extended)
 {
     int32_t size;
     const uint8_t *subtype, *bytes;
@@ -32,33 +34,23 @@ static uint8_t *write_binary(uint8_t *to, Span *from)
         return NULL;
     if (*subtype != 0 && !(*subtype == 4 && size == 16))
         return NULL;
+    if (is_extended) {
+        to = write_base64(write_ascii(to, "{\"$binary\":{\"base64\":\""), bytes, (size_t)size);
+        return write_ascii(to, *subtype == 0 ? "\",\"subType\":\"00\"}}" : "\",\"subType\":\"04\"}}");
+    }
     *to++ = '"';
     to = *subtype == 0 ? write_base64(to, bytes, (size_t)size) : write_uuid(to, bytes);
     *to++ = '"';
     return to;
 }
 
-static uint8_t *write_document(uint8_t *to, Span *from, bool is_array, int depth);
+static uint8_t *write_document(uint8_t *to, Span *from, bool is_array, bool is_extended, int depth);
 
-/* One value whose bytes have a fixed size. */
-static uint8_t *write_fixed(uint8_t *to, uint8_t type, Span *from)
+/* The values that Extended JSON has otherwise. */
+static uint8_t *write_plain(uint8_t *to, uint8_t type, const uint8_t *bytes)
 {
-    const uint8_t *bytes;
-    size_t size = type == 0x0A ? 0 : type == 0x08 ? 1 : type == 0x10 ? 4 : type == 0x07 ? 12 : type == 0x13 ? 16 : 8;
-    if (!take(from, size, &bytes))
-        return NULL;
-    switch (type) {
-    case 0x01:
-        return write_double(to, bytes);
-    case 0x08:
-        return *bytes > 1 ? NULL : write_ascii(to, *bytes ? "true" : "false");
-    case 0x0A:
-        return write_ascii(to, "null");
-    case 0x10:
-        return write_integer(to, (int32_t)little_endian(bytes, 4));
-    case 0x12:
+    if (type == 0x12)
         return write_integer(to, (int64_t)little_endian(bytes, 8));
-    }
     *to++ = '"';
     switch (type) {
     case 0x07:
@@ -79,7 +71,28 @@ static uint8_t *write_fixed(uint8_t *to, uint8_t type, Span *from)
     return to;
 }
 
-static uint8_t *write_value(uint8_t *to, uint8_t type, Span *from, int depth)
+/* One value whose bytes have a fixed size. */
+static uint8_t *write_fixed(uint8_t *to, uint8_t type, Span *from, bool is_extended)
+{
+    const uint8_t *bytes;
+    size_t size = type == 0x0A ? 0 : type == 0x08 ? 1 : type == 0x10 ? 4 : type == 0x07 ? 12 : type == 0x13 ? 16 : 8;
+    if (!take(from, size, &bytes))
+        return NULL;
+    switch (type) {
+    case 0x01:
+        return write_double(to, bytes);
+    case 0x08:
+        return *bytes > 1 ? NULL : write_ascii(to, *bytes ? "true" : "false");
+    case 0x0A:
+        return write_ascii(to, "null");
+    case 0x10:
+        return write_integer(to, (int32_t)little_endian(bytes, 4));
+    default:
+        return is_extended ? write_extended(to, type, bytes) : write_plain(to, type, bytes);
+    }
+}
+
+static uint8_t *write_value(uint8_t *to, uint8_t type, Span *from, bool is_extended, int depth)
 {
     Span text;
     switch (type) {
@@ -87,15 +100,15 @@ static uint8_t *write_value(uint8_t *to, uint8_t type, Span *from, int depth)
         return read_string(from, &text) ? write_text(to, text) : NULL;
     case 0x03:
     case 0x04:
-        return write_document(to, from, type == 0x04, depth + 1);
+        return write_document(to, from, type == 0x04, is_extended, depth + 1);
     case 0x05:
-        return write_binary(to, from);
+        return write_binary(to, from, is_extended);
     default:
-        return write_fixed(to, type, from);
+        return write_fixed(to, type, from, is_extended);
     }
 }
 
-static uint8_t *write_document(uint8_t *to, Span *from, bool is_array, int depth)
+static uint8_t *write_document(uint8_t *to, Span *from, bool is_array, bool is_extended, int depth)
 {
     Span inside, name, names[MOST_NAMES];
     int count = 0;
@@ -113,7 +126,7 @@ static uint8_t *write_document(uint8_t *to, Span *from, bool is_array, int depth
                 return NULL;
             *to++ = ':';
         }
-        if ((to = write_value(to, type, &inside, depth)) == NULL)
+        if ((to = write_value(to, type, &inside, is_extended, depth)) == NULL)
             return NULL;
     }
     *to++ = is_array ? ']' : '}';

@@ -24,13 +24,13 @@ from tests.actors.registry import AVRO, JSON, ScriptedRegistry, mock_registry, s
 from tests.doubles.batches import LOG, batch_of, record
 
 PLACED = {"order_id": "42", "total": 3}
+EACH = pytest.mark.parametrize(("encoding", "kind", "text"), [("avro", "AVRO", AVRO), ("json-schema", "JSON", JSON)])
 HERE = SerializationContext("orders", MessageField.VALUE)
 
 
 def encoder(registry: Registry, encoding: Encoding) -> ShapedEncoder:
-    value = (lambda _: b"") if encoding == "avro" else None
     format = RecordFormat(encoding, registry=registry)
-    return ShapedEncoder(Encoder(lambda type: "orders", LOG, value), format, None, "/shop/orders")
+    return ShapedEncoder(Encoder(lambda type: "orders", LOG, format.form), format, None, "/shop/orders")
 
 
 def encoded(registry: Registry, encoding: Encoding, *datas: Any) -> tuple[list[Outgoing], OutboxError | None]:
@@ -68,7 +68,7 @@ def test_a_subject_may_be_of_the_topic() -> None:
     assert encoded(registry, "json-schema", PLACED)[1] is None
 
 
-@pytest.mark.parametrize(("encoding", "kind", "text"), [("avro", "AVRO", AVRO), ("json-schema", "JSON", JSON)])
+@EACH
 def test_a_type_is_looked_up_once(encoding: Encoding, kind: str, text: dict[str, Any]) -> None:
     registry = ScriptedRegistry(schema(kind, text))
 
@@ -78,9 +78,13 @@ def test_a_type_is_looked_up_once(encoding: Encoding, kind: str, text: dict[str,
 
 
 @pytest.mark.usefixtures("native")
-def test_json_is_made_by_the_compiled_encoder() -> None:
-    made = encoder(ScriptedRegistry(schema("JSON", JSON)), "json-schema")
-    batch = batch_of(record(PLACED, type="order.placed"))
+@EACH
+def test_what_they_are_made_of_is_made_by_the_compiled_encoder(
+    encoding: Encoding, kind: str, text: dict[str, Any]
+) -> None:
+    made = encoder(ScriptedRegistry(schema(kind, text)), encoding)
+    tombstones = [record(None, type="order.placed"), record(None, type="order.placed", **{"compaction-id": "7"})]
+    batch = batch_of(record(PLACED, type="order.placed"), *tombstones)
     known, _, _ = made.encode(batch.records())
 
     plainly = made.encode_plain(batch, ALL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bson.raw_bson import RawBSONDocument
 
 from outbox.delivery.ports import Outgoing
 from outbox.log.batch import Batch
@@ -12,11 +13,12 @@ from outbox.shares.share import ALL, Share
 from relay.encoding.encoder import Encoder
 from relay.encoding.header_names import HeaderNames
 from relay.encoding.key_from import KeyFrom
-from relay.encoding.record_format import RecordFormat
+from relay.encoding.record_format import Encoding, RecordFormat
 from relay.encoding.shaped import ShapedEncoder, TopicOf
 from relay.errors import PoisonMessage, TopicMissing
 from relay.origin import Origin, origin_of
 from tests.doubles.batches import CREATED, ID, LOG, batch_of, record
+from tests.doubles.unreadable import DATA as DATA_OF_OTHERS
 
 FORMATS = [
     RecordFormat("cloudevents"),
@@ -24,11 +26,14 @@ FORMATS = [
     RecordFormat(headers=HeaderNames({"seq": ""}, "x-"), timestamp="created"),
     RecordFormat(key=KeyFrom("type")),
     RecordFormat(key=KeyFrom("none")),
+    RecordFormat(key=KeyFrom("id"), partition=KeyFrom("header.tenant")),
+    RecordFormat("cloudevents", {"note": "bson"}, partition=KeyFrom("type")),
 ]
 
 
 def shaped(format: RecordFormat, topic: TopicOf | None = None) -> ShapedEncoder:
-    return ShapedEncoder(Encoder(lambda type: f"topic.{type}", LOG), format, topic, "/shop/orders")
+    encoder = Encoder(lambda type: f"topic.{type}", LOG, format.form)
+    return ShapedEncoder(encoder, format, topic, "/shop/orders")
 
 
 def batch() -> Batch:
@@ -71,6 +76,28 @@ def test_the_date_is_the_message_s_where_kafka_has_such_dates() -> None:
     assert [origin_of(each) for each in (of_today, of_the_past)] == [
         Origin(str(ID), "2025-01-02T03:04:05.678Z", CREATED), Origin(str(ID), "1969-12-31T23:59:59.995Z", 0),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["json", "cloudevents"])
+def test_what_chooses_the_partition_is_beside_the_key_and_named_by_the_event(encoding: Encoding) -> None:
+    encoder = shaped(RecordFormat(encoding, partition=KeyFrom("header.tenant")))
+
+    [outgoing] = encode(encoder, batch_of(record({}, key="42", tenant="acme")))
+
+    origin = origin_of(outgoing)
+    assert origin is not None
+    assert (outgoing[2], origin.partition_key) == ("42", "acme")
+    assert dict(outgoing[4]).get("ce_partitionkey", "acme") == "acme"
+
+
+@pytest.mark.parametrize("format", [RecordFormat(partition=KeyFrom("data.n")), RecordFormat(key=KeyFrom("data.n"))])
+def test_what_the_driver_cannot_read_has_no_key_in_its_data_and_is_poison(format: RecordFormat) -> None:
+    bson = RecordFormat("bson", key=format.key, partition=format.partition)
+    unreadable = batch_of(record({}), record(RawBSONDocument(next(iter(DATA_OF_OTHERS.values())))))
+
+    *_, error = shaped(bson).encode(unreadable.records()[1:])
+
+    assert isinstance(error, PoisonMessage)
 
 
 def test_a_type_has_its_own_encoding() -> None:

@@ -1,0 +1,1 @@
+"""From BSON's values to Avro, by a schema."""

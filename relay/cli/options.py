@@ -96,6 +96,12 @@ KeyFromFlag = Annotated[
     str | None,
     typer.Option("--key-from", metavar="PART", help="key, type, id, none, header.NAME, data.FIELD [default: key]"),
 ]
+PartitionKeyFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--partition-key", metavar="PART", help="Chooses the partition in place of the key: a PART as for --key-from."
+    ),
+]
 HeaderMap = Annotated[
     str | None, typer.Option("--header-map", metavar="NAME=NEW,…", help="New names of headers; NAME= leaves one out.")
 ]

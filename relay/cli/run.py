@@ -37,6 +37,7 @@ from relay.cli.options import (
     Name,
     OutboxName,
     PageTokenFlag,
+    PartitionKeyFlag,
     PoisonPolicy,
     ProfileFlag,
     SchemaRegistryFlag,
@@ -107,6 +108,7 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="End when all that is committed is delivered.")] = False,
     encoding: EncodingFlag = None,
     key_from: KeyFromFlag = None,
+    partition_key: PartitionKeyFlag = None,
     header_map: HeaderMap = None,
     header_prefix: HeaderPrefix = None,
     timestamp: TimestampFlag = None,
@@ -126,7 +128,7 @@ def run(
     flags |= {"listen": listen, "page_token": page_token, "log_level": log_level, "log_format": log_format}
     flags |= {"encoding": encoding, "key_from": key_from, "header_map": header_map}
     flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
-    flags |= {"schema_registry": schema_registry, "subject": subject}
+    flags |= {"schema_registry": schema_registry, "subject": subject, "partition_key": partition_key}
     switches = {"exactly_once": exactly_once or None, "once": once or None, "sequence": False if no_sequence else None}
     with exit_codes():
         settings = load({**flags, **switches, "set": kafka_settings(set)})

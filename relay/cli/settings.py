@@ -81,6 +81,7 @@ class OutboxSettings(BaseModel):
     encoding: Encoding = "json"
     encodings: Annotated[dict[str, Encoding], BeforeValidator(by_type)] = Field(default_factory=dict)
     key_from: str = "key"
+    partition_key: str | None = None
     header_map: Annotated[dict[str, str], BeforeValidator(by_type), BeforeValidator(from_text)] = Field(
         default_factory=dict
     )
@@ -113,7 +114,9 @@ class OutboxSettings(BaseModel):
             from relay.kafka.schema_registry import SchemaRegistry  # loads a client that few need
 
             registry = SchemaRegistry(self.schema_registry, self.subject)
-        return RecordFormat(self.encoding, self.encodings, KeyFrom(self.key_from), headers, self.timestamp, registry)
+        partition = None if self.partition_key is None else KeyFrom(self.partition_key, "--partition-key")
+        key = KeyFrom(self.key_from)
+        return RecordFormat(self.encoding, self.encodings, key, headers, self.timestamp, registry, partition)
 
 
 class _Given(BaseModel):
@@ -140,6 +143,7 @@ class _Given(BaseModel):
     page_token: PageToken | None = None
     encoding: str | None = None
     key_from: str | None = None
+    partition_key: str | None = None
     header_map: str | None = None
     header_prefix: str | None = None
     timestamp: str | None = None

@@ -18,9 +18,10 @@ from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, InvalidSettings, Verdict
 from relay.kafka import errors
 from relay.kafka.log import RepetitionFilter
+from relay.kafka.partitions import BY_KEY, Partitions
 from relay.kafka.secrets import Secrets
 from relay.kafka.settings import DEFAULTS, LOCKED, check_settings
-from relay.kafka.topic_admin import NewTopics, TopicCheck, trouble
+from relay.kafka.topic_admin import CHECK_SECONDS, NewTopics, TopicCheck, trouble
 from relay.kafka.watch import Generation, Silence, Watch
 from relay.origin import Origin
 
@@ -60,6 +61,7 @@ class KafkaSink:
         self._acknowledged: Callable[[int], object] = _ignore
         self._failed: list[tuple[int, KafkaError]] = []
         self._singly = False
+        self._partitions = Partitions(self._partition_count)
 
     def another(self) -> KafkaSink:
         """See Sink.another."""
@@ -142,6 +144,7 @@ class KafkaSink:
                 produce(
                     topic, value, key, on_delivery=partial(report, seq, generation), headers=headers,  # type: ignore[arg-type]  # a list of pairs is fine, its stub is invariant
                     timestamp=origin[0].date if origin else 0,
+                    partition=self._partition(topic, origin[0]) if origin else BY_KEY,
                 )  # fmt: skip
                 sent += 1
         except BufferError:
@@ -162,6 +165,16 @@ class KafkaSink:
             flight.add(generation, sent)
         self._topic = batch[-1][1] if batch else self._topic
         return sent
+
+    def _partition(self, topic: str, origin: Origin) -> int:
+        return BY_KEY if origin.partition_key is None else self._partitions.of(topic, origin.partition_key)
+
+    def _partition_count(self, topic: str) -> int:
+        """Asks Kafka; blocks for at most CHECK_SECONDS. Raises KafkaException."""
+        found = self._open_producer().list_topics(topic, timeout=CHECK_SECONDS).topics[topic]
+        if not found.partitions:  # what `check` found a moment ago is gone, or has no leader yet
+            raise KafkaException(found.error or KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+        return len(found.partitions)
 
     def _too_large(self, record: Outgoing, limit: str) -> DeliveryFailed:
         """The error for a record over a limit of this client, counted before compression; no broker was asked."""
@@ -242,6 +255,7 @@ class KafkaSink:
             except KafkaException as error:  # a producer that had failed for good says so once more
                 logger.debug("while closing: %s", error)
         self._failed.clear()
+        self._partitions.forget()
         self._watch.flight.land()
 
     def _end(self, producer: Producer) -> None:

@@ -35,6 +35,7 @@ from relay.cli.options import (
     LogLevel,
     Mongo,
     OutboxName,
+    PartitionKeyFlag,
     ProfileFlag,
     SchemaRegistryFlag,
     Set,
@@ -101,6 +102,7 @@ def replay(
     ] = None,
     encoding: EncodingFlag = None,
     key_from: KeyFromFlag = None,
+    partition_key: PartitionKeyFlag = None,
     header_map: HeaderMap = None,
     header_prefix: HeaderPrefix = None,
     timestamp: TimestampFlag = None,
@@ -123,7 +125,7 @@ def replay(
     flags |= {"log_level": log_level, "log_format": log_format}
     flags |= {"encoding": encoding, "key_from": key_from, "header_map": header_map}
     flags |= {"header_prefix": header_prefix, "timestamp": timestamp, "profile": profile}
-    flags |= {"schema_registry": schema_registry, "subject": subject}
+    flags |= {"schema_registry": schema_registry, "subject": subject, "partition_key": partition_key}
     with exit_codes(), contextlib.ExitStack() as stack:
         settings = load({**flags, "set": kafka_settings(set)})
         asked = _asked(first, last, types, key, rate)

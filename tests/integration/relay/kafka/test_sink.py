@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, cast
 
 import pytest
 
 from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, Unreachable, Verdict
 from relay.kafka.sink import KafkaSink
+from relay.origin import Origin
 from tests.actors.consumer import create_small_topic, read_topic, topic_exists
 from tests.actors.sink_user import failure_of, outgoing, seqs_in
 from tests.servers.kafka import KafkaBroker, create_topic
@@ -166,6 +168,38 @@ def test_the_partition_of_a_key_is_the_one_that_javas_clients_choose(kafka: str,
     assert {each.key(): each.partition() for each in found} == {
         key.encode(): _murmur2(key.encode(), 10) for key in keys
     }
+
+
+def test_a_record_goes_to_the_partition_that_a_key_like_its_partition_key_would_choose(
+    kafka: str, topic_name: str
+) -> None:
+    create_topic(kafka, topic_name, partitions=7)
+    sink, acknowledged = KafkaSink(kafka), list[int]()
+    sink.open(acknowledged.append)
+    texts = [f"tenant-{number}" for number in range(20)]
+    by_key: list[Any] = [(seq, topic_name, text, b"", []) for seq, text in enumerate(texts)]
+    by_text = [(seq, topic_name, "k", text.encode(), [], Origin("", "", 0, text)) for seq, text in enumerate(texts)]
+    deliver(sink, by_key, acknowledged)
+    acknowledged.clear()
+    deliver(sink, cast(list[Outgoing], by_text), acknowledged)
+    sink.close()
+
+    found = read_topic(kafka, topic_name, lambda messages: len(messages) >= 40)
+
+    chosen = {each.value(): each.partition() for each in found if each.key() == b"k"}
+    assert chosen == {each.key(): each.partition() for each in found if each.key() != b"k"}
+
+
+def test_a_partition_of_a_topic_that_is_gone_is_not_guessed(kafka: str, topic_name: str) -> None:
+    sink = KafkaSink(kafka)
+    sink.open(lambda _: None)
+    record = (1, topic_name, "k", b"", [], Origin("", "", 0, "acme"))
+
+    with pytest.raises(DeliveryFailed) as failed:
+        sink.send(cast(list[Outgoing], [record]))
+    sink.close()
+
+    assert (failed.value.seq, failed.value.verdict) == (1, Verdict.CONFIG)
 
 
 def _murmur2(data: bytes, partitions: int) -> int:

@@ -70,7 +70,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "START": "latest", "CREATE_TOPIC": "partitions=3,replication=2", "SET": "linger.ms=5,client.id=me",
         "LOG_LEVEL": "debug", "ONCE": "true", "ON_POISON": "park-key", "EXACTLY_ONCE": "true", "SHARES": "4",
         "SEQUENCE": "false", "LEASE": "5.5", "LISTEN": "[::1]:9464",
-        "ENCODING": "bson", "KEY_FROM": "type", "HEADER_MAP": "id=message-id,seq=",
+        "ENCODING": "bson", "KEY_FROM": "type", "PARTITION_KEY": "header.tenant", "HEADER_MAP": "id=message-id,seq=",
         "HEADER_PREFIX": "x-", "TIMESTAMP": "created", "PROFILE": "debezium",
         "SCHEMA_REGISTRY": "http://h:8081", "SUBJECT": "{topic}-value",
     }  # fmt: skip
@@ -84,7 +84,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "database": "shop", "outbox": "orders", "topic": "t", "name": "n", "start": "latest",
         "create_topic": {"partitions": 3, "replication": 2}, "on_poison": "park-key", "exactly_once": True,
         "shares": 4, "sequence": False, "lease": 5.5, "topics": {}, "encoding": "bson", "encodings": {},
-        "key_from": "type", "header_map": {"id": "message-id", "seq": ""}, "header_prefix": "x-",
+        "key_from": "type", "partition_key": "header.tenant", "header_map": {"id": "message-id", "seq": ""},
+        "header_prefix": "x-",
         "timestamp": "created", "profile": "debezium", "schema_registry": {"url": "http://h:8081"},
         "subject": "{topic}-value",
     }  # fmt: skip

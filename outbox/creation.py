@@ -44,8 +44,7 @@ def create(collections: Collections, declared: Declared, capacity: int | str | N
         )
         create_log(collections, parse_capacity(DEFAULT_CAPACITY) if cap is None else cap)
         grow_log(collections, None if cap is None or live_cap(collections) >= least else cap)
-        create_staging(collections, declared, lock)
-        publish(collections, accepted(collections, declared))
+        publish(collections, accepted(create_staging(collections, declared, lock), declared))
         create_collection(collections, collections.cursors.name)
         create_collection(collections, collections.dead.name)
         if declared.compactions:

@@ -64,10 +64,11 @@ def staging_causes(collections: Collections, declared: Declared) -> Iterator[str
         )
 
 
-def create_staging(collections: Collections, declared: Declared, lock: SchemaLock) -> None:
+def create_staging(collections: Collections, declared: Declared, lock: SchemaLock) -> Document:
     """Creates staging if it is missing, else widens its validator for what is declared; and makes its index.
 
-    Raises IncompatibleOutbox when transactions that stay open are in the way, LeaseLost, and pymongo's errors.
+    Returns the validator that it has then. Raises IncompatibleOutbox when transactions that stay open are in the way,
+    LeaseLost, and pymongo's errors.
     """
     name = collections.staging.name
     options = collections.options(name)
@@ -76,9 +77,9 @@ def create_staging(collections: Collections, declared: Declared, lock: SchemaLoc
         create_collection(collections, name, validator=validator, validationAction="error")
     else:
         staging, about = collections.staging.full_name, {"outbox": collections.log.full_name}
-        live, wanted = options.get("validator", {}), wanted_validator(options, declared)
-        if live != wanted or options.get("validationAction", "error") != "error":
-            _change_validator(collections, wanted, lock)
+        live, validator = options.get("validator", {}), wanted_validator(options, declared)
+        if live != validator or options.get("validationAction", "error") != "error":
+            _change_validator(collections, validator, lock)
         if not schemas_of(live):
             logger.warning("%s had no validator of this library's: it has one now", staging, extra=about)
         for name in sorted(compactions_of(live).keys() & set(declared.types) - declared.compactions.keys()):
@@ -90,11 +91,12 @@ def create_staging(collections: Collections, declared: Declared, lock: SchemaLoc
             )
     with time_limit(30):
         collections.staging.create_index("at")
+    return validator
 
 
-def accepted(collections: Collections, declared: Declared) -> dict[TypeVersion, Document]:
-    """Returns the JSON Schemas of the declared versions that the server takes as they are declared, and no wider."""
-    live = schemas_of((collections.options(collections.staging.name) or {}).get("validator", {}))
+def accepted(validator: Document, declared: Declared) -> dict[TypeVersion, Document]:
+    """Returns the JSON Schemas of the declared versions that the validator takes as they are declared, and no wider."""
+    live = schemas_of(validator)
     return {each: schema for each, schema in declared.published.items() if live.get(each) == declared.schemas[each]}
 
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import bson
 
@@ -166,28 +166,66 @@ class ChosenHistory(HistoryReader[Archived, _Chunk]):
         return Archived(found), found[-1].seq + 1 if found else self._chunk[0]
 
 
+class Part(NamedTuple):
+    """Says what is wanted of a history: these types, up to the seq `last`."""
+
+    last: int
+    types: Sequence[str]
+
+
 class BatchedHistory(HistoryReader[Batch, Record[Any]]):
-    """Is HistoryReader for a durable reader, whose encoders take batches as the log has them."""
+    """Is HistoryReader for a durable reader, whose encoders take batches as the log has them.
+
+    part: of the archive only this is read and parsed, and whole chunks are passed over; but the record at its end is
+    given whatever it is, so that whoever counts the seqs gets there. Of the log all is given.
+    """
+
+    def __init__(self, history: History, log: HistoryLog, reader: LogReader, part: Part | None = None) -> None:
+        super().__init__(history, log, reader)
+        self._part = part
+        self._held: Record[Any] | None = None
+        """What was read, and could not be in one batch with what came before."""
 
     def read_batches(self) -> list[Batch]:
         """See LogReader.read_batches."""
         return list(super().read_batches())
 
+    def move(self, position: int) -> None:
+        """See LogReader.move."""
+        self._held = None
+        super().move(position)
+
     def _read(self, first: int, last: int) -> Iterator[Record[Any]]:
-        return self._history.read(first, last)
+        if self._part is None:
+            return self._history.read(first, last)
+        self._end = min(last, self._part.last)
+        return self._wanted(first, self._end, self._part)
+
+    def _wanted(self, first: int, end: int, part: Part) -> Iterator[Record[Any]]:
+        newest = 0
+        for found in self._history.read(first, end, part.types):
+            newest = found.seq
+            yield found
+        if newest < end:
+            yield from self._history.read(end, end)
 
     def _next(self, archived: Iterator[Record[Any]]) -> tuple[Batch, int] | None:
         records: list[tuple[bytes, bytes]] = []
-        size = 0
+        first, size = self.position, 0
         while len(records) < MAX_RECORDS and size < MAX_BYTES:
-            found = next(archived, None)
+            found, self._held = next(archived, None) if self._held is None else self._held, None
             if found is None:
                 break
-            if found.seq != self.position + len(records):
-                raise HistoryLost(self.position + len(records), found.seq)
+            if found.seq != first + len(records):
+                if self._part is None:
+                    raise HistoryLost(first + len(records), found.seq)
+                if records:
+                    self._held = found
+                    break
+                first = found.seq  # what lies between is not wanted
             fields = bson.encode(found.stored, codec_options=DECODED)
             records.append(batch.record(found.id_bytes, found.created_ms, fields[4:]))
             size += len(fields)
         if not records:
             return None
-        return batch.parse(batch.pack(self.position, 0, self.position, records)), self.position + len(records)
+        return batch.parse(batch.pack(first, 0, first, records)), first + len(records)

@@ -7,7 +7,7 @@ from typing import Any
 
 from outbox.delivery.ports import OpenOutbox
 from outbox.history.history_log import HistoryLog
-from outbox.history.reader import BatchedHistory
+from outbox.history.reader import BatchedHistory, Part
 from outbox.mongo.collections import Collections
 from outbox.mongo.lease import SECONDS
 from outbox.readers.query import History
@@ -40,11 +40,11 @@ class WithHistory:
     def check_usable(self) -> None:
         self._outbox.check_usable()
 
-    def reader(self, start: Start = "earliest") -> BatchedHistory:
+    def reader(self, start: Start = "earliest", part: Part | None = None) -> BatchedHistory:
         reader = self._outbox.reader()
         assert isinstance(reader, LogReader)
         reader.move(resolve(start, self.log))
-        return BatchedHistory(self._history, self.log, reader)
+        return BatchedHistory(self._history, self.log, reader, part)
 
     def running(self, await_seconds: float = AWAIT_SECONDS, lease: float = SECONDS) -> AbstractContextManager[Any]:
         return self._outbox.running(await_seconds, lease)

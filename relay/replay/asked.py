@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from outbox import dates
-from outbox.delivery.ports import Wanted
+from outbox.delivery.ports import LogBatchReader, OpenOutbox, Wanted
 from outbox.errors import InvalidStart
+from outbox.history.reader import Part
+from outbox.history.with_history import WithHistory
 from outbox.log.position import Bounds
 from outbox.readers.start import WORDS, Start, resolve
 from outbox.readers.start import read as read_words
@@ -45,6 +47,12 @@ class Asked:
         if types is None and key is None:
             return None
         return lambda record: (types is None or record.type in types) and (key is None or record.key == key)
+
+    def reader(self, outbox: OpenOutbox, first: int, last: int) -> LogBatchReader:
+        """Opens a reader from `first` on; of an archive it reads only the types asked for, and the record `last`."""
+        if isinstance(outbox, WithHistory) and self.types is not None:
+            return outbox.reader(first, Part(last, self.types))
+        return outbox.reader(first)
 
     def document(self) -> dict[str, Any]:
         """Returns it as it is stored, to be compared with what is asked for later."""

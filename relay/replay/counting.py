@@ -34,7 +34,7 @@ def count(config: RelayConfig, asked: Asked) -> Counted:
     first, last = asked.resolve(outbox.log)
     counts: Counter[tuple[str, str]] = Counter()
     if first <= last:
-        reader = ReadAhead(outbox.reader(first))
+        reader = ReadAhead(asked.reader(outbox, first, last))
         with closing(reader):
             source = RangeReader(reader, last, SystemClock())
             seq = first - 1

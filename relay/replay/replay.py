@@ -125,7 +125,7 @@ class Replay:
         place = self._begun()
         report.first, report.last, report.reached = place.first, place.last, place.reached[0]
         if place.reached[0] < place.last:
-            reader = ReadAhead(outbox.reader(place.reached[0] + 1))
+            reader = ReadAhead(self._asked.reader(outbox, place.reached[0] + 1, place.last))
             encoder = MarkedEncoder(
                 self._config.encoder(self._sink, reader.identity), is_choosy=self._asked.wanted is not None
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 
 from outbox import Outbox
+from outbox.archive import Archive
 from outbox.errors import CursorInUse, CursorMismatch, HistoryLost
 from outbox.history.with_history import with_history
 from outbox.mongo.codec import RAW
@@ -20,10 +23,12 @@ from relay import Relay, Topics
 from relay.config import RelayConfig
 from relay.errors import PoisonMessage, TopicMissing, Verdict
 from relay.replay.asked import Asked
+from relay.replay.counting import count
 from relay.replay.replay import Replay, Report
 from relay.testing import MemorySink
 from tests.actors.archiving import filled
-from tests.actors.order_service import OrderCancelled, foreign
+from tests.actors.archiving import run_once as archive_once
+from tests.actors.order_service import OrderCancelled, foreign, placed
 from tests.actors.relay_thread import numbered, run_once, seqs
 from tests.actors.small_log import small_outbox
 
@@ -36,6 +41,10 @@ def config(orders: Outbox, history: History | None = None, policy: Any = "stop")
 
 def replay(orders: Outbox, sink: MemorySink, asked: Asked = ALL, **options: Any) -> Report:
     return Replay(config(orders), sink, asked, **options).run(threading.Event())
+
+
+def large(number: int) -> Any:
+    return placed(number, note="x" * 2000)
 
 
 def interrupted(orders: Outbox, sink: MemorySink, asked: Asked = ALL, after: int = 3) -> Report:
@@ -193,6 +202,62 @@ def test_what_the_log_has_forgotten_comes_from_the_archive(database: Any, tmp_pa
         with pytest.raises(HistoryLost) as lost:
             replay(orders, MemorySink(), Asked(2, 3))
         assert "--archive URL" in lost.value.__notes__[0]
+
+
+@pytest.fixture(scope="module")
+def four_chunks(mongo: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outbox, Archive]]:
+    """An archive with chunks of seq 1 to 5, 6 to 10, 11 to 15 and 16 to 20; cancelled are 7, 9 and 22, which the log
+    alone has."""
+    database, archive = mongo[f"test_{uuid.uuid4().hex}"], Archive(tmp_path_factory.mktemp("archive"))
+    with small_outbox(database) as orders:
+        for first in (1, 6, 11, 16):
+            for seq in range(first, first + 5):
+                orders.put(OrderCancelled(order_id="9") if seq in (7, 9) else large(seq), standalone=True)
+                orders.sequence()
+            archive_once(orders, archive)
+        orders.put([large(21), OrderCancelled(order_id="9")], standalone=True)
+        orders.sequence()
+        yield orders, archive
+    mongo.drop_database(database.name)
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent", "chunks"),
+    [
+        (Asked(1, "latest", types=("order.cancelled",)), [7, 9, 22], [6, 16]),  # of the last one its end
+        (Asked(1, 8, types=("order.cancelled",)), [7], [6]),
+        (Asked(8, 12, types=("order.cancelled",)), [9], [6, 11]),
+        (Asked(1, 12, types=("order.cancelled",), key="no"), [], [6, 11]),
+        (Asked(1, 12, key="9"), [7, 9], [1, 6, 11]),
+        (Asked(1, 12), list(range(1, 13)), [1, 6, 11]),
+    ],
+)
+def test_chunks_of_the_archive_without_what_is_asked_for_are_not_read(
+    four_chunks: tuple[Outbox, Archive],
+    monkeypatch: pytest.MonkeyPatch,
+    asked: Asked,
+    sent: list[int],
+    chunks: list[int],
+) -> None:
+    orders, archive = four_chunks
+    archive.position()  # which reads the newest, once
+    read: set[int] = set()
+    store_read = archive.store.read
+
+    def noted(path: str) -> bytes:
+        if "/chunks/" in path:
+            read.add(int(path.rpartition("/")[2][:19]))
+        return store_read(path)
+
+    monkeypatch.setattr(archive.store, "read", noted)
+    sink, relay_config = MemorySink(), config(orders, archive)
+
+    report = Replay(relay_config, sink, asked, restart=True).run(threading.Event())
+    replayed = sorted(read)
+
+    assert (seqs(sink), report.is_finished) == (sent, True)
+    assert [chunk for chunk in replayed if chunk <= chunks[-1]] == chunks
+    assert sum(count(relay_config, asked).records.values()) == len(sent)
 
 
 def test_one_process_replays_at_a_time_by_one_name(orders: Outbox) -> None:

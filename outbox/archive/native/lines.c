@@ -6,8 +6,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "extended.h"
+#include "json.h"
 
+#define ID_SIZE 12
 #define HEAD_SIZE 128 /* of a line, beside what its BSON grows to */
 #define LARGEST (SIZE_MAX / GROWTH - HEAD_SIZE)
 
@@ -57,14 +58,14 @@ static uint8_t *write_fields(uint8_t *to, Span fields, Span *type)
     } else if (!EXPECT(&fields, "\x02" "key") || !read_string(&fields, &key) || (to = write_text(to, key)) == NULL)
         return NULL;
     if (!EXPECT(&fields, "\x03" "headers") ||
-        (to = write_document(write_ascii(to, ",\"headers\":"), &fields, false, 0)) == NULL)
+        (to = write_document(write_ascii(to, ",\"headers\":"), &fields, false, true, 0)) == NULL)
         return NULL;
     to = write_ascii(to, ",\"data\":");
     if (fields.at < fields.end && *fields.at == 0x0A) {
         if (!EXPECT(&fields, "\x0a" "data"))
             return NULL;
         to = write_ascii(to, "null");
-    } else if (!EXPECT(&fields, "\x03" "data") || (to = write_document(to, &fields, false, 0)) == NULL)
+    } else if (!EXPECT(&fields, "\x03" "data") || (to = write_document(to, &fields, false, true, 0)) == NULL)
         return NULL;
     return fields.at == fields.end ? to : NULL;
 }

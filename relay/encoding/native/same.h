@@ -44,13 +44,6 @@ static bool is_same_value(uint8_t type, Span *from, int depth)
     }
 }
 
-static bool is_index(const Span *name, uint64_t index)
-{
-    uint8_t text[20];
-    Span digits = {text, write_digits(text, index)};
-    return is_same(name, &digits);
-}
-
 static bool is_same_document(Span *from, bool is_array, int depth)
 {
     Span inside, name, names[MOST_NAMES];

@@ -185,3 +185,10 @@ def test_what_is_left_of_several_stands_in_its_place(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(line_module, "write", None)
     assert found == lines(heads, documents)
     assert [seq for seq, _, _, _ in found] == [1, 2, 3, 4, 5]
+
+
+def test_what_grows_most_has_room() -> None:
+    """Names of control characters over empty binaries; under a sanitizer it shows a byte too many."""
+    most = {f"{chr(one)}{chr(other)}": b"" for one in range(1, 9) for other in range(14, 22)}
+
+    assert alike(record({"a": [most] * 300}))

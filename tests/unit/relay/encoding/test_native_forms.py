@@ -61,8 +61,8 @@ def test_bson_has_what_json_has_not(value: object) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        Regex("a"), Code("f()"), MaxKey(), DBRef("orders", ID), {"$ref": 1}, {"$oid": 1}, Binary(b"a", 128),
-        Binary(b"a", 2), Binary(b"a", 3), nested(40), {f"name{n}": n for n in range(65)},
+        Regex("a"), Code("f()"), MaxKey(), DBRef("orders", ID), {"$ref": 1}, {"$oid": 1}, Binary(b"a", 2),
+         nested(40), {f"name{n}": n for n in range(65)},
     ],
 )  # fmt: skip
 def test_what_needs_a_decision_is_left_to_python(form: Form, value: object) -> None:
@@ -86,11 +86,19 @@ def test_what_the_driver_reads_otherwise_than_it_stands_there_is_left_to_python(
     assert both_ways(datas([raw(*broken)]), form=form)[0] is None
 
 
-def test_an_array_whose_indexes_are_odd_is_no_bson_that_stays_the_same() -> None:
+@BOTH
+def test_an_array_whose_indexes_are_odd_is_left_to_python(form: Form) -> None:
     odd = datas([raw(element(0x04, b"a", document(element(0x0A, b"7", b""))))])
 
-    assert both_ways(odd, form=BSON)[0] is None
+    assert both_ways(odd, form=form)[0] is None
+
+
+@pytest.mark.parametrize("subtype", [1, 3, 128])
+def test_extended_json_has_other_binary_that_bson_leaves_to_python(subtype: int) -> None:
+    odd = datas([{"a": Binary(b"a", subtype)}])
+
     assert_plain(odd, form=EXTENDED_JSON)
+    assert both_ways(odd, form=BSON)[0] is None
 
 
 # Both ways of writing a coefficient that is too large: zero, in bits that no text stands for.
@@ -104,9 +112,10 @@ def test_a_decimal_that_no_text_stands_for_is_left_to_python(bits: int) -> None:
 
 def test_the_most_that_extended_json_grows_has_room() -> None:
     """Names and values that take most beside what they take in BSON; under a sanitizer it shows a byte too many."""
-    names = [chr(n) for n in range(1, 32)]
+    names = [f"{chr(one)}{chr(other)}" for one in range(1, 9) for other in range(14, 22)]
     for value in (b"", Int64(-(2**31)), DatetimeMS(-(2**63)), ObjectId(bytes(12)), Decimal128("-1E-6176"), True, None):
-        assert_plain(datas([dict.fromkeys(names, value), {"": value}, {"": [value] * 50}]), form=EXTENDED_JSON)
+        many = {"a": [dict.fromkeys(names, value)] * 50}
+        assert_plain(datas([many, {"": value}, {"": [value] * 50}]), form=EXTENDED_JSON)
 
 
 def test_a_type_has_its_own_form() -> None:

@@ -1,5 +1,5 @@
-/* From a BSON document to JSON, as orjson writes what outbox.messages.json_value gives it, or to Extended JSON, as
- * relay.encoding.values has it. Each function returns where to write on; NULL: not plain, or (write_double only) a Python
+/* From a BSON document to JSON, as orjson writes what outbox.messages.json_value gives it, or to relaxed Extended JSON, as
+ * outbox.archive.extended_json has it. Each function returns where to write on; NULL: not plain, or (write_double only) a Python
  * exception.
  *
  * JSON takes at most GROWTH bytes for each byte of BSON: a control character becomes \u001f, and a field of no bytes,
@@ -25,19 +25,22 @@ static uint8_t *write_uuid(uint8_t *to, const uint8_t *bytes)
     return to;
 }
 
-/* Bytes (subtype 0) and UUIDs (4); the driver makes objects of its own of the others. */
+/* JSON has bytes (subtype 0) and UUIDs (4); the driver makes objects of its own of the others. Extended JSON has all; of
+ * subtype 2, which has its size twice, the driver makes something else. */
 static uint8_t *write_binary(uint8_t *to, Span *from, bool is_extended)
 {
     int32_t size;
     const uint8_t *subtype, *bytes;
     if (!read_int32(from, &size) || size < 0 || !take(from, 1, &subtype) || !take(from, (size_t)size, &bytes))
         return NULL;
+    if (is_extended) {
+        if (*subtype == 2)
+            return NULL;
+        to = write_base64(write_ascii(to, "{\"$binary\":{\"base64\":\""), bytes, (size_t)size);
+        return write_ascii(write_hex(write_ascii(to, "\",\"subType\":\""), subtype, 1), "\"}}");
+    }
     if (*subtype != 0 && !(*subtype == 4 && size == 16))
         return NULL;
-    if (is_extended) {
-        to = write_base64(write_ascii(to, "{\"$binary\":{\"base64\":\""), bytes, (size_t)size);
-        return write_ascii(to, *subtype == 0 ? "\",\"subType\":\"00\"}}" : "\",\"subType\":\"04\"}}");
-    }
     *to++ = '"';
     to = *subtype == 0 ? write_base64(to, bytes, (size_t)size) : write_uuid(to, bytes);
     *to++ = '"';
@@ -108,16 +111,26 @@ static uint8_t *write_value(uint8_t *to, uint8_t type, Span *from, bool is_exten
     }
 }
 
+static bool is_index(const Span *name, uint64_t index)
+{
+    uint8_t text[20];
+    Span digits = {text, write_digits(text, index)};
+    return is_same(name, &digits);
+}
+
 static uint8_t *write_document(uint8_t *to, Span *from, bool is_array, bool is_extended, int depth)
 {
     Span inside, name, names[MOST_NAMES];
     int count = 0;
+    uint64_t index = 0;
     if (depth > MOST_DEPTH || !read_document(from, &inside))
         return NULL;
     *to++ = is_array ? '[' : '{';
     for (bool is_first = true; inside.at < inside.end; is_first = false) {
         uint8_t type = *inside.at++;
-        if (!read_name(&inside, &name) || (!is_array && !is_plain_name(&name, names, &count)))
+        /* What is odd in the names of an array's elements would not come back. */
+        if (!read_name(&inside, &name) ||
+            (is_array ? is_extended && !is_index(&name, index++) : !is_plain_name(&name, names, &count)))
             return NULL;
         if (!is_first)
             *to++ = ',';

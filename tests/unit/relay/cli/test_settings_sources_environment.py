@@ -16,7 +16,7 @@ VALUES = {
     "LEASE": "5", "LISTEN": "127.0.0.1:9464", "LOG_FORMAT": "json",
     "ENCODING": "bson", "KEY_FROM": "type", "HEADER_MAP": "id=message-id,seq=", "HEADER_PREFIX": "x-",
     "TIMESTAMP": "created", "PROFILE": "debezium", "SCHEMA_REGISTRY": "http://h",
-    "SUBJECT": "{topic}-value", "PARTITION_KEY": "header.tenant",
+    "SUBJECT": "{topic}-value", "PARTITION_KEY": "header.tenant", "PAGE_TOKEN": "0123456789abcdef",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ def relay_in_another_format(orders: Outbox, sink: Sink) -> None:
         key=KeyFrom("data.customer"),
         headers=HeaderNames({"seq": ""}, prefix="x-"),
         timestamp="created",
+        partition=KeyFrom("header.tenant"),
     )
     Relay(orders, sink, topics=Topics("{type}", {"order.placed": "placed"}), format=format)
 

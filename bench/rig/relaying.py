@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from pymongo import MongoClient
@@ -41,13 +42,26 @@ class _TimedTransactions(_Timed, KafkaTransactions):
     """The same for the sink that delivers exactly once."""
 
 
-def relay_all(mongo: str, database: str, kafka: str, topic: str, sequence: bool, exactly_once: bool = False) -> Figures:
-    """Relays a whole outbox, under a name that has no cursor yet; for a process of its own."""
+def relay_all(
+    mongo: str,
+    database: str,
+    kafka: str,
+    topic: str,
+    sequence: bool,
+    exactly_once: bool = False,
+    watching: Callable[[Relay], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
+) -> Figures:
+    """Relays a whole outbox, under a name that has no cursor yet; for a process of its own.
+
+    watching: what goes on meanwhile.
+    """
     keep_memory()
     sink = (_TimedTransactions if exactly_once else _Timed)(kafka, create=NewTopics(PARTITIONS, 1))
     name = f"bench-{uuid.uuid4().hex[:8]}"
     with MongoClient[dict[str, Any]](mongo) as client, Outbox(client[database], sequence=sequence) as outbox:
-        Relay(outbox, sink, topics=Topics(topic), name=name).run(threading.Event(), once=True)
+        relaying = Relay(outbox, sink, topics=Topics(topic), name=name)
+        with watching(relaying):
+            relaying.run(threading.Event(), once=True)
         resident = resident_mib()
         cursor = outbox.collections.cursors.find_one({"_id": f"relay:{name}"})
         count = 0 if cursor is None else cursor["seq"]

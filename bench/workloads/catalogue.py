@@ -8,6 +8,7 @@ from typing import get_args
 
 from bench.rig.benchmark import Benchmark
 from bench.rig.stage import Stage
+from bench.rig.watched import WAYS
 from bench.workloads.archives import ArchiveRead, ArchiveReadType, ArchiveWrite, HistoryRead
 from bench.workloads.asynchronous import AsyncObserve, AsyncPut, AsyncPutList
 from bench.workloads.consumers import Consume, ConsumeInTransactions
@@ -19,7 +20,7 @@ from bench.workloads.latency import Consumed, Observed
 from bench.workloads.projections import Project
 from bench.workloads.puts import Put, PutBesideData, PutList
 from bench.workloads.reads import Observe, Read, ReadRaw
-from bench.workloads.relays import RelayExactlyOnce, RelayLog, RelayStaging
+from bench.workloads.relays import RelayExactlyOnce, RelayLog, RelayStaging, RelayWatched
 from bench.workloads.sequencing import Sequence, SequenceFull
 from bench.workloads.starting import Killed, KilledExactlyOnce, Start
 from bench.workloads.transfers import Exported, Imported, Mirrored
@@ -47,6 +48,7 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
         **{f"consume-transaction-{batch}": partial(ConsumeInTransactions, batch=batch) for batch in (1, 100)},
     },
     "relaying": {"relay": RelayLog, "sequence-relay": RelayStaging, "relay-exactly-once": RelayExactlyOnce},
+    "watching": {f"relay-{how}": partial(RelayWatched, how=how) for how in WAYS},
     "encoding": {f"encode-{each}": partial(Encode, encoding=each) for each in get_args(Encoding)},
     "latency": {
         **{f"latency-{rate}": partial(Observed, rate=rate) for rate in (200, 2000)},

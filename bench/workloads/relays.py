@@ -7,6 +7,7 @@ from bench.rig.process import in_process
 from bench.rig.produce import produce
 from bench.rig.relaying import relay_all
 from bench.rig.stage import Stage
+from bench.rig.watched import How, relay_watched
 from outbox import Outbox
 
 
@@ -47,6 +48,24 @@ class RelayExactlyOnce(RelayLog):
 
     def ours(self) -> Figures:
         return self._relay(self._stage.full, sequence=False, exactly_once=True)
+
+    def bare(self) -> Figures:
+        return super().ours()
+
+
+class RelayWatched(RelayLog):
+    """From a full log while it is looked at, beside the same relay that nobody looks at."""
+
+    bare_is = "the same relay, unwatched"
+
+    def __init__(self, stage: Stage, how: How) -> None:
+        super().__init__(stage)
+        self._how = how
+
+    def ours(self) -> Figures:
+        stage, database = self._stage, self._stage.full.collections.database.name
+        with stage.topic() as topic:
+            return in_process(relay_watched, stage.mongo, database, stage.kafka, topic, self._how)
 
     def bare(self) -> Figures:
         return super().ours()

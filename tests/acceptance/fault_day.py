@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
+from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from outbox import Outbox
@@ -30,7 +31,10 @@ from relay.monitoring.alive import dead, identity
 from relay.monitoring.health import unhealthy
 from relay.monitoring.status import relay_status
 from tests.actors.listening import Listening
+from tests.actors.order_service import new_outbox, placed
+from tests.actors.price_service import new_prices
 from tests.actors.relay_command import RelayCommand
+from tests.actors.small_log import small_outbox
 from tests.servers.kafka import KafkaBroker, create_topic
 from tests.servers.produce_fault import ProduceFault
 from tests.servers.proxy import Proxy
@@ -42,6 +46,7 @@ WITHIN_SECONDS = 20.0 if CI else 10.0
 ANSWER_SECONDS = 5.0
 
 
+Document = dict[str, Any]
 NOT_ENOUGH_REPLICAS = 19
 
 
@@ -57,17 +62,14 @@ class Refusals(ProduceFault):
 
 
 class Kafka:
-    """A broker of the day's own: relays reach it by its address, or through a proxy that can be cut, and can refuse.
-
-    It closes connections that rest for half a second: by itself it does after ten minutes.
-    """
+    """A broker of the day's own: relays reach it by its address, or through a proxy that can be cut, and can refuse."""
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            self.broker = KafkaBroker({"connections.max.idle.ms": "500"})
+            self.broker = KafkaBroker()
             stack.callback(self.broker.close)
             self.refusals = Refusals()
             self.network = stack.enter_context(Proxy(self.broker.far_port, traffic=self.refusals.traffic))
@@ -192,3 +194,61 @@ def reached(drop: Callable[[str], object]) -> Callable[[str], None]:
             drop(name)
 
     return dropped
+
+
+class Day:
+    """Makes outboxes and relays that are looked at; all of them end with the day."""
+
+    def __init__(self, uri: str, kafka: Kafka, stack: contextlib.ExitStack, folder: Any) -> None:
+        self.uri, self.kafka, self.folder, self._stack = uri, kafka, folder, stack
+        self._client = self.client(uri)
+        self._databases: list[str] = []
+
+    def client(self, uri: str) -> MongoClient[Document]:
+        return self._stack.enter_context(MongoClient[Document](uri, serverSelectionTimeoutMS=1000))
+
+    def database(self, client: MongoClient[Document] | None = None) -> Any:
+        client = self._client if client is None else client
+        name = f"test_{uuid.uuid4().hex}"
+        self._stack.callback(reached(client.drop_database), name)
+        return client[name]
+
+    def relay(self, *outboxes: Outbox, mongo: str | None = None, kafka: str | None = None, tables: str = "") -> Watched:
+        """Runs a relay of these outboxes, which is ready. tables: their settings beside the names, a line for each."""
+        topic = self.kafka.topic()
+        settings = {"mongo": mongo or self.uri, "kafka": kafka or self.kafka.broker.bootstrap, "topic": topic}
+        folder = self.folder / topic
+        folder.mkdir()
+        lines = tables.splitlines() or [""] * len(outboxes)
+        (folder / "relay.toml").write_text(
+            "".join(
+                f"[[outbox]]\ndatabase = '{each.collections.database.name}'\n{line}\n"
+                for each, line in zip(outboxes, lines, strict=True)
+            )
+        )
+        watched = Watched(folder, "--config", str(folder / "relay.toml"), **settings)
+        self._stack.enter_context(watched.command)
+        watched.wait_until_ready()
+        return watched
+
+
+class Shops:
+    """Four outboxes of one relay process, each with a trouble of its own to come."""
+
+    def __init__(self, day: Day) -> None:
+        self.poison, self.parked = (new_prices(day.database(), "outbox", sequence=False) for _ in range(2))
+        self.full = small_outbox(day.database())
+        self.unnumbered = new_outbox(day.database(), sequence=False)
+        tables = "\non_poison = 'park-key'\n\nsequence = false"
+        self.relay = day.relay(self.poison, self.parked, self.full, self.unnumbered, tables=tables)
+
+    def of(self, orders: Outbox, name: str, **labels: str) -> float:
+        """A sample of one of the outboxes: all are called `outbox`."""
+        (value,) = self.relay.metric(name, database=orders.collections.database.name, **labels)
+        return value
+
+
+def put_large(orders: Outbox, count: int) -> None:
+    """Puts messages of which a small log holds only a few."""
+    for number in range(count):
+        orders.put(placed(number, note="x" * 2000), standalone=True)

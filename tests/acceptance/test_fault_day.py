@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
-from outbox import Outbox
 from outbox.embedded.mongo import EmbeddedMongo
-from tests.acceptance.fault_day import Kafka, Watched, pass_time, reached
+from tests.acceptance.fault_day import Day, Kafka, Shops, pass_time, put_large
 from tests.actors.order_service import new_outbox, placed
-from tests.actors.price_service import new_prices, priced
-from tests.actors.small_log import register, small_outbox
+from tests.actors.price_service import priced
+from tests.actors.small_log import register
 from tests.servers.kafka import KafkaUnavailable
 from tests.servers.replica_set import ReplicaSet
 from tests.servers.tampered import NoCompiler, Tampered
@@ -30,9 +26,8 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="freezes processes, and fills a disk"),
 ]
 
-Document = dict[str, Any]
-REST_SECONDS = 12.0
-"""An hour of what happens every five minutes, as it is set for these tests: every second."""
+CLOSED_AN_HOUR = 6
+"""So often a broker closes a connection that rests: that is what an hour at rest has."""
 MOST_LINES = 20
 LAG = "outbox_reader_lag_seconds"
 WAITS = r'"lag_seconds": [1-9]'
@@ -51,42 +46,6 @@ def kafka(stack: contextlib.ExitStack) -> Kafka:  # type: ignore[override]
         return stack.enter_context(Kafka())
     except KafkaUnavailable as error:
         unavailable("Kafka of the test's own", error)
-
-
-class Day:
-    """Makes outboxes and relays that are looked at; all of them end with the day."""
-
-    def __init__(self, uri: str, kafka: Kafka, stack: contextlib.ExitStack, folder: Any) -> None:
-        self.uri, self.kafka, self.folder, self._stack = uri, kafka, folder, stack
-        self._client = self.client(uri)
-        self._databases: list[str] = []
-
-    def client(self, uri: str) -> MongoClient[Document]:
-        return self._stack.enter_context(MongoClient[Document](uri, serverSelectionTimeoutMS=1000))
-
-    def database(self, client: MongoClient[Document] | None = None) -> Any:
-        client = self._client if client is None else client
-        name = f"test_{uuid.uuid4().hex}"
-        self._stack.callback(reached(client.drop_database), name)
-        return client[name]
-
-    def relay(self, *outboxes: Outbox, mongo: str | None = None, kafka: str | None = None, tables: str = "") -> Watched:
-        """Runs a relay of these outboxes, which is ready. tables: their settings beside the names, a line for each."""
-        topic = self.kafka.topic()
-        settings = {"mongo": mongo or self.uri, "kafka": kafka or self.kafka.broker.bootstrap, "topic": topic}
-        folder = self.folder / topic
-        folder.mkdir()
-        lines = tables.splitlines() or [""] * len(outboxes)
-        (folder / "relay.toml").write_text(
-            "".join(
-                f"[[outbox]]\ndatabase = '{each.collections.database.name}'\n{line}\n"
-                for each, line in zip(outboxes, lines, strict=True)
-            )
-        )
-        watched = Watched(folder, "--config", str(folder / "relay.toml"), **settings)
-        self._stack.enter_context(watched.command)
-        watched.wait_until_ready()
-        return watched
 
 
 @pytest.fixture(scope="module")
@@ -132,22 +91,6 @@ def test_a_broker_that_acknowledges_nothing(day: Day) -> None:
     )
     assert relay.health(orders) == ""
     assert relay.alive(orders) == "alive\n"
-
-
-class Shops:
-    """Four outboxes of one relay process, each with a trouble of its own to come."""
-
-    def __init__(self, day: Day) -> None:
-        self.poison, self.parked = (new_prices(day.database(), "outbox", sequence=False) for _ in range(2))
-        self.full = small_outbox(day.database())
-        self.unnumbered = new_outbox(day.database(), sequence=False)
-        tables = "\non_poison = 'park-key'\n\nsequence = false"
-        self.relay = day.relay(self.poison, self.parked, self.full, self.unnumbered, tables=tables)
-
-    def of(self, orders: Outbox, name: str, **labels: str) -> float:
-        """A sample of one of the outboxes: all are called `outbox`."""
-        (value,) = self.relay.metric(name, database=orders.collections.database.name, **labels)
-        return value
 
 
 @pytest.fixture(scope="module")
@@ -207,11 +150,6 @@ def test_readers_that_were_overrun_and_that_hold_the_log(shops: Shops) -> None:
         doctor=r"serious: what projection:gone would read next, seq 1, is gone(.|\n)+nobody works for cons",
     )
     assert "the sequencer waits for consumer:billing" in relay.doctor(orders)
-
-
-def put_large(orders: Outbox, count: int) -> None:
-    for number in range(count):
-        orders.put(placed(number, note="x" * 2000), standalone=True)
 
 
 def test_messages_that_nobody_numbers(shops: Shops) -> None:
@@ -280,9 +218,12 @@ def test_a_majority_that_is_away(day: Day, stack: contextlib.ExitStack) -> None:
 
 def test_a_process_that_rests_says_nothing_and_one_that_hangs_is_seen(day: Day) -> None:
     orders = new_outbox(day.database(), sequence=False)
-    relay = day.relay(orders)
+    relay = day.relay(orders, kafka=day.kafka.network.address)
     began = len(relay.command.log.splitlines())
-    pass_time(REST_SECONDS)
+    for _ in range(CLOSED_AN_HOUR):
+        day.kafka.network.cut()
+        day.kafka.network.restore()
+        pass_time(1)
     assert len(relay.command.log.splitlines()) - began < MOST_LINES, relay.command.log
 
     relay.process.send_signal(signal.SIGSTOP)

@@ -32,7 +32,7 @@ class Listening:
 
     def get(self, path: str) -> Answer:
         try:
-            with urllib.request.urlopen(self._url + path, timeout=15) as answer:
+            with urllib.request.urlopen(self._url + path, timeout=10) as answer:
                 return Answer(answer.status, answer.read().decode())
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.read().decode())

@@ -40,6 +40,7 @@ EXPECTED = {
     **dict.fromkeys(("projection", "latest"), THROUGHPUT),
     **dict.fromkeys(("consume", "consume-transaction-1", "consume-transaction-100"), THROUGHPUT),
     **dict.fromkeys(("relay", "sequence-relay", "relay-exactly-once"), PROCESS),
+    **dict.fromkeys(("relay-listen", "relay-scrape", "relay-trace"), PROCESS),
     **dict.fromkeys(("latency-200", "latency-2000"), OBSERVED),
     **dict.fromkeys(("latency-kafka-200", "latency-kafka-2000"), CONSUMED),
     **{f"encode-{each}": {"CPU µs/record"} for each in get_args(Encoding)},

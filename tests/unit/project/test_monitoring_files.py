@@ -73,8 +73,10 @@ def test_each_alert_fires_on_its_trouble_and_none_while_all_is_well() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("there is no promtool: it comes with the package prometheus")
-    for command in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts_test.yml"]):
+    tests = ["alerts_test.yml", "alerts_recorded_test.yml"]
+    for command in (["check", "rules", "alerts.yml"], ["test", "rules", *tests]):
         done = subprocess.run([promtool, *command], cwd=FILES, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
-    tested = (FILES / "alerts_test.yml").read_text()
-    assert {rule["alert"] for rule in rules()} == set(re.findall(r'alertname="(\w+)"', tested))
+    for name in tests:
+        fired = set(re.findall(r'alertname="(\w+)"', (FILES / name).read_text()))
+        assert {rule["alert"] for rule in rules()} == fired, name

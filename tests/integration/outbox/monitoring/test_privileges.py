@@ -38,6 +38,7 @@ from relay.monitoring.status import relay_status
 from relay.testing import MemorySink
 from tests.actors.catalogue import Price, new_catalogue, price
 from tests.actors.database_users import ROLES, Privilege, grant, privileges
+from tests.actors.gateway_user import serve
 from tests.actors.latest_view import StopAt, following
 from tests.actors.latest_view import number as number_all
 from tests.actors.order_service import MESSAGES, OrderPlaced, foreign, new_outbox, placed, unchecked
@@ -198,6 +199,7 @@ WORK: dict[str, Callable[[Database[Document], Database[Document]], None]] = {
     "outboxSequencer": number,
     "outboxRelay": relay,
     "outboxLatest": keep_latest,
+    "outboxGateway": serve,
     "outboxOperator": operate,
     "outboxCreator": create,
 }
@@ -257,6 +259,10 @@ ALLOWED = {
         "remove a dead letter",
     },
     "outboxLatest": {"move a cursor", "take a lease"},
+    "outboxGateway": {
+        "put", "take back what was put", "append to the log", "lift the fence", "take a lease", "move a cursor",
+        "remove a cursor",
+    },
     "outboxOperator": {"put", "move a cursor", "remove a cursor", "take a lease", "remove a dead letter"},
     "outboxCreator": {
         "append to the log", "lift the fence", "lift staging's validator", "take a lease", "make an index"

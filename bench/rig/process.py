@@ -37,8 +37,13 @@ def watched(watch: Callable[[], T], work: Callable[[], object]) -> T:
 class Background:
     """A process that runs until its `background` ends."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, pid: int) -> None:
         self._connection = connection
+        self._pid = pid
+
+    def peak_mib(self) -> float:
+        """The most memory that it has had resident so far; on Linux alone."""
+        return peak_mib(self._pid)
 
     def cpu_seconds(self) -> float:
         """The CPU time that all its threads have used so far. Raises EOFError when it has ended."""
@@ -59,7 +64,8 @@ def background(
     process.start()
     theirs.close()
     try:
-        yield Background(ours)
+        assert process.pid is not None
+        yield Background(ours, process.pid)
     finally:
         ours.close()
         process.join(_STOP_SECONDS)

@@ -14,6 +14,7 @@ from bench.workloads.asynchronous import AsyncObserve, AsyncPut, AsyncPutList
 from bench.workloads.consumers import Consume, ConsumeInTransactions
 from bench.workloads.costs import Costs
 from bench.workloads.encodings import Encode
+from bench.workloads.gateways import SUBSCRIBERS, Deliver, FanOut, Post
 from bench.workloads.head import ObserveHead
 from bench.workloads.idle import Idle
 from bench.workloads.latency import Consumed, Observed
@@ -53,6 +54,11 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
     "latency": {
         **{f"latency-{rate}": partial(Observed, rate=rate) for rate in (200, 2000)},
         **{f"latency-kafka-{rate}": partial(Consumed, rate=rate) for rate in (200, 2000)},
+    },
+    "gateway": {
+        **{f"fan-out-{each}": partial(FanOut, subscribers=each) for each in SUBSCRIBERS},
+        "deliver": Deliver,
+        "post": Post,
     },
     "operation": {"start": Start, "killed": Killed, "killed-exactly-once": KilledExactlyOnce, "idle": Idle},
     "costs": {"costs": Costs},

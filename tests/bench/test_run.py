@@ -24,6 +24,7 @@ PROCESS = {"messages/s", "CPU µs/message", "resident MiB"}
 OBSERVED = {f"put → {place} p{percent} ms" for place in ("log", "observer") for percent in (50, 99)}
 CONSUMED = {"put → consumer p50 ms", "put → consumer p99 ms"}
 KILLED = {"repeated", "missing", "SIGKILL → next record s"}
+FAN_OUT = {"records/s", "server's resident MiB"}
 PARTS = ("process", "mongod")  # the broker is another one's here: its CPU cannot be seen
 EXPECTED = {
     "put": {"put ms"},
@@ -44,6 +45,9 @@ EXPECTED = {
     **dict.fromkeys(("latency-200", "latency-2000"), OBSERVED),
     **dict.fromkeys(("latency-kafka-200", "latency-kafka-2000"), CONSUMED),
     **{f"encode-{each}": {"CPU µs/record"} for each in get_args(Encoding)},
+    **dict.fromkeys((f"fan-out-{each}" for each in (1, 10, 100)), FAN_OUT),
+    "deliver": {f"post → {how} p{percent} ms" for how in ("pushed", "polled") for percent in (50, 99)},
+    "post": {"posts/s"},
     "start": {"start → first record s"},
     "idle": {"idle: commands/s", "idle: CPU %", "at 200/s: CPU %"},
     **dict.fromkeys(("killed", "killed-exactly-once"), KILLED),

@@ -13,7 +13,7 @@ def billing(face: Face, **options: Any) -> Any:
 
 
 def caught_up(face: Face, consumer: Any) -> None:
-    face.call(consumer.wait_caught_up, 30.0)
+    face.caught_up(consumer)
 
 
 class Fails(running.Handled):

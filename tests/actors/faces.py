@@ -6,7 +6,7 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from typing import Any
 
 from pymongo import AsyncMongoClient
@@ -73,6 +73,10 @@ class Face(ABC):
         """Makes what this face takes for a handler of so many arguments; the function may block."""
         return handle
 
+    def caught_up(self, consumer: Any) -> None:
+        """Waits until a consumer has handled all that was put."""
+        self.call(consumer.wait_caught_up, 30.0)
+
     @abstractmethod
     def fill(self) -> int:
         """Puts more than the log keeps, and returns the oldest seq that it holds."""
@@ -97,20 +101,13 @@ def filled(face: Face, outbox: Outbox) -> int:
     return outbox.log.earliest()
 
 
-class Asynchronous(Face):
+class Looped(Face):
     """Its loop runs on a thread of its own, so that several things can be under way."""
 
-    def __init__(self, database: Database[Document], uri: str) -> None:
-        self._synchronous = Outbox(database, messages=MESSAGES, sequence=False)
-        self._synchronous.create()
+    def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.call(self._begin, database.name, uri)
-
-    async def _begin(self, name: str, uri: str) -> None:
-        self._client: AsyncMongoClient[Document] = AsyncMongoClient(uri)
-        self.outbox = AsyncOutbox(self._client[name], messages=MESSAGES)
 
     def call(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         async def called() -> Any:
@@ -134,7 +131,10 @@ class Asynchronous(Face):
 
         async def observe() -> None:
             try:
-                async with self.outbox.observe(*arguments, **options) as observed:
+                observed = self.outbox.observe(*arguments, **options)
+                async with aclosing(observed):
+                    if hasattr(observed, "__aenter__"):
+                        await observed.__aenter__()
                     entered.set()
                     async for record in observed:
                         records.append(record)  # noqa: PERF401  # the test looks at it meanwhile
@@ -159,16 +159,32 @@ class Asynchronous(Face):
 
         return record_alone if takes == 1 else with_session
 
+    def close(self) -> None:
+        super().close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(SECONDS)
+        self._loop.close()
+
+
+class Asynchronous(Looped):
+    def __init__(self, database: Database[Document], uri: str) -> None:
+        super().__init__()
+        self._synchronous = Outbox(database, messages=MESSAGES, sequence=False)
+        self._synchronous.create()
+        self.call(self._begin, database.name, uri)
+
+    async def _begin(self, name: str, uri: str) -> None:
+        self._client: AsyncMongoClient[Document] = AsyncMongoClient(uri)
+        self.outbox = AsyncOutbox(self._client[name], messages=MESSAGES)
+
     def fill(self) -> int:
         return filled(self, self._synchronous)
 
     def close(self) -> None:
-        super().close()
+        self.call(self.outbox.close)
         self._synchronous.close()
         self.call(self._client.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(SECONDS)
-        self._loop.close()
+        super().close()
 
 
 class InMemory(Face):

@@ -48,6 +48,7 @@ def test_it_handles_all_in_order_and_goes_on_where_it_was(face: Face, batch: int
     assert handled.records[0].message == placed(1)
 
 
+@pytest.mark.by_http
 def test_it_begins_where_start_says(face: Face) -> None:
     face.put(placed(1), placed(2), placed(3))
 
@@ -59,6 +60,7 @@ def test_it_begins_where_start_says(face: Face) -> None:
         assert handled.seqs == expected
 
 
+@pytest.mark.by_http
 def test_it_handles_the_types_and_the_key_it_was_given_and_passes_the_others(face: Face) -> None:
     face.put(placed(1, "a"), OrderCancelled(order_id="a"), placed(3, "b"), OrderCancelled(order_id="b"))
     cancelled, of_b = running.Handled(), running.Handled()
@@ -108,6 +110,7 @@ def test_of_one_name_one_works_and_the_next_takes_over(face: Face) -> None:
             second.sees(3)
 
 
+@pytest.mark.by_http
 def test_it_runs_once_at_a_time(face: Face) -> None:
     consumer, handled = billing(face), running.Handled()
     face.put(placed(1))
@@ -210,6 +213,7 @@ def test_it_tells_what_it_does(face: Face) -> None:
     assert events[-1] == Stopped()
 
 
+@pytest.mark.by_http
 def test_it_does_not_run_once_its_outbox_is_closed(face: Face) -> None:
     consumer = billing(face)
     face.call(face.outbox.close)

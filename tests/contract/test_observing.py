@@ -23,6 +23,7 @@ def sees(records: list[Any], *expected: int) -> None:
     wait_until(lambda: seqs(records) == list(expected), 30, f"{expected}, not {seqs(records)}")
 
 
+@pytest.mark.by_http
 def test_read_gives_all_up_to_the_head_in_order(face: Face) -> None:
     ids = face.put(placed(1), placed(2, "7"), placed(3))
 
@@ -45,6 +46,7 @@ def test_reading_starts_at_the_first_record_of_a_date(face: Face) -> None:
     assert first.created <= second.created
 
 
+@pytest.mark.by_http
 def test_types_key_and_where_choose(face: Face) -> None:
     face.put(placed(1, "a"), OrderCancelled(order_id="a"), placed(3, "b"), placed(4, "a"))
 
@@ -76,6 +78,7 @@ def test_what_cannot_be_read_is_refused_at_the_call(
         face.call(getattr(face.outbox, call), *arguments, **options)
 
 
+@pytest.mark.by_http
 def test_a_seq_beyond_the_log_is_refused(face: Face) -> None:
     face.put(placed(1))
 
@@ -84,6 +87,7 @@ def test_a_seq_beyond_the_log_is_refused(face: Face) -> None:
     assert face.read(2) == []
 
 
+@pytest.mark.by_http
 def test_what_where_raises_names_the_record(face: Face) -> None:
     face.put(placed(1), placed(2))
 
@@ -95,6 +99,7 @@ def test_what_where_raises_names_the_record(face: Face) -> None:
     assert "seq 2" in raised.value.__notes__[0]
 
 
+@pytest.mark.by_http
 def test_observing_goes_on_with_what_is_put(face: Face) -> None:
     face.put(placed(1), placed(2))
 
@@ -113,6 +118,7 @@ def test_observing_from_latest_gives_what_is_put_from_now_on(face: Face) -> None
         sees(records, 2)
 
 
+@pytest.mark.by_http
 def test_observing_from_a_seq_chooses(face: Face) -> None:
     face.put(placed(1, "a"), placed(2, "b"), placed(3, "a"))
 
@@ -121,6 +127,7 @@ def test_observing_from_a_seq_chooses(face: Face) -> None:
         sees(records, 3, 6)
 
 
+@pytest.mark.by_http
 def test_what_where_raises_ends_observing(face: Face) -> None:
     def where(record: Any) -> bool:
         raise ZeroDivisionError

@@ -119,7 +119,11 @@ class AsyncRemoteOutbox:
         """Gives what comes, as RemoteOutbox.observe, until it is left."""
         stop = threading.Event()
         query = self._outbox.asked(start, types, key, where)
-        return self._records(self._outbox.coming(query, on_event, stop), stop)
+
+        def portions() -> Iterator[list[Record[Any]]]:
+            yield from self._outbox.coming(query, self._outbox.place(query), on_event, stop)
+
+        return self._records(portions(), stop)
 
     async def _records(
         self, portions: Iterator[list[Record[Any]]], stop: threading.Event

@@ -99,7 +99,7 @@ class RemoteConsumer(Generic[M]):
         given no more while 1,000 records, or 8 MiB of them, are not acknowledged. What `on_next` raises goes to
         `on_error`, as does what `run` raises. It completes at `stop()`.
         """
-        return observable(self.deliver_to_observer, self.name)
+        return observable(lambda: self.deliver_to_observer, self.name)
 
     def deliver_to_observer(self, observer: Observer, stop: threading.Event, marks: bool = False) -> None:
         """Gives each record to the observer until `stop` is set. Blocks. Raises as `run`. marks: is for others."""

@@ -17,10 +17,14 @@ Deliver = Callable[[Any, threading.Event], None]
 """Gives an observer records until the event is set; it completes when that returns without it."""
 
 
-def observable(deliver: Deliver, name: str) -> Observable[Record[Any]]:
-    """Makes a cold Observable; each subscription has a daemon thread, which calls `on_next` serially."""
+def observable(begin: Callable[[], Deliver], name: str) -> Observable[Record[Any]]:
+    """Makes a cold Observable; each subscription has a daemon thread, which calls `on_next` serially.
+
+    begin: is called when somebody subscribes.
+    """
 
     def subscribe(observer: abc.ObserverBase[Record[Any]], _: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        deliver = begin()
         stop, is_disposed = threading.Event(), threading.Event()
 
         def dispose() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +13,7 @@ from bson import ObjectId
 from reactivex import Observable
 
 from outbox.consumers.observed import Observer
-from outbox.errors import InvalidMessage, InvalidStart
+from outbox.errors import InvalidMessage, InvalidStart, OutboxError
 from outbox.log.record import Record
 from outbox.messages.message_types import Key
 from outbox.readers.query import Query, Where
@@ -20,8 +21,8 @@ from outbox.readers.start import Start
 from outbox.remoting.connection import FIRST_SECONDS, Connection, Reach
 from outbox.remoting.consumer import WAIT_SECONDS, RemoteConsumer
 from outbox.remoting.events import OnRemoteEvent
-from outbox.remoting.observing import observable
-from outbox.remoting.wire import Answer, RemoteRefused, Types, Wire
+from outbox.remoting.observing import Deliver, observable
+from outbox.remoting.wire import Again, Answer, RemoteRefused, Types, Wire
 from outbox.staging.put import Message
 
 M = TypeVar("M")
@@ -113,26 +114,43 @@ class RemoteOutbox:
     ) -> Observable[Record[Any]]:
         """Gives what comes, as a cold Observable that goes on until it is disposed of; through lost connections.
 
-        start: "latest", or as for `read`. Nothing is stored of it: what the log has rolled over meanwhile is skipped,
-        and told as Overflow. Each subscription has a daemon thread, which calls `on_next` serially. Errors go to
-        `on_error`. Raises as `read`.
+        start: "latest", for what is put from the subscription on, or as for `read`. Nothing is stored of it: what the
+        log has rolled over meanwhile is skipped, and told as Overflow. Each subscription has a daemon thread, which
+        calls `on_next` serially. Errors go to `on_error`. Raises as `read`.
         """
         query = self.asked(start, types, key, where)
 
-        def deliver(observer: Observer, stop: threading.Event) -> None:
-            for portion in self.coming(query, on_event, stop):
-                for record in portion:
-                    if stop.is_set():
-                        return
-                    observer.on_next(record)
+        def begin() -> Deliver:
+            after = self.place(query)
 
-        return observable(deliver, "remote")
+            def deliver(observer: Observer, stop: threading.Event) -> None:
+                for portion in self.coming(query, after, on_event, stop):
+                    for record in portion:
+                        if stop.is_set():
+                            return
+                        observer.on_next(record)
+
+            return deliver
+
+        return observable(begin, "remote")
+
+    def place(self, query: Query) -> int | None:
+        """Returns the seq before the first one that is wanted; of what comes it asks the gateway, once.
+
+        None when that cannot say it: then it is where the gateway is when it answers next.
+        """
+        after = _before(query.start)
+        with contextlib.suppress(Again, OutboxError):  # whoever polls meets it again
+            if after is None:
+                asked = self._wire.polling(_LIVE, None, 0, query.types)
+                return self._wire.answer(self._connection.once(asked)).next
+        return after
 
     def coming(
-        self, query: Query, on_event: OnRemoteEvent | None, stop: threading.Event
+        self, query: Query, after: int | None, on_event: OnRemoteEvent | None, stop: threading.Event
     ) -> Iterator[list[Record[Any]]]:
-        """Gives what `observe` gives, an answer at a time, until `stop` is set."""
-        after, reach = _before(query.start), Reach(on_event)
+        """Gives what `observe` gives behind a place, an answer at a time, until `stop` is set."""
+        reach = Reach(on_event)
         while True:
             asked = self._wire.polling(_LIVE, after, 0 if after is None else WAIT_SECONDS, query.types)
             response = self._connection.lasting(asked, reach, stop)

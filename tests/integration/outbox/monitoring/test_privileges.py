@@ -169,7 +169,8 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     outbox = Outbox(user)
     office = Operator(outbox.collections, "relay:kafka", Person("ada", "command"))
     assert DeadLetterAdmin(outbox.collections, "relay:kafka").count("dead") == 3
-    orders.collections.dead.update_one({"reader": "sequencer"}, {"$set": foreign_letter()})  # as if it had been mended
+    mended = {name: value for name, value in foreign().items() if name not in ("_id", "at")}
+    orders.collections.dead.update_one({"reader": "sequencer"}, {"$set": mended})  # as if it had been mended
     assert office.requeue(Selection()).letters == 3
     assert office.discard(Selection(), "a test's") == 2
     move(outbox.collections, "relay:another", datetime.now(UTC), SystemClock())
@@ -179,10 +180,6 @@ def operate(admin: Database[Document], user: Database[Document]) -> None:
     office.pause()
     assert len(ActLog(outbox.collections).newest()) == 3
     assert [each.paused for each in outbox.readers()] == [True]
-
-
-def foreign_letter() -> Document:
-    return {name: value for name, value in foreign().items() if name not in ("_id", "at")}
 
 
 def create(admin: Database[Document], user: Database[Document]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from outbox import InvalidMessage, InvalidSelector, InvalidStart, Outbox, Record, UnknownMessage, message_type
+from outbox.remoting.connection import Connection
 from outbox.remoting.events import Connected, Received
 from outbox.remoting.outbox import RemoteOutbox
 from outbox.remoting.wire import RemoteRefused
@@ -60,6 +62,27 @@ def test_observing_gives_what_comes(served: Served, remote: RemoteOutbox) -> Non
 
     assert [each.seq for each in seen] == [last, last + 1]
     assert events == [Connected(), Received(1), Received(1)]
+
+
+def test_observing_gives_what_is_put_from_the_subscription_on(
+    served: Served, remote: RemoteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, lasting = threading.Event(), Connection.lasting
+
+    def late(self: Connection, *arguments: Any) -> Any:
+        assert go_on.wait(30)
+        return lasting(self, *arguments)
+
+    monkeypatch.setattr(Connection, "lasting", late)
+    served.put(1)
+    seen: list[Record[Any]] = []
+    subscription = remote.observe().subscribe(seen.append)
+    last = served.put(2)
+    go_on.set()
+    wait_until(lambda: seen, 10)
+    subscription.dispose()
+
+    assert [each.seq for each in seen] == [last]
 
 
 def test_what_cannot_be_asked_is_refused_at_once(remote: RemoteOutbox) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo.errors import PyMongoError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -144,7 +143,7 @@ class Page:
         self._guard.check_act(request)
         asked = await _body(request)
         address = "nowhere" if request.client is None else request.client.host
-        return JSONResponse(await run_in_threadpool(act, self._collections(request), asked, address))
+        return JSONResponse(await asyncio.to_thread(act, self._collections(request), asked, address))
 
     def _collections(self, request: Request) -> Collections:
         return self._outbox(request).collections
@@ -158,7 +157,7 @@ class Page:
 
 def _on_a_thread(endpoint: Callable[[Request], Response]) -> Answering:
     async def answering(request: Request) -> Response:
-        return await run_in_threadpool(endpoint, request)
+        return await asyncio.to_thread(endpoint, request)
 
     return answering
 

@@ -28,6 +28,9 @@ from outbox.readers.selection import selected_key, selected_types
 
 _EARLIER = timedelta(minutes=10)
 """So much before its id's date a message may have been put, for the clocks of those who made the two."""
+_PASSED_OVER = 64
+"""Chunks by whose manifest entries alone it is known that they have nothing, until whoever reads is told: in an object
+store each of them is a request."""
 _UNFINISHED_SECONDS = 3600.0
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -131,7 +134,8 @@ class Archive:
         wanted = span.wanted(types, key)
         with closing(ReadAhead(self._stored(span, types))) as chunks:
             for entry, stored in chunks:
-                yield entry.last + 1, self._records(entry, stored, wanted, span, chunks.begin)
+                records = iter(()) if stored is None else self._records(entry, stored, wanted, span, chunks.begin)
+                yield entry.last + 1, records
 
     def _records(
         self, entry: Entry, stored: bytes, wanted: Wanted, span: Span, begin_next: Callable[[], None]
@@ -142,12 +146,17 @@ class Archive:
                     yield record
                     begin_next()
 
-    def _stored(self, span: Span, types: frozenset[str] | None) -> Iterator[tuple[Entry, bytes]]:
-        """Gives the chunks of a span that have one of the types, each as its entry says it is."""
+    def _stored(self, span: Span, types: frozenset[str] | None) -> Iterator[tuple[Entry, bytes | None]]:
+        """Gives the chunks of a span that have one of the types, each as its entry says it is; and None now and then
+        where it has passed over others."""
+        passed = 0
         for entry in self.manifest.entries(since=span.first):
             if span.ends_before(entry):
                 return
             if span.begins_after(entry) or (types is not None and types.isdisjoint(entry.types)):
+                passed += 1
+                if passed % _PASSED_OVER == 0:
+                    yield entry, None
                 continue
             with self._naming(entry):
                 stored = verified(self.store.read(self.manifest.path(entry)), entry)
@@ -164,6 +173,8 @@ class Archive:
             with closing(ReadAhead(self._stored(span, None))) as chunks:
                 for entry, stored in chunks:
                     chunks.begin()
+                    if stored is None:
+                        continue
                     with self._naming(entry):
                         wanted = span.wanted(id=message_id.binary)
                         for found in chunk_format(entry.format).records(stored, entry, wanted):
@@ -182,6 +193,7 @@ class Archive:
         with closing(ReadAhead(self._stored(Span(), None))) as stored:
             for entry, content in stored:
                 stored.begin()
+                assert content is not None  # none is passed over
                 with self._naming(entry):
                     chunk_format(entry.format).check(content, entry)
                 chunks, records, size = chunks + 1, records + entry.count, size + entry.bytes

@@ -24,8 +24,10 @@ def store(url: str | os.PathLike[str]) -> Store:
             f"{url!r:.200} is no place for an archive: give a folder, a URL such as s3://bucket/path, or "
             "mongodb://host/database.collection"
         )
-    if place.startswith("file://"):
-        return Folder(Path(place.removeprefix("file://")))
+    scheme, separator, path = place.partition("://")
+    # By fsspec, of two processes at once each would believe that it has made a file.
+    if separator and scheme in ("file", "local"):
+        return Folder(Path(path))
     if place.startswith(("mongodb://", "mongodb+srv://")):
         return MongoStore(place)
     return ObjectStore(place) if "://" in place else Folder(Path(place))

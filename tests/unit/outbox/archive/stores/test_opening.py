@@ -18,7 +18,8 @@ from outbox.errors import InvalidArchive
 @pytest.mark.parametrize(
     ("url", "kind"),
     [
-        ("/tmp/x", Folder), (Path("x"), Folder), ("file:///tmp/x", Folder), ("memory://x", ObjectStore),
+        ("/tmp/x", Folder), (Path("x"), Folder), ("file:///tmp/x", Folder),
+        ("local:///tmp/x", Folder), ("memory://x", ObjectStore),
         ("mongodb://nobody:27017/shop.history?replicaSet=rs", MongoStore),
     ],
 )  # fmt: skip
@@ -32,6 +33,13 @@ def test_a_url_says_what_kind_of_place_it_is(url: Any, kind: type[Any]) -> None:
 def test_what_is_no_place_is_refused(url: Any) -> None:
     with pytest.raises(InvalidArchive):
         store(url)
+
+
+def test_a_folder_may_be_named_as_a_scheme_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store("file").create("main/a", b"1")
+
+    assert (tmp_path / "file/main/a").read_bytes() == b"1"
 
 
 def test_a_password_is_not_shown() -> None:

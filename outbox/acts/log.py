@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from outbox import dates
-from outbox.dead_letters.admin import Selection
+from outbox.dead_letters.admin import Selection, is_unicode
 from outbox.errors import InvalidArgument
 from outbox.mongo.calls import outside_bound_session, time_limit
 from outbox.mongo.codec import Document
@@ -115,6 +115,8 @@ def _checked(person: Person, what: What, reason: str | None) -> Person:
 
 def _clean(text: str | None) -> str | None:
     """Returns a text that people gave, without blanks around; None when nothing is left. Raises InvalidArgument."""
+    if not is_unicode(text):
+        raise InvalidArgument(f"a name or a reason is a text of Unicode, not {text!r:.100}")
     if text is not None and len(text) > LONGEST:
         raise InvalidArgument(f"a name or a reason has at most {LONGEST} characters, not {len(text)}")
     return (text or "").strip() or None

@@ -15,6 +15,7 @@ from rich.table import Table
 from outbox.acts.log import MOST_ACTS, ActLog, Person
 from outbox.cli.application import App, full_name, opened
 from outbox.cli.options import AsJsonLines
+from outbox.cli.terminal import visible
 
 acts = typer.Typer()
 
@@ -62,5 +63,5 @@ def print_acts(name: str, found: list[dict[str, Any]], *, as_json: bool) -> None
         count = "not ended" if each.get("ended") is None else each.get("error") or each.get("count")
         who = each["who"] if each.get("through") == "command" else f"{each['who']}, {each.get('through')}"
         cells = (each["when"], who, each["what"], each["reader"], asked, count, each.get("reason"))
-        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+        table.add_row(*("" if cell is None else visible(str(cell)) for cell in cells))
     Console().print(table, markup=False)

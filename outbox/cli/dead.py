@@ -16,6 +16,7 @@ from outbox.acts.operator import Operator
 from outbox.cli.acts import NeededReason, Reason, this_person
 from outbox.cli.application import App, full_name, opened
 from outbox.cli.options import AsJson, AsJsonLines
+from outbox.cli.terminal import visible
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.errors import InvalidSelector
@@ -71,8 +72,9 @@ def print_letters(title: str, letters: Sequence[dict[str, Any]]) -> None:
         table.add_column(name, overflow="fold")
     for letter in letters:
         state = f"{letter['state']}, requeued" if letter.get("requeued") else letter["state"]
-        cells = (letter["id"], letter["seq"], state, letter["type"], letter["key"], letter["attempts"])
-        table.add_row(*("" if cell is None else str(cell) for cell in cells), letter["error"]["reason"])
+        reason = letter["error"]["reason"]
+        cells = (letter["id"], letter["seq"], state, letter["type"], letter["key"], letter["attempts"], reason)
+        table.add_row(*("" if cell is None else visible(str(cell)) for cell in cells))
     Console().print(table, markup=False)
 
 

@@ -32,6 +32,11 @@ def escape_the_unprintable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def visible(text: str) -> str:
+    """Returns a text of anybody's with escapes for what is not seen: a terminal would obey some of that."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def print_status(name: str, status: Status) -> None:
     """Prints the status of the outbox `name`, as tables."""
     inside = f"seq {status.oldest:,} to {status.head:,}" if status.oldest <= status.head else "no record"
@@ -133,10 +138,10 @@ class RecordPrinter:
         line = Text.assemble(
             (f"{record.seq:>8}", "bold"),
             (f"  {text(record.created)}", "dim"),
-            (f"  {record.type}", "cyan"),
-            f"  {record.key if record.key is not None else '-'}",
-            (f"  {shown(headers)}" if headers else "", "dim"),
-            f"  {_data(record)}",
+            (f"  {visible(record.type)}", "cyan"),
+            f"  {visible(record.key) if record.key is not None else '-'}",
+            (f"  {visible(str(shown(headers)))}" if headers else "", "dim"),
+            f"  {visible(_data(record))}",
         )
         self._console.print(line, soft_wrap=True)
 

@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError, WriteError
 
 from outbox.dead_letters.document import SEQUENCER, State, letter_id
 from outbox.dead_letters.store import BY_AGE, MARK, UNMARKED
+from outbox.errors import InvalidSelector
 from outbox.mongo.calls import outside_bound_session, time_limit, transaction
 from outbox.mongo.codec import RAW, Document, decoded
 from outbox.mongo.collections import Collections
@@ -26,15 +27,28 @@ _SECONDS = 15.0
 _STAGED = ("created", "type", "key", "headers", "data")
 
 
+def is_unicode(text: str | None) -> bool:
+    """Tells whether MongoDB can have a text: one from a command line or from JSON may hold half of a character."""
+    return not any("\ud800" <= each <= "\udfff" for each in text or "")
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selects the letters that match all that is given; every letter when nothing is."""
+    """Selects the letters that match all that is given; every letter when nothing is.
+
+    Raises InvalidSelector for a key or a type that no message can have.
+    """
 
     id: ObjectId | None = None
     key: str | None = None
     type: str | None = None
     ids: tuple[ObjectId, ...] = ()
     """Several of them; none for any."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("key", self.key), ("type", self.type)):
+            if not is_unicode(value):
+                raise InvalidSelector(f"{name}: give a text of Unicode, not {value!r:.100}")
 
     def asked(self) -> Document:
         """Returns what was asked for, for people; empty when it is every letter."""

@@ -64,7 +64,14 @@ def test_an_act_that_failed_says_with_what(orders: Outbox) -> None:
 
 @pytest.mark.parametrize(
     ("who", "reason", "says"),
-    [("ada", None, "say why"), ("ada", "  ", "say why"), (" ", "why", "say who"), ("ada", "x" * 501, "at most 500")],
+    [
+        ("ada", None, "say why"),
+        ("ada", "  ", "say why"),
+        (" ", "why", "say who"),
+        ("ada", "x" * 501, "at most 500"),
+        ("ada", "half \ud800", "Unicode"),
+        ("\udcff", "why", "Unicode"),
+    ],
 )
 def test_without_a_name_or_a_reason_nothing_is_discarded(orders: Outbox, who: str, reason: Any, says: str) -> None:
     log = ActLog(orders.collections)

@@ -19,17 +19,18 @@ def test_acts_shows_who_did_what_and_why_the_newest_first(shell: Shell, orders: 
     none = shell.run("acts", "shop:orders")
 
     shell.run("readers", "shop:orders", "pause", BILLING, "--reason", "the ledger moves")
-    shell.run("dead", "shop:orders", "discard", "--all", "--yes", "--reader", BILLING, "--reason", "a test's")
+    shell.run("dead", "shop:orders", "discard", "--all", "--yes", "--reader", BILLING, "--reason", "a test's \x1b[31m")
     lines = [json.loads(line) for line in shell.run("acts", "shop:orders", "--json").stdout.splitlines()]
     table = shell.run("acts", "shop:orders", "--limit", "1").stdout
 
     assert none.stdout.endswith("nobody has acted yet\n")
     assert [(each["what"], each["reader"], each["reason"]) for each in lines] == [
-        ("discard", BILLING, "a test's"), ("pause", BILLING, "the ledger moves"),
+        ("discard", BILLING, "a test's \x1b[31m"), ("pause", BILLING, "the ledger moves"),
     ]  # fmt: skip
     assert {each["through"] for each in lines} == {"command"}
     assert all("@" in each["who"] for each in lines)
     assert "discard" in table
+    assert "\x1b" not in table  # nothing that a terminal would obey
     assert "pause" not in table
 
 

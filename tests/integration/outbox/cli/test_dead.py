@@ -20,7 +20,7 @@ def orders_with_letters(orders: Outbox) -> Outbox:
     """Two messages of one key that the consumer `billing` has put aside."""
     put(orders, placed(1), placed(2))
     billing = orders.consumer("billing", attempts=1)
-    with running(billing, Handled(lambda _: ValueError("no such customer"))):
+    with running(billing, Handled(lambda _: ValueError("no such \x1b[31mcustomer"))):
         wait_until(lambda: billing.position() == 2, 20, "the letters")
     return orders
 
@@ -30,6 +30,7 @@ def test_list_shows_a_consumer_s_letters(shell: Shell, orders_with_letters: Outb
 
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "consumer 'billing'" in shown.stdout
+    assert "\x1b" not in shown.stdout  # nothing that a terminal would obey
     assert [word for word in shown.stdout.split() if word in ("dead", "parked", "ValueError:")] != []
 
 

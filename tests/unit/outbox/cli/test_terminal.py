@@ -175,6 +175,17 @@ def test_the_headroom_of_a_reader_is_told_as_far_as_it_is_known(found: Headroom 
 # Records
 
 
+def test_a_terminal_obeys_nothing_that_stands_in_a_record(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[31m\x9b0m\r\n\u202e\ud800"
+
+    RecordPrinter()(record({"note": hostile[:-1]}, key=hostile[:-1], header=hostile))
+
+    said = capsys.readouterr().out
+    assert "\\x1b[31m\\x9b0m\\r\\n\\u202e" in said
+    assert said.count("\n") == 1
+    assert said.rstrip("\n").isprintable()
+
+
 def test_a_record_is_one_line_of_json(printed: Callable[[Record[Any]], dict[str, Any]]) -> None:
     assert printed(record({"total": 9}, tenant="acme")) == {
         "seq": 7,

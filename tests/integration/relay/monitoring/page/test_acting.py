@@ -58,6 +58,8 @@ def test_what_is_done_is_written_with_who_asked_and_from_where(orders: Outbox, p
         asked("discard", {"all": True}, reason=" "),
         asked("requeue", {"all": True}, reason=None),
         asked("discard", {"all": True}, who=""),
+        asked("discard", {"all": True}, who="half of a character: \ud800"),
+        asked("discard", {"key": "\ud800"}),
         asked("discard", {"all": True}, reader=7),
         asked("discard", {"all": True}, reader="kafka"),
         asked("pause", reader="relay:other"),

@@ -12,10 +12,11 @@ from outbox.dead_letters.store import OnPoison
 from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import Sink
 from outbox.errors import OutboxNotCreated
-from outbox.events import OnEvent, teller
+from outbox.events import Event, OnEvent, TookOver, teller
 from outbox.mongo.lease import MOST_SECONDS, SECONDS
 from outbox.monitoring.no_sequencer_warning import UnsequencedWarning
 from outbox.readers.start import StartAt
+from relay.cluster import OfCluster, note_cluster
 from relay.config import RelayConfig
 from relay.encoding.record_format import RecordFormat
 from relay.encoding.topics import Topics
@@ -74,8 +75,9 @@ class Relay:
         """The outbox that it relays."""
         self.sink = sink
         """Where its records go; each of several shares has another like it."""
+        self._tell = teller(on_event, outbox.decode)
         self._config = RelayConfig(
-            outbox, name, start, on_poison, chance, topics, format, tell=teller(on_event, outbox.decode),
+            outbox, name, start, on_poison, chance, topics, format, tell=self._told,
             unsequenced=None if outbox.sequences else UnsequencedWarning(outbox.collections),
         )  # fmt: skip
         self.tally.retries.declare(RETRIES)
@@ -106,6 +108,11 @@ class Relay:
         foresaw goes to the log output, whole, and the relay goes on from its cursor; with `once` it is raised.
         """
         self._reader.run(stop, once=once, check=self._check)
+
+    def _told(self, event: Event) -> None:
+        if isinstance(event, TookOver) and isinstance(self.sink, OfCluster) and self.sink.cluster is not None:
+            note_cluster(self.outbox.collections, self._config.reader, self.sink.cluster)
+        self._tell(event)
 
     def _check(self) -> None:
         types = self.outbox.types()

@@ -47,6 +47,14 @@ class KafkaExamination:
                 f"--bootstrap-server {self._sink.bootstrap}` asks the same", serious=True,
             )  # fmt: skip
 
+    def cluster(self) -> str | None:
+        """Returns the id of the cluster; None when no broker answers, or says none."""
+        try:
+            found: str | None = self._sink.admin().list_topics("mongo-outbox.cursors", timeout=_SECONDS).cluster_id
+        except KafkaException:  # which `reachable` finds
+            return None
+        return found
+
     def topics(self) -> Iterator[Finding]:
         """How each topic is set up."""
         if self._away:

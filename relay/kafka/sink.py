@@ -54,6 +54,8 @@ class KafkaSink:
         self.broker_errors = Counts(*errors.BROKER_ERRORS)
         """What went wrong between this client and the brokers, by librdkafka's names; with that of `another`."""
         self._watch = Watch(Silence(bootstrap, clock), clock)
+        self.cluster: str | None = None
+        """The id of the Kafka cluster; None before `check`."""
         self._topic = ""
         self._probing = threading.Lock()
         self._probe: AdminClient | None = None
@@ -75,7 +77,9 @@ class KafkaSink:
 
     def check(self, topics: Collection[str]) -> None:
         """See Sink.check. One request a topic, and two more to create what is missing."""
-        TopicCheck(self.bootstrap, self._client, self._secrets).check(topics, self._create)
+        looking = TopicCheck(self.bootstrap, self._client, self._secrets)
+        looking.check(topics, self._create)
+        self.cluster = looking.cluster
 
     def unreachable(self, seconds: float) -> str:
         """Says why no broker answers within so many seconds; "" when one does. Thread-safe; by a client of its own."""

@@ -43,6 +43,8 @@ class TopicCheck:
         self._bootstrap = bootstrap
         self._client = client
         self._secrets = secrets
+        self.cluster: str | None = None
+        """The id of the cluster that has answered."""
 
     def check(self, topics: Collection[str], create: NewTopics | None) -> None:
         """See Sink.check. One request a topic, and two more to create what is missing."""
@@ -63,7 +65,7 @@ class TopicCheck:
 
     def _existing(self, admin: AdminClient, faults: list[KafkaError]) -> Iterable[str]:
         try:
-            return admin.list_topics(timeout=CHECK_SECONDS).topics
+            return self._noted(admin.list_topics(timeout=CHECK_SECONDS))
         except KafkaException as error:
             raise self._unreachable(admin, error.args[0], faults) from error
 
@@ -76,7 +78,7 @@ class TopicCheck:
         for topic in topics:
             # Not describe_topics: it asks the controller, which librdkafka's mock broker does not have.
             try:
-                fault = admin.list_topics(topic, timeout=CHECK_SECONDS).topics[topic].error
+                fault = self._noted(admin.list_topics(topic, timeout=CHECK_SECONDS))[topic].error
             except KafkaException as error:
                 raise self._unreachable(admin, error.args[0], faults) from error
             if fault is None or fault.name() == "LEADER_NOT_AVAILABLE":  # the latter: it was made a moment ago
@@ -88,6 +90,12 @@ class TopicCheck:
             else:
                 raise self._unreachable(admin, fault, faults)
         return missing
+
+    def _noted(self, metadata: Any) -> dict[str, Any]:
+        """Returns the topics of what a broker has said, and keeps of which cluster it is."""
+        self.cluster = metadata.cluster_id or self.cluster
+        topics: dict[str, Any] = metadata.topics
+        return topics
 
     def _refuse_twins(self, missing: Iterable[str], others: Collection[str]) -> None:
         """Raises TopicMissing where Kafka would not create a topic: in its metrics '.' and '_' are the same."""

@@ -57,7 +57,8 @@ if TYPE_CHECKING:
 
 REPLAYING: Privileges = {
     "*": ("listCollections",),
-    "": ("collStats", "find"),
+    "": ("find",),
+    ".cursors": ("find",),
     ".leases": ("find", "insert", "update"),
 }
 """The privileges that `relay replay` needs."""

@@ -41,6 +41,7 @@ from tests.actors.database_users import ROLES, Privilege, grant, privileges
 from tests.actors.gateway_user import serve
 from tests.actors.latest_view import StopAt, following
 from tests.actors.latest_view import number as number_all
+from tests.actors.moving_roles import MOVING, MOVING_ALLOWED
 from tests.actors.order_service import MESSAGES, OrderPlaced, foreign, new_outbox, placed, unchecked
 from tests.actors.relay_thread import run_once
 from tests.servers.mongod import can_grow_caps
@@ -199,6 +200,7 @@ WORK: dict[str, Callable[[Database[Document], Database[Document]], None]] = {
     "outboxGateway": serve,
     "outboxOperator": operate,
     "outboxCreator": create,
+    **MOVING,
 }
 
 
@@ -261,6 +263,7 @@ ALLOWED = {
         "remove a cursor",
     },
     "outboxOperator": {"put", "move a cursor", "remove a cursor", "take a lease", "remove a dead letter"},
+    **MOVING_ALLOWED,
     "outboxCreator": {
         "append to the log", "lift the fence", "lift staging's validator", "take a lease", "make an index"
     },

@@ -48,4 +48,5 @@ def note_cluster(collections: Collections, reader: str, cluster: str) -> None:
             "%s of %s has written to another Kafka until now: to cluster %s, and from here on to %s. Each has a part "
             "of the messages. If that is not meant, give one of the two another --name",
             described(reader), collections.log.full_name, before["kafka"], cluster,
+            extra={"outbox": collections.log.full_name, "reader": reader},
         )  # fmt: skip

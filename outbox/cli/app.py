@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +39,7 @@ try:
     from outbox.cli.readers import readers
     from outbox.cli.schema.commands import schema
     from outbox.cli.shell.completion import join_words, one_of
-    from outbox.cli.shell.output import output_watched
+    from outbox.cli.shell.output import OutputLost, output_watched
     from outbox.cli.shell.signals import Format, LogFormat, stop_on_signals
     from outbox.cli.terminal import (
         RecordPrinter,
@@ -159,8 +161,9 @@ def tail(
         check_types(chosen or [], outbox)
         show = print_json if as_json else RecordPrinter()
         if no_follow:
-            for record in outbox.read(start_of(start or "earliest"), types=chosen, key=key):
-                show(record)
+            with _enough():
+                for record in outbox.read(start_of(start or "earliest"), types=chosen, key=key):
+                    show(record)
             return
         ended = threading.Event()
         failures: list[Exception] = []
@@ -180,8 +183,19 @@ def tail(
         finally:
             subscription.dispose()
             signal.signal(signal.SIGTERM, previous)
-        if failures:
-            raise failures[0]
+        with _enough():
+            if failures:
+                raise failures[0]
+
+
+@contextlib.contextmanager
+def _enough() -> Iterator[None]:
+    """Ends well when whoever reads the output has enough: that is how one ends `| head`."""
+    try:
+        yield
+    except OutputLost as lost:
+        if not lost.is_closed_pipe:
+            raise
 
 
 def _reading(application: Outbox) -> Outbox:

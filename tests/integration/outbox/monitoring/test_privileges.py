@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -25,9 +24,7 @@ from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.latest import keeper
 from outbox.monitoring.privileges import check_privileges
 from outbox.readers.head import Head
-from outbox.sequencer import loop
 from outbox.sequencer.change_stream import ChangeStreamListener
-from outbox.sequencer.loop import run_sequencer
 from outbox.sequencer.sequencer import Sequencer
 from outbox.shares.cursor_admin import forget, move
 from outbox.shares.layout import request_shares
@@ -325,29 +322,3 @@ def test_a_missing_privilege_is_named_with_where_to_find_the_role(database: Data
 
 def test_without_access_control_nothing_is_missing(mongo: MongoClient[Document]) -> None:
     check_privileges(Outbox(mongo.shop).collections, RELAYING)
-
-
-def test_a_process_that_may_not_sequence_says_so_once_and_leaves_the_lease_to_others(
-    database: Database[Document], as_user: As, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop, "UNAUTHORIZED_SECONDS", 60.0)
-    orders = new_outbox(database)
-    orders.put(placed(1), standalone=True)
-    stop = threading.Event()
-    with as_user("outboxSequencer", Privilege("outboxSequencer", "outbox", "collMod")) as user:
-        collections = Outbox(user).collections
-        thread = threading.Thread(target=run_sequencer, args=(collections, Sequencer(collections), stop))
-        thread.start()
-        wait_until(lambda: errors_of(caplog), 20, "an error")
-        wait_until(lambda: orders.sequence() == 1, 20, "another process to have the lease")
-        stop.set()
-        thread.join(20)
-
-    [said] = errors_of(caplog)
-    assert "execute collMod on outbox" in said
-    assert "docs/security.md" in said
-    assert "sequence=False" in said
-
-
-def errors_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]

@@ -165,7 +165,7 @@ def address(uri: str) -> str:
 
 def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
     """Writes the settings as TOML."""
-    for name in ("listen", "log_level", "log_format"):
+    for name in ("listen", "page_token", "log_level", "log_format"):
         yield from _line(name, shown[name])
     yield "\n[kafka]"
     for name, value in shown["kafka"].items():

@@ -53,6 +53,7 @@ def test_show_has_all_settings_and_no_secret(relay: RelayCommand, tmp_path: Path
 
     assert text.returncode == as_json.returncode == 0
     assert PASSWORD not in text.stdout + as_json.stdout
+    assert 'page_token = "***"' in text.stdout
     shown = json.loads(as_json.stdout)
     assert shown["kafka"] == {"bootstrap.servers": "k:9092", "sasl.password": "***"}
     assert [(each["outbox"], each["on_poison"]) for each in shown["outbox"]] == [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ipaddress
 import os
@@ -18,13 +17,12 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from outbox.errors import InvalidArgument
 from outbox.gateway.limits import Limits
+from outbox.serving.prompt import prompt
 
 END_SECONDS = 10
 """So long connections that do not end are waited for."""
 PING_SECONDS = 15.0
 """So often a WebSocket is asked whether its client is still there."""
-HEAD_SECONDS = 10.0
-"""So long a client may take to send the head of its first request."""
 SILENT_SECONDS = 60
 """So long a client may leave what is sent to it unanswered, by TCP: it was unplugged."""
 _BACKLOG = 2048
@@ -87,63 +85,18 @@ def _is_served(path: Path) -> bool:
         return client.connect_ex(str(path)) == 0
 
 
-class _Config(uvicorn.Config):
-    """Is uvicorn's, and what its protocol is told."""
-
-    send_seconds = Limits.send_seconds
-
-
-class PromptProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # which of two it is, is found out at run time
-    """Is uvicorn's, but for clients that hold what others need.
-
-    One sends the head of its first request too slowly, one takes nothing of what is sent to it.
-    """
-
-    def connection_made(self, transport: Any) -> None:
-        """See asyncio.Protocol."""
-        super().connection_made(transport)
-        self._slow: asyncio.TimerHandle | None = None
-        self.loop.call_later(HEAD_SECONDS, self._leave_unless_begun, transport)
-
-    def pause_writing(self) -> None:
-        """See asyncio.Protocol. What is sent waits for the client from now on."""
-        super().pause_writing()
-        # Aborted, for a close waits for it, too.
-        self._slow = self.loop.call_later(self.config.send_seconds, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """See asyncio.Protocol."""
-        super().resume_writing()
-        self._forgive()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio.Protocol."""
-        super().connection_lost(exc)
-        self._forgive()
-
-    def _forgive(self) -> None:
-        if self._slow is not None:
-            self._slow.cancel()
-            self._slow = None
-
-    def _leave_unless_begun(self, transport: Any) -> None:
-        if self.cycle is None and transport.get_protocol() is self:  # else it is a WebSocket by now
-            transport.close()
-
-
 class GatewayServer(uvicorn.Server):
     """Is uvicorn's server, which tells clients to come back before it waits for their connections."""
 
     def __init__(self, app: Starlette, limits: Limits, *, only_own_names: bool) -> None:
         """only_own_names: a page whose name leads here is refused, for a browser sends it anywhere."""
         served: Any = TrustedHostMiddleware(app, allowed_hosts=_OWN_NAMES) if only_own_names else app
-        config = _Config(
+        config = uvicorn.Config(
             served, log_config=None, access_log=False, lifespan="on", server_header=False, proxy_headers=False,
-            http=PromptProtocol,
+            http=prompt(AutoHTTPProtocol, limits.send_seconds),
             ws="websockets-sansio", ws_max_size=limits.request_bytes, ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS, ws_per_message_deflate=False, timeout_graceful_shutdown=END_SECONDS,
         )  # fmt: skip
-        config.send_seconds = limits.send_seconds
         super().__init__(config)
         self._leave: Callable[[], None] = app.state.gateway.leave
 

@@ -21,9 +21,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from outbox.errors import OutboxError
 from outbox.mongo.server_errors import short_message
+from outbox.serving.prompt import prompt
 from relay.errors import InvalidSettings
 from relay.monitoring.metrics import RelayCollector
 from relay.monitoring.page.guard import Guard
@@ -37,6 +39,8 @@ logger = logging.getLogger("relay")
 _STATUS_SECONDS = 4.0
 _CONNECTIONS = 64
 _END_SECONDS = 2
+_SEND_SECONDS = 60.0
+"""So long a client may take nothing of what is sent to it: who watches the page takes a place of others."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,8 @@ class Listener:
         config = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,
             limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_END_SECONDS,
-            loop="asyncio", http="h11", ws="none",  # else it loads what happens to be installed: some MiB, for nothing
+            # Else it loads what happens to be installed: some MiB, for nothing.
+            loop="asyncio", http=prompt(H11Protocol, _SEND_SECONDS), ws="none",
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="relay-http", daemon=True)

@@ -7,8 +7,8 @@ import socket
 import pytest
 
 from outbox import Outbox
-from outbox.gateway import serving
 from outbox.gateway.limits import Limits
+from outbox.serving import prompt
 from tests.actors.gateway import Served, gateway
 from tests.actors.order_service import placed
 from tests.waiting import wait_until
@@ -65,7 +65,7 @@ def test_a_page_of_another_origin_cannot_call(served: Served) -> None:
 def test_a_client_that_is_slow_with_the_head_of_its_request_loses_its_place(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(prompt, "HEAD_SECONDS", 0.2)
     address = served.client.base_url
     with socket.create_connection((address.host, address.port or 0), 10) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")

@@ -1,0 +1,1 @@
+"""Keeps servers of HTTP free of clients that hold what others need."""

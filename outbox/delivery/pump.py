@@ -84,6 +84,11 @@ class Pump(Generic[Item]):
         """Counts the records sent and not yet acknowledged."""
         return len(self._inflight)
 
+    @property
+    def failed(self) -> DeliveryFailed | None:
+        """Returns why the target delivers nothing more; None while it works."""
+        return self._failed
+
     def step(self) -> Outcome:
         """Takes acknowledgements, saves the cursor if that is due, reads and sends up to CHUNK records.
 

@@ -113,8 +113,10 @@ class PumpLoop:
             level = logging.INFO if is_closed(error) else logging.WARNING  # the program ends, and has closed its client
             log.log(level, "delivered up to seq %d, but not saved: %s", pump.position[0], short_message(error))
         if pump.pending and limit is not None:
+            why = "in time" if pump.failed is None else f"({pump.failed})"
             log.warning(
-                "%d record(s) after seq %d were not acknowledged in time; they are sent again later",
+                "%d record(s) after seq %d were not acknowledged %s; they are sent again later",
                 pump.pending,
                 pump.position[0],
+                why,
             )

@@ -11,6 +11,7 @@ from outbox.backoff import FIRST_SECONDS
 from outbox.delivery.outcome import Idle, Moved, Outcome, Unavailable
 from outbox.delivery.pump_loop import PumpLoop
 from outbox.delivery.retry import Retry
+from outbox.errors import DeliveryFailed, Verdict
 from outbox.shares.reader_logger import ReaderLogger
 from tests.doubles.waits import Waits
 
@@ -22,6 +23,7 @@ class ScriptedPump:
     """Comes to one outcome after the other; after a Moved it stands elsewhere."""
 
     pending = 0
+    failed: DeliveryFailed | None = None
 
     def __init__(self, *outcomes: Outcome) -> None:
         self.position = (0, None, None)
@@ -74,3 +76,21 @@ def test_also_that_of_errors_outside_the_pump() -> None:
         driven(retry, Moved())
 
     assert stop.seconds == [FIRST_SECONDS] * 6
+
+
+@pytest.mark.parametrize(
+    ("failed", "said"),
+    [
+        (None, "not acknowledged in time;"),
+        (DeliveryFailed(None, Verdict.RETRY, "no space left"), "not acknowledged (no space left);"),
+    ],
+)
+def test_what_is_left_at_the_end_is_told_with_why(
+    caplog: pytest.LogCaptureFixture, failed: DeliveryFailed | None, said: str
+) -> None:
+    pump: Any = ScriptedPump(Moved())
+    pump.pending, pump.failed = 3, failed
+
+    PumpLoop(Retry(LOG, Waits(), lambda: 1.0), drain_seconds=10.0).run(pump, lambda _: None, lambda *_: True)
+
+    assert f"3 record(s) after seq 1 were {said}" in caplog.text

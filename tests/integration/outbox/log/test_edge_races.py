@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -34,6 +33,7 @@ from tests.actors.relay_thread import run_once, seqs
 from tests.actors.small_log import small_outbox
 from tests.doubles.crashes import Life
 from tests.doubles.executors import Now
+from tests.steps import EVERY, steps
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -95,11 +95,8 @@ def set_to_the_oldest(orders: Outbox) -> None:
     move(orders.collections, "relay:kafka", orders.log.oldest() - 1, SystemClock())
 
 
-REGISTERING = pytest.mark.parametrize(
-    "register",
-    [relay_of(1, "oldest"), relay_of(3, "oldest"), relay_of(3, "latest"), set_to_the_oldest],
-    ids=["one", "shares", "shares-latest", "set"],
-)
+REGISTERS = [relay_of(1, "oldest"), relay_of(3, "oldest"), relay_of(3, "latest"), set_to_the_oldest]
+REGISTERING = pytest.mark.parametrize("register", REGISTERS, ids=["one", "shares", "shares-latest", "set"])
 
 
 class Registered:
@@ -129,9 +126,10 @@ class Registered:
 
 
 def rounds(orders: Outbox, register: Register, play: Callable[[int, Registered], bool]) -> None:
-    """Plays with the first call, the second … until there are no more; the last relay gets all from its first on."""
+    """Plays with one call after the other (see tests.steps) until there are no more; the last relay gets all from its
+    first on."""
     kept = 0
-    for call in itertools.count():
+    for call in steps(REGISTERS.index(register)):
         registered = Registered(orders, register)
         happened = play(call, registered)
         registered.assert_kept()
@@ -139,7 +137,7 @@ def rounds(orders: Outbox, register: Register, play: Callable[[int, Registered],
         if not happened:
             break
         registered.end()
-    assert kept > 4, "hardly anybody could be registered"
+    assert kept > 4 / EVERY, "hardly anybody could be registered"
     assert registered.next is not None
     sink = MemorySink()
     run_once(Relay(orders, sink))
@@ -196,7 +194,7 @@ def test_a_cursor_made_while_a_frozen_sequencer_is_succeeded_is_not_overrun(
 
     def play(call: int, registered: Registered) -> bool:
         old, successors = Appending(orders), []
-        old.append(20 if call == 0 else 3)
+        old.append(20 if call < EVERY else 3)
 
         def succeed() -> None:
             if when == "before":

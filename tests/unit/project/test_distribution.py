@@ -32,7 +32,7 @@ def test_a_file_that_is_named_runs_in_this_process(
 
 
 def test_a_folder_gets_three_processes_a_core(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert workers(pytestconfig, monkeypatch, str(TESTS)) == 3 * (os.cpu_count() or 1)
+    assert workers(pytestconfig, monkeypatch, str(TESTS)) == 2 * (os.cpu_count() or 1)
 
 
 def test_little_memory_gets_fewer_and_never_none(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,8 +45,8 @@ class MemoryOutbox(Observing):
     commits. Any other object whose `in_transaction` is true may stand for a session, but an abort takes nothing back
     then. A consumer's handler is called again without a pause between the attempts; `shares` make no difference.
 
-    It has no `status`, `latest`, `projection`, `reader`, `running`, `drop`, `log`, `collections` and `declared`, and
-    raises NotInMemory for them: `outbox.embedded` starts a real server in a second.
+    It has no `status`, `latest`, `projection`, `reader`, `running`, `sequences`, `drop`, `log`, `collections` and
+    `declared`, and raises NotInMemory for them: `outbox.embedded` starts a real server in a second.
 
     clock: gives the messages their date; None: the machine's.
     """

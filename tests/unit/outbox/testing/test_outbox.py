@@ -138,7 +138,7 @@ def test_every_name_of_an_outbox_is_there_or_refused_by_name(orders: MemoryOutbo
     names = {name for name in dir(Outbox) if not name.startswith("_")}
     missing = sorted(name for name in names if not hasattr(orders, name))
 
-    assert missing == ["declared", "drop", "latest", "projection", "reader", "running", "status"]
+    assert missing == ["declared", "drop", "latest", "projection", "reader", "running", "sequences", "status"]
     for name in [*missing, "log", "collections"]:
         assert name in (MemoryOutbox.__doc__ or "")
         with pytest.raises(NotInMemory, match=f"has no {name}: "):

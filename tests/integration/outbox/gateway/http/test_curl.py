@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from tests.actors.gateway import Served
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on the PATH")
 
@@ -35,4 +36,4 @@ def test_it_registers_posts_polls_acknowledges_and_is_pushed_to(served: Served, 
         assert next(line for line in pushed.stdout if line.startswith(b"id:")) == b"id: %d\n" % first["seq"]
         pushed.terminate()
     curl(served, f"{consumer}/ack", *JSON, "--data", json.dumps({"seq": first["seq"]}))
-    assert json.loads(curl(served, consumer))["position"] == first["seq"]
+    wait_until(lambda: json.loads(curl(served, consumer))["position"] == first["seq"], 10, "it to be saved")

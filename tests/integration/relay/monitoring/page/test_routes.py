@@ -192,7 +192,8 @@ def test_the_stream_tells_what_is_seen_and_ends_with_the_relay(orders: Outbox) -
 
 def test_who_leaves_watches_no_more(shown: ShownRelay) -> None:
     with httpx.stream("GET", f"{shown.url}/page/events", timeout=30, trust_env=False) as stream:
-        next(line for line in stream.iter_lines() if line.startswith("data:"))
+        lines = stream.iter_lines()  # what nobody holds is closed, and the stream with it
+        next(line for line in lines if line.startswith("data:"))
         assert len(shown.watch._viewers) == 1
 
     wait_until(lambda: not shown.watch._viewers, 20, "the viewer to be gone")

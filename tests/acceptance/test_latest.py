@@ -154,15 +154,23 @@ def test_another_primary_leaves_the_view_whole(start: Start) -> None:
         view = LatestView(catalogue.collections)
 
         def position() -> int:
-            return patiently(view.position) or 0
+            """0 while there is no primary."""
+            with suppress(PyMongoError):
+                return patiently(view.position) or 0
+            return 0
+
+        def checked() -> int:
+            with suppress(PyMongoError):
+                return patiently(lambda: check(catalogue))
+            return 0
 
         with writing(catalogue):
             for _ in range(2):
                 replica_set.step_down(seconds=5)
                 replica_set.wait_until_healthy()
-                before = position()
+                before = wait_until(position, 60, "a primary that tells")
                 wait_until(lambda before=before: position() > before + 100, 120, "the view to go on")
-                patiently(lambda: check(catalogue))
+                wait_until(checked, 60, "a primary that tells")
         replica_set.wait_until_healthy()
         wait_until(lambda: catalogue.collections.staging.find_one() is None, 60, "staging to be empty")
         wait_until(lambda: position() == catalogue.log.head(), 60, "the view to be kept")

@@ -54,7 +54,7 @@ def test_kills_lose_nothing_and_keep_each_keys_order(
     standby.kill()
     for writer in writers:
         writer.succeed(120)
-    start(*relay, "--once").succeed(60)
+    start(*relay, "--once").succeed(240)
     seen = ledger_topic.records()
     assert ledger.faults(ledger.written(writers), seen) == []
     assert duplicates(seen) > 0, "nothing came twice, so nothing was killed in flight"

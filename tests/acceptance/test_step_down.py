@@ -92,7 +92,7 @@ def test_writing_sequencing_and_relaying_ride_out_another_primary(
     for writer in writers:
         writer.stop()
     relay.stop()
-    start("relay_with", "--lease", 10, "run", *to_kafka, "--once").succeed(60)
+    start("relay_with", "--lease", 10, "run", *to_kafka, "--once").succeed(240)
 
     assert ledger.faults(ledger.written(writers), ledger_topic.records()) == []
 

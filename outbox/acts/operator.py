@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outbox import reader_status
-from outbox.acts.log import ActLog, Outcome, Person
+from outbox.acts.log import ActLog, Person
 from outbox.dead_letters.admin import DeadLetterAdmin, Requeued, Selection
 from outbox.log.reader_id import check_id
 from outbox.mongo.collections import Collections
@@ -31,7 +31,7 @@ class Operator:
         with self._acts.act("requeue", self._reader, self._person, reason, selection) as outcome:
             requeued = self._letters.requeue(selection)
             outcome.count = requeued.letters
-            outcome.refused = tuple(f"{id}: {why}" for id, why in requeued.refused[:100])
+            outcome.refused = tuple(requeued.told)
         return requeued
 
     def discard(self, selection: Selection, reason: str | None) -> int:
@@ -42,14 +42,14 @@ class Operator:
 
     def pause(self, reason: str | None = None) -> None:
         """Stops what the reader does, until it is resumed. Raises UnknownReader."""
-        with self._acts.act("pause", self._reader, self._person, reason) as outcome:
-            self._set_paused(True, outcome)
+        with self._acts.act("pause", self._reader, self._person, reason):
+            self._set_paused(True)
 
     def resume(self, reason: str | None = None) -> None:
         """Lets the reader go on. Raises UnknownReader."""
-        with self._acts.act("resume", self._reader, self._person, reason) as outcome:
-            self._set_paused(False, outcome)
+        with self._acts.act("resume", self._reader, self._person, reason):
+            self._set_paused(False)
 
-    def _set_paused(self, paused: bool, outcome: Outcome) -> None:
+    def _set_paused(self, paused: bool) -> None:
         if not set_paused(self._collections, self._reader, paused):
             raise patiently(lambda: reader_status.unknown(self._collections, self._reader))

@@ -116,8 +116,8 @@ def requeue(
     with opened(context.obj) as outbox:
         requeued = _operator(outbox, reader).requeue(selection(id, key, type, all), reason)
         print(f"{full_name(outbox)}, {described(reader)}: {requeued.letters} message(s) will be handled again")
-        for refused, reason in requeued.refused:
-            print(f"{refused}: {reason}", file=sys.stderr)
+        for refused, why in requeued.refused:
+            print(f"{refused}: {why}", file=sys.stderr)
         if requeued.refused:
             raise typer.Exit(1)
 

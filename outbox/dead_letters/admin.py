@@ -72,6 +72,11 @@ class Requeued(NamedTuple):
     refused: list[tuple[ObjectId, str]]
     """Messages that the log refused and that cannot be put again, each with the reason."""
 
+    @property
+    def told(self) -> list[str]:
+        """Those messages and reasons as text: the first hundred."""
+        return [f"{id}: {why}" for id, why in self.refused[:100]]
+
 
 class DeadLetterAdmin:
     """Shows and changes the dead letters of a durable reader, by its id, and of the sequencer. Thread-safe.

@@ -35,6 +35,8 @@ class Kind:
     count: Callable[[], int]
     remove: Callable[[], int]
     """Removes them, and returns how many; fewer than were counted when somebody needs one again by then."""
+    gives_up: bool = False
+    """Whether they are messages that never arrive then."""
 
 
 class Discard:
@@ -62,7 +64,7 @@ class Discard:
         found = [
             self._documents("inbox entries", self._inbox, self._of_the_inbox),
             self._documents("imported messages", self._collections.imported, lambda: _older("at", self._age)),
-            Kind("dead letters", lambda: len(self._letters()), self._remove_letters),
+            Kind("dead letters", lambda: len(self._letters()), self._remove_letters, gives_up=True),
             self._documents("acts", self._collections.acts, lambda: _older("when", self._age)),
             Kind("idle leases", lambda: len(self._leases()), self._remove_leases),
         ]

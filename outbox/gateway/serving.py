@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from outbox.errors import InvalidArgument
 from outbox.gateway.limits import Limits
+from outbox.serving.loopback import is_loopback
 from outbox.serving.prompt import prompt
 
 END_SECONDS = 10
@@ -27,13 +27,6 @@ SILENT_SECONDS = 60
 """So long a client may leave what is sent to it unanswered, by TCP: it was unplugged."""
 _BACKLOG = 2048
 _OWN_NAMES = ["localhost", "127.0.0.1", "[::1]", "::1"]
-
-
-def is_loopback(host: str) -> bool:
-    """Tells whether only this machine can connect there."""
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def check_bind(host: str, *, has_tokens: bool) -> None:

@@ -50,19 +50,22 @@ class OutboxNumbers:
     def _count_roles(self, numbers: Numbers) -> None:
         held = self.collections.roles_held()
         asked = {role for *outbox, role in numbers.values["outbox_lease_held"] if tuple(outbox) == self._labels}
-        # A reader with several shares has the roles of those, which the database knows, and holds none of its own name.
-        of_shares = {reader_of(role) for role in asked if reader_of(role) != role}
-        ours = self.collections.tally.readers().keys() - of_shares
-        numbers.add_all("outbox_lease_held", dict.fromkeys({"sequencer", *asked, *ours}, 0), *self._labels)
+        roles = {"sequencer", *asked, *self._counted_here(asked)}
+        numbers.add_all("outbox_lease_held", dict.fromkeys(roles, 0), *self._labels)
         numbers.set_all("outbox_lease_held", dict.fromkeys(held, 1), *self._labels)
+
+    def _counted_here(self, known: Iterable[str]) -> set[str]:
+        """Returns the readers of this process. One with several shares has the roles of those, which the database
+        knows, and holds none of its own name."""
+        of_shares = {reader_of(each) for each in known if reader_of(each) != each}
+        return self.collections.tally.readers().keys() - of_shares
 
     def ask(self, numbers: Numbers) -> None:
         """Sets what the database says, and declares in the tally the types that it has. Raises OutboxNotCreated and
         pymongo's errors."""
         now, labels = status(self.collections), self._labels
-        of_shares = {reader_of(each.reader) for each in now.cursors if reader_of(each.reader) != each.reader}
-        ours = self.collections.tally.readers().keys() - of_shares
-        readers = dict.fromkeys([*(each.reader for each in now.cursors), *sorted(ours)])
+        known = [each.reader for each in now.cursors]
+        readers = dict.fromkeys([*known, *sorted(self._counted_here(known))])
         leases, letters = self._leases(), self._letters()
         self.collections.tally.put.declare(self._types())
         for name, value in {

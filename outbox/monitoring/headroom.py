@@ -61,9 +61,8 @@ class HeadroomGauge:
         held = {seq for seq in cursors.values() if self._holds(seq)}
         if held:
             self._rate = self._measured_rate()
-        left = {
-            seq: self._of(seq) for seq in held
-        }  # once for all readers that stand at one place, as those at the head
+        # Once for all readers that stand at one place, as those at the head.
+        left = {seq: self._of(seq) for seq in held}
         return {reader: left.get(seq) for reader, seq in cursors.items()}
 
     def _holds(self, seq: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
@@ -49,8 +48,7 @@ def run_sequencer(
     it, see ChangeStreamListener. pause: see there.
     """
     listener = ChangeStreamListener(collections.staging, await_seconds, pause)
-    rests = functools.partial(_may_rest, sequencer, listener, stop)
-    with told_at_the_end(stop.set), watching(lambda: not rests(), listener.wake):
+    with told_at_the_end(stop.set), watching(lambda: not _may_rest(sequencer, listener, stop), listener.wake):
         _sequence(collections, sequencer, listener, stop, await_seconds)
 
 
@@ -145,17 +143,17 @@ def _work(
 
 def _changes_at_rest(sequencer: Sequencer, listener: ChangeStreamListener, stop: threading.Event) -> Changes | None:
     """Waits for changes as `next_changes`: as long as is left to a sweep while the stream answers, else shorter."""
-    if not _may_rest(sequencer, listener, stop):
+
+    def is_over() -> bool:
+        return not _may_rest(sequencer, listener, stop)
+
+    if is_over():
         return listener.next_changes(seconds_in_step(CLOCK, IDLE_SECONDS), stop.is_set)
     sweep_at = CLOCK.monotonic() + _CALM_SECONDS - IDLE_SECONDS
     while True:
         seconds = min(_REST_SECONDS, max(IDLE_SECONDS, sweep_at - CLOCK.monotonic()))
-        changes = listener.next_changes(
-            seconds_in_step(CLOCK, seconds), lambda: not _may_rest(sequencer, listener, stop)
-        )
-        if changes is None or changes.documents or not _may_rest(sequencer, listener, stop):
-            return changes
-        if CLOCK.monotonic() >= sweep_at:
+        changes = listener.next_changes(seconds_in_step(CLOCK, seconds), is_over)
+        if changes is None or changes.documents or is_over() or CLOCK.monotonic() >= sweep_at:
             return changes
         sequencer.keep()
 

@@ -106,9 +106,8 @@ def surveys(collections: Collections) -> dict[str, ShareLayout]:
     found: dict[str, dict[str, Document]] = {}
     with time_limit():
         leases = {each["_id"]: each for each in collections.leases.find({}, {"wanted": 1, "plans": 1})}
-        for each in collections.cursors.find(
-            sort=[("_id", 1)], batch_size=_MANY
-        ):  # so that each reader's are of one moment
+        # In one reply, so that each reader's are of one moment.
+        for each in collections.cursors.find(sort=[("_id", 1)], batch_size=_MANY):
             if isinstance(each["_id"], str):
                 found.setdefault(reader_of(each["_id"]), {})[each["_id"]] = each
     where = collections.cursors.full_name, collections.leases.full_name

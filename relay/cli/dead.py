@@ -95,8 +95,8 @@ def requeue(
         settings, outbox = only(opened)
         requeued = Operator(outbox.collections, relay_id(settings.name), this_person()).requeue(wanted, reason)
         print(f"{settings.full_name}, relay {settings.name!r}: {requeued.letters} message(s) will be sent again")
-        for refused, reason in requeued.refused:
-            print(f"{refused}: {reason}", file=sys.stderr)
+        for refused, why in requeued.refused:
+            print(f"{refused}: {why}", file=sys.stderr)
         if requeued.refused:
             raise typer.Exit(1)
 

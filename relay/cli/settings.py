@@ -39,6 +39,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 Listen = tuple[str, int]
 PageToken = Annotated[SecretStr, BeforeValidator(page_token)]
+_OF_THE_PROCESS = ("listen", "page_token")
 
 
 def _start(value: object) -> object:
@@ -46,9 +47,6 @@ def _start(value: object) -> object:
         return start_words.read(str(value), start_words.DURABLE_WORDS)
     except ValueError:
         raise ValueError("give beginning, oldest, latest, a seq, or a date such as 2025-01-31T12:00Z") from None
-
-
-_OF_THE_PROCESS = ("listen", "page_token")
 
 
 class TopicLayout(BaseModel):

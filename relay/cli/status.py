@@ -18,10 +18,10 @@ from relay.cli.exit_codes import exit_codes
 from relay.cli.options import Config, Database, Mongo, Name, OutboxName, identity_of, outboxes
 from relay.cli.settings import OutboxSettings, load
 
-_SILENT_SECONDS = 5.0
-
 if TYPE_CHECKING:
     from relay.monitoring.status import RelayStatus, ShareStatus
+
+_SILENT_SECONDS = 5.0
 
 
 def status(

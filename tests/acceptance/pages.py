@@ -23,6 +23,13 @@ PRINTS = re.compile(r"prints\s+(`[^`]+`(?:(?:,|,?\s+and)\s+`[^`]+`)*)")
 ALONE = {**os.environ, "PYTHONPATH": PACKAGES, "PYTHONUNBUFFERED": "1"}
 
 
+def start_shell(script: str, folder: Path) -> subprocess.Popen[str]:
+    """Types a script into a shell there; what it prints can be read."""
+    return subprocess.Popen(
+        ["bash", "-ec", script], cwd=folder, env=ALONE, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+
+
 def blocks(page: Path, language: str) -> list[tuple[str, list[str]]]:
     """The code blocks of a page, each with what the text up to the next block says it prints."""
     found = BLOCK.findall(page.read_text())

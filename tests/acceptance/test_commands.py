@@ -17,7 +17,7 @@ from pymongo.database import Database
 
 from outbox import Outbox, message
 from tests.acceptance.example import EXAMPLES, expected
-from tests.acceptance.pages import ALONE, README, ROOT, TUTORIAL, clone, commands
+from tests.acceptance.pages import ALONE, README, ROOT, TUTORIAL, clone, commands, start_shell
 from tests.actors.browser import browser
 from tests.actors.consumer import read_topic, topic_exists
 from tests.waiting import wait_until
@@ -50,14 +50,7 @@ class Shell:
         script = "\n".join(typed)
         for shown, here in self._places.items():
             script = script.replace(shown, here)
-        return subprocess.Popen(
-            ["bash", "-ec", script],
-            cwd=self.folder,
-            env=ALONE,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        return start_shell(script, self.folder)
 
     def run(self, *typed: str) -> str:
         """Until they have ended, well; what they printed."""

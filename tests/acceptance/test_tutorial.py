@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from tests.acceptance.pages import ALONE, TUTORIAL, Prompt, clone, prints
+from tests.acceptance.pages import TUTORIAL, Prompt, clone, prints, start_shell
 
 STEP = re.compile(
     r"^```python\n(?P<code>.*?)^```\n|(?<=\n\n)(?P<typed>(?: {4}[^\n]*\n)+)|(?P<text>[^\n]*\n)",
@@ -28,15 +28,7 @@ class SecondTerminal:
         self._running: subprocess.Popen[str] | None = None
 
     def type(self, command: str) -> None:
-        script = f"{self.pasted}\nexec {command}"
-        self._running = subprocess.Popen(
-            ["bash", "-ec", script],
-            cwd=self._folder,
-            env=ALONE,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._running = start_shell(f"{self.pasted}\nexec {command}", self._folder)
 
     def interrupt(self) -> None:
         assert self._running is not None

@@ -55,7 +55,7 @@ def discard_(
 
 def _removed(outbox: Outbox, kind: Kind, older_than: str) -> int:
     """Removes them. That messages are given up is written to NAME.acts, as whatever discards them by hand is."""
-    if kind.name != "dead letters" or not kind.count():
+    if not kind.gives_up or not kind.count():
         return kind.remove()
     reason = f"outbox discard --older-than {older_than}"
     with ActLog(outbox.collections).act("discard", "every reader", this_person(), reason) as outcome:

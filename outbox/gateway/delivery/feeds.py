@@ -85,6 +85,11 @@ class Lingering:
         self._feed.acknowledge(seq)
 
 
+def lingering(feed: Feed, seconds: float) -> Feed:
+    """Makes a feed wait so long for more; of one that is not to wait nothing is asked twice."""
+    return Lingering(feed, seconds) if seconds else feed
+
+
 class RegisteredFeed:
     """Is a Feed of a registered consumer."""
 

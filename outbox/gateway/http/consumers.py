@@ -14,7 +14,7 @@ from starlette.responses import Response
 from outbox.gateway import asked
 from outbox.gateway.answers import Json
 from outbox.gateway.delivery.components import Component, Components
-from outbox.gateway.delivery.feeds import Lingering, RegisteredFeed
+from outbox.gateway.delivery.feeds import RegisteredFeed, lingering
 from outbox.gateway.delivery.running import Running
 from outbox.gateway.delivery.window import MOST_RECORDS, Portion, Window
 from outbox.gateway.http.event_stream import EventStream
@@ -169,7 +169,7 @@ class ConsumerCalls:
             running = await things.enter_async_context(self.components.connected(component))
             if after is not None:
                 await self.acknowledge_up_to(running, after, component.caller.scope)
-            feed = Lingering(RegisteredFeed(running, component.caller.scope), seconds)
+            feed = lingering(RegisteredFeed(running, component.caller.scope), seconds)
             return EventStream(feed, things.pop_all(), request)
 
     async def records(self, request: Request) -> Response:

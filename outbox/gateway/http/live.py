@@ -13,7 +13,7 @@ from starlette.responses import Response
 from outbox.gateway import asked
 from outbox.gateway.answers import Json
 from outbox.gateway.delivery.components import Components
-from outbox.gateway.delivery.feeds import Given, Lingering, LiveFeed
+from outbox.gateway.delivery.feeds import Given, Lingering, LiveFeed, lingering
 from outbox.gateway.delivery.live import Live
 from outbox.gateway.delivery.window import MOST_BYTES
 from outbox.gateway.http.consumers import Poll, caller_of, linger
@@ -79,4 +79,4 @@ class LiveCalls:
         seconds = linger(request.query_params)
         after = asked.seq_text(request.headers.get("last-event-id") or None, "Last-Event-ID")
         feed = await self.feed(request, after, request.query_params)
-        return EventStream(Lingering(feed, seconds), AsyncExitStack(), request)
+        return EventStream(lingering(feed, seconds), AsyncExitStack(), request)

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from outbox.gateway import asked
 from outbox.gateway.answers import Refusal, answer
-from outbox.gateway.delivery.feeds import Feed, Given, Lingering, RegisteredFeed
+from outbox.gateway.delivery.feeds import Feed, Given, RegisteredFeed, lingering
 from outbox.gateway.delivery.window import MOST_RECORDS
 from outbox.gateway.http.call import refused
 from outbox.gateway.http.consumers import ConsumerCalls, caller_of, linger
@@ -58,7 +58,7 @@ class SocketCalls:
             except Exception as error:  # noqa: BLE001  # it is answered
                 await _deny(socket, error)
                 return
-            feed = Lingering(RegisteredFeed(running, component.caller.scope), seconds)
+            feed = lingering(RegisteredFeed(running, component.caller.scope), seconds)
 
             async def acknowledge(seq: int) -> None:
                 await self._consumers.acknowledge_up_to(running, seq, component.caller.scope)
@@ -70,7 +70,7 @@ class SocketCalls:
         try:
             asked.only(socket.query_params, "types", "linger_ms")
             seconds = linger(socket.query_params)
-            feed = Lingering(await self._live.feed(socket, None, socket.query_params), seconds)
+            feed = lingering(await self._live.feed(socket, None, socket.query_params), seconds)
         except Exception as error:  # noqa: BLE001  # it is answered
             await _deny(socket, error)
             return

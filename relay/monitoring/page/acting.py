@@ -43,7 +43,7 @@ def act(collections: Collections, asked: Any, address: str) -> dict[str, Any]:
     if what == "discard":
         return {"count": operator.discard(selection, reason)}
     requeued = operator.requeue(selection, reason)
-    return {"count": requeued.letters, "refused": [f"{id}: {why}" for id, why in requeued.refused[:100]]}
+    return {"count": requeued.letters, "refused": requeued.told}
 
 
 def selected(asked: object) -> Selection:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
+
+from outbox.serving.loopback import is_loopback
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -44,7 +45,7 @@ class Guard:
     """
 
     def __init__(self, host: str, token: str | None) -> None:
-        self.is_local = _is_loopback(host)
+        self.is_local = is_loopback(host)
         self._token = token
         self._key = secrets.token_bytes(32)
         self.cookie = f"relay_page_{secrets.token_hex(4)}"
@@ -57,7 +58,7 @@ class Guard:
 
     def check_host(self, request: Request) -> None:
         """Raises Refused for a page on loopback that is asked for by another name."""
-        if self.is_local and not _is_loopback(_parsed(f"//{request.headers.get('host', '')}").hostname or ""):
+        if self.is_local and not is_loopback(_parsed(f"//{request.headers.get('host', '')}").hostname or ""):
             raise Refused(
                 403, "wrong_host", "ask for it by 127.0.0.1 or localhost; to serve it to others, --listen 0.0.0.0:…"
             )
@@ -104,12 +105,3 @@ def _parsed(address: str) -> SplitResult:
         return urlsplit(address)
     except ValueError:
         return urlsplit("")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
-from bson.datetime_ms import DatetimeMS
 
-from outbox import dates
+from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.dead_letters.document import SEQUENCER, State, message_id
 from outbox.errors import InvalidSelector
@@ -21,7 +19,6 @@ from relay.monitoring.page.records import LARGEST_SHOWN, data_text, plain
 
 MOST_LETTERS = 100
 _SECONDS = 5.0
-_DATES = ("created", "first", "last", "requeued")
 _BODY = ("data", "headers")
 
 
@@ -46,7 +43,7 @@ def letters(
     listed = [decoded(bytes(each.raw)) for each in found[:MOST_LETTERS]]
     is_more = len(found) > MOST_LETTERS
     return {
-        "letters": [_as_json(each) for each in listed],
+        "letters": [document.as_json(each) for each in listed],
         "next": _place(listed[-1]) if is_more else None,
         "count": count,
     }
@@ -57,7 +54,7 @@ def letter(collections: Collections, reader: str, id: ObjectId, *, with_data: bo
     found = DeadLetterAdmin(collections, reader).letter(id)
     if found is None:
         return None
-    told = _as_json({name: value for name, value in found.items() if name not in _BODY})
+    told = document.as_json({name: value for name, value in found.items() if name not in _BODY})
     if not with_data:
         return told
     return {**told, "headers": plain(shown(found.get("headers"))), **data_text(shown(found.get("data")), LARGEST_SHOWN)}
@@ -77,11 +74,3 @@ def _behind(reader: str, after: str) -> Document:
     if kind == "message":
         return {"$or": [{"_id": {"$lt": id}}, {"_id": {"$type": "object"}}]}
     raise InvalidSelector(f"after={after!r:.100}: give the `next` of the call before")
-
-
-def _as_json(letter: Document) -> dict[str, Any]:
-    told = {"id": str(message_id(letter)), **{name: shown(value) for name, value in letter.items() if name != "_id"}}
-    for name in _DATES:
-        if isinstance(date := told.get(name), (datetime, DatetimeMS)):
-            told[name] = dates.text(date)
-    return dict(plain(told))

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from importlib.resources import files
 from typing import Any
 
-from bson import ObjectId
 from pymongo.errors import PyMongoError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -109,12 +108,13 @@ class Page:
     def _records(self, request: Request) -> Response:
         asked = request.query_params
         wanted = records.Wanted(asked.get("key"), asked.get("type"), _number(asked.get("before"), HIGHEST_SEQ))
-        found = records.newest(self._collections(request), wanted, with_data=self._guard.shows_messages(request))
-        return JSONResponse({**found, "hidden": not self._guard.shows_messages(request)})
+        shows = self._guard.shows_messages(request)
+        found = records.newest(self._collections(request), wanted, with_data=shows)
+        return JSONResponse({**found, "hidden": not shows})
 
     def _record(self, request: Request) -> Response:
         asked = request.query_params
-        id = ObjectId(message_id(asked["id"])) if "id" in asked else None
+        id = message_id(asked["id"]) if "id" in asked else None
         seq = _number(asked.get("seq"), 0) or None
         shows = self._guard.shows_messages(request)
         return JSONResponse({**records.one(self._collections(request), id, seq, with_data=shows), "hidden": not shows})
@@ -122,7 +122,7 @@ class Page:
     def _letters(self, request: Request) -> Response:
         asked = request.query_params
         id = asked.get("id")
-        selection = Selection(None if id is None else ObjectId(message_id(id)), asked.get("key"), asked.get("type"))
+        selection = Selection(None if id is None else message_id(id), asked.get("key"), asked.get("type"))
         state = asked.get("state")
         if state not in (None, "dead", "parked"):
             raise InvalidArgument(f"state={state!r:.50}: give dead or parked, or neither")
@@ -130,7 +130,7 @@ class Page:
         return JSONResponse(found)
 
     def _letter(self, request: Request) -> Response:
-        id, shows = ObjectId(message_id(request.query_params.get("id"))), self._guard.shows_messages(request)
+        id, shows = message_id(request.query_params.get("id")), self._guard.shows_messages(request)
         found = letter(self._collections(request), _reader(request), id, with_data=shows)
         if found is None:
             raise Refused(404, "not_found", "there is no such letter any more")

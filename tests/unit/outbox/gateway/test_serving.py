@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from outbox import InvalidArgument
-from outbox.gateway.serving import check_bind, is_loopback, listening, listening_at
+from outbox.gateway.serving import check_bind, listening, listening_at
+from outbox.serving.loopback import is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])

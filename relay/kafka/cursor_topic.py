@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
 from relay.kafka import errors
-from relay.kafka.topic_admin import created
+from relay.kafka.topic_admin import created, until
 
 logger = logging.getLogger("relay.kafka")
 
@@ -55,13 +55,16 @@ class CursorTopic:
         policy = self._policy(admin)
         if policy is None and replication is not None:
             self._create_best(admin, replication)
-        elif policy is None:
+            return
+        if policy is None:
+            policy = until(lambda: self._policy(admin), lambda policy: policy is not None)
+        if policy is None:
             raise TopicMissing(
                 f"no topic {self.name} on {self._bootstrap}, where --exactly-once keeps its cursors. Let the relay "
                 f"make it: --create-topic partitions=3,replication=1; or do so: kafka-topics.sh --bootstrap-server "
                 f"{self._bootstrap} --create --topic {self.name} --partitions 1 --config cleanup.policy=compact"
             )
-        elif policy != "compact":  # with "delete" in it, the cursor of a relay that has nothing to do would go
+        if policy != "compact":  # with "delete" in it, the cursor of a relay that has nothing to do would go
             raise TopicMissing(
                 f"the topic {self.name} has cleanup.policy={policy}: a cursor in it would be deleted in time. Mend it: "
                 f"kafka-configs.sh --bootstrap-server {self._bootstrap} --alter --entity-type topics --entity-name "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # NewTopic is public, but their stub hides it
@@ -13,14 +13,19 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # NewTopic is
     NewTopic,
 )
 
+from outbox.clock import SystemClock
 from relay.errors import TopicMissing, Unreachable, Verdict
 from relay.kafka import errors
 from relay.kafka.secrets import Secrets
 
+T = TypeVar("T")
 logger = logging.getLogger("relay.kafka")
 
 CHECK_SECONDS = 5.0
 ASK_SECONDS = 0.5
+LEARNS_SECONDS = 2.0
+"""A broker learns of a new topic a moment after the others: one that does not know it is asked again for so long."""
+_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class TopicCheck:
         """The id of the cluster that has answered."""
 
     def check(self, topics: Collection[str], create: NewTopics | None) -> None:
-        """See Sink.check. One request a topic, and two more to create what is missing."""
+        """See Sink.check. One request a topic, again while it is missing, and two more to create what is."""
         faults: list[KafkaError] = []
         admin = self._client(AdminClient, {"error_cb": faults.append})
         missing = self._missing(admin, sorted(topics), faults)
@@ -55,10 +60,13 @@ class TopicCheck:
             return
         self._refuse_twins(missing, {*topics, *self._existing(admin, faults)})
         if create is None:
-            raise TopicMissing(
-                f"no such topic on {self._bootstrap}: {', '.join(missing)}. Create it, or let the relay do so: "
-                f"--create-topic partitions=3,replication=1"
-            )
+            missing = until(lambda: self._missing(admin, missing, faults), lambda left: not left)
+            if missing:
+                raise TopicMissing(
+                    f"no such topic on {self._bootstrap}: {', '.join(missing)}. Create it, or let the relay do so: "
+                    f"--create-topic partitions=3,replication=1"
+                )
+            return
         new = [NewTopic(topic, create.partitions, create.replication) for topic in missing]
         for topic in created(admin, new, CHECK_SECONDS, self._bootstrap):
             logger.info("created topic %s with %d partition(s)", topic, create.partitions)
@@ -114,6 +122,15 @@ class TopicCheck:
         causes = [fault.str() for fault in faults if fault.name() != "_ALL_BROKERS_DOWN"]
         why = causes[-1] if causes else "check host, port and security.protocol"
         return Unreachable(f"Kafka at {self._bootstrap} did not answer: {error.str()}: {self._secrets.hide(why)}")
+
+
+def until(ask: Callable[[], T], is_known: Callable[[T], bool]) -> T:
+    """Asks again until the topic is known, for LEARNS_SECONDS. Returns the last answer."""
+    clock = SystemClock()
+    deadline = clock.monotonic() + LEARNS_SECONDS
+    while not is_known(answer := ask()) and clock.monotonic() < deadline:
+        clock.wait(_AGAIN_SECONDS)
+    return answer
 
 
 def created(admin: AdminClient, new: list[NewTopic], seconds: float, bootstrap: str) -> Iterator[str]:

@@ -208,7 +208,7 @@ def test_a_majority_that_is_away(day: Day, stack: contextlib.ExitStack) -> None:
         orders,
         metrics=lambda: relay.metric("outbox_lease_held", role="relay:kafka") == [0],
         ready=r"no majority of MongoDB's nodes has confirmed anything for \d+ s.+rs.status\(\) says which",
-        log=r"the lease 'relay:kafka': since \d\d:\d\d:\d\d UTC a majority of the servers is slow to confirm",
+        log=r"the lease '(relay:kafka|sequencer)': since \d\d:\d\d:\d\d UTC a majority of the servers is slow",
         health="no majority of MongoDB's nodes has confirmed anything.+rs.status",
         status=r'"silent_seconds": ([3-9]|1\d)',
         doctor=r"serious: no majority of the nodes has confirmed anything for .+rs.status",

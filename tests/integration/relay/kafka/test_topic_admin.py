@@ -6,11 +6,14 @@ import re
 
 import pytest
 
+from outbox.clock import SystemClock
 from relay.errors import TopicMissing
+from relay.kafka import topic_admin
 from relay.kafka.sink import KafkaSink
 from relay.kafka.topic_admin import NewTopics
+from relay.kafka.transactional_sink import KafkaTransactions
 from tests.actors.consumer import topic_exists
-from tests.servers.kafka import admin_client, create_topic
+from tests.servers.kafka import admin_client, create_cursor_topic, create_topic
 from tests.waiting import wait_until
 
 LIMIT = 10_000
@@ -25,6 +28,25 @@ def test_a_missing_topic_is_created_when_asked(kafka: str, topic_name: str) -> N
 
     wait_until(lambda: topic_exists(kafka, topic_name), 30, "the topic")
     assert len(admin_client(kafka).list_topics(topic_name, timeout=30).topics[topic_name].partitions) == 2
+
+
+@pytest.mark.parametrize("is_of_cursors", [False, True], ids=["of messages", "of cursors"])
+def test_a_topic_that_the_broker_learns_of_a_moment_later_is_not_missing(
+    kafka: str, topic_name: str, is_of_cursors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class MadeMeanwhile(SystemClock):
+        def wait(self, seconds: float, stop: object = None) -> bool:  # it is time that passes
+            if not topic_exists(kafka, topic_name):
+                create_cursor_topic(kafka, topic_name)
+            return False
+
+    monkeypatch.setattr(topic_admin, "SystemClock", MadeMeanwhile)
+    monkeypatch.setattr(topic_admin, "LEARNS_SECONDS", 60)
+
+    if is_of_cursors:
+        KafkaTransactions(kafka, cursors=topic_name).check([])
+    else:
+        KafkaSink(kafka).check([topic_name])
 
 
 def test_more_replicas_than_brokers_is_an_error_that_says_so(kafka: str, topic_name: str) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from outbox.cli.app import app
 from outbox.messages import versions
+from tests.acceptance.pages import ROOT, blocks
 
 APPLICATION = """
 from mongoengine import EmbeddedDocument, fields
@@ -92,6 +93,10 @@ def test_what_breaks_is_named_and_ends_with_1(write: Write) -> None:
     assert other.startswith("  refused by this class: data.total: bsonType")
     assert problem.startswith("  PROBLEM create() would refuse it: the message type 'order.placed' is deployed with")
     assert "version=2 and @upcast('order.placed', 1)" in problem
+    [(shown, _)] = blocks(ROOT / "docs" / "schema-evolution.md", "console")
+    *same, cut = shown.splitlines()[1:]
+    assert same == [said, one, other]
+    assert problem.startswith(cut.removesuffix("…"))
 
 
 def test_a_new_version_wants_its_upcast(write: Write) -> None:

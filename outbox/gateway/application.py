@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -53,6 +53,10 @@ class Gateway:
         self._exposition = Exposition(orders, GatewayCollector(self._counts, self.components, self._live))
         self._calls = self._made()
         self._schemas = orders.json_schemas()
+        self.waits: Callable[[], list[str]] = list
+        """Names what works beside it and waits for a server that is away; set by whoever has it work there."""
+        self._numbering = ExitStack()
+        self._numbers = False
 
     def application(self) -> Starlette:
         """Makes the ASGI application."""
@@ -63,16 +67,23 @@ class Gateway:
             lifespan=self._lifespan,
         )
         made.state.gateway = self
+        made.router.redirect_slashes = False  # else what is no call would be answered as one, and elsewhere
         return made
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        with self._orders.running():  # so that what is posted gets its number, also while nobody reads
-            try:
-                yield
-            finally:
-                self.leave()
-                await self.components.ended()
+        self._number()
+        try:
+            yield
+        finally:
+            self.leave()
+            await self.components.ended()
+
+    def _number(self) -> None:
+        """Sees to it that what is posted gets its number, also while nobody reads, until `leave`."""
+        if not self._numbers:
+            self._numbering.enter_context(self._orders.running())
+            self._numbers = True
 
     def leave(self) -> None:
         """Ends all streams and waits, telling clients to come back, and accepts no more. For one that ends in a moment.
@@ -81,6 +92,7 @@ class Gateway:
         """
         self.components.close()
         self._live.close()
+        self._numbering.close()
 
     @property
     def connections(self) -> int:
@@ -96,16 +108,23 @@ class Gateway:
             made.headers["Allow"] = ", ".join(sorted(there))
         return made
 
+    async def _post(self, request: Request) -> Response:
+        self.components.check_open()
+        self._number()  # by now, where the application is mounted in another, which tells it of no start
+        return await self._message.post(request)
+
     async def _document(self, request: Request) -> Response:
         types = caller_of(request).scope.types
         seen = {type: each for type, each in self._schemas.items() if types is None or type in types}
-        return Json(openapi.document(self._calls, seen, tokens=not isinstance(self._callers, Anybody)))
+        has_tokens, root = not isinstance(self._callers, Anybody), request.scope.get("root_path", "")
+        return Json(openapi.document(self._calls, seen, tokens=has_tokens, root=root))
 
     def _made(self) -> list[Call]:
         orders, components = self._orders, self.components
-        consumer, message = ConsumerCalls(orders, components), MessageCalls(orders, components)
+        consumer = ConsumerCalls(orders, components)
+        self._message = MessageCalls(orders, components)
         live = LiveCalls(components, self._live, orders.log.head)
-        health = HealthCalls(orders, components, self._exposition)
+        health = HealthCalls(orders, components, self._exposition, lambda: list(self.waits()))
         self._sockets = SocketCalls(consumer, live, self._limits.request_bytes)
         lingers = {"linger_ms": schemas.whole(0, consumers.MOST_LINGER_MS, 0)}
         polls = {
@@ -117,6 +136,7 @@ class Gateway:
         }
         resumes = {"Last-Event-ID": schemas.SEQ}
         status = schemas.closed({"status": schemas.TEXT})
+        ready = schemas.closed({"status": schemas.TEXT}, waits={"type": "array", "items": schemas.TEXT})
         return [
             Call("PUT", _CONSUMER, "Register a consumer, or set its types; its position stays.", consumer.put,
                  {200: schemas.CONSUMER, 201: schemas.CONSUMER}, (409, 410, 415), body=schemas.REGISTRATION),
@@ -135,12 +155,12 @@ class Gateway:
             Call("GET", "/v1/live/stream", "Push what comes; what a client is too slow for is skipped.", live.stream,
                  {200: schemas.TEXT}, query={"types": schemas.TYPE_LIST, **lingers}, headers=resumes,
                  media_type="text/event-stream"),
-            Call("POST", "/v1/messages", "Put a message; with an Idempotency-Key once, for a day.", message.post,
+            Call("POST", "/v1/messages", "Put a message; with an Idempotency-Key once, for a day.", self._post,
                  {200: schemas.POSTED, 201: schemas.POSTED}, (415, 422), body={},
                  headers={"Idempotency-Key": messages.KEY_SCHEMA}, query={"wait": schemas.seconds(messages.MOST_WAIT)}),
             Call("GET", "/healthz", "Tell that the process works.", health.healthz, {200: status}, is_open=True),
             Call("GET", "/readyz", "Tell whether the database answers.", health.readyz,
-                 {200: status, 503: status}, is_open=True),
+                 {200: ready, 503: status}, is_open=True),
             Call("GET", "/metrics", "Give the numbers for Prometheus.", health.metrics, {200: schemas.TEXT},
                  media_type="text/plain"),
             Call("GET", "/openapi.json", "Give this document.", self._document, {200: {"type": "object"}}),

@@ -62,11 +62,11 @@ class Door:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        self._counts.begun(scope["path"])
+        headers, path = Headers(scope=scope), path_inside(scope)
+        self._counts.begun(path)
         send = self._counted(send)
         try:
-            if scope["path"] in OPEN:
+            if path in OPEN and scope["type"] == "http":
                 await self._app(scope, receive, self._patient(send))
                 return
             _check_origin(headers)
@@ -133,6 +133,14 @@ class Door:
                 await send(message)
 
         return patient
+
+
+def path_inside(scope: Scope) -> str:
+    """Returns the path of a call without what the application is mounted under, or a proxy has before it: as routes are
+    matched, so that what is let in is what is answered."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path[len(root) :] if path == root or path.startswith(f"{root}/") else path
 
 
 def _check_origin(headers: Headers) -> None:

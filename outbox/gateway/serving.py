@@ -13,9 +13,11 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from outbox.errors import InvalidArgument
 from outbox.gateway.limits import Limits
+from outbox.serving import listening as sockets
 from outbox.serving.loopback import is_loopback
 from outbox.serving.prompt import prompt
 
@@ -23,8 +25,6 @@ END_SECONDS = 10
 """So long connections that do not end are waited for."""
 PING_SECONDS = 15.0
 """So often a WebSocket is asked whether its client is still there."""
-SILENT_SECONDS = 60
-"""So long a client may leave what is sent to it unanswered, by TCP: it was unplugged."""
 _BACKLOG = 2048
 _OWN_NAMES = ["localhost", "127.0.0.1", "[::1]", "::1"]
 
@@ -41,14 +41,9 @@ def check_bind(host: str, *, has_tokens: bool) -> None:
 def listening(host: str, port: int) -> socket.socket:
     """Listens there. Raises InvalidArgument."""
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        made = socket.create_server((host, port), family=family)
+        return sockets.listening(host, port)
     except OSError as error:
         raise InvalidArgument(f"--host {host} --port {port}: {error.strerror or error}") from error
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # what is accepted has it, too; elsewhere the system's own time counts
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SECONDS * 1000)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    return made
 
 
 @contextlib.contextmanager
@@ -78,6 +73,14 @@ def _is_served(path: Path) -> bool:
         return client.connect_ex(str(path)) == 0
 
 
+class _Sockets(WebSocketsSansIOProtocol):
+    """Is uvicorn's protocol, which would log a handshake that is refused as one that the application has forgotten."""
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        self.handshake_complete |= self.close_sent
+
+
 class GatewayServer(uvicorn.Server):
     """Is uvicorn's server, which tells clients to come back before it waits for their connections."""
 
@@ -87,7 +90,7 @@ class GatewayServer(uvicorn.Server):
         config = uvicorn.Config(
             served, log_config=None, access_log=False, lifespan="on", server_header=False, proxy_headers=False,
             http=prompt(AutoHTTPProtocol, limits.send_seconds),
-            ws="websockets-sansio", ws_max_size=limits.request_bytes, ws_ping_interval=PING_SECONDS,
+            ws=_Sockets, ws_max_size=limits.request_bytes, ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS, ws_per_message_deflate=False, timeout_graceful_shutdown=END_SECONDS,
         )  # fmt: skip
         super().__init__(config)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from outbox import Outbox
 from outbox.gateway.application import Gateway, application
@@ -72,21 +74,32 @@ class Served:
 
 
 @contextlib.contextmanager
-def gateway(orders: Outbox, *, socket: Path | None = None, **options: Any) -> Iterator[Served]:
-    """Serves the outbox, on a port, or on a Unix socket."""
+def gateway(
+    orders: Outbox, *, socket: Path | None = None, mounted: str = "", proxied: str = "", **options: Any
+) -> Iterator[Served]:
+    """Serves the outbox, on a port, or on a Unix socket.
+
+    mounted: the path that another application has it under, which does not tell it of its start. proxied: what a proxy
+    takes away from before all paths.
+    """
     app = application(orders, **options)
+    own = app.state.gateway
+    if mounted:
+        app = Starlette(routes=[Mount(mounted, app)])
+        app.state.gateway = own
     with listening("127.0.0.1", 0) if socket is None else listening_at(socket) as place:
         server = GatewayServer(app, options.get("limits", Limits()), only_own_names=False)
+        server.config.root_path = proxied
         thread = threading.Thread(target=server.run, args=([place],), daemon=True)
         thread.start()
         wait_until(lambda: server.started or not thread.is_alive(), 30, "the gateway to start")
         assert server.started, "it did not start; the log says why"
         alone = httpx2.Limits(max_keepalive_connections=0)  # after an error the server closes the connection
-        url = "http://localhost" if socket else f"http://127.0.0.1:{place.getsockname()[1]}"
+        url = "http://localhost" if socket else f"http://127.0.0.1:{place.getsockname()[1]}{mounted}"
         transport = httpx2.HTTPTransport(uds=str(socket)) if socket else None
         try:
             with httpx2.Client(limits=alone, base_url=url, timeout=30, transport=transport) as client:
-                yield Served(orders, client, app.state.gateway)
+                yield Served(orders, client, own)
         finally:
             server.should_exit = True
             thread.join(30)

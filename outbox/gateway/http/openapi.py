@@ -15,8 +15,9 @@ _ANY = (400, 401, 403, 413, 429, 500, 503)
 """The refusals that every call may have."""
 
 
-def document(calls: Iterable[Call], messages: Mapping[str, Any], *, tokens: bool) -> dict[str, Any]:
-    """Makes the document. messages: the JSON Schema of each type that the reader of it may know of."""
+def document(calls: Iterable[Call], messages: Mapping[str, Any], *, tokens: bool, root: str = "") -> dict[str, Any]:
+    """Makes the document. messages: the JSON Schema of each type that the reader of it may know of. root: what stands
+    before each path, where the gateway is mounted under one."""
     paths: dict[str, dict[str, Any]] = {}
     for call in calls:
         paths.setdefault(call.path, {})[call.method.lower()] = _operation(call, messages, tokens=tokens)
@@ -26,6 +27,8 @@ def document(calls: Iterable[Call], messages: Mapping[str, Any], *, tokens: bool
         "paths": paths,
         "components": {"schemas": {"Error": ERROR}},
     }
+    if root:
+        made["servers"] = [{"url": root}]
     if tokens:
         made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     return made

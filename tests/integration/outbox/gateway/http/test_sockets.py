@@ -115,12 +115,16 @@ def test_what_cannot_be_understood_ends_it_with_the_reason(served: Served, name:
 
 
 @pytest.mark.parametrize(("path", "status"), [(of("nobody"), 404), (of("a b"), 400), ("/v1/live/ws?typos=1", 400)])
-def test_what_cannot_be_opened_is_refused_as_any_call(served: Served, path: str, status: int) -> None:
+def test_what_cannot_be_opened_is_refused_as_any_call_and_that_is_no_fault_of_the_gateway(
+    served: Served, path: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(InvalidStatus) as refused, socket(served, path.replace(" ", "%20")):
         pass
 
     assert refused.value.response.status_code == status
     assert "error" in json.loads(refused.value.response.body)
+    served.client.get("/healthz")  # what is to be logged is logged by then
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 
 @pytest.mark.usefixtures("impatient")

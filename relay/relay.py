@@ -5,12 +5,16 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from functools import partial
+
+from pymongo.errors import PyMongoError
 
 from outbox import Outbox
 from outbox.counting.tally import ReaderTally
 from outbox.dead_letters.store import OnPoison
 from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import Sink
+from outbox.delivery.retry import Retry
 from outbox.errors import OutboxNotCreated
 from outbox.events import Event, OnEvent, TookOver, teller
 from outbox.mongo.lease import MOST_SECONDS, SECONDS
@@ -20,7 +24,7 @@ from relay.cluster import OfCluster, note_cluster
 from relay.config import RelayConfig
 from relay.encoding.record_format import RecordFormat
 from relay.encoding.topics import Topics
-from relay.errors import InvalidSettings
+from relay.errors import InvalidSettings, Unreachable
 
 RETRIES = (
     "AutoReconnect",
@@ -93,12 +97,13 @@ class Relay:
         """The outbox, for people."""
         return self._config.where
 
-    def run(self, stop: threading.Event, *, once: bool = False) -> None:
+    def run(self, stop: threading.Event, *, once: bool = False, waits: bool = False) -> None:
         """Relays until `stop` is set, then delivers what is in flight (10 s at most), saves, and gives the leases back.
 
         The end of the program sets `stop`, too, and waits for all of that, 5 s at most.
 
-        once: returns as soon as staging is empty and the cursor has reached the log's head.
+        once: returns as soon as staging is empty and the cursor has reached the log's head. waits: a broker that is
+            away at the start is waited for, too; else Unreachable is raised.
 
         Blocks; one thread a Relay, and with several shares one more for each that it works on. Raises Unreachable and
         TopicMissing at the start, InvalidSettings when `shares` is not what the relay has, and later only what somebody
@@ -107,12 +112,25 @@ class Relay:
         `once` ReaderPaused. Lost connections, elections, and a broker that is away are waited for. An error that nobody
         foresaw goes to the log output, whole, and the relay goes on from its cursor; with `once` it is raised.
         """
-        self._reader.run(stop, once=once, check=self._check)
+        self._reader.run(stop, once=once, check=partial(self._check_in_time, stop) if waits else self._check)
 
     def _told(self, event: Event) -> None:
         if isinstance(event, TookOver) and isinstance(self.sink, OfCluster) and self.sink.cluster is not None:
             note_cluster(self.outbox.collections, self._config.reader, self.sink.cluster)
         self._tell(event)
+
+    def _check_in_time(self, stop: threading.Event) -> None:
+        """Checks until the servers answer, or `stop` is set."""
+        config = self._config
+        retry = Retry(config.log(), stop, config.chance, tell=config.told, retries=self.tally.retries)
+        while not stop.is_set():
+            try:
+                self._check()
+            except (Unreachable, PyMongoError) as error:
+                retry.wait(error)
+            else:
+                retry.progressed()
+                return
 
     def _check(self) -> None:
         types = self.outbox.types()

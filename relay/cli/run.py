@@ -11,13 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pymongo.errors import PyMongoError
 
 from outbox import Outbox
-from outbox.clock import SystemClock
-from outbox.errors import OutboxError
 from outbox.log.reader_id import relay_id
-from outbox.mongo.server_errors import patiently, short_message
+from outbox.mongo.server_errors import patiently
 from outbox.monitoring.privileges import Privileges, check_privileges
 from relay.cli.exit_codes import exit_codes
 from relay.cli.options import (
@@ -51,8 +48,9 @@ from relay.cli.options import (
     opened_outboxes,
 )
 from relay.cli.process import keep_memory, log_to_terminal, stop_on_signals
+from relay.cli.running.together import run_together
 from relay.cli.settings import OutboxSettings, Settings, load
-from relay.monitoring.alive import Pulse, Show, SignOfLife
+from relay.monitoring.alive import Pulse, SignOfLife
 from relay.monitoring.probes import Liveness
 
 if TYPE_CHECKING:
@@ -70,8 +68,6 @@ RELAYING: Privileges = {
     ".dead": ("find", "insert", "remove", "update"),
 }
 """The privileges that `relay run` needs, also to sequence, and those for what `relay status` reads."""
-
-_CHECK_SECONDS = 0.2
 
 
 def run(
@@ -134,31 +130,20 @@ def run(
         settings = load({**flags, **switches, "set": kafka_settings(set)})
         stop = stop_on_signals()
         log_to_terminal(settings.log_level, settings.log_format)
-        _relay(settings, stop)
+        relay_by(settings, stop)
 
 
-def beside(config: str) -> Callable[[threading.Event], None]:
-    """Reads a file of settings; what is returned relays by it until an event is set, as a part of another command.
+def relay_by(
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    waits: bool = False,
+    begun: Callable[[Sequence[Relay]], object] = lambda _: None,
+) -> None:
+    """Relays until `stop` is set. Raises what relay.relay.Relay.run does, and what opening the outboxes does.
 
-    Both end their thread as `relay run` ends, with the same texts and codes.
+    waits: see Relay.run. begun: is told of the relays before they begin.
     """
-    from relay.kafka.settings import check_files  # here: it loads a Kafka client, or says that there is none
-
-    with exit_codes():
-        settings = load({"config": config})
-        bootstrap_of(settings)
-        check_files(settings.set)
-    logging.getLogger("relay").setLevel(settings.log_level.upper())
-
-    def relay(stop: threading.Event) -> None:
-        with exit_codes():
-            _relay(settings, stop)
-
-    return relay
-
-
-def _relay(settings: Settings, stop: threading.Event) -> None:
-    """Relays until `stop` is set. Raises what relay.relay.Relay.run does, and what opening the outboxes does."""
     bootstrap = bootstrap_of(settings)
     from relay.kafka.settings import check_files  # here: these load a Kafka client, which `relay health` does not need
     from relay.relay import Relay
@@ -201,7 +186,8 @@ def _relay(settings: Settings, stop: threading.Event) -> None:
             if liveness.dead() is None:
                 sign.show(pulses)
 
-        run_together(relays, stop, once=settings.once, show=show)
+        begun(relays)
+        run_together(relays, stop, once=settings.once, waits=waits, show=show)
 
 
 def _served(
@@ -241,60 +227,3 @@ def _log_ignored_start(settings: OutboxSettings, outbox: Outbox) -> None:
             settings.name, outbox.collections.log.full_name, cursor[0], settings.start,
             extra={"outbox": outbox.collections.log.full_name, "reader": relay_id(settings.name)},
         )  # fmt: skip
-
-
-def run_together(relays: Sequence[Relay], stop: threading.Event, *, once: bool, show: Show = lambda _: None) -> None:
-    """Runs all relays, each on a thread, until `stop`, or with `once` until all have drained.
-
-    When a relay fails, the log says why and what can be done, and the others go on. When all have ended, raises the
-    error of the first that failed. `show` is called some times a second with the pulses of the relays at work.
-
-    The relays run on daemon threads, so that the calling thread, the main one, stays free for signals.
-    """
-    clock = SystemClock()
-    at_work = [_RelayThread(relay, Pulse(clock), once) for relay in relays]
-    errors: list[BaseException] = []
-    for running in at_work:
-        running.thread.start()
-    while at_work:
-        if stop.wait(_CHECK_SECONDS):
-            for running in at_work:
-                running.pulse.set()
-            at_work[0].thread.join(_CHECK_SECONDS)
-        for ended in [running for running in at_work if not running.thread.is_alive()]:
-            at_work.remove(ended)
-            if isinstance(ended.error, Exception) and len(relays) > 1:
-                _log_failure(ended.relay, ended.error, len(at_work))
-            elif ended.error is not None:
-                stop.set()
-            errors += [] if ended.error is None else [ended.error]
-        show(running.pulse for running in at_work)
-    if errors:
-        raise errors[0]
-
-
-class _RelayThread:
-    """Runs a relay on a thread."""
-
-    def __init__(self, relay: Relay, pulse: Pulse, once: bool) -> None:
-        self.relay = relay
-        self.pulse = pulse
-        self.error: BaseException | None = None
-        self._once = once
-        self.thread = threading.Thread(target=self._run, name=f"relay-{relay.name}", daemon=True)
-
-    def _run(self) -> None:
-        try:
-            self.relay.run(self.pulse, once=self._once)
-        except BaseException as error:  # noqa: BLE001  # raised again on the calling thread
-            self.error = error
-
-
-def _log_failure(relay: Relay, error: Exception, others: int) -> None:
-    reason = "\n".join([short_message(error), *getattr(error, "__notes__", [])])
-    is_foreseen = isinstance(error, (OutboxError, PyMongoError))
-    logger.error(
-        "relay %r of %s has stopped until this process is started again, %d other(s) go on: %s",
-        relay.name, relay.where, others, reason, exc_info=None if is_foreseen else error,
-        extra={"outbox": relay.where, "reader": relay_id(relay.name)},
-    )  # fmt: skip

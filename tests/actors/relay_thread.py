@@ -24,16 +24,17 @@ SHARES = pytest.mark.parametrize("shares", [1, 3])
 class Relaying:
     """Runs a relay inside the `with`, and stops it at the end. `error` is what it raised; None while all is well."""
 
-    def __init__(self, relay: Relay, *, once: bool = False) -> None:
+    def __init__(self, relay: Relay, *, once: bool = False, waits: bool = False) -> None:
         self.error: BaseException | None = None
         self._relay = relay
         self._once = once
+        self._waits = waits
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay-under-test", daemon=True)
 
     def _run(self) -> None:
         try:
-            self._relay.run(self._stop, once=self._once)
+            self._relay.run(self._stop, once=self._once, waits=self._waits)
         except BaseException as error:  # noqa: BLE001  # looked at by the test
             self.error = error
 

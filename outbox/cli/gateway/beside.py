@@ -6,18 +6,27 @@ import contextlib
 import pkgutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 from outbox.errors import InvalidArgument
+from outbox.log.reader_id import reader_id
 from outbox.outbox import Outbox
-
-Part = Callable[[threading.Event], None]
-"""Works until the event is set. Blocks."""
 
 AGE = timedelta(days=90)
 """So old is what is discarded, as `outbox discard` has it by itself."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of them."""
+
+    run: Callable[[threading.Event], None]
+    """Works until the event is set. Blocks."""
+    trouble: Callable[[], str] = str
+    """Says what it waits for; "" when it goes on. Asks nobody."""
 
 
 @contextlib.contextmanager
@@ -31,7 +40,7 @@ def beside(parts: Mapping[str, Part], failed: Callable[[], object]) -> Iterator[
 
     def run(part: Part) -> None:
         try:
-            part(stop)
+            part.run(stop)
         except BaseException as error:  # noqa: BLE001  # it is raised again on the main thread
             errors.append(error)
             failed()
@@ -55,9 +64,11 @@ def archiving(outbox: Outbox, url: str) -> Part:
     """Makes the part that keeps an archive. Raises InvalidArchive."""
     from outbox.archive import Archive
     from outbox.archive.archiving import archive_log
+    from outbox.archive.delivery import KIND
 
     archive = Archive(url)
-    return lambda stop: archive_log(outbox, archive, stop=stop)
+    tally = outbox.collections.tally.reader(reader_id(KIND, archive.name))
+    return Part(lambda stop: archive_log(outbox, archive, stop=stop), lambda: tally.trouble)
 
 
 def discarding(outbox: Outbox) -> Part:
@@ -65,14 +76,14 @@ def discarding(outbox: Outbox) -> Part:
     from outbox.discarding.daily import discard_daily
     from outbox.discarding.discard import Discard
 
-    return partial(discard_daily, Discard(outbox.collections, AGE))
+    return Part(partial(discard_daily, Discard(outbox.collections, AGE)))
 
 
 def relaying(config: Path) -> Part:
     """Makes the part that relays as `relay run --config` does. Ends the command for settings that are wrong."""
     try:
         # By name, for the relay stands on the outbox: only whoever asks for it has it loaded.
-        make: Callable[[str], Part] = pkgutil.resolve_name("relay.cli.run:beside")
-        return make(str(config))
+        relay = pkgutil.resolve_name("relay.cli.running.beside:Beside")(str(config))
     except ModuleNotFoundError as missing:
         raise InvalidArgument(f"--relay: {missing}; it needs the extra 'relay'") from None
+    return Part(relay.run, relay.trouble)

@@ -81,6 +81,7 @@ def serve(
             parts["relay"] = relaying(relay)
         limits = Limits()
         made = application(outbox, tokens=store if has_tokens else None, limits=limits, archive=history)
+        made.state.gateway.waits = lambda: [name for name, part in parts.items() if part.trouble()]
         stop_on_signals(log_format)  # for the log output; the signals are uvicorn's while it serves
         logging.getLogger("outbox").setLevel(logging.INFO)
         with listening(host, port) if socket is None else listening_at(socket) as place:

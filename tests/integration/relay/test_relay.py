@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from outbox import Outbox
 from relay import Relay, Topics
-from relay.errors import PoisonMessage, TopicMissing, Verdict
+from relay.errors import PoisonMessage, TopicMissing, Unreachable, Verdict
 from relay.testing import MemorySink
 from tests.actors.order_service import MESSAGES, OrderCancelled, foreign, placed
 from tests.actors.price_service import PriceSet
@@ -158,6 +158,35 @@ def test_a_missing_topic_is_an_error_at_the_start(orders: Outbox) -> None:
         run_once(Relay(orders, MemorySink({"order.placed", "stock.counted"}), topics=Topics("{type}")))
 
     assert cursor_of(orders) is None
+
+
+class Unasked(MemorySink):
+    """One whose broker does not answer who looks for topics, while it is away."""
+
+    def check(self, topics: Collection[str]) -> None:
+        if self.away:
+            raise Unreachable("Kafka did not answer")
+
+
+def test_a_broker_that_is_away_at_the_start_is_waited_for_if_told_so(orders: Outbox) -> None:
+    numbered(orders, 1)
+    sink = Unasked()
+    sink.away = True
+    with pytest.raises(Unreachable):
+        run_once(Relay(orders, sink))
+    with Relaying(relay := Relay(orders, sink), waits=True):
+        wait_until(lambda: relay.tally.trouble == "Kafka did not answer", 30, "it to wait")
+        sink.away = False
+        wait_until(lambda: sink.records, 30, "a record")
+
+    assert relay.tally.trouble == ""
+
+
+def test_who_waits_at_the_start_ends_when_it_is_told_to(orders: Outbox) -> None:
+    sink = Unasked()
+    sink.away = True
+    with Relaying(relay := Relay(orders, sink), waits=True):
+        wait_until(lambda: relay.tally.trouble, 30, "it to wait")
 
 
 def test_a_type_that_appears_later_is_checked_on_first_use(orders: Outbox) -> None:

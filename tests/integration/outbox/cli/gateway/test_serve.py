@@ -15,6 +15,7 @@ from outbox.archive import Archive
 from tests.actors.consumer import read_topic
 from tests.actors.order_service import MESSAGES, placed
 from tests.integration.outbox.cli.shell import Shell
+from tests.servers.proxy import Proxy
 from tests.waiting import wait_until
 
 SETTINGS = """
@@ -106,3 +107,28 @@ def test_a_part_that_fails_ends_the_process_with_its_code(
     assert ended.returncode == 4, ended.stderr
     assert "relay: " in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_kafka_that_is_away_at_the_start_is_waited_for_while_it_serves(
+    shell: Shell, orders: Outbox, mongo_uri: str, kafka: str, tmp_path: Path
+) -> None:
+    """Some 6 s: so long a broker has to answer."""
+    with Proxy(int(kafka.rpartition(":")[2])) as proxy:
+        proxy.cut()
+        settings = SETTINGS.format(kafka=proxy.address, mongo=mongo_uri, database=orders.collections.database.name)
+        (tmp_path / "relay.toml").write_text(settings)
+        process = shell.start("serve", "shop:orders", "--port", "0", "--relay", str(tmp_path / "relay.toml"))
+        place = address(process)
+        with remote(place, messages=MESSAGES) as reached, httpx2.Client(base_url=place) as client:
+            id = reached.put(placed(7))
+            wait_until(lambda: "waits" in client.get("/readyz").json(), 30, "it to wait")
+            ready = client.get("/readyz")
+            proxy.restore()
+            orders.wait_for(id, "relay:kafka", timeout=30)
+            wait_until(lambda: client.get("/readyz").json() == {"status": "ok"})
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+
+    assert (ready.status_code, ready.json()) == (200, {"status": "ok", "waits": ["relay"]})
+    assert process.returncode == 0, errors
+    assert f"Kafka at {proxy.address} did not answer" in errors

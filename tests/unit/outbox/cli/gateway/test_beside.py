@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from outbox.cli.gateway.beside import beside, relaying
+from outbox.cli.gateway.beside import Part, beside, relaying
 
 
 def test_at_the_end_all_are_told_and_waited_for() -> None:
@@ -17,7 +17,7 @@ def test_at_the_end_all_are_told_and_waited_for() -> None:
         assert stop.wait(30)
         ended.append(threading.current_thread().name)
 
-    with beside({"archive": part, "relay": part}, pytest.fail):
+    with beside({"archive": Part(part), "relay": Part(part)}, pytest.fail):
         assert ended == []
     assert sorted(ended) == ["outbox-archive", "outbox-relay"]
 
@@ -33,7 +33,7 @@ def test_when_one_fails_that_is_told_the_others_end_and_it_is_raised(error: Base
         assert stop.wait(30)
         ended.set()
 
-    with pytest.raises(type(error)) as raised, beside({"relay": fails, "archive": goes_on}, failed.set):
+    with pytest.raises(type(error)) as raised, beside({"relay": Part(fails), "archive": Part(goes_on)}, failed.set):
         assert failed.wait(5)
     assert raised.value is error
     assert ended.is_set()

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from outbox.errors import HistoryLost, OutboxError
-from relay.cli.run import run_together
+from relay.cli.running.together import run_together
 from relay.errors import TopicMissing
 from relay.relay import Relay
 from tests.waiting import wait_until
@@ -23,8 +23,8 @@ class Scripted:
         self.where = f"shop.{name}"
         self._work = work
 
-    def run(self, stop: threading.Event, *, once: bool) -> None:
-        del once
+    def run(self, stop: threading.Event, *, once: bool, waits: bool) -> None:
+        del once, waits
         self._work(stop)
 
 

@@ -1,0 +1,1 @@
+"""Runs the relays of one process, on threads beside what else it does."""

@@ -19,6 +19,7 @@ def prompt(protocol: type[Any], send_seconds: float) -> type[Any]:
     class Prompt(protocol):  # type: ignore[misc]  # which of uvicorn's two it is, is known at run time
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            transport.set_write_buffer_limits(0)  # else what is less than 64 KiB waits for a client unnoticed
             self._slow: asyncio.TimerHandle | None = None
             self.loop.call_later(HEAD_SECONDS, self._leave_unless_begun, transport)
 

@@ -25,6 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from outbox.errors import OutboxError
 from outbox.mongo.server_errors import short_message
+from outbox.serving.listening import listening
 from outbox.serving.prompt import prompt
 from relay.errors import InvalidSettings
 from relay.monitoring.metrics import RelayCollector
@@ -41,6 +42,8 @@ _CONNECTIONS = 64
 _END_SECONDS = 2
 _SEND_SECONDS = 60.0
 """So long a client may take nothing of what is sent to it: who watches the page takes a place of others."""
+_SENT_BYTES = 64 << 10
+"""What waits for a client at most; the system would keep some MiB, with which one that reads nothing looks well."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,11 @@ class Listener:
 
     def __init__(self, host: str, port: int, app: Starlette) -> None:
         try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            self._socket = socket.create_server((host, port), family=family)
+            self._socket = listening(host, port)
         except OSError as error:
             raise InvalidSettings(f"--listen {host}:{port}: {error.strerror or error}") from error
+        # What a viewer that reads nothing is sent fills this first, a look at a time.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT_BYTES)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,

@@ -163,21 +163,23 @@ def _on_a_thread(endpoint: Callable[[Request], Response]) -> Answering:
 
 
 async def events(watch: Watch) -> AsyncIterator[str]:
-    """Makes the stream of what is seen: an event after each look, whole each time, until the watch is over."""
+    """Makes the stream of what is seen: an event after each look, whole each time, until the watch is over.
+
+    Who is slow gets what was seen last, and nothing waits for it.
+    """
     loop, looked = asyncio.get_running_loop(), asyncio.Event()
-    with watch.viewed(lambda: loop.call_soon_threadsafe(looked.set)) as is_let_in:
-        if not is_let_in:
-            yield 'retry: 30000\nevent: full\ndata: "too many watch this page"\n\n'
-            return
+    with watch.viewed(lambda: loop.call_soon_threadsafe(looked.set)) as viewer:
         yield "retry: 2000\n\n"
         number, _ = watch.told  # may be old: the next is about to come
-        while not watch.is_over:
+        while not (watch.is_over or viewer.must_go):
             now, told = watch.told
             if now != number:
                 number = now
                 yield f"event: seen\ndata: {told}\n\n"
             await looked.wait()
             looked.clear()
+        if viewer.must_go:
+            yield 'retry: 30000\nevent: full\ndata: "too many watch this page"\n\n'
 
 
 async def _body(request: Request) -> Any:

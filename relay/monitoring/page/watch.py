@@ -22,10 +22,19 @@ WATCHED_SECONDS = 2.5
 _SHARE = 4
 """A look that takes long, of a large or busy database, is followed by a rest of so many times as long."""
 MOST_VIEWERS = 16
-"""Each holds a connection; the others are for probes and scrapes."""
+"""Each holds a connection; the others are for probes and scrapes. One more has the place of who watched longest."""
 _END_SECONDS = 5.0
 
 Wake = Callable[[], object]
+
+
+class Viewer:
+    """Watches, and is woken after each look, on the thread that looks."""
+
+    def __init__(self, wake: Wake) -> None:
+        self.wake = wake
+        self.must_go = False
+        """Whether its place is another's by now."""
 
 
 class Watch:
@@ -51,7 +60,7 @@ class Watch:
         self._unreachable = unreachable
         self._clock: Clock = SystemClock() if clock is None else clock
         self._lock = threading.Lock()
-        self._viewers: list[Wake] = []
+        self._viewers: list[Viewer] = []
         self._come = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="relay-page", daemon=True)
@@ -64,22 +73,28 @@ class Watch:
         return self._stop.is_set()
 
     @contextmanager
-    def viewed(self, wake: Wake) -> Iterator[bool]:
+    def viewed(self, wake: Wake) -> Iterator[Viewer]:
         """Counts a viewer inside the `with`, and calls `wake` after each look, on the thread that looks.
 
-        Gives False when there are too many already.
+        When there are too many, whoever has watched longest must go, and not who comes: one that reads nothing of what
+        it is sent would keep its place else, and cannot be told from the others for long.
         """
+        viewer = Viewer(wake)
         with self._lock:
-            is_let_in = len(self._viewers) < MOST_VIEWERS
-            if is_let_in:
-                self._viewers.append(wake)
+            self._viewers.append(viewer)
+            leaving = self._viewers[:-MOST_VIEWERS]
+            del self._viewers[:-MOST_VIEWERS]
+            for each in leaving:
+                each.must_go = True
+        for each in leaving:
+            each.wake()
         self._come.set()
         try:
-            yield is_let_in
+            yield viewer
         finally:
             with self._lock:
-                if is_let_in:
-                    self._viewers.remove(wake)
+                if not viewer.must_go:
+                    self._viewers.remove(viewer)
 
     def look(self) -> None:
         """Looks at all outboxes; wholly, and at what is not ready, while somebody watches. For one thread."""
@@ -88,8 +103,8 @@ class Watch:
             outbox.look(time.time(), whole=bool(viewers))
         if viewers:
             self.told = self.told[0] + 1, json.dumps(self._everything())
-            for wake in viewers:
-                wake()
+            for viewer in viewers:
+                viewer.wake()
 
     def _everything(self) -> dict[str, Any]:
         dead = self._liveness.dead()
@@ -99,7 +114,7 @@ class Watch:
             "outboxes": [outbox.told() for outbox in self.outboxes.values()],
         }
 
-    def _watching(self) -> list[Wake]:
+    def _watching(self) -> list[Viewer]:
         with self._lock:
             return list(self._viewers)
 
@@ -124,6 +139,6 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._come.set()
-        for wake in self._watching():
-            wake()
+        for viewer in self._watching():
+            viewer.wake()
         self._thread.join(_END_SECONDS)

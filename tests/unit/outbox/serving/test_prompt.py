@@ -17,17 +17,17 @@ from tests.waiting import wait_until
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
-    """Sends much when it is asked for it."""
+    """Sends as many thousands of bytes as the path says."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    if scope["path"] == "/much":
-        for _ in range(1000):
-            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+    for _ in range(int(scope["path"].removeprefix("/") or 0)):
+        await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
     await send({"type": "http.response.body", "body": b"done"})
 
 
 @contextlib.contextmanager
 def serving(send_seconds: float) -> Iterator[tuple[tuple[str, int], uvicorn.Server]]:
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     http = prompt.prompt(H11Protocol, send_seconds)
     server = uvicorn.Server(uvicorn.Config(answer, log_config=None, lifespan="off", http=http, ws="none"))
     thread = threading.Thread(target=server.run, args=([listening],))
@@ -47,9 +47,12 @@ def test_who_sends_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
         assert client.recv(100) == b""
 
 
-def test_who_takes_nothing_is_let_go() -> None:
-    with serving(0.2) as (address, server), socket.create_connection(address, 10) as client:
-        client.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n")
+@pytest.mark.parametrize("thousands", [1000, 40], ids=["of much", "of what fits into a buffer"])
+def test_who_takes_nothing_is_let_go(thousands: int) -> None:
+    with serving(0.2) as (address, server), socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(address)
+        client.sendall(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % thousands)
         wait_until(lambda: server.server_state.connections, 30, "it to be served")
 
         wait_until(lambda: not server.server_state.connections, 30, "it to be let go")

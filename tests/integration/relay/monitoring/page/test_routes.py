@@ -199,7 +199,14 @@ def test_who_leaves_watches_no_more(shown: ShownRelay) -> None:
     wait_until(lambda: not shown.watch._viewers, 20, "the viewer to be gone")
 
 
-def test_one_viewer_too_many_is_told_so(shown: ShownRelay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.monitoring.page.watch.MOST_VIEWERS", 0)
-
-    assert "too many watch this page" in shown.http.get("/page/events").text
+def test_one_viewer_too_many_takes_the_place_of_the_first_who_is_told_so(
+    shown: ShownRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.monitoring.page.watch.MOST_VIEWERS", 1)
+    url = f"{shown.url}/page/events"
+    with httpx.stream("GET", url, timeout=30, trust_env=False) as first:
+        lines = first.iter_lines()
+        next(line for line in lines if line.startswith("data:"))
+        with httpx.stream("GET", url, timeout=30, trust_env=False) as second:
+            assert [line for line in lines if line][-1] == 'data: "too many watch this page"'
+            next(line for line in second.iter_lines() if line == "event: seen")

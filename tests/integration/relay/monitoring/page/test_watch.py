@@ -51,8 +51,7 @@ def test_alone_it_looks_rarely_and_tells_nobody(watch: Watch, clock: Noting) -> 
 def test_watched_it_looks_often_and_tells_each_time(watch: Watch, clock: Noting) -> None:
     woken = threading.Event()
 
-    with watch.viewed(woken.set) as is_let_in:
-        assert is_let_in
+    with watch.viewed(woken.set):
         assert woken.wait(20)
         wait_until(lambda: watch.told[0] > 1, 20, "a second look")
 
@@ -62,13 +61,15 @@ def test_watched_it_looks_often_and_tells_each_time(watch: Watch, clock: Noting)
     assert module.WATCHED_SECONDS in clock.waits
 
 
-def test_only_so_many_may_watch(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_many_the_one_that_has_watched_longest_goes(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_VIEWERS", 1)
 
-    with watch.viewed(lambda: None) as first, watch.viewed(lambda: None) as second:
-        assert (first, second) == (True, False)
+    woken = threading.Event()
+    with watch.viewed(woken.set) as first, watch.viewed(lambda: None) as second:
+        assert woken.is_set()
+        assert (first.must_go, second.must_go) == (True, False)
     with watch.viewed(lambda: None) as later:
-        assert later
+        assert not later.must_go
 
 
 def test_who_watches_is_woken_at_its_end(orders: Outbox) -> None:

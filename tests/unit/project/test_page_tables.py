@@ -17,7 +17,7 @@ def first_cells(page: str, heading: str = "") -> str:
     """What stands in the first column of the tables of a page, or of one section of it."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     section = text.partition(f"# {heading}\n")[2].partition("\n#")[0] if heading else text
-    return "\n".join(re.findall(r"(?m)^\| ([^|]*) \|", section))
+    return "\n".join(re.findall(r"(?m)^\| ((?:[^|\\]|\\.)*) \|", section))
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,9 @@ def test_a_table_of_fields_has_each_field(kind: type, page: str, heading: str) -
     told = re.findall(r"`(\w+)`", first_cells(page, heading))
 
     assert sorted(told) == sorted(field.name for field in dataclasses.fields(kind))
+
+
+def test_the_table_of_commands_has_each_command() -> None:
+    told = set(re.findall(r"[a-z]+", first_cells("operating.md", "Commands")))
+
+    assert {name for each in COMMANDS.values() for name in getattr(each, "commands")} - told == set()  # noqa: B009

@@ -23,7 +23,7 @@ from bench.rig.stage import Stage
 from bench.workloads.catalogue import CATALOGUE, GROUPS, chosen
 from outbox.errors import EmbeddedUnavailable, UnsupportedServer
 from relay.errors import Unreachable
-from tests.servers.kafka import KafkaUnavailable
+from tests.servers.kafka_jars import KafkaUnavailable
 
 _UNAVAILABLE = 3
 

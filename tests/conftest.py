@@ -28,7 +28,8 @@ from outbox.messages.documents import plan
 from relay.encoding import encoder
 from tests.distribution import pytest_collection_modifyitems, pytest_xdist_auto_num_workers
 from tests.servers.docker import docker_answers, kafka_container, mongo_container
-from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
+from tests.servers.kafka import KafkaBroker, create_topic
+from tests.servers.kafka_jars import KafkaUnavailable
 from tests.servers.mongod import CHOSEN, choose_mongod, mongod
 from tests.servers.replica_set import SET_OF_ONE
 from tests.servers.secured_kafka import SecuredKafka

@@ -62,7 +62,7 @@ class Stage:
 
     @cached_property
     def kafka(self) -> str:
-        """The bootstrap address of a broker. Raises tests.servers.kafka.KafkaUnavailable."""
+        """The bootstrap address of a broker. Raises tests.servers.kafka_jars.KafkaUnavailable."""
         if self._kafka is not None:
             return self._kafka
         if docker_answers():

@@ -14,7 +14,7 @@ from tests.acceptance.fault_day import Day, Kafka, Shops, pass_time, put_large
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.price_service import priced
 from tests.actors.small_log import register
-from tests.servers.kafka import KafkaUnavailable
+from tests.servers.kafka_jars import KafkaUnavailable
 from tests.servers.replica_set import ReplicaSet
 from tests.servers.tampered import NoCompiler, Tampered
 from tests.servers.unavailable import unavailable

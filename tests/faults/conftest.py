@@ -12,7 +12,8 @@ from tests.acceptance.conftest import Start, ledger, ledger_topic, start
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.topic import PARTITIONS, Topic
 from tests.faults.service import Service
-from tests.servers.kafka import KafkaBroker, KafkaUnavailable, create_topic
+from tests.servers.kafka import KafkaBroker, create_topic
+from tests.servers.kafka_jars import KafkaUnavailable
 from tests.servers.proxy import Proxy
 from tests.servers.unavailable import unavailable
 

@@ -9,7 +9,7 @@ import pytest
 
 from outbox.errors import EmbeddedUnavailable
 from tests.faults.soak import soak
-from tests.servers.kafka import KafkaUnavailable
+from tests.servers.kafka_jars import KafkaUnavailable
 from tests.servers.unavailable import unavailable
 
 pytestmark = pytest.mark.heavy

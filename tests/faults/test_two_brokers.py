@@ -18,7 +18,8 @@ from relay.kafka.transactional_sink import KafkaTransactions
 from tests.actors.consumer import header, read_topic
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_thread import Relaying, saved_seq
-from tests.servers.kafka import KafkaBroker, KafkaUnavailable, admin_client
+from tests.servers.kafka import KafkaBroker, admin_client
+from tests.servers.kafka_jars import KafkaUnavailable
 from tests.servers.unavailable import unavailable
 from tests.waiting import wait_until
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import signal
@@ -11,7 +10,7 @@ import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -22,55 +21,18 @@ from confluent_kafka.cimpl import NewTopic
 from outbox.embedded.child_process import ChildProcess
 from relay.kafka.cursor_topic import CursorTopic
 from relay.kafka.transactional_sink import CURSORS
+from tests.servers.kafka_jars import FOLDER, kafka_jars, kept_checkpoint, kept_classes
 from tests.servers.ports import free_ports
 from tests.waiting import wait_until
 
-FOLDER = Path(__file__).parent.parent / "kafka"
 JVM = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 START_SECONDS = 120.0
-
-
-class KafkaUnavailable(Exception):
-    """Java or Maven is missing, or the jars could not be had."""
-
-
-def kafka_jars() -> Path:
-    """The folder with Kafka's jars: fetched by Maven once a user and pom. Raises KafkaUnavailable."""
-    for tool in ("java", "mvn"):
-        if shutil.which(tool) is None:
-            raise KafkaUnavailable(f"`{tool}` is not on the PATH: Kafka's jars need Java 17 and Maven")
-    pom = FOLDER / "pom.xml"
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "mongo-outbox")
-    jars = cache / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
-    if not jars.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            fetched = Path(folder, "jars")
-            command = [
-                "mvn",
-                "-q",
-                "-B",
-                "-f",
-                str(pom),
-                "dependency:copy-dependencies",
-                f"-DoutputDirectory={fetched}",
-            ]
-            maven = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
-            )
-            if maven.returncode != 0:
-                raise KafkaUnavailable(f"Maven could not fetch Kafka's jars:\n{maven.stdout[-2000:]}")
-            try:
-                fetched.rename(jars)  # whole or not at all, also when two sessions fetch at once
-            except OSError:
-                if not jars.exists():
-                    raise
-    return jars
 
 
 class KafkaBroker:
     """One broker on 127.0.0.1; with `with`, or start() and stop(). `properties` are added to server.properties, and
     `classes`, a folder, to what Java finds. `joining`: the cluster's first broker, which alone is its controller.
+    `java`: options of Java's, instead of those for the classes that are kept.
 
     Its port and data outlive stop() and kill(), so that start() is a restart; close() removes them.
     """
@@ -81,15 +43,17 @@ class KafkaBroker:
         classes: Path | None = None,
         *,
         joining: KafkaBroker | None = None,
+        java: Sequence[str] | None = None,
     ) -> None:
         self._jars = kafka_jars()
+        self._options = self._kept_options() if java is None else java
         self._classes = f"{self._jars}/*" if classes is None else f"{self._jars}/*{os.pathsep}{classes}"
         self._folder = tempfile.TemporaryDirectory(prefix="outbox-kafka-")
         self._properties = {} if properties is None else dict(properties)
         self._child: ChildProcess | None = None
         self.port, self._controller_port, self.far_port = free_ports(3)
         self._joining = joining
-        self._cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        self._cluster: str = _new_id() if joining is None else joining._cluster
         self.far_address: str | None = None
         """Set before start(): where clients who ask at `far_port` are sent, such as to a proxy before that port."""
 
@@ -107,7 +71,7 @@ class KafkaBroker:
         assert self._child is None, "the broker already runs"
         if not self._settings.exists():
             self._format()
-        command = ["java", *JVM, *self._java("kafka.Kafka", str(self._settings))]
+        command = ["java", *JVM, *self._options, *self._java("kafka.Kafka", str(self._settings))]
         self._child = child = ChildProcess(command, log=self._log, scratch=Path(self._folder.name))
         wait_until(lambda: child.exit_code is not None or _listens(self.port), START_SECONDS, "the broker to listen")
         assert child.exit_code is None, f"the broker ended:\n{self._log.read_text()[-3000:]}"
@@ -158,6 +122,15 @@ class KafkaBroker:
         return Path(self._folder.name, "server.properties")
 
     @property
+    def data(self) -> Path:
+        """The folder of its log."""
+        return Path(self._folder.name, "data")
+
+    def _kept_options(self) -> list[str]:
+        classes = kept_classes(self._jars)
+        return [f"-XX:SharedArchiveFile={classes}"] if classes.exists() else []
+
+    @property
     def _log(self) -> Path:
         return Path(self._folder.name, "broker.log")
 
@@ -178,7 +151,7 @@ class KafkaBroker:
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,FAR:PLAINTEXT",
             "inter.broker.listener.name": "PLAINTEXT",
-            "log.dirs": str(Path(self._folder.name, "data")),
+            "log.dirs": str(self.data),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "1",
             "transaction.state.log.replication.factor": "1",
@@ -191,17 +164,31 @@ class KafkaBroker:
             # A killed broker may register again only when its old session has ended, by default after 9 s.
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
+            # A record each half second that nobody waits for: a third of what a broker at rest takes.
+            "metadata.max.idle.interval.ms": "0",
             **({} if self._joining is None else self._as_second(self._joining)),
             **self._properties,
         }
         self._settings.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-        cluster = self._cluster if self._joining is None else self._joining._cluster
-        format_ = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._settings))
+        checkpoint = kept_checkpoint(self._jars)
+        if not checkpoint.exists():
+            self._format_by_java()
+            return
+        self.data.mkdir()
+        shutil.copy(checkpoint, self.data / "bootstrap.checkpoint")
+        names = {"version": 1, "cluster.id": self._cluster, "node.id": properties["node.id"], "directory.id": _new_id()}
+        (self.data / "meta.properties").write_text("".join(f"{key}={value}\n" for key, value in names.items()))
+
+    def _format_by_java(self) -> None:
+        format_ = self._java("kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(self._settings))
         command = ["java", *JVM, *format_]
         java = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=START_SECONDS, check=False
         )
         assert java.returncode == 0, f"Kafka's storage could not be formatted:\n{java.stdout}{java.stderr}"
+        with tempfile.TemporaryDirectory(dir=self._jars.parent) as folder:
+            shutil.copy(self.data / "bootstrap.checkpoint", folder)
+            Path(folder, "bootstrap.checkpoint").rename(kept_checkpoint(self._jars))
 
     def _as_second(self, first: KafkaBroker) -> dict[str, str]:
         return {
@@ -242,6 +229,25 @@ def admin_client(bootstrap: str) -> AdminClient:
     """A client that reconnects quickly and keeps quiet while the broker is away."""
     quiet = {"log_level": 0, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 500}
     return AdminClient({"bootstrap.servers": bootstrap, "allow.auto.create.topics": False, **quiet})
+
+
+def _new_id() -> str:
+    """As Kafka writes them."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+
+
+def keep_classes() -> None:
+    """Keeps the classes of a broker, loaded and checked, for all that this user starts from now on.
+
+    It starts one for that, which takes ten seconds or more: worth it before many. Raises KafkaUnavailable.
+    """
+    classes = kept_classes(kafka_jars())
+    if not classes.exists():
+        with tempfile.TemporaryDirectory(dir=classes.parent) as folder:  # whole or not at all
+            unfinished = Path(folder, classes.name)
+            with KafkaBroker(java=[f"-XX:ArchiveClassesAtExit={unfinished}"]) as broker:
+                broker.stop()
+            unfinished.rename(classes)
 
 
 def _listens(port: int) -> bool:

@@ -16,7 +16,8 @@ from relay.kafka.sink import KafkaSink
 from relay.kafka.topic_admin import NewTopics
 from relay.kafka.transactional_sink import KafkaTransactions
 from tests.actors.consumer import topic_exists
-from tests.servers.kafka import KafkaBroker, KafkaUnavailable, admin_client, kafka_jars
+from tests.servers.kafka import KafkaBroker, admin_client
+from tests.servers.kafka_jars import KafkaUnavailable, kafka_jars
 from tests.servers.unavailable import unavailable
 from tests.waiting import wait_until
 

@@ -15,7 +15,7 @@ from outbox.gateway.answers import Json, Refusal
 from outbox.gateway.delivery.components import Components
 from outbox.gateway.http.consumers import caller_of
 from outbox.gateway.posting.posts import Once, Post, Posts
-from outbox.gateway.scope import Caller
+from outbox.gateway.scope import Caller, Scope
 from outbox.outbox import Outbox
 
 MOST_WAIT = 30.0
@@ -41,10 +41,11 @@ class MessageCalls:
         asked.only(request.query_params, "wait")
         wait = asked.seconds(request.query_params.get("wait"), "wait", MOST_WAIT)
         post = _post(await asked.document(request))
-        once = _once(request, caller, await request.body())
-        self._check_scope(caller, post)
+        once = _once(request, caller)
+        if caller.scope.types is not None and post.type not in caller.scope.types:
+            raise _forbidden()  # whether there is such a type or not
         since = await self._components.call(self._orders.log.head) if wait else 0
-        put = partial(self._posts.put, post, once)
+        put = partial(self._put, post, once, caller.scope)
         # Without a key it is not tried again: a put whose answer was lost may stand.
         id, is_new = await (self._components.call(put) if once else self._components.call_once(put))
         answer: dict[str, object] = {"id": str(id)}
@@ -52,14 +53,12 @@ class MessageCalls:
             answer["seq"] = await self._seq(id, since if is_new else 0, wait)
         return Json(answer, 201 if is_new else 200)
 
-    def _check_scope(self, caller: Caller, post: Post) -> None:
-        """Raises Refusal for a message that the caller may not put: before it is looked at, or what there is."""
-        scope = caller.scope
-        forbidden = Refusal(403, "forbidden", "this message is outside the token's scope: its type, key or headers")
-        if scope.types is not None and post.type not in scope.types:
-            raise forbidden
-        if scope.hides and not scope.has(post.type, self._posts.key_of(post), post.headers):
-            raise forbidden
+    def _put(self, post: Post, once: Once | None, scope: Scope) -> tuple[ObjectId, bool]:
+        """Puts a message, on a thread: to make one of a large post takes a while. Raises as Posts.put."""
+        made = self._posts.made(post)
+        if scope.hides and not scope.has(post.type, made.key, post.headers):
+            raise _forbidden()
+        return self._posts.put(made, once)
 
     async def _seq(self, id: ObjectId, since: int, wait: float) -> int | None:
         """Waits for the message's number, so many seconds; None when it has none by then."""
@@ -85,10 +84,14 @@ def _post(body: dict[str, object]) -> Post:
     return Post(type, key, headers, data)
 
 
-def _once(request: Request, caller: Caller, body: bytes) -> Once | None:
+def _forbidden() -> Refusal:
+    return Refusal(403, "forbidden", "this message is outside the token's scope: its type, key or headers")
+
+
+def _once(request: Request, caller: Caller) -> Once | None:
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise asked.bad("Idempotency-Key: one, of 1 to 255 visible characters of ASCII")
-    return Once(caller.name, keys[0], body)
+    return Once(caller.name, keys[0])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import astuple, dataclass
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
 
 from outbox.errors import InvalidMessage, UnknownMessage
 from outbox.gateway.answers import Refusal
@@ -36,24 +38,30 @@ class Post:
     headers: dict[str, str]
     data: dict[str, Any] | None
 
+    @property
+    def digest(self) -> str:
+        """Says what it is, however its JSON was written."""
+        return hashlib.sha256(json.dumps(astuple(self), sort_keys=True).encode()).hexdigest()
 
-@dataclass(frozen=True)
-class Once:
-    """Whose key it is, and what came with it: another message with the same key is a mistake."""
+
+class Made(NamedTuple):
+    """The message of a post."""
+
+    message: Any
+    key: str | None
+    post: Post
+
+
+class Once(NamedTuple):
+    """Whose Idempotency-Key it is."""
 
     caller: str
     key: str
-    body: bytes
 
     @property
     def id(self) -> Document:
         """The `_id` of what is remembered."""
         return {"caller": self.caller, "key": self.key}
-
-    @property
-    def digest(self) -> str:
-        """Says what the message was."""
-        return hashlib.sha256(self.body).hexdigest()
 
 
 class Posts:
@@ -65,29 +73,42 @@ class Posts:
         self._lock = threading.Lock()
         self._kept: Collection[Document] | None = None
 
-    def put(self, post: Post, once: Once | None) -> tuple[ObjectId, bool]:
+    def put(self, made: Made, once: Once | None) -> tuple[ObjectId, bool]:
         """Puts a message; returns its id, and whether it is new. Raises as Outbox.put, and Refusal."""
-        message = self._message(post)
-        headers = post.headers or None
+        headers = made.post.headers or None
         if once is None:
-            return self._orders.put(message, headers=headers, standalone=True), True
-        kept, client = self._keeping(), self._orders.collections.client
+            return self._orders.put(made.message, headers=headers, standalone=True), True
+        kept, digest = self._keeping(), made.post.digest
 
-        def work(session: ClientSession) -> tuple[ObjectId, bool]:
-            found = kept.find_one({"_id": once.id}, session=session)
-            if found is not None:
-                if found["digest"] != once.digest:
-                    raise Refusal(422, "key_reused", "this Idempotency-Key came with another message before")
-                return found["id"], False
-            id = self._orders.put(message, headers=headers, session=session)
-            entry = [{"$set": {"at": "$$NOW", "id": id, "digest": once.digest}}]
-            kept.update_one({"_id": once.id}, entry, upsert=True, session=session)
-            return id, True
+        def work(session: ClientSession) -> ObjectId:
+            id: ObjectId = self._orders.put(made.message, headers=headers, session=session)
+            entry = [{"$set": {"at": "$$NOW", "id": id, "digest": digest}}]
+            # Fails where the key is there: that it is new need not be asked first.
+            kept.update_one({"_id": once.id, "id": None}, entry, upsert=True, session=session)
+            return id
 
-        return transaction(client, work)
+        try:
+            return transaction(self._orders.collections.client, work), True
+        except DuplicateKeyError:
+            return self._before(kept, once, digest), False
 
-    def _message(self, post: Post) -> Any:
-        """Makes the message. Raises InvalidMessage, which says why, for what its class and the server would refuse."""
+    @outside_bound_session
+    def _before(self, kept: Collection[Document], once: Once, digest: str) -> ObjectId:
+        """Returns the id of what came with a key before. Raises Refusal when that was another message."""
+        with time_limit():
+            found = kept.find_one({"_id": once.id})
+        if found is None:  # forgotten since, after its day
+            raise Refusal(503, "unavailable", "this Idempotency-Key is just being forgotten: try again")
+        if found["digest"] != digest:
+            raise Refusal(422, "key_reused", "this Idempotency-Key came with another message before")
+        id: ObjectId = found["id"]
+        return id
+
+    def made(self, post: Post) -> Made:
+        """Makes the message. Raises InvalidMessage, which says why, for what its class and the server would refuse.
+
+        Asks no server.
+        """
         schema = self._schemas.get(post.type)
         if schema is None:
             raise UnknownMessage(f"{post.type!r:.100} is no message type of this gateway")
@@ -95,7 +116,7 @@ class Posts:
         if post.data is None:
             if types.compactions.get(post.type) != KEY or post.key is None:
                 raise InvalidMessage(f"{post.type}: data is null, which is for types that are compacted by their key")
-            return Tombstone(types.class_of(post.type), post.key, None)
+            return Made(Tombstone(types.class_of(post.type), post.key, None), post.key, post)
         data = from_json(schema, post.data)
         if isinstance(why := finding(schema, data), str):
             raise InvalidMessage(f"{post.type}: {why}")
@@ -104,12 +125,7 @@ class Posts:
         if post.key is not None and post.key != key:
             has = "has no key" if key is None else f"has the key {key!r:.100} by its data"
             raise InvalidMessage(f"{post.type}: key={post.key!r:.100}, but the message {has}: leave it out")
-        return message
-
-    def key_of(self, post: Post) -> str | None:
-        """Returns the key that a message gets. Raises as `put`; asks no server."""
-        message = self._message(post)
-        return message.key if isinstance(message, Tombstone) else self._orders.message_types.encode(message)[1]
+        return Made(message, key, post)
 
     @outside_bound_session
     def _keeping(self) -> Collection[Document]:

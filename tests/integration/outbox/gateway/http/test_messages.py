@@ -38,6 +38,17 @@ def test_the_same_key_again_puts_nothing_and_answers_with_the_same_id(served: Se
     assert served.numbered() == again.json()["seq"]
 
 
+def test_the_same_message_written_otherwise_is_the_same(served: Served, name: str) -> None:
+    first = post(served, key=name, headers={"a": "1", "b": "2"})
+    written = (
+        '{ "headers": {"b": "2", "a": "1"}, "data": {"total": 1, "order_id": "7"}, "key": null, "type": "order.placed"}'
+    )
+    headers = {"Idempotency-Key": name, "Content-Type": "application/json"}
+    again = served.client.post("/v1/messages", content=written, headers=headers)
+
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
 def test_a_key_that_comes_many_times_at_once_puts_once(served: Served, name: str) -> None:
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: post(served, key=name), range(6)))

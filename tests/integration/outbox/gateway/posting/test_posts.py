@@ -8,6 +8,7 @@ import pytest
 from pymongo.database import Database
 
 from outbox import InvalidMessage, Outbox
+from outbox.gateway.answers import Refusal
 from outbox.gateway.posting.posts import Once, Post, Posts
 from tests.actors.catalogue import new_catalogue
 
@@ -19,7 +20,8 @@ def catalogue(database: Database[dict[str, object]]) -> Iterator[Outbox]:
 
 
 def test_null_is_a_tombstone_of_what_is_compacted_by_its_key(catalogue: Outbox) -> None:
-    id, _ = Posts(catalogue).put(Post("price", "a1", {}, None), None)
+    posts = Posts(catalogue)
+    id, _ = posts.put(posts.made(Post("price", "a1", {}, None)), None)
     catalogue.sequence()
     record = next(catalogue.read())
 
@@ -29,21 +31,28 @@ def test_null_is_a_tombstone_of_what_is_compacted_by_its_key(catalogue: Outbox) 
 @pytest.mark.parametrize("post", [Post("view", "a1", {}, None), Post("price", None, {}, None)])
 def test_of_other_types_and_without_a_key_there_is_none(catalogue: Outbox, post: Post) -> None:
     with pytest.raises(InvalidMessage, match="compacted"):
-        Posts(catalogue).put(post, None)
+        Posts(catalogue).made(post)
 
 
 def test_the_same_key_of_another_caller_is_another(catalogue: Outbox) -> None:
-    posts, post = Posts(catalogue), Post("price", None, {}, {"sku": "a1", "cents": 1})
-    mine = posts.put(post, Once("me", "1", b""))
+    posts = Posts(catalogue)
+    made = posts.made(Post("price", None, {}, {"sku": "a1", "cents": 1}))
+    mine = posts.put(made, Once("me", "1"))
 
     assert mine[1]
-    assert posts.put(post, Once("you", "1", b""))[1]
-    assert posts.put(post, Once("me", "1", b"")) == (mine[0], False)
+    assert posts.put(made, Once("you", "1"))[1]
+    assert posts.put(made, Once("me", "1")) == (mine[0], False)
 
 
 def test_what_a_refused_message_came_with_is_not_remembered(catalogue: Outbox) -> None:
-    posts, once = Posts(catalogue), Once("me", "1", b"")
+    posts, once = Posts(catalogue), Once("me", "1")
     with pytest.raises(InvalidMessage):
-        posts.put(Post("price", None, {"id": "reserved"}, {"sku": "a1"}), once)
+        posts.put(posts.made(Post("price", None, {"id": "reserved"}, {"sku": "a1"})), once)
 
-    assert posts.put(Post("price", None, {}, {"sku": "a1"}), once)[1]
+    assert posts.put(posts.made(Post("price", None, {}, {"sku": "a1"})), once)[1]
+
+
+def test_a_key_that_was_forgotten_since_is_to_be_tried_again(catalogue: Outbox) -> None:
+    posts, once = Posts(catalogue), Once("me", "1")
+    with pytest.raises(Refusal, match="try again"):
+        posts._before(posts._keeping(), once, "")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 from outbox import Outbox
+from tests.acceptance.pages import INDENTED, ROOT
 from tests.integration.outbox.cli.shell import Shell
 
 
@@ -14,7 +16,8 @@ def test_notes_end_with_0_and_say_what_why_and_what_to_do(shell: Shell, orders: 
     assert ended.returncode == 0, ended.stdout
     lines = ended.stdout.splitlines()
     assert lines[0] == f"{orders.collections.log.full_name}: 15 checks, 1 finding(s)"
-    assert [line.partition(":")[0].strip() for line in lines[2:]] == ["note", "why", "mend"]
+    *_, shown = INDENTED.findall((ROOT / "docs" / "doctor.md").read_text(encoding="utf-8"))
+    assert lines[2:] == textwrap.dedent(shown).splitlines()
 
 
 def test_a_serious_finding_ends_with_1(shell: Shell, orders: Outbox) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bson import Int64
+
 from outbox.log.retry_overtaken import retry_overtaken
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import Document
@@ -83,15 +85,27 @@ class LogWeight:
 
     @retry_overtaken
     def _sampled(self, start: int, end: int) -> int:
-        """Estimates it from 64 evenly spaced samples."""
+        """Estimates it from 64 evenly spaced samples, by one command: a read for each took longer than all else that a
+        scrape of the metrics does."""
         width = (end - start) / _SAMPLES
+        seqs = [Int64(start + int((index + 0.5) * width)) for index in range(_SAMPLES)]
         share: Document = {"$divide": [_SIZE, {"$add": [{"$subtract": ["$last", "$_id"]}, 1]}]}
-        total = 0.0
-        for index in range(_SAMPLES):
-            seq = start + int((index + 0.5) * width)
-            batch = self._batches.find_one({"_id": {"$gt": 0, "$lte": seq}}, {"share": share}, sort=[("_id", -1)])
-            total += 0 if batch is None else batch["share"] * width  # None: rolled over meanwhile
-        return int(total)
+        of_seq: list[Document] = [
+            {"$match": {"_id": {"$gt": 0}, "$expr": {"$lte": ["$_id", "$$seq"]}}},
+            {"$sort": {"_id": -1}},
+            {"$limit": 1},
+            {"$project": {"_id": 0, "share": share}},
+        ]
+        sampled: list[Document] = [
+            {"$sort": {"_id": -1}},
+            {"$limit": 1},  # one document that the samples are joined to
+            {"$project": {"_id": 0, "seq": {"$literal": seqs}}},
+            {"$unwind": "$seq"},
+            {"$lookup": {"from": self._batches.name, "let": {"seq": "$seq"}, "pipeline": of_seq, "as": "batch"}},
+            {"$unwind": "$batch"},  # without those that were rolled over meanwhile
+            {"$group": {"_id": None, "shares": {"$sum": "$batch.share"}}},
+        ]
+        return int(sum(found["shares"] * width for found in self._batches.aggregate(sampled)))
 
 
 def start_of(oldest: int) -> int:

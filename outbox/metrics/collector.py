@@ -32,7 +32,7 @@ class OutboxCollector:
     """Gives the numbers of outboxes whenever a registry asks: `REGISTRY.register(OutboxCollector(orders))`.
 
     One collector a registry, of as many outboxes as the process has, each an Outbox or an AsyncOutbox. It asks the
-    database at each scrape, some small reads and at most ASK_SECONDS for each outbox; while that does not answer, its
+    database at each scrape, some small reads and at most ASK_SECONDS for each client; while that does not answer, its
     numbers are left out, and those that the process has counted are there. Thread-safe. Blocks: not for an event loop.
 
     When outboxes of several databases have one name, all numbers have the label `database` beside `outbox`.
@@ -46,6 +46,7 @@ class OutboxCollector:
         if is_shared:
             self.families = with_database(self.families)
         self._outboxes = [OutboxNumbers(each, by_database=is_shared) for each in measured]
+        self._version = importlib.metadata.version("mongo-outbox")  # read from a file
         self._clock: Clock = SystemClock() if clock is None else clock
         self._lock = threading.Lock()
         self._said = float("-inf")
@@ -62,15 +63,26 @@ class OutboxCollector:
     def numbers(self) -> Numbers:
         """Gathers the numbers of now, by their names and labels."""
         numbers = Numbers(self.families)
-        numbers.set("outbox_build_info", 1, importlib.metadata.version("mongo-outbox"))
+        numbers.set("outbox_build_info", 1, self._version)
+        waited: dict[int, float] = {}
         for each in self._outboxes:
-            try:
-                with pymongo.timeout(ASK_SECONDS):
-                    each.ask(numbers)
-            except (PyMongoError, OutboxError) as error:
-                self._say(each, error)
+            self._ask(each, numbers, waited)
             each.count(numbers)
         return numbers
+
+    def _ask(self, outbox: OutboxNumbers, numbers: Numbers, waited: dict[int, float]) -> None:
+        """waited: by client, for how long nothing came of it. A database that is away costs ASK_SECONDS once, however
+        many outboxes it has."""
+        client, began = id(outbox.collections.client), self._clock.monotonic()
+        left = ASK_SECONDS - waited.get(client, 0.0)
+        if left <= 0:
+            return
+        try:
+            with pymongo.timeout(left):
+                outbox.ask(numbers)
+        except (PyMongoError, OutboxError) as error:
+            waited[client] = waited.get(client, 0.0) + self._clock.monotonic() - began
+            self._say(outbox, error)
 
     def _say(self, outbox: OutboxNumbers, error: Exception) -> None:
         now = self._clock.monotonic()

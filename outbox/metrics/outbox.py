@@ -9,10 +9,8 @@ from outbox.counting.tally import ReaderTally
 from outbox.dead_letters.document import SEQUENCER
 from outbox.log.reader_id import reader_of
 from outbox.metrics.numbers import Numbers
-from outbox.mongo.calls import time_limit
-from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections
-from outbox.monitoring.status import CursorStatus, status
+from outbox.monitoring.status import CursorStatus, survey
 from outbox.monitoring.waiting import waiting_seconds
 from outbox.staging.validator import types_of
 
@@ -63,10 +61,9 @@ class OutboxNumbers:
     def ask(self, numbers: Numbers) -> None:
         """Sets what the database says, and declares in the tally the types that it has. Raises OutboxNotCreated and
         pymongo's errors."""
-        now, labels = status(self.collections), self._labels
+        (now, leases, letters), labels = survey(self.collections), self._labels
         known = [each.reader for each in now.cursors]
         readers = dict.fromkeys([*known, *sorted(self._counted_here(known))])
-        leases, letters = self._leases(), self._letters()
         self.collections.tally.put.declare(self._types())
         for name, value in {
             "outbox_sequenced_messages_total": now.head,
@@ -87,7 +84,8 @@ class OutboxNumbers:
             numbers.add_all("outbox_lease_held", {role: 0}, *labels)  # `count` knows which this process holds
             numbers.set("outbox_lease_takeovers_total", int(lease.get("fence", 0)), *labels, role)
         for reader in dict.fromkeys([SEQUENCER, *readers, *letters]):
-            numbers.set_all("outbox_dead_letters", dict.fromkeys(STATES, 0) | letters.get(reader, {}), *labels, reader)
+            counts = letters.get(reader, {})
+            numbers.set_all("outbox_dead_letters", {state: counts.get(state, 0) for state in STATES}, *labels, reader)
 
     def _set_reader(self, numbers: Numbers, id: str, values: Sequence[float]) -> None:
         of = ("lag_records", "lag_seconds", "headroom_bytes", "headroom_seconds")
@@ -102,19 +100,6 @@ class OutboxNumbers:
             left = (0, 0.0) if cursor.seq < head else (capacity, float("inf"))
         waiting = waiting_seconds(self.collections, cursor.seq + 1) if cursor.lag else 0.0
         return cursor.lag, float("nan") if waiting is None else waiting, *left
-
-    def _leases(self) -> dict[str, Document]:
-        with time_limit():
-            return {str(each["_id"]): each for each in self.collections.leases.find()}
-
-    def _letters(self) -> dict[str, dict[str, int]]:
-        group: Document = {"_id": {"reader": "$reader", "state": "$state"}, "count": {"$sum": 1}}
-        found: dict[str, dict[str, int]] = {}
-        with time_limit():
-            for each in self.collections.dead.aggregate([{"$group": group}]):
-                if each["_id"].get("state") in STATES:
-                    found.setdefault(str(each["_id"].get("reader")), {})[each["_id"]["state"]] = each["count"]
-        return found
 
     def _types(self) -> Iterable[str]:
         options = self.collections.options(self.collections.staging.name) or {}

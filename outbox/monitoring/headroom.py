@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from outbox.mongo.collections import Collections
 
 _RATE_MS = 300_000
 _RATE_RECORDS = 100
+_RATE_PARTS = 256
 _LEAST_MS = 1000
 _MILLISECONDS: CodecOptions[Document] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
 
@@ -88,12 +88,33 @@ class HeadroomGauge:
         if self.head <= self.oldest:
             return None
         newest = self._created(self.head)
-        seqs = range(self.oldest, self.head + 1)
-        recent = self.oldest + bisect.bisect_left(seqs, newest - _RATE_MS, key=self._created)
+        recent, at = self._recent(newest)
         first = max(self.oldest, min(recent, self.head + 1 - _RATE_RECORDS))
-        span = newest - self._created(first)
+        span = newest - (at if first == recent else self._created(first))
         # Endless when a record was rolled over meanwhile.
         return (self.head - first) * 1000 / span if _LEAST_MS <= span < float("inf") else None
+
+    def _recent(self, newest: float) -> tuple[int, float]:
+        """The first record of the last five minutes, and its date, or one as good as that: up to 1/256 of them later.
+
+        Dates grow about evenly, so it is looked for where it should be, and every other time in the middle.
+        """
+        wanted = newest - _RATE_MS
+        low, at_low = self.oldest, self._created(self.oldest)
+        high, at_high = self.head, newest
+        if at_low >= wanted:
+            return low, at_low
+        halve = at_low == float("-inf")
+        while high - low > max(1, (self.head - high) // _RATE_PARTS):
+            share = 0.5 if halve else (wanted - at_low) / (at_high - at_low)
+            middle = min(max(low + int(share * (high - low)), low + 1), high - 1)
+            at = self._created(middle)
+            if at < wanted:
+                low, at_low = middle, at
+            else:
+                high, at_high = middle, at
+            halve = not halve or at_low == float("-inf")
+        return high, at_high
 
     @retry_overtaken
     def _created(self, seq: int) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 
+from outbox.log.edge import ROLE as SEQUENCER
 from outbox.log.log import Log
 from outbox.log.reader_id import paused_readers, reader_of
 from outbox.mongo.calls import time_limit
@@ -86,11 +88,28 @@ class Status:
     cursors: tuple[CursorStatus, ...]
 
 
+class Survey(NamedTuple):
+    """A status, with what was read for it."""
+
+    status: Status
+    leases: Mapping[str, Document]
+    """By their role."""
+    letters: Mapping[str, Mapping[str, int]]
+    """How many dead letters there are, by their reader and their state."""
+
+
 def status(collections: Collections) -> Status:
-    """Raises OutboxNotCreated and pymongo's errors. A few hundred small reads at most, however large the log is."""
+    """Raises OutboxNotCreated and pymongo's errors. Some small reads, however large the log is."""
+    return survey(collections).status
+
+
+def survey(collections: Collections) -> Survey:
+    """As `status`."""
     log = Log(collections)
     capacity = log.describe().size
-    lease = lease_with_ages(collections, "sequencer")
+    # Its edge is read before the log's oldest: what an append has rolled over is gone before its edge is taken back.
+    leases = _leases(collections, SEQUENCER, {})
+    lease = leases.get(SEQUENCER, {})
     staged, staged_bytes, staged_seconds = _staging(collections)
     letters = _letters(collections)
     with time_limit():
@@ -98,9 +117,9 @@ def status(collections: Collections) -> Status:
     paused = paused_readers(collections.cursors)
     gauge = HeadroomGauge(collections, capacity)
     headrooms = gauge.headrooms({each["_id"]: int(each["seq"]) for each in found})
-    return Status(
+    now = Status(
         head=gauge.head,
-        oldest=log.oldest(),
+        oldest=max(gauge.oldest, int(lease.get("edge", 0))),
         staging=staged,
         staging_bytes=staged_bytes,
         staging_seconds=staged_seconds,
@@ -110,10 +129,11 @@ def status(collections: Collections) -> Status:
         held=_held(lease, paused),
         capacity=capacity,
         size=gauge.size,
-        dead=letters.get("dead", 0),
-        parked=letters.get("parked", 0),
+        dead=sum(states.get("dead", 0) for states in letters.values()),
+        parked=sum(states.get("parked", 0) for states in letters.values()),
         cursors=tuple(_cursor(each, gauge.head, headrooms[each["_id"]], paused) for each in found),
     )
+    return Survey(now, leases, letters)
 
 
 def _cursor(found: Document, head: int, headroom: Headroom | None, paused: frozenset[str]) -> CursorStatus:
@@ -133,15 +153,21 @@ def _cursor(found: Document, head: int, headroom: Headroom | None, paused: froze
 def lease_with_ages(collections: Collections, role: str) -> Document:
     """Reads the lease of a role, with how long its holder has held others back (`held_ms`) and has given no sign of
     life (`silent_ms`), by the server's clock; empty when the role was never taken."""
-    ages = {"held_ms": "$holding.since", "silent_ms": "$renewed"}
-    age: Document = {"$set": {name: {"$subtract": ["$$NOW", since]} for name, since in ages.items()}}
+    return _leases(collections, role, {"_id": role}).get(role, {})
+
+
+def _leases(collections: Collections, role: str, which: Document) -> dict[str, Document]:
+    """Reads some leases, by their role; that of `role` with its ages."""
+    since = {"held_ms": "$holding.since", "silent_ms": "$renewed"}
+    of_role: Document = {"$eq": ["$_id", role]}
+    ages = {name: {"$cond": [of_role, {"$subtract": ["$$NOW", at]}, None]} for name, at in since.items()}
     with time_limit():
-        return next(iter(collections.leases.aggregate([{"$match": {"_id": role}}, age])), {})
+        return {str(each["_id"]): each for each in collections.leases.aggregate([{"$match": which}, {"$set": ages}])}
 
 
 def is_unsequenced(collections: Collections) -> bool:
     """See Status.unsequenced. Two small reads."""
-    return _unsequenced(lease_with_ages(collections, "sequencer"), _staging(collections)[2])
+    return _unsequenced(lease_with_ages(collections, SEQUENCER), _staging(collections)[2])
 
 
 def _unsequenced(lease: Document, staged_seconds: float | None) -> bool:
@@ -175,8 +201,11 @@ def _staging(collections: Collections) -> tuple[int, int, float | None]:
     return stats["count"], stats["size"], max(0.0, ages[0]) if ages else None
 
 
-def _letters(collections: Collections) -> dict[str, int]:
-    """How many dead letters there are, by their state."""
+def _letters(collections: Collections) -> dict[str, dict[str, int]]:
+    group: Document = {"_id": {"reader": "$reader", "state": "$state"}, "count": {"$sum": 1}}
+    found: dict[str, dict[str, int]] = {}
     with time_limit():
-        found = collections.dead.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
-        return {each["_id"]: each["count"] for each in found}
+        for each in collections.dead.aggregate([{"$group": group}]):
+            reader, state = (str(each["_id"].get(name)) for name in ("reader", "state"))
+            found.setdefault(reader, {})[state] = found.get(reader, {}).get(state, 0) + each["count"]
+    return found

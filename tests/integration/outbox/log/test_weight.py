@@ -147,16 +147,19 @@ def test_more_batches_of_any_shape_are_estimated_between_the_lightest_and_the_he
 
 
 @pytest.mark.parametrize("batches", [65, 300])
-def test_an_estimate_costs_64_reads_however_many_batches_there_are(
+def test_an_estimate_costs_two_commands_and_64_batches_however_many_there_are(
     mongo_uri: str, outbox: Outbox, batches: int
 ) -> None:
     fill(outbox, batches, [(1, 0)])
     with watched(mongo_uri, outbox.collections.database) as (database, commands):
         LogWeight(Collections(database, "outbox")).estimated(1, outbox.log.head() + 1)
-        asked = commands.names()
+        asked, (_, sampled) = commands.names(), commands.of("aggregate")
+        command = {name: sampled[name] for name in ("aggregate", "pipeline")}
+        explained = database.command("explain", {**command, "cursor": {}}, verbosity="executionStats")
 
-    assert asked.count("find") == 64
-    assert len(asked) < 70
+    [joined] = [stage for stage in explained["stages"] if "$lookup" in stage]
+    assert asked == ["aggregate", "aggregate"]
+    assert joined["totalDocsExamined"] == 64
 
 
 def test_what_was_rolled_over_meanwhile_counts_nothing(outbox: Outbox, weight: LogWeight) -> None:

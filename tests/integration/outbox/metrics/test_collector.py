@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.database import Database
+from pymongo.errors import ServerSelectionTimeoutError
 
 from outbox import AsyncOutbox, Outbox, Record
 from outbox.metrics import OutboxCollector
+from outbox.metrics.collector import ASK_SECONDS
+from outbox.metrics.numbers import Numbers
+from outbox.metrics.outbox import OutboxNumbers
 from outbox.testing import FakeClock
 from tests.actors.exposed import Exposed
 from tests.actors.order_service import MESSAGES, placed
@@ -95,6 +99,26 @@ def test_without_the_database_what_the_process_has_counted_is_there(
     assert numbers.values["outbox_put_messages_total"][("shop", "outbox", "order.placed")] == 0
     assert len(numbers.values["outbox_log_head_seq"]) == 1
     assert caplog.text.count("lack what the database knows") == 1
+
+
+def test_a_database_that_is_away_is_waited_for_once_however_many_outboxes_it_has(
+    orders: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = FakeClock(), list[str]()
+
+    def away(outbox: OutboxNumbers, _: Numbers) -> None:
+        asked.append(outbox.collections.name)
+        clock.advance(ASK_SECONDS)
+        raise ServerSelectionTimeoutError("away")
+
+    monkeypatch.setattr(OutboxNumbers, "ask", away)
+    database = orders.collections.database
+    outboxes = [Outbox(database, f"orders{number}", sequence=False) for number in range(3)]
+
+    numbers = OutboxCollector(*outboxes, clock=clock).numbers()
+
+    assert asked == ["orders0"]
+    assert len(numbers.values["outbox_lease_held"]) == 3
 
 
 def test_puts_of_an_asynchronous_outbox_are_counted(mongo_uri: str, database: Database[Document]) -> None:

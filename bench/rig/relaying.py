@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from pymongo import MongoClient
@@ -16,6 +15,7 @@ from bench.rig.benchmark import Figures
 from bench.rig.load import PARTITIONS
 from bench.rig.process import resident_mib
 from outbox import Outbox
+from outbox.log.reader_id import relay_id
 from relay import KafkaSink, KafkaTransactions, NewTopics, Relay, Topics
 from relay.cli.process import keep_memory
 from tests.waiting import wait_until
@@ -42,31 +42,28 @@ class _TimedTransactions(_Timed, KafkaTransactions):
     """The same for the sink that delivers exactly once."""
 
 
-def relay_all(
-    mongo: str,
-    database: str,
-    kafka: str,
-    topic: str,
-    sequence: bool,
-    exactly_once: bool = False,
-    watching: Callable[[Relay], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
-) -> Figures:
-    """Relays a whole outbox, under a name that has no cursor yet; for a process of its own.
-
-    watching: what goes on meanwhile.
-    """
+def relay_all(mongo: str, database: str, kafka: str, topic: str, sequence: bool, exactly_once: bool = False) -> Figures:
+    """Relays a whole outbox, under a name that has no cursor yet; for a process of its own."""
     keep_memory()
     sink = (_TimedTransactions if exactly_once else _Timed)(kafka, create=NewTopics(PARTITIONS, 1))
-    name = f"bench-{uuid.uuid4().hex[:8]}"
     with MongoClient[dict[str, Any]](mongo) as client, Outbox(client[database], sequence=sequence) as outbox:
-        relaying = Relay(outbox, sink, topics=Topics(topic), name=name)
-        with watching(relaying):
-            relaying.run(threading.Event(), once=True)
-        resident = resident_mib()
-        cursor = outbox.collections.cursors.find_one({"_id": f"relay:{name}"})
-        count = 0 if cursor is None else cursor["seq"]
+        figures = relayed(outbox, sink, topic, f"bench-{uuid.uuid4().hex[:8]}")
+        return {**figures, "resident MiB": resident_mib()}
+
+
+def relay_again(outbox: Outbox, kafka: str, topic: str, name: str) -> Figures:
+    """Relays a whole outbox from its beginning, whatever the relay of this name has relayed before."""
+    outbox.collections.cursors.delete_one({"_id": relay_id(name)})
+    return relayed(outbox, _Timed(kafka), topic, name)
+
+
+def relayed(outbox: Outbox, sink: _Timed, topic: str, name: str) -> Figures:
+    """Relays all that is left to a relay, and measures it between its start and its end."""
+    Relay(outbox, sink, topics=Topics(topic), name=name).run(threading.Event(), once=True)
+    cursor = outbox.collections.cursors.find_one({"_id": relay_id(name)})
+    count = 0 if cursor is None else cursor["seq"]
     seconds, used = (after - before for before, after in zip(sink.checked, sink.closed, strict=True))
-    return {"messages/s": count / seconds, "CPU µs/message": 1e6 * used / count, "resident MiB": resident}
+    return {"messages/s": count / seconds, "CPU µs/message": 1e6 * used / count}
 
 
 def relay_on(stop: threading.Event, mongo: str, database: str, kafka: str, topic: str) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from bench.rig.benchmark import Figures, InTurns
+import statistics
+from collections.abc import Iterator
+
+from bench.rig.benchmark import Figures, InTurns, Round
 from bench.rig.process import in_process
 from bench.rig.produce import produce
 from bench.rig.relaying import relay_all
 from bench.rig.stage import Stage
-from bench.rig.watched import How, relay_watched
+from bench.rig.watched import How, RelayProcess
 from outbox import Outbox
+
+TURNS = 4
 
 
 class RelayLog(InTurns):
@@ -53,19 +58,35 @@ class RelayExactlyOnce(RelayLog):
         return super().ours()
 
 
-class RelayWatched(RelayLog):
-    """From a full log while it is looked at, beside the same relay that nobody looks at."""
+class RelayWatched:
+    """From a full log while it is looked at, beside the same relay that nobody looks at: two processes, by turns."""
 
-    bare_is = "the same relay, unwatched"
+    bare_is: str | None = "the same relay, unwatched"
 
     def __init__(self, stage: Stage, how: How) -> None:
-        super().__init__(stage)
+        self._stage = stage
         self._how = how
 
-    def ours(self) -> Figures:
+    def round(self) -> Round:
+        """The median turn of each, and the median ratio of two turns that follow each other."""
         stage, database = self._stage, self._stage.full.collections.database.name
         with stage.topic() as topic:
-            return in_process(relay_watched, stage.mongo, database, stage.kafka, topic, self._how)
+            places = (stage.mongo, database, stage.kafka, topic)
+            with RelayProcess(*places, self._how) as watched, RelayProcess(*places, None) as unwatched:
+                ours, bare = watched.at_rest(), unwatched.at_rest()
+                ratio = {metric: ours[metric] / value for metric, value in bare.items()}
+                turns = list(_turns(watched, unwatched))
+        for metric in turns[0][0]:
+            ours[metric] = statistics.median(mine[metric] for mine, _ in turns)
+            bare[metric] = statistics.median(other[metric] for _, other in turns)
+            ratio[metric] = statistics.median(mine[metric] / other[metric] for mine, other in turns)
+        return Round(ours, bare, ratio)
 
-    def bare(self) -> Figures:
-        return super().ours()
+
+def _turns(watched: RelayProcess, unwatched: RelayProcess) -> Iterator[tuple[Figures, Figures]]:
+    """Each of them first every other time; the first turns, which open connections, do not count."""
+    for number in range(TURNS + 1):
+        order = (watched, unwatched) if number % 2 == 0 else (unwatched, watched)
+        took = {which: which.turn() for which in order}
+        if number:
+            yield took[watched], took[unwatched]

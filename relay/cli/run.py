@@ -169,16 +169,16 @@ def relay_by(
         ]
         for one, outbox in opened:
             _log_ignored_start(one, outbox)
-        keep_memory()
-        sign = stack.enter_context(contextlib.closing(SignOfLife(map(identity_of, settings.outboxes))))
         liveness = Liveness(outbox for _, outbox in opened)
+        shown = contextlib.nullcontext() if settings.listen is None else _served(settings, relays, liveness)
+        keep_memory()  # now that all is loaded
+        sign = stack.enter_context(contextlib.closing(SignOfLife(map(identity_of, settings.outboxes))))
         if "opentelemetry.metrics" in sys.modules:  # loaded by `opentelemetry-instrument`, which gathers them
             from outbox.metrics.opentelemetry import instrument
             from relay.monitoring.metrics import RelayCollector
 
             instrument(RelayCollector(*relays))
-        if settings.listen is not None:
-            stack.enter_context(_served(settings, relays, liveness))
+        stack.enter_context(shown)
 
         def show(pulses: Iterable[Pulse]) -> None:
             pulses = list(pulses)

@@ -12,7 +12,8 @@ import httpx2 as httpx
 from outbox import Outbox
 from relay import Relay
 from relay.monitoring.alive import Pulse
-from relay.monitoring.http import Listener, Shown, application
+from relay.monitoring.http import Shown, application
+from relay.monitoring.listener import Listener
 from relay.monitoring.page.guard import Guard
 from relay.monitoring.page.watch import Watch
 from relay.monitoring.probes import Liveness

@@ -13,9 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from outbox.serving import prompt
-from relay.monitoring import http
-from relay.monitoring.http import Listener
+from relay.monitoring import connection
+from relay.monitoring.listener import Listener
 from relay.monitoring.page import watch as watching
 from relay.monitoring.page.guard import Guard
 from relay.monitoring.page.routes import Page
@@ -29,17 +28,17 @@ async def alive(_: Request) -> Response:
 
 
 def code(port: int) -> int:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    asked = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status
+        asked.request("GET", "/healthz")
+        return asked.getresponse().status
     finally:
-        connection.close()
+        asked.close()
 
 
 def test_connections_that_send_nothing_do_not_hold_up_a_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else an orchestrator would start anew a relay that is well."""
-    monkeypatch.setattr(prompt, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.5)
     with Listener("127.0.0.1", 0, Starlette(routes=[Route("/healthz", alive)])) as listening, ExitStack() as idle:
         wait_until(lambda: code(listening.port) == 200, 30, "it to listen")
         for _ in range(70):
@@ -51,7 +50,7 @@ def test_connections_that_send_nothing_do_not_hold_up_a_probe(monkeypatch: pytes
 
 def test_viewers_that_never_read_hold_up_nobody_and_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "WATCHED_SECONDS", 0.02)
-    monkeypatch.setattr(http, "_SEND_SECONDS", 0.5)
+    monkeypatch.setattr(connection, "SEND_SECONDS", 0.5)
     watch = Watch([], Liveness([]), lambda _: "x" * 100_000)
     app = Starlette(routes=[Route("/healthz", alive), *Page(watch, Guard("127.0.0.1", None)).routes()])
     with Listener("127.0.0.1", 0, app) as listening, watch, ExitStack() as silent:

@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Literal, Self, TypeVar, get_args
 
@@ -95,8 +95,9 @@ class _Relaying:
         client = self._stack.enter_context(MongoClient[dict[str, Any]](mongo))
         self._outbox = self._stack.enter_context(Outbox(client[database], sequence=False))
         shown = Relay(self._outbox, KafkaSink(kafka), name=self._name)  # counts what all of this name do
-        self.port = 0 if how is None else self._stack.enter_context(_WATCHING[how](shown))
-        keep_memory()
+        watching = contextlib.nullcontext(0) if how is None else _WATCHING[how](shown)
+        keep_memory()  # before threads are started that would have heaps of their own, as the command does
+        self.port = self._stack.enter_context(watching)
         time.sleep(_SETTLE_SECONDS)  # a listener's first look at the outbox is no part of a turn
 
     def turn(self) -> Figures:
@@ -126,22 +127,19 @@ def _end() -> None:
     _relaying.close()
 
 
-@contextlib.contextmanager
-def _listening(relay: Relay) -> Iterator[int]:
+def _listening(relay: Relay) -> contextlib.AbstractContextManager[int]:
     from relay.monitoring.http import Shown, served  # noqa: PLC0415  # its cost
     from relay.monitoring.probes import Liveness  # noqa: PLC0415  # as above
 
-    with served(Shown([relay], Liveness([relay.outbox]), lambda _: ""), "127.0.0.1", 0, None) as port:
-        yield port
+    return served(Shown([relay], Liveness([relay.outbox]), lambda _: ""), "127.0.0.1", 0, None)
 
 
-@contextlib.contextmanager
-def _traced(_: Relay) -> Iterator[int]:
+def _traced(_: Relay) -> contextlib.AbstractContextManager[int]:
     from opentelemetry import trace  # noqa: PLC0415  # only where it is measured
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  # as above
 
     trace.set_tracer_provider(TracerProvider())
-    yield 0
+    return contextlib.nullcontext(0)
 
 
 _WATCHING = {"listen": _listening, "scrape": _listening, "trace": _traced}

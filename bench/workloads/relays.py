@@ -13,7 +13,7 @@ from bench.rig.stage import Stage
 from bench.rig.watched import How, RelayProcess
 from outbox import Outbox
 
-TURNS = 4
+TURNS = 6
 
 
 class RelayLog(InTurns):

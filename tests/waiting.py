@@ -9,6 +9,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
+MOST_POLL_SECONDS = 0.1
+"""What is long in coming is asked for less often: most conditions ask a server, in many tests at once."""
 
 
 def wait_until(condition: Callable[[], T | None], cap_seconds: float = 30.0, why: str = "the condition") -> T:
@@ -16,10 +18,11 @@ def wait_until(condition: Callable[[], T | None], cap_seconds: float = 30.0, why
 
     What `condition` raises is raised: say in it what may happen meanwhile.
     """
-    deadline = time.monotonic() + cap_seconds
+    began = time.monotonic()
     while True:
         if result := condition():
             return result
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > cap_seconds:
             raise AssertionError(f"waited {cap_seconds} s in vain: {why}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(max(POLL_SECONDS, waited / 20), MOST_POLL_SECONDS))

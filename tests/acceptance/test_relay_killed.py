@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.heavy
 
-KILLS = {"write": 20, "write_async": int(os.environ.get("ASYNC_KILLS", "3"))}
+KILLS = {"write": 10, "write_async": int(os.environ.get("ASYNC_KILLS", "3"))}
 """By the script of the writers. What differs is how they put; so few kills, unless more are asked for."""
 A_KILL = 1000
 """Messages that are written for each."""

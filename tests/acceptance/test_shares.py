@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 LEASE_SECONDS = 6
 """The first transaction of a new Kafka takes seconds on a busy machine, and no lease can be renewed meanwhile."""
 WRITERS = 2
-RATE = 100
+RATE = 40
 PATIENCE_SECONDS = 90.0
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]

@@ -9,6 +9,9 @@ from typing import Any
 
 from outbox.errors import InvalidArgument, OutboxError
 
+MOST_SHARES = 256
+"""Each reads the whole log, and is a connection to Kafka; there are that many partitions at most in good practice."""
+
 
 def check_function(
     name: str, value: Any, of: str, error: type[OutboxError] = InvalidArgument, *, takes: int = 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from bson.datetime_ms import DatetimeMS
+if TYPE_CHECKING:
+    from bson.datetime_ms import DatetimeMS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The Gregorian calendar repeats every 400 years: 146,097 days.
@@ -33,7 +35,7 @@ def milliseconds_of(text_of_date: str) -> int:
 
 def milliseconds(value: datetime | DatetimeMS) -> int:
     """Returns a BSON date as milliseconds since the epoch, also one that Python's datetime cannot hold."""
-    return int(DatetimeMS(value) if isinstance(value, datetime) else value)
+    return (aware(value) - _EPOCH) // _MILLISECOND if isinstance(value, datetime) else int(value)
 
 
 def text(value: datetime | DatetimeMS) -> str:

@@ -11,7 +11,7 @@ from reactivex import Observable
 
 from outbox.consumers.config import Asked, Deliveries
 from outbox.consumers.consumer import Consumer
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.events import OnEvent
 from outbox.log.record import Decode, Record
 from outbox.messages.message_types import Key, MessageTypes

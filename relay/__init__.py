@@ -92,10 +92,15 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    # On first use, so that `relay health` need not load a Kafka client, and a missing extra can be explained.
-    if name not in _MODULES:
-        raise AttributeError(f"module 'relay' has no attribute {name!r}")
-    import importlib
+if not TYPE_CHECKING:  # which would take any name for one of these
 
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    def __getattr__(name: str) -> Any:
+        # On first use, so that `relay health` need not load a Kafka client, and a missing extra can be explained.
+        if name not in _MODULES:
+            raise AttributeError(f"module 'relay' has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module(_MODULES[name]), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

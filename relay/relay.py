@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from outbox import Outbox
 from outbox.counting.tally import ReaderTally
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import Sink
 from outbox.delivery.retry import Retry

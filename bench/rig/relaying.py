@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-import relay.cli.app  # noqa: F401  # see above
+import relay.cli.run  # noqa: F401  # see above
 from bench.rig.benchmark import Figures
 from bench.rig.load import PARTITIONS
 from bench.rig.process import resident_mib

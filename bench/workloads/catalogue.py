@@ -27,7 +27,7 @@ from bench.workloads.starting import Killed, KilledExactlyOnce, Start
 from bench.workloads.transfers import Exported, Imported, Mirrored
 from bench.workloads.views import KeepLatest
 from outbox.archive.formats.choice import FILES
-from relay.encoding.record_format import Encoding
+from relay.encoding.choices import Encoding
 
 Make = Callable[[Stage], Benchmark]
 

@@ -11,7 +11,7 @@ from bench.rig.stage import Stage
 from outbox.shares.share import ALL
 from relay import RecordFormat, Topics
 from relay.config import RelayConfig
-from relay.encoding.record_format import Encoding
+from relay.encoding.choices import Encoding
 from relay.registry import RegisteredSchema
 from relay.testing import MemorySink
 

@@ -12,7 +12,7 @@ from outbox.aio.growth import Growth
 from outbox.aio.projection import AsyncProjection
 from outbox.aio.records import AsyncRecords
 from outbox.aio.synchronous import Synchronous
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.events import OnEvent
 from outbox.latest.first import asked_latest
 from outbox.log.record import Record

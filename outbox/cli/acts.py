@@ -17,8 +17,6 @@ from outbox.cli.application import App, full_name, opened
 from outbox.cli.options import AsJsonLines
 from outbox.cli.terminal import visible
 
-acts = typer.Typer()
-
 Reason = Annotated[str | None, typer.Option("--reason", metavar="WHY", help="Why; it is written to NAME.acts.")]
 NeededReason = Annotated[
     str, typer.Option("--reason", metavar="WHY", help="Why they are given up; it is written to NAME.acts.")
@@ -35,8 +33,7 @@ def this_person() -> Person:
     return Person(f"{user}@{socket.gethostname()}", "command")
 
 
-@acts.command("acts")
-def list_(app: App, limit: Limit = 50, as_json: AsJsonLines = False) -> None:
+def acts(app: App, limit: Limit = 50, as_json: AsJsonLines = False) -> None:
     """Show who requeued, discarded, paused or resumed what.
 
     When and why, the newest first.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pymongo.errors import PyMongoError
+from typer import Exit
 
 from outbox import errors
-from outbox.mongo.server_errors import is_unauthorized, short_message
+
+if TYPE_CHECKING:
+    from pymongo.errors import PyMongoError
 
 UNEXPECTED = 1
 """A defect; also a failed check, such as that of `relay health`."""
@@ -29,15 +32,17 @@ _OF_ANY_COMMAND: Table = (
     ((errors.HistoryLost, errors.LogReplaced, errors.LogCorrupt, errors.OutboxNotCreated), PROTECTED),
     ((errors.CursorMismatch, errors.CursorInUse, errors.ReaderPaused), PROTECTED),
     ((errors.IncompatibleOutbox, errors.UnsupportedServer, errors.MissingPrivilege), PROTECTED),
-    ((errors.OutboxError, PyMongoError), UNEXPECTED),
 )
 
 
 def exit_code(error: errors.OutboxError | PyMongoError, own: Table) -> int:
     """Returns the code for an error. `own` has the rows of one command, which come before those of all commands."""
+    from outbox.mongo.server_errors import is_unauthorized  # here: it loads the driver, which not every command needs
+
     if is_unauthorized(error):
         return PROTECTED
-    return next(code for classes, code in (*own, *_OF_ANY_COMMAND) if isinstance(error, classes))
+    rows = (*own, *_OF_ANY_COMMAND)
+    return next((code for classes, code in rows if isinstance(error, classes)), UNEXPECTED)
 
 
 @contextlib.contextmanager
@@ -48,7 +53,15 @@ def exit_codes(command: str, own: Table) -> Iterator[None]:
     """
     try:
         yield
-    except (errors.OutboxError, PyMongoError) as error:
+    except Exit:  # the command has said what there was to say
+        raise
+    except Exception as error:
+        from pymongo.errors import PyMongoError  # as above
+
+        from outbox.mongo.server_errors import short_message
+
+        if not isinstance(error, (errors.OutboxError, PyMongoError)):
+            raise
         notes = getattr(error, "__notes__", [])
         sys.stderr.write("".join(f"{line}\n" for line in (f"{command}: {short_message(error)}", *notes)))
         raise SystemExit(exit_code(error, own)) from None

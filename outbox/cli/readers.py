@@ -15,12 +15,12 @@ from rich.text import Text
 
 from outbox import errors, reader_status
 from outbox.acts.operator import Operator
+from outbox.arguments import MOST_SHARES
 from outbox.cli.acts import Reason, this_person
 from outbox.cli.application import App, full_name, opened
 from outbox.cli.options import AsJson, AsJsonLines
 from outbox.cli.shell.completion import one_of
 from outbox.clock import SystemClock
-from outbox.log.cursor_document import MOST_SHARES
 from outbox.log.reader_id import check_id, described
 from outbox.mongo.server_errors import patiently
 from outbox.outbox import Outbox

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from datetime import datetime
@@ -23,13 +22,6 @@ from outbox.monitoring.status import Status
 from outbox.monitoring.units import format_bytes, format_duration
 
 _JSON = json_util.RELAXED_JSON_OPTIONS
-
-
-def escape_the_unprintable() -> None:
-    """Makes stdout and stderr escape characters that their encodings lack; a record or a path may hold any."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def visible(text: str) -> str:

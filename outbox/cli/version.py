@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,8 @@ def version_option(more: Callable[[], str] = lambda: "") -> Any:
 
     def show(wanted: bool) -> None:
         if wanted:
+            import importlib.metadata  # here, for it loads what reads e-mail
+
             print(f"mongo-outbox {importlib.metadata.version('mongo-outbox')}{more()}")
             raise typer.Exit
 

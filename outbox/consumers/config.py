@@ -13,7 +13,7 @@ from outbox.consumers.caught_up import CaughtUpWait
 from outbox.consumers.decoding import Delivery, RecordDecoder
 from outbox.consumers.in_transaction import InTransaction, WithEffects
 from outbox.counting.tally import ReaderTally
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.config import DeliveryConfig
 from outbox.delivery.durable_reader import DurableReader

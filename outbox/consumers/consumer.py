@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 from pymongo.client_session import ClientSession
 from reactivex import Observable
 
-from outbox.arguments import check_function
+from outbox.arguments import MOST_SHARES, check_function
 from outbox.consumers.attempts import Attempts
 from outbox.consumers.by_key import ByKey
 from outbox.consumers.config import Asked, Deliveries, To
@@ -22,11 +22,10 @@ from outbox.consumers.in_turn import InTurn, Terms
 from outbox.consumers.observable import observable
 from outbox.consumers.observed import Observed, Observer, ObserverFailed, Serial
 from outbox.consumers.one_run import OneRun
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.delivery.ports import Target
 from outbox.errors import InvalidConsumer
 from outbox.events import OnEvent, teller
-from outbox.log.cursor_document import MOST_SHARES
 from outbox.log.reader_id import reader_id
 from outbox.log.record import Decode, Record
 from outbox.monitoring.delivery_count import counted

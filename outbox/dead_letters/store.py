@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bson import Int64, ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 
 from outbox.dead_letters import document
+from outbox.dead_letters.policy import OnPoison
 from outbox.errors import LetterTaken, PoisonMessage
 from outbox.log.cursor_document import whole as whole_number
 from outbox.log.cursors import CursorStore
@@ -22,9 +23,6 @@ from outbox.mongo.collections import HIGHEST_SEQ, Collections
 from outbox.shares.share import ALL, Share
 
 T = TypeVar("T")
-
-OnPoison = Literal["stop", "dead-letter", "park-key"]
-"""What a durable reader does with a message that can never be delivered; see docs/poison.md."""
 
 BATCH = 500
 """How many requeued letters are sent at a time; fewer when they take more than 16 MiB."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Generic
 
 from outbox.counting.tally import ReaderTally
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.delivery.at_least_once import AtLeastOnce
 from outbox.delivery.ports import Encoder, Item, OpenOutbox, Target, Wanted
 from outbox.delivery.pump_loop import DRAIN_SECONDS

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
+from outbox.arguments import MOST_SHARES
 from outbox.errors import CursorMismatch
 from outbox.log.position import Position
 from outbox.log.reader_id import reader_of, reset_command
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import HIGHEST_SEQ
 
-MOST_SHARES = 256
-"""Each reads the whole log, and is a connection to Kafka; there are that many partitions at most in good practice."""
 Layer = tuple[int, ...]
 """How far each share had come when there were as many shares as this has numbers: share 1's seq first."""
 

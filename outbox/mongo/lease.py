@@ -30,7 +30,7 @@ from outbox.mongo.server_errors import is_closed, patiently, short_message
 
 logger = logging.getLogger("outbox")
 
-SECONDS = 3.0
+SECONDS = patience.LEASE_SECONDS
 _LOOK_SECONDS = 0.1
 _GONE_SECONDS = 0.2  # between two looks at a process of this host; each takes some 10 µs
 MOST_SECONDS = 86_400.0

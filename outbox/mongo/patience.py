@@ -17,6 +17,8 @@ logger = logging.getLogger("outbox")
 
 LATE = "a majority of the servers is slow to confirm what is written (is one down, and another far behind?)"
 CALL_SECONDS = 5.0
+LEASE_SECONDS = 3.0
+"""The lease time, where nothing else is said."""
 MOST_SECONDS = 60.0
 _WRITES = 6
 """A call may take so many times as long as the last confirmed write: it may hold two, and the next may be slower."""

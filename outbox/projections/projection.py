@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 import pymongo
 
-from outbox.arguments import check_function, check_timeout
+from outbox.arguments import MOST_SHARES, check_function, check_timeout
 from outbox.clock import SystemClock
 from outbox.consumers.caught_up import CaughtUpWait
 from outbox.consumers.one_run import OneRun
@@ -17,7 +17,6 @@ from outbox.delivery.ports import OpenOutbox
 from outbox.errors import InvalidName, InvalidProjection, WaitTimeout
 from outbox.events import OnEvent
 from outbox.location import has_come
-from outbox.log.cursor_document import MOST_SHARES
 from outbox.log.reader_id import reader_id
 from outbox.log.record import Decode
 from outbox.messages.message_types import Key

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from outbox import dates
 from outbox.errors import HistoryLost, InvalidStart
-from outbox.log.position import Bounds
+
+if TYPE_CHECKING:
+    from outbox.log.position import Bounds
 
 Start = Literal["latest", "earliest"] | int | datetime
 """Where a subscription starts."""

@@ -9,8 +9,9 @@ from bson import Int64
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
+from outbox.arguments import MOST_SHARES
 from outbox.errors import CursorInUse, CursorMismatch, InvalidArchive, InvalidArgument
-from outbox.log.cursor_document import MOST_SHARES, CursorDocument, Layer, parse, whole
+from outbox.log.cursor_document import CursorDocument, Layer, parse, whole
 from outbox.log.cursors import CursorStore
 from outbox.log.position import Position
 from outbox.log.reader_id import described, forget_command, reader_of, reset_command, shares_command

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bson import ObjectId
 
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.errors import PoisonMessage
 from outbox.location import Location
 from outbox.log.position import Position

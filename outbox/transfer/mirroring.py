@@ -12,7 +12,7 @@ from typing import ClassVar
 from outbox.consumers.attempts import Attempts
 from outbox.consumers.decoding import Delivery
 from outbox.consumers.in_turn import Terms
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.delivery.config import DeliveryConfig
 from outbox.delivery.durable_reader import DurableReader
 from outbox.delivery.ports import OpenOutbox, Target

@@ -1,46 +1,52 @@
-"""The command `relay`: registers its commands, and says what to install when they cannot be loaded."""
+"""The command `relay`: which commands there are, and where. Each is loaded when it is called."""
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-try:
+from outbox.cli.shell.loading import loading
+
+with loading("relay"):
     import typer
 
+    from outbox.cli.shell.command import Command
     from outbox.cli.shell.completion import join_words
-    from outbox.cli.shell.output import output_watched
-    from outbox.cli.terminal import escape_the_unprintable
+    from outbox.cli.shell.late_commands import Late, LateCommands
+    from outbox.cli.shell.output import escape_the_unprintable, output_watched
     from outbox.cli.version import version_option
-    from relay.cli.checking.acts import acts
-    from relay.cli.checking.config import config
-    from relay.cli.checking.doctor import doctor
-    from relay.cli.cursor import cursor, pause, resume
-    from relay.cli.dead import dead
-    from relay.cli.demo import demo
-    from relay.cli.options import Command
-    from relay.cli.replay.command import replay
-    from relay.cli.run import run
-    from relay.cli.shares import shares
-    from relay.cli.status import health, status
-except ModuleNotFoundError as missing:
-    print(f"relay: {missing}; install it with: pip install '.[relay]', in its clone", file=sys.stderr)
-    raise SystemExit(2) from None
-except KeyboardInterrupt:  # loading takes long enough to be interrupted
-    raise SystemExit(130) from None
+
+
+class _Commands(LateCommands):
+    program = "relay"
+    kind = Command
+    late: ClassVar = {
+        "demo": Late("relay.cli.demo", "demo", "See it work here, with every message checked in the end."),
+        "run": Late("relay.cli.run", "run", "Relay until SIGTERM or Ctrl-C; a second Ctrl-C ends at once."),
+        "replay": Late("relay.cli.replay.command", "replay", "Send a range of history to Kafka again."),
+        "status": Late("relay.cli.status", "status", "Show how far the relay is."),
+        "health": Late("relay.cli.checking.health", "health", "Say whether a relay, wherever it is, is at work."),
+        "doctor": Late("relay.cli.checking.doctor", "doctor", "Look for what is wrong, and say what mends it."),
+        "pause": Late("relay.cli.cursor", "pause", "Stop relaying until it is resumed."),
+        "resume": Late("relay.cli.cursor", "resume", "Let a relay go on that is paused."),
+        "acts": Late("relay.cli.checking.acts", "acts", "Show who requeued, discarded, paused or resumed what."),
+        "config": Late(
+            "relay.cli.checking.config", "config", "Show and check the settings of flags, environment and file."
+        ),
+        "cursor": Late("relay.cli.cursor", "cursor", "Show, move and remove a relay's cursor."),
+        "dead": Late("relay.cli.dead", "dead", "Show dead letters, have them sent again, or give them up."),
+        "shares": Late(
+            "relay.cli.shares", "shares", "Show and change into how many shares a relay's keys are divided."
+        ),
+    }
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Relay MongoDB outboxes to Kafka, and look after that.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # as markup, the `[kafka]` of a help text would vanish
 )
-for command in (demo, run, replay, status, health, doctor, pause, resume, acts):
-    app.command(cls=Command)(command)
-app.add_typer(config, name="config")
-app.add_typer(cursor, name="cursor")
-app.add_typer(dead, name="dead")
-app.add_typer(shares, name="shares")
 
 
 def main() -> None:
@@ -52,9 +58,11 @@ def main() -> None:
 
 
 def _encoder() -> str:
-    from relay.encoding.encoder import is_native
-
-    return f" ({'with' if is_native() else 'without'} the compiled encoder)"
+    try:
+        import relay.encoding._encoder  # noqa: F401  # itself, for what uses it loads the driver
+    except ImportError:  # it is built where there is a C compiler
+        return " (without the compiled encoder)"
+    return " (with the compiled encoder)"
 
 
 @app.callback()

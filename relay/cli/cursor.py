@@ -14,6 +14,7 @@ from outbox import Outbox
 from outbox.acts.operator import Operator
 from outbox.cli.acts import Reason, this_person
 from outbox.cli.options import AsJsonLines
+from outbox.cli.shell.command import Command
 from outbox.clock import SystemClock
 from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently
@@ -22,7 +23,7 @@ from outbox.shares import cursor_admin as cursors
 from outbox.shares import layout
 from outbox.shares.share import shares
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.cli.options import Config, Database, Mongo, Name, OutboxName, only, outboxes
 from relay.errors import InvalidSettings
 
 cursor = typer.Typer(help="Show, move and remove a relay's cursor.", no_args_is_help=True)

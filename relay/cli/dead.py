@@ -12,12 +12,13 @@ from outbox.acts.operator import Operator
 from outbox.cli.acts import NeededReason, Reason, this_person
 from outbox.cli.dead import All, Id, Key, OptionalId, Type, print_letter, print_letters, selection
 from outbox.cli.options import AsJson, AsJsonLines
+from outbox.cli.shell.command import Command
 from outbox.dead_letters import document
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.location import message_id
 from outbox.log.reader_id import relay_id
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.cli.options import Config, Database, Mongo, Name, OutboxName, only, outboxes
 
 dead = typer.Typer(help="Show dead letters, have them sent again, or give them up.", no_args_is_help=True)
 

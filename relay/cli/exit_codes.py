@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-
-from pymongo.errors import PyMongoError
+from typing import TYPE_CHECKING
 
 from outbox.cli import exit_codes as of_any_command
 from outbox.cli.exit_codes import PROTECTED, UNEXPECTED, UNREACHABLE, USAGE, Table
@@ -18,6 +17,9 @@ from relay.errors import (
     TopicMissing,
     Unreachable,
 )
+
+if TYPE_CHECKING:
+    from pymongo.errors import PyMongoError
 
 __all__ = ["PROTECTED", "UNEXPECTED", "UNREACHABLE", "USAGE", "exit_code", "exit_codes"]
 

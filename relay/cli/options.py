@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
 import typer
-from pymongo import MongoClient
-from pymongo.errors import InvalidName
-from typer.core import TyperCommand
 
-from outbox import Outbox
 from outbox.cli.shell.completion import one_of
-from outbox.dead_letters.store import OnPoison
-from outbox.mongo.server import check_server
+from outbox.dead_letters.policy import OnPoison
 from outbox.readers.start import DURABLE_WORDS
-from relay.address import hosts_of
 from relay.cli.settings import OutboxSettings, Settings, load
 from relay.cli.settings_sources import pairs
-from relay.connection import connected
+from relay.encoding.choices import Encoding, Timestamp
 from relay.encoding.profiles import Profile
-from relay.encoding.record_format import Encoding, Timestamp
 from relay.errors import InvalidSettings
 from relay.monitoring.alive import identity
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
+
+    from outbox.outbox import Outbox
 
 Config = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="Settings as TOML, with [kafka] and [[outbox]].")
@@ -152,20 +151,10 @@ PageTokenFlag = Annotated[
     typer.Option("--page-token", metavar="TOKEN", help="Lets who has it act on the page; better RELAY_PAGE_TOKEN."),
 ]
 
-Opened = list[tuple[OutboxSettings, Outbox]]
+Opened: TypeAlias = "list[tuple[OutboxSettings, Outbox]]"
 
-
-class Command(TyperCommand):
-    """Refuses an argument too many, such as `words` in `--set sasl.password=two words`, without repeating it.
-
-    It may be a part of a secret.
-    """
-
-    def make_context(self, *arguments: Any, **options: Any) -> Any:
-        context = super().make_context(*arguments, allow_extra_args=True, **options)
-        if context.args and not context.resilient_parsing:  # which it is while a shell completes
-            context.fail("there is an argument too many. A value with a space in it needs quotes")
-        return context
+_HOST = r"[A-Za-z0-9_.-]+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+_PLAIN = re.compile(rf"(?s)mongodb(?:\+srv)?://(?:.*@)?({_HOST}(?:,{_HOST})*)(?:[/?][^@]*)?")
 
 
 @contextlib.contextmanager
@@ -208,6 +197,12 @@ def opened_outboxes(settings: Settings, stack: contextlib.ExitStack) -> Opened:
 
     Raises InvalidSettings, outbox's InvalidName, Unreachable, UnsupportedServer.
     """
+    from pymongo.errors import InvalidName  # here: `relay health --self` opens none, and needs no driver
+
+    from outbox.mongo.server import check_server
+    from outbox.outbox import Outbox
+    from relay.connection import connected
+
     clients: dict[str, MongoClient[dict[str, Any]]] = {}
     counts = Counter(one.mongo.get_secret_value() for one in settings.outboxes)
     opened = []
@@ -228,4 +223,14 @@ def opened_outboxes(settings: Settings, stack: contextlib.ExitStack) -> Opened:
 
 def identity_of(settings: OutboxSettings) -> str:
     """Names the relay of these settings for `relay health --self`. Raises InvalidSettings."""
-    return identity(hosts_of(settings.mongo.get_secret_value()), settings.database, settings.outbox, settings.name)
+    return identity(_hosts(settings.mongo.get_secret_value()), settings.database, settings.outbox, settings.name)
+
+
+def _hosts(uri: str) -> list[str]:
+    """Returns what `hosts_of` does, and asks it only where they are not plain names: it loads the driver."""
+    plain = _PLAIN.fullmatch(uri)
+    if plain is not None and ".sock" not in plain[1]:
+        return [host.partition(":")[0].lower() for host in plain[1].split(",")]
+    from relay.address import hosts_of
+
+    return hosts_of(uri)

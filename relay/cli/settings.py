@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from outbox.dead_letters.store import OnPoison
-from outbox.log.cursor_document import MOST_SHARES
-from outbox.mongo.lease import SECONDS
+from outbox.arguments import MOST_SHARES
+from outbox.dead_letters.policy import OnPoison
+from outbox.mongo.patience import LEASE_SECONDS
 from outbox.readers import start as start_words
 from outbox.readers.start import StartAt
 from relay.cli.settings_errors import describe_errors, suggestion
@@ -26,12 +26,13 @@ from relay.cli.settings_sources import (
     registry_settings,
     split_pairs,
 )
-from relay.encoding.header_names import HeaderNames
-from relay.encoding.key_from import KeyFrom
+from relay.encoding.choices import DEFAULT_TOPIC, Encoding, Timestamp
 from relay.encoding.profiles import DEBEZIUM_HEADERS, DEBEZIUM_TOPIC, Profile
-from relay.encoding.record_format import Encoding, RecordFormat, Timestamp
-from relay.encoding.topics import DEFAULT_TOPIC, Topics
 from relay.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from relay.encoding.record_format import RecordFormat
+    from relay.encoding.topics import Topics
 
 # A wrong value is never shown: it may be an address with a password in it.
 _CLOSED = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -74,7 +75,7 @@ class OutboxSettings(BaseModel):
     exactly_once: bool = False
     shares: int | None = Field(default=None, ge=1, le=MOST_SHARES)
     sequence: bool = True
-    lease: float = Field(default=SECONDS, ge=1, le=120, allow_inf_nan=False)
+    lease: float = Field(default=LEASE_SECONDS, ge=1, le=120, allow_inf_nan=False)
     topics: Annotated[dict[str, str], BeforeValidator(by_type)] = Field(default_factory=dict)
     encoding: Encoding = "json"
     encodings: Annotated[dict[str, Encoding], BeforeValidator(by_type)] = Field(default_factory=dict)
@@ -99,12 +100,18 @@ class OutboxSettings(BaseModel):
     @property
     def template(self) -> Topics:
         """How topics are named. Raises InvalidSettings."""
+        from relay.encoding.topics import Topics  # here, as below: to read settings needs no driver
+
         by_profile = self.profile is not None and "topic" not in self.model_fields_set
         return Topics(DEBEZIUM_TOPIC if by_profile else self.topic, self.topics)
 
     @property
     def record_format(self) -> RecordFormat:
         """What records are made of messages. Raises InvalidSettings."""
+        from relay.encoding.header_names import HeaderNames
+        from relay.encoding.key_from import KeyFrom
+        from relay.encoding.record_format import RecordFormat
+
         names = {**(DEBEZIUM_HEADERS if self.profile is not None else {}), **self.header_map}
         headers = HeaderNames(names, self.header_prefix)
         registry = None

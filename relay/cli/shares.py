@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
+from outbox.arguments import MOST_SHARES
 from outbox.cli.options import AsJsonLines
-from outbox.log.cursor_document import MOST_SHARES
+from outbox.cli.shell.command import Command
 from outbox.log.reader_id import relay_id
 from outbox.mongo.server_errors import patiently
 from outbox.shares import layout
 from relay.cli.exit_codes import exit_codes
-from relay.cli.options import Command, Config, Database, Mongo, Name, OutboxName, only, outboxes
+from relay.cli.options import Config, Database, Mongo, Name, OutboxName, only, outboxes
 
 shares = typer.Typer(help="Show and change into how many shares a relay's keys are divided.", no_args_is_help=True)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import get_args
 
+from relay.encoding.choices import Encoding, Timestamp
 from relay.encoding.header_names import HeaderNames
 from relay.encoding.key_from import KeyFrom
 from relay.encoding.registered import check_extra
@@ -13,8 +14,6 @@ from relay.encoding.values import AVRO, BSON, EXTENDED_JSON, JSON, Form
 from relay.errors import InvalidSettings
 from relay.registry import Registry
 
-Encoding = Literal["json", "extended-json", "bson", "cloudevents", "cloudevents-structured", "avro", "json-schema"]
-Timestamp = Literal["produced", "created"]
 _FORMS: dict[str, Form] = {
     **dict.fromkeys(("json", "cloudevents", "cloudevents-structured", "json-schema"), JSON),
     "extended-json": EXTENDED_JSON,

@@ -7,10 +7,9 @@ import string
 from collections.abc import Mapping
 
 from outbox.messages.json_value import Unencodable
+from relay.encoding.choices import DEFAULT_TOPIC
 from relay.errors import InvalidSettings
 
-DEFAULT_TOPIC = "{database}.{outbox}"
-"""One topic for each outbox: all messages of a key are in one partition, in order, whatever their types."""
 _OF_A_TYPE = ("type", "aggregate", "outbox", "database")
 _HEADER = "header."
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")

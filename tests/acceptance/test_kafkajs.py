@@ -16,7 +16,7 @@ from pymongo.database import Database
 
 from outbox import Outbox, message_type
 from relay import KafkaSink, NewTopics, RecordFormat, Relay, SchemaRegistry
-from relay.encoding.record_format import Encoding
+from relay.encoding.choices import Encoding
 from tests.acceptance.example import run
 from tests.servers.schema_registry import schema_registry
 

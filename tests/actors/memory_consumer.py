@@ -13,7 +13,7 @@ from outbox.consumers.attempts import Attempts
 from outbox.consumers.config import ConsumerConfig
 from outbox.consumers.in_transaction import InTransaction, one_by_one
 from outbox.consumers.in_turn import InTurn, Terms
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.delivery.durable_reader import DurableReader
 from outbox.errors import Verdict
 from outbox.readers.query import Query

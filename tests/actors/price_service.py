@@ -11,7 +11,7 @@ from pymongo.database import Database
 from outbox import Outbox, message
 from outbox.clock import SystemClock
 from outbox.dead_letters.admin import DeadLetterAdmin
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.delivery.durable_reader import DurableReader
 from outbox.log.reader_id import relay_id
 from outbox.shares.cursor_admin import forget, move

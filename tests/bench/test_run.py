@@ -13,7 +13,7 @@ import pymongo
 import pytest
 
 from bench.workloads.catalogue import CATALOGUE, GROUPS
-from relay.encoding.record_format import Encoding
+from relay.encoding.choices import Encoding
 
 ROOT = Path(__file__).parents[2]
 THROUGHPUT = {"messages/s"}

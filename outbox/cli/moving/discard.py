@@ -17,11 +17,8 @@ from outbox.outbox import Outbox
 if TYPE_CHECKING:
     from outbox.discarding.discard import Kind
 
-discard = typer.Typer()
 
-
-@discard.command("discard")
-def discard_(
+def discard(
     app: App,
     older_than: Annotated[
         str, typer.Option(metavar="AGE", help="Such as 90d, 12h or 4w; an inbox has a time of its own.")

@@ -22,7 +22,7 @@ from outbox.cli.progress import RecordProgress
 from outbox.cli.shell.completion import applications, one_of
 from outbox.cli.shell.output import CLOSED_PIPE
 from outbox.cli.shell.signals import Format, LogFormat, stop_on_signals
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.readers.start import DURABLE_WORDS
 from outbox.readers.start import read as read_start
 
@@ -30,14 +30,11 @@ if TYPE_CHECKING:
     from outbox.outbox import Outbox
     from outbox.transfer.exporting import Export
 
-transfer = typer.Typer()
-
 POLICIES: tuple[OnPoison, ...] = ("stop", "dead-letter", "park-key")
 PIPE = "-"
 EARLIEST: Literal["earliest"] = "earliest"
 
 
-@transfer.command("export")
 def export_(
     app: App,
     to: Annotated[str, typer.Argument(metavar="FILE", help="Where to; - is stdout.")] = PIPE,
@@ -138,7 +135,6 @@ def _write(stream: IO[bytes], export: Export, outbox: Outbox) -> None:
             progress.reach(min(seq, head), sum(map(len, lines)))
 
 
-@transfer.command("import")
 def import_(
     app: App,
     source: Annotated[
@@ -163,7 +159,6 @@ def import_(
         print(f"{full_name(outbox)}: {counts.put:,} message(s) put, {there:,} were there already")
 
 
-@transfer.command()
 def mirror(
     app: App,
     to: Annotated[

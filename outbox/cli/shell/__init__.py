@@ -1,1 +1,1 @@
-"""What a command line owes the shell it is called from: lost output, signals, completion."""
+"""What a command line owes the shell it is called from: a quick start, lost output, signals, completion."""

@@ -57,6 +57,13 @@ class _Descriptor(io.FileIO):
         return written
 
 
+def escape_the_unprintable() -> None:
+    """Makes stdout and stderr escape characters that their encodings lack; a record or a path may hold any."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextlib.contextmanager
 def output_watched(command: str) -> Iterator[None]:
     """Ends the process inside with a line on stderr when stdout takes nothing more; when nobody reads it, without one.

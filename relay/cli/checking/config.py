@@ -12,10 +12,10 @@ from typing import Any
 import typer
 
 from outbox.cli.options import AsJson
+from outbox.cli.shell.command import Command
 from relay.address import hosts_of
 from relay.cli.exit_codes import USAGE, exit_codes
 from relay.cli.options import (
-    Command,
     Config,
     Database,
     Kafka,

@@ -15,7 +15,7 @@ from outbox import Outbox
 from outbox.cli.application import archive_at
 from outbox.cli.options import ArchiveName, ArchiveUrl, AsJson, OnlyKey, Types, listed
 from outbox.cli.shell.completion import one_of
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.errors import ArchiveUnavailable
 from outbox.messages.message_types import MessageTypes
 from outbox.mongo.server_errors import patiently

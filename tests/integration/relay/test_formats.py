@@ -13,8 +13,8 @@ from bson import json_util
 from outbox import Outbox
 from relay import HeaderNames, KeyFrom, RecordFormat, Relay, Topics
 from relay.config import RelayConfig
+from relay.encoding.choices import Encoding
 from relay.encoding.profiles import DEBEZIUM_HEADERS, DEBEZIUM_TOPIC
-from relay.encoding.record_format import Encoding
 from relay.errors import PoisonMessage, Unreachable
 from relay.replay.asked import Asked
 from relay.replay.counting import count

@@ -9,7 +9,8 @@ import pytest
 
 from outbox import Outbox
 from outbox.dead_letters.admin import Selection
-from outbox.dead_letters.store import DeadLetterStore, OnPoison
+from outbox.dead_letters.policy import OnPoison
+from outbox.dead_letters.store import DeadLetterStore
 from outbox.errors import LeaseLost
 from outbox.shares.layout import share_cursor
 from relay.errors import PoisonMessage

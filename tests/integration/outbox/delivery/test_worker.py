@@ -10,7 +10,7 @@ import pytest
 
 from outbox import Outbox
 from outbox.dead_letters.admin import Selection
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.delivery.retry import Retry
 from outbox.delivery.worker import Worker
 from outbox.errors import LeaseLost, PoisonMessage, Verdict

@@ -16,7 +16,7 @@ from outbox import Outbox, Record, UndecodableRecord
 from outbox.cli.terminal import RecordPrinter, print_json
 from outbox.dead_letters.admin import Selection
 from outbox.dead_letters.document import as_json
-from outbox.dead_letters.store import OnPoison
+from outbox.dead_letters.policy import OnPoison
 from outbox.mongo.elements import DOCUMENT, Element, document
 from outbox.sequencer.sequencer import Sequencer
 from relay.errors import PoisonMessage

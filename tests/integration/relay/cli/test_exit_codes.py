@@ -188,14 +188,3 @@ def test_a_missing_extra_is_usage_and_says_what_to_install() -> None:
 
     assert done.returncode == 2
     assert "pip install '.[relay]', in its clone" in done.stderr
-
-
-def test_health_does_not_load_a_kafka_client() -> None:
-    look = (
-        "import sys, relay.cli.app, relay.monitoring.status; "
-        "print([name for name in sys.modules if 'confluent' in name])"
-    )
-
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True)
-
-    assert done.stdout == "[]\n"

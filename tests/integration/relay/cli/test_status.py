@@ -1,4 +1,4 @@
-"""The commands `relay status` and `relay health`."""
+"""The command `relay status`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from pymongo.database import Database
 from outbox import Outbox
 from tests.actors.order_service import new_outbox, placed
 from tests.actors.relay_command import RelayCommand
-from tests.actors.relay_thread import saved_seq
-from tests.waiting import wait_until
 
 Document = dict[str, Any]
 
@@ -73,17 +71,3 @@ def test_status_is_a_table_for_people(relay: RelayCommand, orders: Outbox) -> No
     assert shown.returncode == 0
     for word in ("delivery", "at-least-once", "head", "cursor", "lag_records", "holder"):
         assert word in shown.stdout
-
-
-def test_health_is_0_while_it_works_and_1_when_it_does_not(relay: RelayCommand, orders: Outbox) -> None:
-    before = relay("health")
-    process = relay.start("run")
-    wait_until(lambda: saved_seq(orders) is not None, 30, "the relay to work")
-    during = relay("health")
-    process.terminate()
-    process.wait(30)
-    after = relay("health")
-
-    assert (before.returncode, during.returncode, after.returncode) == (1, 0, 1)
-    assert "has ever worked" in before.stderr
-    assert "at work" in during.stdout

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -253,17 +251,6 @@ def test_a_date_that_python_cannot_hold_is_shown_as_kafka_has_it(
     assert printed(far)["created"] == "+010000-01-01T00:00:00.000Z"
     RecordPrinter()(far)
     assert capsys.readouterr().out.split()[1] == "+010000-01-01T00:00:00.000Z"
-
-
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_what_the_terminal_s_encoding_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
-    written = io.BytesIO()
-    monkeypatch.setattr(sys, stream, io.TextIOWrapper(written, encoding="ascii"))
-
-    terminal.escape_the_unprintable()
-    print("é\udc80", file=getattr(sys, stream), flush=True)
-
-    assert written.getvalue() == b"\\xe9\\udc80\n"
 
 
 @pytest.mark.parametrize(("value", "text"), [(CREATED, "2025-01-02T03:04:05.678Z"), (None, "None"), (7, "7")])

@@ -9,7 +9,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outbox.log.cursor_document import MOST_SHARES
+from outbox.arguments import MOST_SHARES
 from outbox.shares.share import Share, key_hash, shares, still_needed
 
 ID = bytes(range(12))

@@ -12,9 +12,10 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, from_stru
 from cloudevents.core.formats.json import JSONFormat
 
 from outbox.delivery.ports import Outgoing
+from relay.encoding.choices import Encoding
 from relay.encoding.encoder import Encoder
 from relay.encoding.key_from import KeyFrom
-from relay.encoding.record_format import Encoding, RecordFormat
+from relay.encoding.record_format import RecordFormat
 from relay.encoding.shaped import ShapedEncoder
 from tests.doubles.batches import CREATED, ID, LOG, batch_of, record
 

@@ -15,8 +15,9 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from outbox.delivery.ports import Outgoing
 from outbox.errors import OutboxError
 from outbox.shares.share import ALL
+from relay.encoding.choices import Encoding
 from relay.encoding.encoder import Encoder
-from relay.encoding.record_format import Encoding, RecordFormat
+from relay.encoding.record_format import RecordFormat
 from relay.encoding.shaped import ShapedEncoder
 from relay.errors import DeliveryRefused, InvalidSettings, PoisonMessage, Unreachable
 from relay.registry import Registry

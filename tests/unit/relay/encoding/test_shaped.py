@@ -10,10 +10,11 @@ from bson.raw_bson import RawBSONDocument
 from outbox.delivery.ports import Outgoing
 from outbox.log.batch import Batch
 from outbox.shares.share import ALL, Share
+from relay.encoding.choices import Encoding
 from relay.encoding.encoder import Encoder
 from relay.encoding.header_names import HeaderNames
 from relay.encoding.key_from import KeyFrom
-from relay.encoding.record_format import Encoding, RecordFormat
+from relay.encoding.record_format import RecordFormat
 from relay.encoding.shaped import ShapedEncoder, TopicOf
 from relay.errors import PoisonMessage, TopicMissing
 from relay.origin import Origin, origin_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import TextIO
 import pytest
 from rich.console import Console
 
-from outbox.cli.shell.output import CLOSED_PIPE, OutputLost, output_watched
+from outbox.cli.shell.output import CLOSED_PIPE, OutputLost, escape_the_unprintable, output_watched
 
 FULL = Path("/dev/full")
 needs_a_full_disk = pytest.mark.skipif(not FULL.is_char_device(), reason="/dev/full is Linux's")
@@ -85,3 +86,14 @@ def test_both_programs_are_watched(program: str) -> None:
     done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
 
     assert (done.returncode, done.stderr) == (2, f"{program}: the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_the_terminal_s_encoding_lacks_is_escaped(monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, stream, io.TextIOWrapper(written, encoding="ascii"))
+
+    escape_the_unprintable()
+    print("é\udc80", file=getattr(sys, stream), flush=True)
+
+    assert written.getvalue() == b"\\xe9\\udc80\n"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 PROGRAM = """
-import sys, relay.cli.app, relay.relay, relay.kafka.sink
+import sys, relay.cli.run, relay.relay, relay.kafka.sink
 web = {"starlette", "h11", "relay.monitoring.http", "relay.monitoring.page"}
 print(sorted(web & sys.modules.keys()))
 import relay.monitoring.http

@@ -1,0 +1,1 @@
+"""The commands that make an outbox, look into its log, and number it."""

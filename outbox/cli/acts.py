@@ -9,8 +9,6 @@ import socket
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from outbox.acts.log import MOST_ACTS, ActLog, Person
 from outbox.cli.application import App, full_name, opened
@@ -51,6 +49,9 @@ def print_acts(name: str, found: list[dict[str, Any]], *, as_json: bool) -> None
     if not found:
         print(f"{name}: nobody has acted yet")
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, title=name, title_justify="left")
     for title in ("when", "who", "what", "reader", "which", "count", "reason"):
         table.add_column(title, no_wrap=title == "when", overflow="fold")

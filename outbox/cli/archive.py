@@ -8,13 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from outbox.cli.application import OWN_CODES, App, archive_at, archive_errors, full_name, opened, read_age
 from outbox.cli.exit_codes import UNEXPECTED, exit_codes
 from outbox.cli.options import AsJson, AsJsonLines, Yes
-from outbox.cli.progress import RecordProgress
 from outbox.cli.shell.completion import one_of
 from outbox.cli.shell.signals import Format, LogFormat, stop_on_signals
 from outbox.mongo.server_errors import patiently
@@ -54,6 +51,7 @@ def run(
     """
     with opened(app) as outbox, archive_errors():
         from outbox.archive.archiving import archive_log
+        from outbox.cli.progress import RecordProgress
 
         place = archive_at(to, name)
         head = patiently(outbox.log.head)  # raises if create() was never run
@@ -87,6 +85,8 @@ def verify(url: Url, name: Name = "main", as_json: AsJson = False) -> None:
     none.
     """
     with exit_codes("outbox", OWN_CODES), archive_errors():
+        from outbox.cli.progress import RecordProgress
+
         place = archive_at(url, name)
         with RecordProgress(place.url, place.head) as progress:
             found = place.verify(lambda entry: progress.reach(entry.last, entry.bytes))
@@ -111,7 +111,7 @@ def list_(url: Url, name: Name = "main", as_json: AsJsonLines = False) -> None:
             for entry in entries:
                 print(json.dumps(asdict(entry)))
         elif entries:
-            Console().print(_table(entries))
+            _print_table(entries)
         else:
             _say_that_it_is_empty(place)
 
@@ -147,7 +147,10 @@ def _say_that_it_is_empty(place: Archive) -> None:
     raise SystemExit(UNEXPECTED)
 
 
-def _table(entries: list[Entry]) -> Table:
+def _print_table(entries: list[Entry]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("first", "last", "created (UTC)", "records", "size", "format", "types"):
         table.add_column(
@@ -159,4 +162,4 @@ def _table(entries: list[Entry]) -> Table:
         table.add_row(
             *numbers, f"{each.created_first} to {each.created_last}", *size, each.format, ", ".join(each.types)
         )
-    return table
+    Console().print(table)

@@ -9,8 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from bson import ObjectId
-from rich.console import Console
-from rich.table import Table
 
 from outbox.acts.operator import Operator
 from outbox.cli.acts import NeededReason, Reason, this_person
@@ -66,6 +64,9 @@ def print_letters(title: str, letters: Sequence[dict[str, Any]]) -> None:
     if not letters:
         print(f"{title}: no dead letters")
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     table.add_column("id", no_wrap=True)  # to be copied into the next command
     for name in ("seq", "state", "type", "key", "attempts", "reason"):

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from outbox.cli.application import App, full_name, opened
 from outbox.cli.exit_codes import UNEXPECTED
@@ -38,6 +36,9 @@ def show(where: str, findings: Sequence[Finding], checks: int, *, as_json: bool)
     if as_json:
         print(json.dumps({"outbox": where, "checks": checks, "findings": [asdict(each) for each in findings]}))
         return
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console()
     console.print(Text(f"{where}: {checks} checks, {len(findings) or 'no'} finding(s)", style="bold"))
     for each in findings:

@@ -6,12 +6,9 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from outbox import errors, reader_status
 from outbox.acts.operator import Operator
@@ -29,6 +26,9 @@ from outbox.readers.start import WORDS
 from outbox.readers.start import read as read_start
 from outbox.shares import cursor_admin
 from outbox.shares.layout import load, set_shares
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 readers = typer.Typer(no_args_is_help=True)
 
@@ -50,7 +50,7 @@ def list_(context: typer.Context, as_json: AsJsonLines = False) -> None:
             for each in found:
                 print(json.dumps(asdict(each)))
         elif found:
-            Console().print(_table(found))
+            _print_all(found)
         else:
             print("no durable reader, such as a relay, has started yet")
 
@@ -168,17 +168,24 @@ def _reader(outbox: Outbox, name: str) -> ReaderStatus:
     return patiently(lambda: reader_status.reader(outbox.collections, name))
 
 
-def _table(found: list[ReaderStatus]) -> Table:
+def _print_all(found: list[ReaderStatus]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("reader", "seq", "behind", "shares", "dead", "parked", "paused", "holder"):
         table.add_column(title, justify="left" if title in ("reader", "paused", "holder") else "right", overflow="fold")
     for each in found:
         counts = (each.position, each.lag, each.shares, each.dead_letters, each.parked)
         table.add_row(each.id, *map(_number, counts), _yes(each.paused), _holder(each))
-    return table
+    Console().print(table)
 
 
 def _print_one(reader: ReaderStatus) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, show_header=False, pad_edge=False)
     facts = {"seq": reader.position, "head": reader.head, "behind": reader.lag, "shares": reader.shares}
     for name, value in facts.items():
@@ -204,6 +211,8 @@ def _number(value: int | None) -> str:
 
 def _holder(reader: ReaderStatus) -> Text:
     """Who works for it; and, where that is so, what is wrong with it."""
+    from rich.text import Text
+
     text = Text(reader.holder or "nobody")
     if reader.fault is not None:
         text.append(f"\n{reader.fault}", style="bold red")

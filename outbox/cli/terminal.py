@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bson import json_util
 from bson.datetime_ms import DatetimeMS
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from outbox import dates
 from outbox.location import Location
@@ -20,6 +17,9 @@ from outbox.log.undecoded import shown
 from outbox.monitoring.headroom import Headroom
 from outbox.monitoring.status import Status
 from outbox.monitoring.units import format_bytes, format_duration
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _JSON = json_util.RELAXED_JSON_OPTIONS
 
@@ -31,6 +31,10 @@ def visible(text: str) -> str:
 
 def print_status(name: str, status: Status) -> None:
     """Prints the status of the outbox `name`, as tables."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     inside = f"seq {status.oldest:,} to {status.head:,}" if status.oldest <= status.head else "no record"
     waiting = (
         ""
@@ -57,6 +61,10 @@ def print_status(name: str, status: Status) -> None:
 
 def print_location(location: Location) -> None:
     """Prints where a message is, a line a fact."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, show_header=False, pad_edge=False)
     place = {
         "staging": "staging: committed, without a number yet",
@@ -76,6 +84,8 @@ def print_location(location: Location) -> None:
 
 
 def _readers(status: Status) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("reader", "seq", "behind", "headroom", "created (UTC)", "saved (UTC)"):
         table.add_column(title, justify="right" if title in ("seq", "behind") else "left", overflow="fold")
@@ -123,11 +133,14 @@ class RecordPrinter:
     """Prints records for people, one line for each."""
 
     def __init__(self) -> None:
-        self._console = Console()
+        from rich.console import Console
+        from rich.text import Text
+
+        self._console, self._line = Console(), Text.assemble
 
     def __call__(self, record: Record[Any]) -> None:
         headers = record.stored["headers"]
-        line = Text.assemble(
+        line = self._line(
             (f"{record.seq:>8}", "bold"),
             (f"  {text(record.created)}", "dim"),
             (f"  {visible(record.type)}", "cyan"),

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from outbox import dates, errors
 from outbox.cli.application import OWN_CODES, opened
@@ -156,6 +154,9 @@ def list_(
             for each in found:
                 print(json.dumps({"name": each.name, **_shown(each.as_document())}))
             return
+        from rich.console import Console
+        from rich.table import Table
+
         table = Table("token", "scope", "only", "created", "used", box=None, header_style="bold")
         for each in found:
             shown = each.as_document()

@@ -18,7 +18,6 @@ from outbox import errors
 from outbox.cli.application import App, archive_at, check_types, full_name, opened, start_at
 from outbox.cli.exit_codes import USAGE
 from outbox.cli.options import ArchiveName, ArchiveUrl, AsJson, OnlyKey, Types, listed
-from outbox.cli.progress import RecordProgress
 from outbox.cli.shell.completion import applications, one_of
 from outbox.cli.shell.output import CLOSED_PIPE
 from outbox.cli.shell.signals import Format, LogFormat, stop_on_signals
@@ -129,6 +128,8 @@ def _write_to_file(path: Path, export: Export, outbox: Outbox) -> None:
 
 def _write(stream: IO[bytes], export: Export, outbox: Outbox) -> None:
     head = export.head()
+    from outbox.cli.progress import RecordProgress
+
     with RecordProgress(full_name(outbox), head) as progress:
         for seq, lines in export.read(head):
             stream.writelines(lines)
@@ -148,6 +149,7 @@ def import_(
     it is in. Give the same lines again once that is mended.
     """
     with opened(app) as outbox, _lines(source) as lines:
+        from outbox.cli.progress import RecordProgress
         from outbox.transfer.importing import import_lines, lines_of
 
         with RecordProgress(full_name(outbox), None) as progress:

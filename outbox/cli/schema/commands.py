@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from outbox import errors
 from outbox.cli.app_loader import load
@@ -141,4 +140,6 @@ def _print_change(change: TypeChange) -> None:
 
 
 def _show(document: Any) -> None:
+    from rich.console import Console
+
     Console().print_json(data=document, ensure_ascii=True)

@@ -36,7 +36,7 @@ LOADED = {
     "outbox --help": "0",
     "relay --version": "0 importlib.metadata",
     "relay health --self --mongo mongodb://nowhere --database shop": "1 pydantic",
-    "outbox status nothing:orders": "2 asyncio bson pymongo reactivex rich",
+    "outbox status nothing:orders": "2 asyncio bson pymongo reactivex",
 }
 
 

@@ -12,6 +12,8 @@ RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir -c constr
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="mongo-outbox relay" org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/venv /opt/venv
+# The Python of that image comes without bytecode: a probe every few seconds would compile what it imports, and keep nothing.
+RUN /opt/venv/bin/python -c "import relay.cli.checking.health, relay.cli.run, relay.kafka.sink, relay.relay"
 # Signs of life go to /dev/shm, which can be written to also where the file system cannot.
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TMPDIR=/dev/shm
 # A number, so that Kubernetes can see that it is not root; any other does, too.

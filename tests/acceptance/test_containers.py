@@ -140,6 +140,12 @@ def test_the_image_runs_as_its_own_user(engine: Any, image: str) -> None:
     assert version.startswith("mongo-outbox ")
 
 
+def test_a_probe_compiles_nothing_of_what_it_imports(engine: Any, image: str) -> None:
+    look = "import os, typing, relay; print(*map(os.path.exists, [typing.__cached__, relay.__cached__]))"
+    said = engine.containers.run(image, ["-c", look], entrypoint="python", remove=True, network_mode="host")
+    assert said.decode() == "True True\n"
+
+
 def test_all_services_get_healthy_and_a_message_arrives(composed: dict[str, Any]) -> None:
     for container, service in composed.values():
         if "test" in service.get("healthcheck", {}):

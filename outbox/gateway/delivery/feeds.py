@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 from typing import Any, NamedTuple, Protocol
 
-from outbox.gateway.delivery.live import Live, Some
+from outbox.gateway.delivery.live import Live, Some, Wants
 from outbox.gateway.delivery.running import Running
 from outbox.gateway.delivery.window import Entry
 from outbox.gateway.scope import Scope
@@ -67,12 +67,10 @@ class Lingering:
 
     async def with_more(self, given: Given, limit: int) -> Given:
         """Waits for what comes behind something."""
+        if not self._seconds:
+            return given
         due = asyncio.get_running_loop().time() + self._seconds
-        while (
-            given.entries
-            and len(given.entries) < limit
-            and sum(len(each.json) for each in given.entries) < PUSHED_BYTES
-        ):
+        while given.entries and len(given.entries) < limit and sum(each.size for each in given.entries) < PUSHED_BYTES:
             further = await self._feed.more(limit - len(given.entries), due)
             if further is None:
                 break
@@ -136,16 +134,20 @@ class LiveFeed:
         self.position = 0
         self.is_stalled = False
 
+    @property
+    def _wanted(self) -> Wants | None:
+        return None if self._types is None and not self._scope.hides else self._wants
+
     def _wants(self, record: Record[Any]) -> bool:
         return (self._types is None or record.type in self._types) and self._scope.sees(record)
 
     def take(self, limit: int, most_bytes: int = PUSHED_BYTES) -> Given:
         """Gives what there is now."""
-        return self._given(self._live.take(self.after, self._wants, limit, most_bytes))
+        return self._given(self._live.take(self.after, self._wanted, limit, most_bytes))
 
     def look_back(self, limit: int) -> Given:
         """Gives what the log has. It asks the server."""
-        return self._given(self._live.look_back(self.after, self._wants, limit))
+        return self._given(self._live.look_back(self.after, self._wanted, limit))
 
     def _given(self, some: Some) -> Given:
         self.after = some.next

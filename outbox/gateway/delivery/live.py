@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from outbox.aio.threads import hand_over
 from outbox.errors import HistoryLost
 from outbox.gateway.answers import closing
-from outbox.gateway.delivery.record_json import record_json
 from outbox.gateway.delivery.window import MOST_BYTES, MOST_RECORDS, Entry
 from outbox.log.record import Record
 from outbox.outbox import Outbox
@@ -81,13 +80,13 @@ class Live:
         self._forget(lost.oldest)
 
     def _add(self, record: Record[Any]) -> None:
-        kept = Kept(Entry(record.seq, record.type, record_json(record)), record)
+        kept = Kept(Entry.of(record), record)
         with self._lock:
             self._kept.append(kept)
-            self._bytes += len(kept.entry.json)
+            self._bytes += kept.entry.size
             self._end = record.seq + 1
             while len(self._kept) > KEPT_RECORDS or (self._bytes > self._most_bytes and len(self._kept) > 1):
-                self._bytes -= len(self._kept.popleft().entry.json)
+                self._bytes -= self._kept.popleft().entry.size
         self._tell()
 
     def _failed(self, error: Exception) -> None:
@@ -117,8 +116,8 @@ class Live:
         with self._lock:
             return self._kept[0].entry.seq if self._kept else self._end
 
-    def take(self, after: int, wants: Wants, limit: int, most_bytes: int = MOST_BYTES) -> Some:
-        """Gives what is wanted behind a seq, up to so many and so many bytes, and at least one."""
+    def take(self, after: int, wants: Wants | None, limit: int, most_bytes: int = MOST_BYTES) -> Some:
+        """Gives what is wanted behind a seq, up to so many and so many bytes, and at least one. wants: None for all."""
         with self._lock:
             if self._error is not None:
                 raise self._error
@@ -129,22 +128,22 @@ class Live:
             size = 0
             for at in range(max(0, after + 1 - first), len(self._kept)):
                 entry, record = self._kept[at]
-                if not wants(record):
+                if wants is not None and not wants(record):
                     continue
-                size += len(entry.json)
+                size += entry.size
                 if len(chosen) == limit or (chosen and size > most_bytes):
                     return Some(chosen, entry.seq - 1, skipped)
                 chosen.append(entry)
             return Some(chosen, max(after, self._end - 1), skipped)
 
-    def look_back(self, after: int, wants: Wants, limit: int, most_bytes: int = MOST_BYTES) -> Some:
+    def look_back(self, after: int, wants: Wants | None, limit: int, most_bytes: int = MOST_BYTES) -> Some:
         """Gives the same of the log, for who asks for more than is kept here. It asks the server. Thread-safe."""
         lost: list[HistoryLost] = []
         chosen: list[Entry] = []
         size, next_ = 0, after
         for seen, record in enumerate(self._orders.read(after + 1, on_gap=lost.append)):
-            entry = Entry(record.seq, record.type, record_json(record)) if wants(record) else None
-            size += 0 if entry is None else len(entry.json)
+            entry = Entry.of(record) if wants is None or wants(record) else None
+            size += 0 if entry is None else entry.size
             if len(chosen) == limit or (chosen and size > most_bytes) or seen == KEPT_RECORDS:
                 break
             next_ = record.seq

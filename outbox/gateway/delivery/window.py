@@ -20,11 +20,27 @@ MOST_BYTES = 8 << 20
 
 
 class Entry(NamedTuple):
-    """A record that waits to be acknowledged."""
+    """A record as it is given to clients, made once for all of them."""
 
     seq: int
     type: str
-    json: bytes
+    event: bytes
+    """As a Server-Sent Event. The JSON is on one line: a line break in a text is escaped."""
+
+    @classmethod
+    def of(cls, record: Record[Any]) -> Entry:
+        """Makes it of a record."""
+        return cls(record.seq, record.type, b"id: %d\ndata: %b\n\n" % (record.seq, record_json(record)))
+
+    @property
+    def json(self) -> memoryview:
+        """The record as a JSON object."""
+        return memoryview(self.event)[self.event.index(b"{") : -2]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes."""
+        return len(self.event)
 
 
 class Portion(NamedTuple):
@@ -86,7 +102,7 @@ class Window:
             if self.is_full:
                 break
             taken += 1
-            entry = self._entry(record) if self._wanted(record) else None
+            entry = Entry.of(record) if self._wanted(record) else None
             with self._lock:
                 self._unsettled.append(seq)
                 self.read_to = max(self.read_to, seq)
@@ -95,14 +111,10 @@ class Window:
                 elif entry is not None:
                     self.newest = max(self.newest, seq)
                     self._entries.append(entry)
-                    self._bytes += len(entry.json)
+                    self._bytes += entry.size
         if taken:
             self._changed()
         return taken
-
-    @staticmethod
-    def _entry(record: Record[Any]) -> Entry:
-        return Entry(record.seq, record.type, record_json(record))
 
     @property
     def is_full(self) -> bool:
@@ -164,7 +176,7 @@ class Window:
             self.position = max(self.position, seq)
             while self._entries and self._entries[0].seq <= self.position:
                 entry = self._entries.popleft()
-                self._bytes -= len(entry.json)
+                self._bytes -= entry.size
                 self.said = max(self.said, entry.seq)
         self._moved.set()
 
@@ -178,7 +190,7 @@ class Window:
                     continue
                 if passed is None:
                     passed = entry.seq - 1
-                size += len(entry.json)
+                size += entry.size
                 if len(chosen) == limit or (chosen and size > most_bytes):
                     return Portion(chosen, max(after, entry.seq - 1), passed, True)
                 chosen.append(entry)

@@ -80,8 +80,7 @@ async def events(feed: Feed, check: Check, *, hides: bool) -> AsyncIterator[byte
 
 def _records(given: Given) -> bytes:
     skipped = b"" if given.skipped == 0 else _event("skipped", {"skipped": given.skipped})
-    # The JSON is on one line: a line break in a text is escaped.
-    return skipped + b"".join(b"id: %d\ndata: %b\n\n" % (each.seq, each.json) for each in given.entries)
+    return skipped + b"".join([each.event for each in given.entries])
 
 
 def _event(name: str, body: object) -> bytes:

@@ -10,7 +10,7 @@ from outbox.gateway.delivery.live import Some
 from outbox.gateway.delivery.window import Entry
 from outbox.gateway.scope import Scope
 
-ENTRY = Entry(5, "order.placed", b"{}")
+ENTRY = Entry(5, "order.placed", b"id: 5\ndata: {}\n\n")
 
 
 class Kept:

@@ -196,7 +196,9 @@ class Post(_OnStage):
         def post() -> None:
             with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
                 for _ in range(each):
-                    client.post("/v1/messages", content=body, headers={"Content-Type": "application/json"})
+                    client.post(
+                        "/v1/messages", content=body, headers={"Content-Type": "application/json"}
+                    ).raise_for_status()
 
         threads = [threading.Thread(target=post) for _ in range(_POSTERS)]
         started = time.perf_counter()

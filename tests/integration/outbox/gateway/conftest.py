@@ -42,8 +42,8 @@ def served(orders: Outbox) -> Iterator[Served]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who comes second is refused soon."""
-    monkeypatch.setattr(components, "TAKE_SECONDS", 0.2)
+    """Who comes second is refused soon; who comes first has time to begin, on a busy machine."""
+    monkeypatch.setattr(components, "TAKE_SECONDS", 1.0)
 
 
 @pytest.fixture

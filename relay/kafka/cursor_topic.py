@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but
 
 from relay.errors import DeliveryFailed, TopicMissing, Unreachable, Verdict
 from relay.kafka import errors
-from relay.kafka.topic_admin import created, until
+from relay.kafka.topic_admin import created, known_soon
 
 logger = logging.getLogger("relay.kafka")
 
@@ -56,8 +56,7 @@ class CursorTopic:
         if policy is None and replication is not None:
             self._create_best(admin, replication)
             return
-        if policy is None:
-            policy = until(lambda: self._policy(admin), lambda policy: policy is not None)
+        policy = known_soon(policy, lambda: self._policy(admin), lambda policy: policy is not None)
         if policy is None:
             raise TopicMissing(
                 f"no topic {self.name} on {self._bootstrap}, where --exactly-once keeps its cursors. Let the relay "

@@ -60,7 +60,7 @@ class TopicCheck:
             return
         self._refuse_twins(missing, {*topics, *self._existing(admin, faults)})
         if create is None:
-            missing = until(lambda: self._missing(admin, missing, faults), lambda left: not left)
+            missing = known_soon(missing, lambda: self._missing(admin, missing, faults), lambda left: not left)
             if missing:
                 raise TopicMissing(
                     f"no such topic on {self._bootstrap}: {', '.join(missing)}. Create it, or let the relay do so: "
@@ -124,12 +124,13 @@ class TopicCheck:
         return Unreachable(f"Kafka at {self._bootstrap} did not answer: {error.str()}: {self._secrets.hide(why)}")
 
 
-def until(ask: Callable[[], T], is_known: Callable[[T], bool]) -> T:
-    """Asks again until the topic is known, for LEARNS_SECONDS. Returns the last answer."""
+def known_soon(answer: T, ask: Callable[[], T], is_known: Callable[[T], bool]) -> T:
+    """Asks again after an answer that does not know the topic, for LEARNS_SECONDS. Returns the last answer."""
     clock = SystemClock()
     deadline = clock.monotonic() + LEARNS_SECONDS
-    while not is_known(answer := ask()) and clock.monotonic() < deadline:
+    while not is_known(answer) and clock.monotonic() < deadline:
         clock.wait(_AGAIN_SECONDS)
+        answer = ask()
     return answer
 
 

@@ -67,8 +67,6 @@ class Lingering:
 
     async def with_more(self, given: Given, limit: int) -> Given:
         """Waits for what comes behind something."""
-        if not self._seconds:
-            return given
         due = asyncio.get_running_loop().time() + self._seconds
         while given.entries and len(given.entries) < limit and sum(each.size for each in given.entries) < PUSHED_BYTES:
             further = await self._feed.more(limit - len(given.entries), due)

@@ -63,22 +63,26 @@ class Retry:
             self._tell(Reconnected(seconds))
 
     def wait(self, error: Exception) -> None:
-        """Logs the error and waits, longer after each failure in a row. Raises an error that does not pass."""
+        """Logs the error and waits, longer after each failure in a row. Raises an error that does not pass.
+
+        An OSError is of an archive whose place does not answer: what a handler, or MongoDB's driver, meets has another
+        class by then.
+        """
         if isinstance(error, PyMongoError) and not is_transient(error):
             raise error
         self._failures += 1
         self._retries.add(error_name(error))
-        if isinstance(error, PyMongoError | DeliveryFailed | Unreachable) and self._away_since is None:
+        if isinstance(error, PyMongoError | DeliveryFailed | Unreachable | OSError) and self._away_since is None:
             self._away_since = self._clock.monotonic()
             self._tell(Disconnected(error))
         seconds = delay(self._failures, self._chance)
-        if isinstance(error, PyMongoError | OutboxError):
+        if isinstance(error, PyMongoError | OutboxError | OSError):
             self._warn(error, seconds)
         else:
             self.log.error("unforeseen; again in %.1f s", seconds, exc_info=error)
         self.stop.wait(seconds)
 
-    def _warn(self, error: PyMongoError | OutboxError, seconds: float) -> None:
+    def _warn(self, error: PyMongoError | OutboxError | OSError, seconds: float) -> None:
         why = self._repeats.said(short_message(error))
         if why is not None:
             seq = error.seq if isinstance(error, DeliveryFailed) else None

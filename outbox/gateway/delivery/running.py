@@ -63,7 +63,7 @@ class Running:
             self.check()
             if not await self.changed(until) and not self.has_begun:
                 if not self._is_standby:
-                    raise Refusal(503, "unavailable", "the database does not answer just now: try again")
+                    raise Refusal(503, "unavailable", "the database or the archive does not answer just now: try again")
                 raise taken(name)
 
     def check(self) -> None:

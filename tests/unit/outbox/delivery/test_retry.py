@@ -12,6 +12,7 @@ from outbox.backoff import FIRST_SECONDS
 from outbox.counting.repeats import AGAIN_SECONDS
 from outbox.delivery.retry import Retry
 from outbox.errors import DeliveryFailed, Verdict
+from outbox.events import Disconnected, Event
 from outbox.shares.reader_logger import ReaderLogger
 from outbox.testing import FakeClock
 from tests.doubles.waits import Waits
@@ -102,6 +103,20 @@ def test_another_error_is_logged_at_once(caplog: pytest.LogCaptureFixture) -> No
         "relay 'kafka' of a test: away; again in 0.1 s",
         "relay 'kafka' of a test: seq 7: the broker is away; again in 0.1 s",
     ]
+
+
+def test_an_archive_that_does_not_answer_is_away_as_a_server_is_and_logs_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard: list[Event] = []
+    retry, error = Retry(LOG, Waits(), lambda: 1.0, tell=heard.append), OSError("the archive's MongoDB: away")
+
+    retry.wait(error)
+    retry.wait(error)
+
+    assert heard == [Disconnected(error)]
+    assert warnings(caplog) == ["relay 'kafka' of a test: the archive's MongoDB: away; again in 0.1 s"]
+    assert not caplog.records[0].exc_info
 
 
 def test_an_unforeseen_error_is_logged_with_where_it_came_from_and_tried_again(

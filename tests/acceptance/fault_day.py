@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 import time
 import urllib.error
@@ -243,9 +244,10 @@ class Shops:
         self.relay = day.relay(self.poison, self.parked, self.full, self.unnumbered, tables=tables)
 
     def of(self, orders: Outbox, name: str, **labels: str) -> float:
-        """A sample of one of the outboxes: all are called `outbox`."""
-        (value,) = self.relay.metric(name, database=orders.collections.database.name, **labels)
-        return value
+        """A sample of one of the outboxes: all are called `outbox`. NaN while there is none."""
+        values = self.relay.metric(name, database=orders.collections.database.name, **labels)
+        assert len(values) <= 1
+        return values[0] if values else math.nan
 
 
 def put_large(orders: Outbox, count: int) -> None:

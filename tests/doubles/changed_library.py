@@ -9,7 +9,7 @@ _CODE = """
 import sys
 import mongoengine, mongoengine.base, mongoengine.fields, pymongo.synchronous.client_session as client_session
 {change}
-import outbox
+from outbox import Outbox
 print("imported")
 """
 

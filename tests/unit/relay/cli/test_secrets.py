@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from urllib.parse import quote_plus
@@ -43,13 +43,9 @@ NOBODY = "127.0.0.1:1"  # where nobody listens
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.05)
     monkeypatch.setattr(topic_admin, "CHECK_SECONDS", 0.1)
-    handlers = {name: list(logging.getLogger(name).handlers) for name in ("relay", "outbox")}
-    yield
-    for name, before in handlers.items():
-        logging.getLogger(name).handlers[:] = before
 
 
 def said(call: Callable[[], object]) -> str:

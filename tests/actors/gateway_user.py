@@ -24,9 +24,11 @@ Document = dict[str, Any]
 
 CONSUMER = "/v1/consumers/billing"
 MESSAGE = {"type": "order.placed", "data": {"order_id": "42"}}
+POST = ("POST", "/v1/messages?wait=10", {"json": MESSAGE, "headers": {"Idempotency-Key": "a"}})
 CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", CONSUMER, {"json": {"types": ["order.placed"]}}),
-    *[("POST", "/v1/messages?wait=10", {"json": MESSAGE, "headers": {"Idempotency-Key": "a"}})] * 2,
+    POST,
+    POST,  # what came with its key is looked up
     ("GET", f"{CONSUMER}/records?wait=10", {}),
     ("POST", f"{CONSUMER}/ack", {"json": {"seq": 1}}),
     *(("GET", path, {}) for path in (CONSUMER, "/v1/live/records", "/readyz", "/metrics")),

@@ -94,31 +94,40 @@ def choose(orders: Outbox, to: str) -> None:
 # ---- a restored backup
 
 
-def test_behind_a_restored_log_all_of_which_was_delivered_only_what_comes_is_delivered(orders: Outbox) -> None:
+def go_back(orders: Outbox) -> None:
+    """Delivers five messages, and restores the log as it was after three."""
     put(orders, 1, 2, 3)
     older = backup(orders)
     put(orders, 4, 5)
     delivered(orders)
     restore(orders, older)
+
+
+def test_behind_a_restored_log_all_of_which_was_delivered_only_what_comes_is_delivered(orders: Outbox) -> None:
+    go_back(orders)
 
     said, choices = stopped(orders, CursorMismatch)
     choose(orders, choices[0])
     put(orders, 6)
 
-    page = (ROOT / "docs" / "restores.md").read_text(encoding="utf-8")
-    [shown] = [textwrap.dedent(block) for block in INDENTED.findall(page) if "relay: " in block]
-    shown = re.sub(r"created \d\S+Z", "created …", shown).replace("shop", orders.collections.database.name)
-    assert re.fullmatch(re.escape(shown).replace("…", ".+"), f"relay: {said}\n"), said
+    assert "the cursor is at seq 5, the log's newest record is 3" in said
+    assert "Delivered last was seq 5, created 20" in said
+    assert "This log holds seq 1 to 3, created 20" in said
     assert choices == ["3", "0"]
     assert delivered(orders) == ["6"]
 
 
+def test_the_page_shows_what_is_said_then(orders: Outbox) -> None:
+    go_back(orders)
+    said, _ = stopped(orders, CursorMismatch)
+    page = (ROOT / "docs" / "restores.md").read_text(encoding="utf-8")
+    [shown] = [textwrap.dedent(block) for block in INDENTED.findall(page) if "relay: " in block]
+    shown = re.sub(r"created \d\S+Z", "created …", shown).replace("shop", orders.collections.database.name)
+    assert re.fullmatch(re.escape(shown).replace("…", ".+"), f"relay: {said}\n"), said
+
+
 def test_in_a_restored_log_that_has_grown_past_the_cursor_what_is_new_can_be_told_by_its_date(orders: Outbox) -> None:
-    put(orders, 1, 2, 3)
-    older = backup(orders)
-    put(orders, 4, 5)
-    delivered(orders)
-    restore(orders, older)
+    go_back(orders)
     put(orders, 6, 7, 8)
 
     said, choices = stopped(orders, CursorMismatch)

@@ -15,7 +15,7 @@ from outbox.clock import SystemClock
 from outbox.dead_letters.admin import DeadLetterAdmin, Selection
 from outbox.errors import LeaseLost
 from outbox.log.retention import Retention
-from outbox.mongo.lease import Lease
+from outbox.mongo.lease import SECONDS, Lease
 from outbox.shares.cursor_admin import forget, move
 from outbox.shares.layout import load, request_shares, share_cursor
 from outbox.shares.members import Members
@@ -88,8 +88,8 @@ def test_the_number_of_shares_can_be_changed_under_load(
 ) -> None:
     orders.put([placed(n, f"k{n % 20}") for n in range(200)], standalone=True)
     first, *rest = numbers
-    lease = 3.0  # none is lost on a busy machine: what was in flight would come twice
-    with Relaying(relay(orders, sink, first, lease)), Relaying(relay(orders, sink.another(), first, lease)):
+    # With the default's lease none is lost on a busy machine: what was in flight would come twice.
+    with Relaying(relay(orders, sink, first, SECONDS)), Relaying(relay(orders, sink.another(), first, SECONDS)):
         wait_until(lambda: load(orders.collections, "relay:kafka").shares == first, 20, "the first layout")
         for number in rest:
             request_shares(orders.collections, "relay:kafka", number)

@@ -71,8 +71,13 @@ def pairs(metric: str, count: int, ours: Callable[[int], object], bare: Callable
             started = time.perf_counter()
             (ours, bare)[which](number)
             took[which].append(1000 * (time.perf_counter() - started))
-    ratio = statistics.median(mine / other for mine, other in zip(*took, strict=True))
-    return Round({metric: statistics.median(took[0])}, {metric: statistics.median(took[1])}, {metric: ratio})
+    return paired(metric, *took)
+
+
+def paired(metric: str, ours: Sequence[float], bare: Sequence[float]) -> Round:
+    """Compares milliseconds that were taken in turns: the medians, and the median ratio of a pair."""
+    ratio = statistics.median(mine / other for mine, other in zip(ours, bare, strict=True))
+    return Round({metric: statistics.median(ours)}, {metric: statistics.median(bare)}, {metric: ratio})
 
 
 class Spread(NamedTuple):

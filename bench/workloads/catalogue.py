@@ -11,7 +11,7 @@ from bench.rig.stage import Stage
 from bench.rig.watched import WAYS
 from bench.workloads.archives import ArchiveRead, ArchiveReadType, ArchiveWrite, HistoryRead
 from bench.workloads.asynchronous import AsyncObserve, AsyncPut, AsyncPutList
-from bench.workloads.consumers import Consume, ConsumeInTransactions
+from bench.workloads.consumers import Consume, ConsumeInTransactions, ConsumeOneInTransaction
 from bench.workloads.costs import Costs
 from bench.workloads.encodings import Encode
 from bench.workloads.gateways import SUBSCRIBERS, Deliver, FanOut, Post
@@ -46,7 +46,8 @@ GROUPS: Mapping[str, Mapping[str, Make]] = {
     "moving": {"export": Exported, "import": Imported, "mirror": Mirrored},
     "consuming": {
         "consume": Consume,
-        **{f"consume-transaction-{batch}": partial(ConsumeInTransactions, batch=batch) for batch in (1, 100)},
+        "consume-transaction-1": ConsumeOneInTransaction,
+        "consume-transaction-100": ConsumeInTransactions,
     },
     "relaying": {"relay": RelayLog, "sequence-relay": RelayStaging, "relay-exactly-once": RelayExactlyOnce},
     "watching": {f"relay-{how}": partial(RelayWatched, how=how) for how in WAYS},

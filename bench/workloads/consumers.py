@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import uuid
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 
-from bench.rig.benchmark import Figures, InTurns, throughput
+from bench.rig.benchmark import Figures, InTurns, Round, paired, throughput
 from bench.rig.stage import Stage, plain
 from bench.workloads.reads import until_seen
 from outbox import Consumer, Outbox, Record
 from outbox.mongo.calls import transact
 
-_DIVISORS = {1: 20, 100: 5}
-"""Which part of the load is handled in transactions of so many records: long enough for a start to count little."""
+_BATCH = 100
 
 
 class Consume(InTurns):
@@ -48,21 +48,77 @@ class Consume(InTurns):
             return throughput(last, lambda: until_seen(outbox, last))
 
 
-class ConsumeInTransactions(InTurns):
-    """A consumer that inserts a document a record, in transactions of `batch` records; the loop by hand saves its
-    position in the same transactions, and has nothing else: no lease, no dead letters, no second process."""
+class _Loop:
+    """A loop by hand over `read`, which saves its position in the transactions of its effects, and has nothing else: no
+    lease, no dead letters, no second process."""
+
+    def __init__(self, outbox: Outbox, batch: int) -> None:
+        self._database = outbox.collections.database
+        self._records, self._batch = outbox.read(), batch
+        self._effects = _made(outbox, "effects")
+        self._positions = _made(outbox, "positions")
+        self._positions.insert_one({"_id": "billing", "seq": 0})
+
+    def step(self) -> None:
+        """Handles the next batch, in one transaction."""
+        records = list(itertools.islice(self._records, self._batch))
+        with self._database.client.start_session() as session:
+            transact(session, partial(self._work, records))
+
+    def _work(self, records: list[Record[Any]], session: ClientSession) -> None:
+        for record in records:
+            self._effects.insert_one({"order": record.key}, session=session)
+        self._positions.update_one({"_id": "billing"}, {"$set": {"seq": records[-1].seq}}, session=session)
+
+
+class ConsumeOneInTransaction:
+    """A consumer that inserts a document a record, in a transaction for each; the loop by hand does the same. In turns:
+    the loop's transaction is made, and timed, between two of the consumer's."""
 
     bare_is = "a loop by hand over read, with a position of its own"
 
-    def __init__(self, stage: Stage, batch: int) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._batch = batch
-        self._count = stage.load.part(_DIVISORS[batch])
+        self._count = stage.load.part(20)
+
+    def round(self) -> Round:
+        ours: list[float] = []
+        bare: list[float] = []
+        with Outbox(self._stage.full.collections.database, sequence=False) as outbox:
+            consumer, stop = _new(outbox), threading.Event()
+            effects, loop, began = _made(outbox, "effects"), _Loop(outbox, 1), 0.0
+
+            def handle(record: Record[Any], session: ClientSession) -> None:
+                nonlocal began
+                entered = time.perf_counter()  # the last one's transaction is committed, and this one's not begun
+                if began:
+                    ours.append(1000 * (entered - began))
+                if record.seq > self._count:
+                    stop.set()
+                    return
+                loop.step()
+                began = time.perf_counter()
+                bare.append(1000 * (began - entered))
+                effects.insert_one({"order": record.key}, session=session)
+
+            consumer.run_in_transaction(handle, batch=1, stop=stop)
+            consumer.forget()
+        return paired("transaction ms", ours, bare)
+
+
+class ConsumeInTransactions(InTurns):
+    """The same in transactions of a hundred records."""
+
+    bare_is = "a loop by hand over read, with a position of its own"
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._count = stage.load.part(5)
 
     def ours(self) -> Figures:
         with Outbox(self._stage.full.collections.database, sequence=False) as outbox:
             consumer, stop = _new(outbox), threading.Event()
-            effects = plain(outbox.collections.database, f"effects_{uuid.uuid4().hex[:6]}")
+            effects = _made(outbox, "effects")
 
             def handle(record: Record[Any], session: ClientSession) -> None:
                 if record.seq <= self._count:  # a batch may end behind it
@@ -70,34 +126,23 @@ class ConsumeInTransactions(InTurns):
                 if record.seq >= self._count:
                     stop.set()
 
-            took = throughput(self._count, lambda: consumer.run_in_transaction(handle, batch=self._batch, stop=stop))
+            took = throughput(self._count, lambda: consumer.run_in_transaction(handle, batch=_BATCH, stop=stop))
             consumer.forget()
             return took
 
     def bare(self) -> Figures:
         with Outbox(self._stage.full.collections.database, sequence=False) as outbox:
-            database = outbox.collections.database
-            effects, positions = (
-                plain(database, f"{name}_{uuid.uuid4().hex[:6]}") for name in ("effects", "positions")
-            )
-            positions.insert_one({"_id": "billing", "seq": 0})
+            loop = _Loop(outbox, _BATCH)
 
-            def work(records: list[Record[Any]], session: ClientSession) -> None:
-                for record in records:
-                    effects.insert_one({"order": record.key}, session=session)
-                positions.update_one({"_id": "billing"}, {"$set": {"seq": records[-1].seq}}, session=session)
+            def handle() -> None:
+                for _ in range(-(-self._count // _BATCH)):
+                    loop.step()
 
-            def loop() -> None:
-                for records in self._batches(outbox):
-                    with database.client.start_session() as session:
-                        transact(session, partial(work, records))
+            return throughput(self._count, handle)
 
-            return throughput(self._count, loop)
 
-    def _batches(self, outbox: Outbox) -> Iterator[list[Record[Any]]]:
-        records = itertools.islice(outbox.read(), self._count)
-        while batch := list(itertools.islice(records, self._batch)):
-            yield batch
+def _made(outbox: Outbox, name: str) -> Collection[dict[str, Any]]:
+    return plain(outbox.collections.database, f"{name}_{uuid.uuid4().hex[:6]}")
 
 
 def _new(outbox: Outbox) -> Consumer[Any]:

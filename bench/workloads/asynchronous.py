@@ -10,7 +10,7 @@ from pymongo.read_concern import ReadConcern
 
 from bench.rig.benchmark import Figures, InTurns, Round, pairs
 from bench.rig.messages import HEADERS, TYPES, document
-from bench.rig.stage import Stage
+from bench.rig.stage import Stage, plain, twin
 from bench.workloads.puts import LIST, part
 from outbox import AsyncOutbox
 from outbox.mongo.codec import DECODED
@@ -29,15 +29,17 @@ class AsyncPut:
         self._size = size
         self._messages = stage.load.some(stage.load.part(20 if size == 1 else 5))
         if size > 1:
-            self.bare_is = f"insert_many of {size} of AsyncMongoClient in a transaction"
+            self.bare_is = (
+                f"insert_many of {size} of AsyncMongoClient in a transaction, under staging's validator and index"
+            )
 
     def round(self) -> Round:
         with self._stage.outbox() as outbox, asyncio.Runner() as runner:
             database = outbox.collections.database
-            database.create_collection("plain")
+            bare = plain(database) if self._size == 1 else twin(outbox)
             client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self._stage.mongo)
             orders = AsyncOutbox(client[database.name], messages=list(TYPES), sequence=False)
-            plain = client[database.name].get_collection("plain", write_concern=MAJORITY)
+            collection = client[database.name].get_collection(bare.name, write_concern=MAJORITY)
             documents = [document(message) for message in self._messages]
 
             async def put(number: int) -> None:
@@ -48,10 +50,10 @@ class AsyncPut:
 
             async def insert(number: int) -> None:
                 if self._size == 1:
-                    await plain.insert_one(documents[number])
+                    await collection.insert_one(documents[number])
                     return
                 async with client.start_session() as session, await session.start_transaction():
-                    await plain.insert_many(part(documents, number), session=session)
+                    await collection.insert_many(part(documents, number), session=session)
 
             async def end() -> None:
                 await orders.close()

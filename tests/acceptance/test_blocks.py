@@ -47,7 +47,8 @@ def test_the_python_of_the_pages_is_type_checked(tmp_path: Path) -> None:
             (tmp_path / f"{module}.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     allowed = [f"--disable-error-code={each}" for each in ALLOWED]
-    command = [sys.executable, "-m", "mypy", *TYPED, *allowed, str(tmp_path)]
+    # Of an installation to be edited, mypy would also report the package's own files, by the flags for pages.
+    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", *TYPED, *allowed, str(tmp_path)]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert len(places) > 400

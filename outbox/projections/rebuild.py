@@ -120,9 +120,12 @@ class Swap:
         The count always changes, so that the server sees the conflict with every other transaction of the projection.
         """
         seq, created, id = position
-        values: Document = {"seq": Int64(seq), "created": created, "id": id, "updated": "$$NOW"}
-        values["swaps"] = {"$add": [{"$ifNull": ["$swaps", Int64(0)]}, Int64(1)]}
-        self._collections.cursors.update_many(cursors_of(self._live.reader), [{"$set": values}], session=session)
+        change: Document = {
+            "$set": {"seq": Int64(seq), "created": created, "id": id},
+            "$currentDate": {"updated": True},
+            "$inc": {"swaps": Int64(1)},
+        }
+        self._collections.cursors.update_many(cursors_of(self._live.reader), change, session=session)
 
     def _copy(self, session: ClientSession) -> None:
         states, old, new = self._collections.states, self._name(self._live), self._name(self._beside)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from pymongo import AsyncMongoClient, WriteConcern
+from pymongo import AsyncMongoClient
 from pymongo.read_concern import ReadConcern
 
 from bench.rig.benchmark import Figures, InTurns, Round, pairs
@@ -14,8 +14,6 @@ from bench.rig.stage import Stage, plain, twin
 from bench.workloads.puts import LIST, part
 from outbox import AsyncOutbox
 from outbox.mongo.codec import DECODED
-
-MAJORITY = WriteConcern("majority")
 
 
 class AsyncPut:
@@ -39,7 +37,7 @@ class AsyncPut:
             bare = plain(database) if self._size == 1 else twin(outbox)
             client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self._stage.mongo)
             orders = AsyncOutbox(client[database.name], messages=list(TYPES), sequence=False)
-            collection = client[database.name].get_collection(bare.name, write_concern=MAJORITY)
+            collection = client[database.name].get_collection(bare.name, write_concern=bare.write_concern)
             documents = [document(message) for message in self._messages]
 
             async def put(number: int) -> None:

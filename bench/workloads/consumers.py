@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from outbox import Consumer, Outbox, Record
 from outbox.mongo.calls import transact
 
 _BATCH = 100
+_BARE_IS = "a loop by hand over read, with a position of its own"
 
 
 class Consume(InTurns):
@@ -52,18 +54,25 @@ class _Loop:
     """A loop by hand over `read`, which saves its position in the transactions of its effects, and has nothing else: no
     lease, no dead letters, no second process."""
 
-    def __init__(self, outbox: Outbox, batch: int) -> None:
+    def __init__(self, outbox: Outbox, records: Iterator[Record[Any]], batch: int) -> None:
         self._database = outbox.collections.database
-        self._records, self._batch = outbox.read(), batch
+        self._records, self._batch = records, batch
         self._effects = _made(outbox, "effects")
         self._positions = _made(outbox, "positions")
         self._positions.insert_one({"_id": "billing", "seq": 0})
 
-    def step(self) -> None:
-        """Handles the next batch, in one transaction."""
+    def run(self) -> None:
+        """Handles all of them."""
+        while self.step():
+            pass
+
+    def step(self) -> bool:
+        """Handles the next batch, in one transaction. False: there was none left."""
         records = list(itertools.islice(self._records, self._batch))
-        with self._database.client.start_session() as session:
-            transact(session, partial(self._work, records))
+        if records:
+            with self._database.client.start_session() as session:
+                transact(session, partial(self._work, records))
+        return bool(records)
 
     def _work(self, records: list[Record[Any]], session: ClientSession) -> None:
         for record in records:
@@ -75,7 +84,7 @@ class ConsumeOneInTransaction:
     """A consumer that inserts a document a record, in a transaction for each; the loop by hand does the same. In turns:
     the loop's transaction is made, and timed, between two of the consumer's."""
 
-    bare_is = "a loop by hand over read, with a position of its own"
+    bare_is = _BARE_IS
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -86,7 +95,7 @@ class ConsumeOneInTransaction:
         bare: list[float] = []
         with Outbox(self._stage.full.collections.database, sequence=False) as outbox:
             consumer, stop = _new(outbox), threading.Event()
-            effects, loop, began = _made(outbox, "effects"), _Loop(outbox, 1), 0.0
+            effects, loop, began = _made(outbox, "effects"), _Loop(outbox, outbox.read(), 1), 0.0
 
             def handle(record: Record[Any], session: ClientSession) -> None:
                 nonlocal began
@@ -109,7 +118,7 @@ class ConsumeOneInTransaction:
 class ConsumeInTransactions(InTurns):
     """The same in transactions of a hundred records."""
 
-    bare_is = "a loop by hand over read, with a position of its own"
+    bare_is = _BARE_IS
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -132,13 +141,8 @@ class ConsumeInTransactions(InTurns):
 
     def bare(self) -> Figures:
         with Outbox(self._stage.full.collections.database, sequence=False) as outbox:
-            loop = _Loop(outbox, _BATCH)
-
-            def handle() -> None:
-                for _ in range(-(-self._count // _BATCH)):
-                    loop.step()
-
-            return throughput(self._count, handle)
+            loop = _Loop(outbox, itertools.islice(outbox.read(), self._count), _BATCH)
+            return throughput(self._count, loop.run)
 
 
 def _made(outbox: Outbox, name: str) -> Collection[dict[str, Any]]:

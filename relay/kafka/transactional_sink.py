@@ -183,10 +183,14 @@ class KafkaTransactions(KafkaSink):
 
     def _failed_commit(self, error: KafkaError) -> DeliveryFailed:
         """The failure to act on: a record that was refused says more than the transaction that failed because of it."""
+        producer = self._open_producer()
+        if error.name() == "_STATE":  # it had failed before the cursor was added, and its reports are not here yet
+            self._collect(producer)
         if any(errors.verdict(cause.name()) is not Verdict.RETRY for _, cause in self._failed):
             return self._failure("")
-        failed = _failure(error)
-        return self._cause(self._open_producer(), failed) if error.name() == "_FATAL" else failed
+        if error.name() not in ("_FATAL", "_STATE"):
+            return _failure(error)
+        return self._cause(producer, self._failure("") if self._failed else _failure(error))
 
     def close(self) -> None:
         """See Sink.close."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from confluent_kafka import KafkaException
 
 from outbox.delivery.ports import Outgoing
 from relay.errors import DeliveryFailed, DeliveryRefused, InvalidSettings, Verdict
@@ -51,6 +52,34 @@ def test_a_record_refused_by_the_broker_is_poison_and_none_of_its_transaction_is
     deliver(sink, batch[:2])
     sink.close()
     assert seqs_in(kafka, topic_name, 2) == [1, 2]
+
+
+def test_a_refusal_that_comes_before_the_transaction_is_to_be_committed_blames_the_same_record(
+    kafka: str, topic_name: str, cursors: str
+) -> None:
+    """As on a busy machine: librdkafka then takes no cursor, and says only that the state is not right for that."""
+    create_small_topic(kafka, topic_name, LIMIT)
+    sink, batch = KafkaTransactions(kafka, cursors=cursors), [outgoing(topic_name, seq) for seq in (1, 2)]
+    batch[1] = outgoing(topic_name, 2, size=LIMIT + 1)
+
+    def failure() -> DeliveryFailed:
+        sink.take_over("x", after)
+        sink.open(lambda _: None)
+        sink.send(batch)
+        wait_until(lambda: is_refused(sink), 30, "the broker's answer")
+        return failure_of(sink)
+
+    assert failure().verdict is Verdict.RETRY  # it may have been its batch
+    poison = failure()
+    assert (poison.verdict, poison.seq) == (Verdict.POISON, 2)
+    sink.close()
+
+
+def is_refused(sink: KafkaTransactions) -> bool:
+    """Asks without serving the reports of the records, as poll() would."""
+    with pytest.raises(KafkaException) as refused:
+        sink._open_producer().begin_transaction()
+    return "current transaction must be aborted" in str(refused.value)
 
 
 def test_a_broker_that_was_away_commits_what_it_was_given_once(broker: KafkaBroker) -> None:

@@ -7,10 +7,12 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import sysconfig
 import threading
+import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -226,4 +228,13 @@ def no_thread_is_left() -> Iterator[None]:
     """Whatever a test starts in this process must have ended with it."""
     before = _our_threads()
     yield
-    wait_until(lambda: _our_threads() <= before, 30, f"threads left over: {_our_threads() - before}")
+    try:
+        wait_until(lambda: _our_threads() <= before, 30)
+    except AssertionError:
+        raise AssertionError(f"threads left over:\n{_at_what(_our_threads() - before)}") from None
+
+
+def _at_what(threads: Iterable[threading.Thread]) -> str:
+    frames = sys._current_frames()
+    stacks = {each.name: frames[each.ident] for each in threads if each.ident in frames}
+    return "\n".join(f"{name}\n{''.join(traceback.format_stack(frame))}" for name, frame in stacks.items())

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar
 from pymongo import AsyncMongoClient, MongoClient, WriteConcern
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.change_stream import CollectionChangeStream
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -95,6 +96,16 @@ def own_limit(client: MongoClient[Any] | AsyncMongoClient[Any]) -> float | None:
     """Returns the caller's own time limit for a call, in seconds: what `pymongo.timeout` leaves, else `timeoutMS`."""
     remaining: float | None = _REMAINING()
     return client.options.timeout if remaining is None else max(remaining, 0.001)  # 0 would be no limit at all
+
+
+def await_at_most(stream: CollectionChangeStream[Any], milliseconds: int) -> None:
+    """Changes how long the server waits for the next change; pymongo's own way is for a whole stream.
+
+    Where a pymongo has other names for it, nothing is changed: that costs CPU, and nothing else.
+    """
+    cursor = getattr(stream, "_cursor", None)
+    if getattr(cursor, "_max_await_time_ms", None) is not None:
+        cursor._max_await_time_ms = milliseconds  # type: ignore[union-attr]  # it has it
 
 
 def retried(database: Database[Any], command: dict[str, Any], write_concern: WriteConcern) -> None:

@@ -17,13 +17,16 @@ from pymongo.change_stream import CollectionChangeStream
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
+from outbox.clock import SystemClock
 from outbox.mongo.calls import time_limit
 from outbox.mongo.codec import RAW, Document
 from outbox.mongo.patience import CALL_SECONDS
+from outbox.mongo.pymongo_internals import await_at_most
 from outbox.mongo.server_errors import is_closed, short_message
 
 logger = logging.getLogger("outbox")
 
+CLOCK = SystemClock()
 AWAIT_SECONDS = 0.2
 _LOOK_SECONDS = 0.2
 _LATE_SECONDS = 1.0  # more than the server was asked to wait, and it is not sure that the stream still brings all
@@ -162,6 +165,8 @@ class ChangeStreamListener:
 
     def _follow(self, stream: CollectionChangeStream[Any], since: Timestamp, stop: threading.Event) -> None:
         while not stop.is_set() and self._since is since:
+            if not self._pause:
+                await_at_most(stream, self._milliseconds_in_step())
             with self._bounded():
                 change = stream.try_next()
             self._answered = time.monotonic()
@@ -171,6 +176,15 @@ class ChangeStreamListener:
                 self._lose(since)
             elif self._pause:
                 stop.wait(self._pause)
+
+    def _milliseconds_in_step(self) -> int:
+        """Returns how long the server is to wait: until the end of a step, so that it answers all streams together.
+
+        pymongo wakes twice a second from when it began to wait, and each stream's thread with it; twenty that wake
+        together took half the CPU of twenty that wake one by one (measured).
+        """
+        left = self._seconds - CLOCK.monotonic() % self._seconds
+        return max(1, round(1000 * left))
 
     def _heed(self, since: Timestamp, put: Timestamp, document: RawBSONDocument | None) -> None:
         with self._changed:

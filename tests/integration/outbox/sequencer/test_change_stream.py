@@ -15,6 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
 from outbox import Outbox
+from outbox.sequencer import change_stream
 from outbox.sequencer.change_stream import ChangeStreamListener
 from outbox.threads.stop_watch import watching
 from tests.actors.command_listener import Commands, watched
@@ -98,6 +99,24 @@ def _opened(commands: Commands) -> list[Timestamp]:
     """From when on each stream was to show everything."""
     stages = [each["pipeline"][0] for each in commands.of("aggregate")]
     return [stage["$changeStream"]["startAtOperationTime"] for stage in stages if "$changeStream" in stage]
+
+
+class Standing:
+    """A clock that stands still, a twentieth of a second after a full one."""
+
+    def monotonic(self) -> float:
+        return 1000.05
+
+
+def test_the_server_waits_until_the_end_of_a_step_so_that_all_streams_wake_together(
+    watched_and_listening: tuple[Listening, Commands], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_stream, "CLOCK", Standing())
+    listening, commands = watched_and_listening
+    listening.sweep()
+    wait_until(lambda: len(commands.of("getMore")) >= 2, why="the server to be asked for changes")
+
+    assert {each["maxTimeMS"] for each in commands.of("getMore")} == {150}
 
 
 def test_it_brings_what_was_committed_since_the_sweep(orders: Outbox, listening: Listening) -> None:

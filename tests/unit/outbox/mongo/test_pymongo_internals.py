@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pymongo
 import pytest
 from pymongo import AsyncMongoClient, MongoClient
+from pymongo.command_cursor import CommandCursor
 from pymongo.synchronous import client_session
 
-from outbox.mongo.pymongo_internals import bound_session, own_limit, synchronous
+from outbox.mongo.pymongo_internals import await_at_most, bound_session, own_limit, synchronous
 from tests.doubles.changed_library import refusal_after
 
 
@@ -29,6 +31,18 @@ def test_the_caller_s_own_limit_is_seen() -> None:
             assert 50 < (own_limit(client) or 0) <= 60
     with MongoClient[dict[str, Any]](connect=False, timeoutMS=1000) as client:
         assert own_limit(client) == 1
+
+
+def test_how_long_a_stream_waits_is_where_it_is_looked_for() -> None:
+    with MongoClient[dict[str, Any]](connect=False) as client:
+        cursor = CommandCursor(client.a.b, {"id": 0, "firstBatch": [], "ns": "a.b"}, None, max_await_time_ms=5000)
+        await_at_most(SimpleNamespace(_cursor=cursor), 7)
+        assert cursor._max_await_time_ms == 7
+
+
+def test_a_stream_that_tells_nothing_of_how_long_it_waits_is_left_as_it_is() -> None:
+    await_at_most(SimpleNamespace(), 7)
+    await_at_most(SimpleNamespace(_cursor=SimpleNamespace()), 7)
 
 
 def test_the_settings_of_an_asynchronous_client_are_where_they_are_looked_for() -> None:

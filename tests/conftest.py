@@ -236,5 +236,5 @@ def no_thread_is_left() -> Iterator[None]:
 
 def _at_what(threads: Iterable[threading.Thread]) -> str:
     frames = sys._current_frames()
-    stacks = {each.name: frames[each.ident] for each in threads if each.ident in frames}
-    return "\n".join(f"{name}\n{''.join(traceback.format_stack(frame))}" for name, frame in stacks.items())
+    stacks = [(each.name, traceback.format_stack(frames[each.ident])) for each in threads if each.ident in frames]
+    return "\n".join(f"{name}\n{''.join(stack)}" for name, stack in stacks)

@@ -17,6 +17,7 @@ from pymongo.errors import AutoReconnect
 from outbox import Outbox
 from outbox.sequencer import change_stream
 from outbox.sequencer.change_stream import ChangeStreamListener
+from outbox.testing import FakeClock
 from outbox.threads.stop_watch import watching
 from tests.actors.command_listener import Commands, watched
 from tests.actors.order_service import MESSAGES, new_outbox, placed
@@ -101,17 +102,10 @@ def _opened(commands: Commands) -> list[Timestamp]:
     return [stage["$changeStream"]["startAtOperationTime"] for stage in stages if "$changeStream" in stage]
 
 
-class Standing:
-    """A clock that stands still, a twentieth of a second after a full one."""
-
-    def monotonic(self) -> float:
-        return 1000.05
-
-
 def test_the_server_waits_until_the_end_of_a_step_so_that_all_streams_wake_together(
     watched_and_listening: tuple[Listening, Commands], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(change_stream, "CLOCK", Standing())
+    monkeypatch.setattr(change_stream, "CLOCK", FakeClock(1000.05))
     listening, commands = watched_and_listening
     listening.sweep()
     wait_until(lambda: len(commands.of("getMore")) >= 2, why="the server to be asked for changes")

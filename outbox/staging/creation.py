@@ -27,6 +27,9 @@ logger = logging.getLogger("outbox")
 
 _SCAN_SECONDS = 60.0
 _TRY_SECONDS = 0.2
+PAUSE_SECONDS = 0.6
+"""Longer than the driver waits before it repeats a refused transaction (0.5 s in pymongo 4.20): each put that a try has
+held up gets through before the next one. With less, a put could miss the pause again and again."""
 
 
 class Declared:
@@ -133,4 +136,4 @@ def _change_validator(collections: Collections, wanted: Document, lock: SchemaLo
             staging = collections.staging.full_name
             said = "an open transaction holds up the new validator of %s; trying again"
             logger.info(said, staging, extra={"outbox": collections.log.full_name})
-            lock.pause(0.1, f"transactions that stay open on {staging} hold up its new validator")
+            lock.pause(PAUSE_SECONDS, f"transactions that stay open on {staging} hold up its new validator")

@@ -47,6 +47,8 @@ def test_ten_times_under_load_it_is_the_ledger(
             reading = orders.observe(0, archive=archive).subscribe(lambda record, seen=seen: seen.append(record.id))
             wait_until(lambda: len(seen) >= wanted, 60, "what comes has not come")  # noqa: B023  # of this turn
             reading.dispose()
+            # The last may have been read before the writer has noted it.
+            wait_until(lambda: len(ledger) >= len(seen), 60, "the writer has stopped")  # noqa: B023  # of this turn
             assert seen == ledger[: len(seen)]
         stop.set()
         for work in works:

@@ -148,12 +148,12 @@ class Worker(Generic[Item]):
             self._log.warning("dead-lettered: %s%s", outcome.error.finding, mend, extra=_about(outcome))
             self._config.told(Parked(outcome.record))
 
-        def ends() -> bool:
+        def is_to_look() -> bool:
             try:
                 lease.check()
             except LeaseLost:
                 return True
-            return retry.stop.is_set() or "wanted" in lease.document or self._pause.has_changed(lease)
+            return "wanted" in lease.document or self._pause.has_changed(lease)
 
         began = self._clock.monotonic()
         start, reader = self._resume(lease, letters)
@@ -163,7 +163,7 @@ class Worker(Generic[Item]):
         encoder = self._config.encoder(self._target, reader.identity)
         restart, wanted = self._delivery.restart(lease), self._config.wanted
         pump = self._pump(reader, encoder, lease, start, letters, self._save(lease), restart, share, wanted)
-        with closing(reader), closing(pump), watching(ends, reader.wake):
+        with closing(reader), closing(pump), watching(retry.stop.is_set, reader.wake, is_to_look):
             self._log.info(self._config.begins, start[0], lease.fence)
             self._config.told(Started())
             self._loop(retry).run(

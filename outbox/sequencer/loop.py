@@ -48,7 +48,11 @@ def run_sequencer(
     it, see ChangeStreamListener. pause: see there.
     """
     listener = ChangeStreamListener(collections.staging, await_seconds, pause)
-    with told_at_the_end(stop.set), watching(lambda: not _may_rest(sequencer, listener, stop), listener.wake):
+
+    def is_over() -> bool:
+        return not _may_rest(sequencer, listener, stop)
+
+    with told_at_the_end(stop.set), watching(stop.is_set, listener.wake, is_over):
         _sequence(collections, sequencer, listener, stop, await_seconds)
 
 
@@ -159,7 +163,7 @@ def _changes_at_rest(sequencer: Sequencer, listener: ChangeStreamListener, stop:
 
 
 def _may_rest(sequencer: Sequencer, listener: ChangeStreamListener, stop: threading.Event) -> bool:
-    """Tells whether all that is to come will be brought. Asked five times a second, by the stop watch: no I/O."""
+    """Tells whether all that is to come will be brought. Asked each second, by the stop watch: no I/O."""
     return not stop.is_set() and sequencer.is_held and listener.is_answering
 
 

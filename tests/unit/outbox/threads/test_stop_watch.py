@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from outbox.testing import FakeClock
+from outbox.threads import stop_watch
 from outbox.threads.stop_watch import watching
 from tests.waiting import wait_until
 
@@ -40,6 +42,27 @@ def test_it_wakes_again_who_was_not_waiting_yet() -> None:
     times: list[None] = []
     with watching(lambda: True, lambda: times.append(None)):
         wait_until(lambda: len(times) >= 3, 30, "three wakes")
+
+
+def test_a_reason_that_is_seldom_looked_at_wakes_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(stop_watch, "_CLOCK", clock)
+    looks, wakes = list[None](), list[None]()
+
+    def ends() -> bool:
+        looks.append(None)
+        return False
+
+    def looked_three_times_more() -> None:
+        seen = len(looks)
+        wait_until(lambda: len(looks) >= seen + 3, 30, "three looks")
+
+    with watching(ends, lambda: wakes.append(None), lambda: True):
+        looked_three_times_more()
+        assert not wakes
+        clock.advance(1)
+        looked_three_times_more()
+        assert len(wakes) == 1
 
 
 def test_one_thread_looks_for_all_and_ends_with_the_last() -> None:

@@ -1,6 +1,8 @@
 """Runs the tests that failed in the last run once more, alone: python -m tests.once_more [CACHE]
 
-CACHE: the run's `cache_dir`, when it is not the usual one. Ends with 1 also when there are none, or so many that it was no matter of a busy machine.
+CACHE: the run's `cache_dir`, when it is not the usual one.
+
+Ends with 1 also when there are none, or so many that it was no matter of a busy machine.
 """
 
 from __future__ import annotations

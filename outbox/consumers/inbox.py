@@ -9,14 +9,16 @@ from typing import Any
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
+from outbox.clock import SystemClock
 from outbox.errors import InboxNotCreated, InvalidInboxEntry
-from outbox.mongo.calls import outside_bound_session, time_limit
+from outbox.mongo.calls import PAUSE_SECONDS, in_short_tries, outside_bound_session, time_limit
 from outbox.mongo.collections import NAME, check_name, majority_database
 from outbox.mongo.server_errors import patient
 from outbox.staging.transaction import check_client, joined
 
+CLOCK = SystemClock()
 LONGEST_ID = 512
 """Characters of a message's id."""
 LONGEST_KEEP = timedelta(days=20_000)
@@ -66,7 +68,8 @@ class Inbox:
     def create(self) -> None:
         """Makes the collection and its index, or changes how long the index keeps. Idempotent; for deployments.
 
-        A shorter time also holds for what is there: the server removes it within minutes. Raises pymongo's errors.
+        A shorter time also holds for what is there: the server removes it within minutes. A change waits up to a minute
+        for transactions that stay open on the inbox, and lets others through. Raises pymongo's errors.
         """
         with time_limit(_CREATE_SECONDS):
             try:
@@ -76,11 +79,30 @@ class Inbox:
                     raise
             try:
                 self._entries.create_index("at", name=_INDEX, expireAfterSeconds=self._seconds)
+                return
             except OperationFailure as error:
                 if error.code != _OPTIONS_CONFLICT:
                     raise
-                index = {"name": _INDEX, "expireAfterSeconds": self._seconds}
-                self._entries.database.command("collMod", self.name, index=index)
+        self._change_seconds()
+
+    def _change_seconds(self) -> None:
+        until = CLOCK.monotonic() + _CREATE_SECONDS
+        index = {"name": _INDEX, "expireAfterSeconds": self._seconds}
+
+        def is_done() -> bool:
+            with time_limit():
+                return kept_seconds(self._entries.index_information()) == self._seconds
+
+        def pause(error: PyMongoError) -> None:
+            if CLOCK.monotonic() > until:
+                error.add_note(
+                    f"transactions that stay open on {self._entries.full_name} hold up how long it keeps its entries: "
+                    "nothing is half done; try again later"
+                )
+                raise error
+            CLOCK.wait(PAUSE_SECONDS)
+
+        in_short_tries(lambda: self._entries.database.command("collMod", self.name, index=index), is_done, pause)
 
     def once(
         self, message_id: ObjectId | str | bytes, consumer: str = "default", *, session: ClientSession | None = None

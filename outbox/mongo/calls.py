@@ -14,17 +14,22 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from outbox.errors import UnsupportedServer
 from outbox.mongo import patience
 from outbox.mongo.codec import RAW
+from outbox.mongo.server_errors import is_transient
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _API_STRICT = 323
+_TRY_SECONDS = 0.2
+PAUSE_SECONDS = 0.6
+"""Longer than the driver waits before it repeats a refused transaction (0.5 s in pymongo 4.20): each one that a try has
+held up gets through before the next try. With less, it could miss the pause again and again."""
 
 
 @contextlib.contextmanager
@@ -64,6 +69,28 @@ def transaction(client: MongoClient[Any], work: Callable[[ClientSession], T], se
     """
     with time_limit(seconds), client.start_session() as session:
         return transact(session, work)
+
+
+def in_short_tries(
+    change: Callable[[], object], is_done: Callable[[], bool], pause: Callable[[PyMongoError], None]
+) -> None:
+    """Changes a collection with a collMod, in short tries: while one waits for an open transaction, all others on the
+    collection wait behind it, or are refused and come again.
+
+    pause: waits for PAUSE_SECONDS after a try that an error has ended, or raises it. is_done: tells whether a try has
+    done it all the same; then the next one waits until a majority confirms it. Raises pymongo's errors.
+    """
+    seconds: float | None = _TRY_SECONDS
+    while True:
+        try:
+            with time_limit(seconds):
+                change()
+            return
+        except PyMongoError as error:
+            if not is_transient(error):
+                raise
+            pause(error)
+        seconds = None if is_done() else _TRY_SECONDS
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from pymongo.errors import PyMongoError
 
 from outbox.messages.message_types import MessageTypes
 from outbox.messages.versions import TypeVersion
-from outbox.mongo.calls import time_limit
+from outbox.mongo.calls import PAUSE_SECONDS, in_short_tries, time_limit
 from outbox.mongo.codec import Document
 from outbox.mongo.collections import Collections, create_collection, options_of_collection
-from outbox.mongo.server_errors import is_transient
 from outbox.staging.schema_lock import SchemaLock
 from outbox.staging.validator import (
     compactions_of,
@@ -26,10 +25,6 @@ from outbox.staging.validator import (
 logger = logging.getLogger("outbox")
 
 _SCAN_SECONDS = 60.0
-_TRY_SECONDS = 0.2
-PAUSE_SECONDS = 0.6
-"""Longer than the driver waits before it repeats a refused transaction (0.5 s in pymongo 4.20): each put that a try has
-held up gets through before the next one. With less, a put could miss the pause again and again."""
 
 
 class Declared:
@@ -112,28 +107,25 @@ def wanted_validator(options: Document, declared: Declared) -> Document:
 
 
 def _change_validator(collections: Collections, wanted: Document, lock: SchemaLock) -> None:
-    """Changes the validator in short tries: while a collMod waits for an open transaction, all puts wait behind it."""
-    tried = False
-    while True:
+    name, staging = collections.staging.name, collections.staging.full_name
+
+    def change() -> None:
         lock.check()
-        live = collections.options(collections.staging.name) or {}
-        try:
-            # An earlier try has done it: this one waits until a majority confirms it.
-            with time_limit(None if live.get("validator") == wanted and tried else _TRY_SECONDS):
-                collections.database.command(
-                    "collMod",
-                    collections.staging.name,
-                    validator=wanted,
-                    validationAction="error",
-                    validationLevel="strict",
-                    writeConcern={"w": "majority"},
-                )
-            return
-        except PyMongoError as error:
-            if not is_transient(error):
-                raise
-            tried = True
-            staging = collections.staging.full_name
-            said = "an open transaction holds up the new validator of %s; trying again"
-            logger.info(said, staging, extra={"outbox": collections.log.full_name})
-            lock.pause(PAUSE_SECONDS, f"transactions that stay open on {staging} hold up its new validator")
+        collections.database.command(
+            "collMod",
+            name,
+            validator=wanted,
+            validationAction="error",
+            validationLevel="strict",
+            writeConcern={"w": "majority"},
+        )
+
+    def is_done() -> bool:
+        return (collections.options(name) or {}).get("validator") == wanted
+
+    def pause(_: PyMongoError) -> None:
+        said = "an open transaction holds up the new validator of %s; trying again"
+        logger.info(said, staging, extra={"outbox": collections.log.full_name})
+        lock.pause(PAUSE_SECONDS, f"transactions that stay open on {staging} hold up its new validator")
+
+    in_short_tries(change, is_done, pause)

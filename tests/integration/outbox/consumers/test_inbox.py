@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from outbox import (
     Inbox,
@@ -23,6 +24,7 @@ from outbox import (
     InvalidName,
     TransactionRequired,
 )
+from outbox.consumers import inbox as inboxes
 
 pytestmark = pytest.mark.oldest_server
 
@@ -183,6 +185,30 @@ def test_create_again_changes_nothing_but_the_time(database: Database[Document],
 
     assert kept(database) == 60 * 86_400
     assert not handled(inbox, session)
+
+
+def test_an_open_transaction_holds_up_no_other_while_create_changes_the_time(
+    database: Database[Document], inbox: Inbox, session: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when `create` waits for it longer than 0.2 s at a time: every other transaction waits behind it."""
+    monkeypatch.setattr(inboxes, "_CREATE_SECONDS", 6.0)
+    changed = Inbox(database, keep=timedelta(days=1))
+    with session.start_transaction():
+        assert inbox.once(ID, "billing", session=session)
+        with ThreadPoolExecutor(1) as pool, database.client.start_session() as other:
+            deploy = pool.submit(changed.create)
+            slowest = 0.0
+            while not deploy.done():
+                started = time.monotonic()
+                assert handled(inbox, other, ObjectId())
+                slowest = max(slowest, time.monotonic() - started)
+            with pytest.raises(PyMongoError) as refused:
+                deploy.result()
+
+    assert slowest < 2
+    assert "stay open on" in refused.value.__notes__[0]
+    changed.create()
+    assert kept(database) == 24 * 3600
 
 
 def test_two_creates_at_a_time_do_no_harm(database: Database[Document]) -> None:

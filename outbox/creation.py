@@ -43,7 +43,7 @@ def create(collections: Collections, declared: Declared, capacity: int | str | N
             ]
         )
         create_log(collections, parse_capacity(DEFAULT_CAPACITY) if cap is None else cap)
-        grow_log(collections, None if cap is None or live_cap(collections) >= least else cap)
+        grow_log(collections, None if cap is None or live_cap(collections) >= least else cap, lock.pause)
         publish(collections, accepted(create_staging(collections, declared, lock), declared))
         create_collection(collections, collections.cursors.name)
         create_collection(collections, collections.dead.name)
@@ -52,7 +52,7 @@ def create(collections: Collections, declared: Declared, capacity: int | str | N
             with time_limit(30):
                 collections.latest.create_index("seq")
         _index_dead_letters(collections)
-        grow_log(collections, cap)  # last: where a cap cannot grow, all else is made
+        grow_log(collections, cap, lock.pause)  # last: where a cap cannot grow, all else is made
 
 
 def _settings_causes(capacity: int | str | None, max_message_bytes: int) -> Iterator[str]:

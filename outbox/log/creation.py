@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bson import Int64
 from pymongo.errors import OperationFailure
@@ -14,7 +14,7 @@ from outbox.log import batch
 from outbox.log.batch import ENVELOPE_BYTES, GENESIS
 from outbox.log.edge import Edge
 from outbox.log.log import validator
-from outbox.mongo.calls import time_limit
+from outbox.mongo.calls import PAUSE_SECONDS, in_short_tries, time_limit
 from outbox.mongo.collections import Collections, create_collection, options_of_collection
 from outbox.mongo.lease import read_lease
 from outbox.mongo.server import no_capped_collections
@@ -106,13 +106,20 @@ def live_cap(collections: Collections) -> int:
     return 0 if options is None else int(options["size"])
 
 
-def grow_log(collections: Collections, asked: int | None) -> None:
+def _rounded(cap: int) -> int:
+    """Rounds a cap up to a multiple of 256, as the server does."""
+    return -(-cap // 256) * 256
+
+
+def grow_log(collections: Collections, asked: int | None, pause: Callable[[float, str], None]) -> None:
     """Grows the cap to the bytes asked for. A smaller number is another service's, or an older setting: no change.
+
+    pause: waits for so many seconds before the next try, and says why; or raises, when that has lasted too long.
 
     Raises IncompatibleOutbox where the server cannot do that, and pymongo's errors.
     """
     live = live_cap(collections)
-    if asked is None or -(-asked // 256) * 256 == live:  # the server rounds a cap up to a multiple of 256
+    if asked is None or _rounded(asked) == live:
         return
     if asked < live:
         logger.warning(
@@ -123,9 +130,13 @@ def grow_log(collections: Collections, asked: int | None) -> None:
             extra={"outbox": collections.log.full_name},
         )
         return
+    name = collections.log.full_name
     try:
-        with time_limit(30):
-            collections.database.command("collMod", collections.log.name, cappedSize=asked)
+        in_short_tries(
+            lambda: collections.database.command("collMod", collections.log.name, cappedSize=asked),
+            lambda: live_cap(collections) == _rounded(asked),
+            lambda _: pause(PAUSE_SECONDS, f"transactions that stay open on {name} hold up its new cap"),
+        )
     except OperationFailure as error:
         if is_unauthorized(error) or is_transient(error):
             raise

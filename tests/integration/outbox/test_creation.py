@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,7 @@ from outbox import IncompatibleOutbox, Outbox, creation
 from outbox.log import batch
 from outbox.log.creation import least_capacity
 from outbox.mongo.lease import Lease
+from outbox.staging import schema_lock
 from tests.actors.command_listener import watched
 from tests.actors.order_service import MESSAGES, OrderPlaced, new_outbox, placed, totals
 from tests.waiting import wait_until
@@ -76,6 +78,37 @@ def test_it_grows_the_cap_when_asked_to(database: Database[Document]) -> None:
     new_outbox(database, capacity="16 MiB")
 
     assert new_outbox(database).status().capacity == 16 * MIB
+
+
+@pytest.mark.usefixtures("growing_caps")
+def test_an_open_transaction_holds_up_no_sequencer_while_the_cap_is_to_grow(
+    database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Goes red when `grow_log` waits for it longer than 0.2 s at a time: what is to be appended waits behind it."""
+    monkeypatch.setattr(schema_lock, "PATIENCE_SECONDS", 4.0)
+    orders = new_outbox(database, capacity="8 MiB")
+
+    def put() -> None:
+        head = orders.log.head()
+        orders.put(placed(1), standalone=True)
+        wait_until(lambda: orders.log.head() > head, 30, "the message in the log")
+
+    with orders.running(), database.client.start_session() as session:
+        put()
+        with session.start_transaction():
+            database.outbox.find_one(session=session)
+            with ThreadPoolExecutor(1) as pool:
+                deploy = pool.submit(new_outbox, database, capacity="16 MiB")
+                slowest = 0.0
+                while not deploy.done():
+                    started = time.monotonic()
+                    put()
+                    slowest = max(slowest, time.monotonic() - started)
+                with pytest.raises(IncompatibleOutbox, match="stay open on .* hold up its new cap"):
+                    deploy.result()
+
+    assert slowest < 2
+    assert new_outbox(database, capacity="16 MiB").status().capacity == 16 * MIB
 
 
 @pytest.mark.usefixtures("growing_caps")

@@ -121,7 +121,8 @@ def _change_validator(collections: Collections, wanted: Document, lock: SchemaLo
         )
 
     def is_done() -> bool:
-        return (collections.options(name) or {}).get("validator") == wanted
+        options = collections.options(name) or {}
+        return options.get("validator") == wanted and options.get("validationAction", "error") == "error"
 
     def pause(_: PyMongoError) -> None:
         said = "an open transaction holds up the new validator of %s; trying again"

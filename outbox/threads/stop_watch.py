@@ -13,7 +13,7 @@ from outbox.clock import SystemClock, in_step
 logger = logging.getLogger("outbox")
 
 LOOK_SECONDS = 0.2
-"""Sixty threads that each looked four times a second took 2 % of a core; one for all takes 0.2 (measured)."""
+"""Sixty threads that each looked four times a second took 2 % of a core; one for all takes a fraction (measured)."""
 _CLOCK = SystemClock()
 
 Reason = Callable[[], bool]
